@@ -1,0 +1,97 @@
+"""The ``charm`` command: one subcommand per stage, each loads, calls, saves.
+
+Command modules import nothing heavier than click at their top, so that ``charm --help`` stays quick;
+what a command needs it imports when it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+import warnings
+from typing import Any
+
+import click
+
+from ..errors import CharmError, CharmWarning
+
+# In pipeline order: this is the order of ``charm --help``. Each module holds a click command `command`.
+COMMANDS = {
+    "demo": "demo",
+    "init": "init",
+    "run": "run",
+    "ratings": "ratings",
+    "score": "score",
+    "audit": "audit",
+    "calibrate": "calibrate",
+    "apply": "apply",
+    "relabel": "relabel",
+    "train": "train",
+    "evaluate": "evaluate",
+    "report": "report",
+}
+
+
+class CharmGroup(click.Group):
+    """Loads subcommands when asked for, and turns expected errors into short messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", CharmWarning)
+            warnings.showwarning = _show_warning
+            try:
+                return super().invoke(ctx)
+            except CharmError as error:
+                _show_error(str(error), debug=ctx.params.get("debug", False))
+                ctx.exit(error.exit_code)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except Exception as error:
+                _show_error(
+                    f"unexpected {type(error).__name__}: {error}\n  This is a fault in charm or its environment; "
+                    "run again with `charm --debug ...` for the traceback.",
+                    debug=ctx.params.get("debug", False),
+                )
+                ctx.exit(1)
+
+
+@click.group(cls=CharmGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="charm-rm", prog_name="charm")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+def main(debug: bool) -> None:
+    """Is your reward model or LLM judge playing favourites? By how much, is it real, how to mend it?
+
+    The stages, in order: score responses with a reward model, audit the scores against human ratings,
+    calibrate (solve score offsets), relabel preference data, train, evaluate, report. `charm run` does
+    all of them from one file.
+
+    \b
+    Start here:
+      charm audit --example                  a real judge, from shipped figures, in a second
+      charm demo                             the whole loop on a simulated arena, offline
+      charm init && charm run charm.yaml     your own data
+    """
+
+
+def _show_error(message: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
+    if issubclass(category, CharmWarning):
+        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {message}", err=True)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))

@@ -1,0 +1,105 @@
+"""Typed errors: what is wrong, where, and how to mend it.
+
+Raise one of these when the result would be wrong; emit :class:`CharmWarning` when the result is
+right but may mislead. The command line prints them without a traceback and exits with
+``exit_code`` (2: bad input or usage, 1: a failure of ours or of the machine).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CharmError(Exception):
+    """Base of every expected error.
+
+    Args:
+        what: one sentence that says what is wrong.
+        where: file, row, column or policy, where known.
+        mend: what the reader can do about it.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, *, where: str | None = None, mend: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.mend = mend
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}\n  To mend: {self.mend}" if self.mend else text
+
+
+class SchemaError(CharmError):
+    """A table breaks the schema or an invariant of its noun."""
+
+
+class UnreadableFile(CharmError):
+    """A file is missing, empty, cut short, wrongly encoded, or of an unknown kind."""
+
+
+class OutputExists(CharmError):
+    """An output path exists and overwriting was not asked for."""
+
+
+class WriteFailed(CharmError):
+    """Writing did not complete (disk full, permissions); what was there before is untouched."""
+
+    exit_code = 1
+
+
+class ConfigError(CharmError):
+    """A setting or a configuration file is not usable."""
+
+
+class UnknownPolicy(CharmError):
+    """A policy name has no counterpart where one is needed."""
+
+
+class NoOverlap(CharmError):
+    """Two tables share no prompts or no policies, or too few."""
+
+
+class NotIdentifiable(CharmError):
+    """The data do not determine the quantity asked for, whatever the solver."""
+
+
+class NotConverged(CharmError):
+    """A solver stopped short of its tolerance."""
+
+    exit_code = 1
+
+
+class MissingExtra(CharmError):
+    """An optional dependency is not installed; the message names the pip command."""
+
+
+class ModelError(CharmError):
+    """A model directory or hub id cannot be used as asked."""
+
+
+class StageFailed(CharmError):
+    """A pipeline stage ended without its output."""
+
+    exit_code = 1
+
+
+class CharmWarning(UserWarning):
+    """The result is right, but may mislead if this is not known."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x' or 'y'?"`` for near misses of ``name``, else an empty string."""
+    folded = {k.casefold(): k for k in known}
+    near = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(folded[k]) for k in near)}?" if near else ""
+
+
+def listing(names: Iterable[object], *, limit: int = 5) -> str:
+    """Return the names quoted and joined, the tail beyond ``limit`` counted."""
+    shown = list(names)
+    tail = f" and {len(shown) - limit} more" if len(shown) > limit else ""
+    return ", ".join(repr(str(n)) for n in shown[:limit]) + tail

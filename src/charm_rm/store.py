@@ -1,0 +1,293 @@
+"""Reading and writing: every output file appears whole or not at all.
+
+``save``/``load`` move nouns, ``read_frame``/``write_frame`` bare frames, ``replacing`` is the atomic
+writer beneath both. ``Manifest`` records what a run read and used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from .errors import CharmError, OutputExists, UnreadableFile, WriteFailed
+from .tables import Table, read_payload
+
+N = TypeVar("N", bound=Table)
+
+TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def refuse_existing(path: str | Path, *, force: bool) -> Path:
+    """Return ``path``; raise :class:`OutputExists` where something is there and ``force`` is off."""
+    path = Path(path)
+    if not force and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
+        raise OutputExists(
+            "the output already exists", where=str(path), mend="choose another path, or add --force"
+        )
+    return path
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path, *, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success it takes the place of ``path``.
+
+    On any error the temporary file is removed and what ``path`` held before stays whole.
+
+    Raises:
+        OutputExists: ``path`` exists and ``force`` is off.
+        WriteFailed: the file system refused (disk full, permissions).
+    """
+    path = refuse_existing(path, force=force)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _write_failed(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise _write_failed(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_directory(path: str | Path, *, force: bool = False) -> Iterator[Path]:
+    """The same promise for a whole directory: it appears complete, or the old one stays."""
+    path = refuse_existing(path, force=force)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise _write_failed(path, error) from error
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            retired = temporary.with_suffix(".old")
+            path.replace(retired)
+            temporary.replace(path)
+            shutil.rmtree(retired)
+        else:
+            temporary.replace(path)
+    except OSError as error:
+        raise _write_failed(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save(table: Table, path: str | Path, *, force: bool = False) -> Path:
+    """Write a noun to ``path`` (Parquet keeps everything; CSV and JSONL keep the frame alone)."""
+    return write_frame(table.frame, path, force=force, metadata=table.metadata())
+
+
+def write_frame(
+    frame: pl.DataFrame, path: str | Path, *, force: bool = False, metadata: Mapping[str, str] | None = None
+) -> Path:
+    """Write a frame atomically in the format its suffix names."""
+    path = Path(path)
+    _known_suffix(path)
+    with replacing(path, force=force) as temporary:
+        if path.suffix == ".parquet":
+            frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata or {}))
+        elif path.suffix == ".csv":
+            frame.write_csv(temporary)
+        else:
+            frame.write_ndjson(temporary) if path.suffix == ".jsonl" else frame.write_json(temporary)
+    return path
+
+
+def write_text(text: str, path: str | Path, *, force: bool = False) -> Path:
+    """Write a text file atomically, UTF-8."""
+    with replacing(path, force=force) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def write_json(value: Any, path: str | Path, *, force: bool = False) -> Path:
+    """Write a JSON file atomically; NaN and infinities are refused, as JSON has none."""
+    return write_text(
+        json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n", path, force=force
+    )
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def load(noun: type[N], path: str | Path) -> N:
+    """Read a noun back from ``path``.
+
+    Raises:
+        UnreadableFile: missing, empty, cut short, wrongly encoded or of an unknown kind.
+        SchemaError: the table breaks the noun's schema.
+    """
+    frame = read_frame(path)
+    payload = read_payload(parquet_metadata(path)) if Path(path).suffix == ".parquet" else {}
+    try:
+        return noun.restore(frame, payload)
+    except CharmError as error:
+        error.where = f"{path}: {error.where}" if error.where else str(path)
+        raise
+
+
+def read_frame(path: str | Path) -> pl.DataFrame:
+    """Read a Parquet, CSV, JSONL or JSON table.
+
+    Raises:
+        UnreadableFile: with the reason and how to mend it.
+    """
+    path = Path(path)
+    _check_readable(path)
+    try:
+        return _READERS[path.suffix](path)
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(path) from error
+    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
+        if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
+            raise _wrong_encoding(path) from error
+        raise UnreadableFile(
+            f"cannot be read as {path.suffix[1:]}: {_first_line(error)}",
+            where=str(path),
+            mend="the file may be cut short or of another kind; write it again",
+        ) from error
+
+
+def parquet_metadata(path: str | Path) -> dict[str, str]:
+    """Return a Parquet file's key-value metadata."""
+    return pl.read_parquet_metadata(path)
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON document, with the same errors as :func:`read_frame`."""
+    path = Path(path)
+    _check_readable(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(path) from error
+    except ValueError as error:
+        raise UnreadableFile(f"is not valid JSON: {_first_line(error)}", where=str(path)) from error
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    return pl.read_csv(path, infer_schema_length=None)
+
+
+def _read_json_rows(path: Path) -> pl.DataFrame:
+    return pl.DataFrame(read_json(path), infer_schema_length=None)
+
+
+_READERS = {
+    ".parquet": pl.read_parquet,
+    ".csv": _read_csv,
+    ".jsonl": lambda p: pl.read_ndjson(p, infer_schema_length=None),
+    ".json": _read_json_rows,
+}
+
+
+def _check_readable(path: Path) -> None:
+    if not path.exists():
+        raise UnreadableFile("no such file", where=str(path), mend="check the path")
+    if path.is_dir():
+        raise UnreadableFile("is a folder, a file was expected", where=str(path), mend="name a file in it")
+    _known_suffix(path)
+    if path.stat().st_size == 0:
+        raise UnreadableFile("the file is empty", where=str(path), mend="write it again")
+
+
+def _known_suffix(path: Path) -> None:
+    if path.suffix not in TABLE_SUFFIXES:
+        raise UnreadableFile(
+            f"unknown table format {path.suffix or '(no suffix)'!r}",
+            where=str(path),
+            mend=f"use one of {', '.join(TABLE_SUFFIXES)}",
+        )
+
+
+def _wrong_encoding(path: Path) -> UnreadableFile:
+    return UnreadableFile(
+        "the text is not UTF-8", where=str(path), mend="convert it, for example with: iconv -f LATIN1 -t UTF-8"
+    )
+
+
+def _write_failed(path: Path, error: BaseException) -> WriteFailed:
+    return WriteFailed(
+        f"writing failed: {_first_line(error)}; what was there before is untouched",
+        where=str(path),
+        mend="free disk space or check permissions, then run again",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+# --- manifests ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run read and used: enough to tell whether running again would give the same."""
+
+    verb: str
+    inputs: Mapping[str, str]
+    settings: Mapping[str, Any]
+    seed: int | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of verb, inputs, settings and seed: equal fingerprints mean equal outputs."""
+        core = {k: v for k, v in asdict(self).items() if k in ("verb", "inputs", "settings", "seed")}
+        return hashlib.sha256(json.dumps(core, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def versions(packages: Sequence[str] = ("charm-rm", "numpy", "scipy", "polars")) -> dict[str, str]:
+    """Versions of Python and the named packages, where installed."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def hash_path(path: str | Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their relative names."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    for file in files:
+        if file != path:
+            digest.update(str(file.relative_to(path)).encode() + b"\0")
+        with file.open("rb") as handle:
+            while chunk := handle.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
