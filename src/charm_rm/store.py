@@ -128,7 +128,9 @@ def write_text(text: str, path: str | Path, *, force: bool = False) -> Path:
 def write_json(value: Any, path: str | Path, *, force: bool = False) -> Path:
     """Write a JSON file atomically; NaN and infinities are refused, as JSON has none."""
     return write_text(
-        json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n", path, force=force
+        json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n",
+        path,
+        force=force,
     )
 
 
@@ -227,7 +229,9 @@ def _known_suffix(path: Path) -> None:
 
 def _wrong_encoding(path: Path) -> UnreadableFile:
     return UnreadableFile(
-        "the text is not UTF-8", where=str(path), mend="convert it, for example with: iconv -f LATIN1 -t UTF-8"
+        "the text is not UTF-8",
+        where=str(path),
+        mend="convert it, for example with: iconv -f LATIN1 -t UTF-8",
     )
 
 

