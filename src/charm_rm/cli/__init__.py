@@ -91,7 +91,7 @@ def _show_error(message: str, *, debug: bool) -> None:
 
 
 def _show_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_rest: Any
 ) -> None:
     if issubclass(category, CharmWarning):
         click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {message}", err=True)
