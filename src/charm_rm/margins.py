@@ -1,0 +1,359 @@
+"""Scores or judgements -> margins by prompt -> win rates.
+
+The pairs of K policies over n prompts are never all held at once: :class:`PairedMargins` gives them block
+by block, and :func:`tally_margins` reads each block once, whatever is asked of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from .errors import NoOverlap, UnknownPolicy, did_you_mean
+from .statistics import (
+    FloatArray,
+    PromptWeights,
+    TieRule,
+    hard_outcomes,
+    soft_outcomes,
+    weighted_win_rates,
+    win_rate_variance,
+)
+from .tables import Margins, Scores, WinRates
+
+IntArray = NDArray[np.int64]
+_BLOCK_CELLS = 2_000_000
+
+
+# --- scores as a matrix -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMatrix:
+    """Scores as (n_prompts, K) ``values``, NaN where a policy has no score for a prompt."""
+
+    prompts: tuple[str, ...]
+    policies: tuple[str, ...]
+    values: FloatArray
+
+    def column(self, policy: str) -> FloatArray:
+        """The scores of one policy, by prompt."""
+        return self.values[:, position(self.policies, policy)]
+
+
+def score_matrix(scores: Scores, *, policies: Sequence[str] | None = None) -> ScoreMatrix:
+    """Arrange scores by prompt and policy, both sorted (policies in the order given, if given)."""
+    names = list(policies) if policies is not None else scores.policies
+    rows, prompts = _codes(scores.frame["prompt_id"])
+    columns = scores.frame["policy"].replace_strict(
+        pl.Series(names), pl.Series(range(len(names))), default=None, return_dtype=pl.Int64
+    )
+    kept = columns.is_not_null().to_numpy()
+    values = np.full((len(prompts), len(names)), np.nan)
+    values[rows[kept], columns.drop_nulls().to_numpy()] = scores.frame["score"].to_numpy()[kept]
+    return ScoreMatrix(prompts, tuple(names), values)
+
+
+def position(policies: Sequence[str], policy: str) -> int:
+    """Index of ``policy``.
+
+    Raises:
+        UnknownPolicy: it is not there.
+    """
+    try:
+        return list(policies).index(policy)
+    except ValueError:
+        raise UnknownPolicy(
+            f"no policy {policy!r} in the scores.{did_you_mean(policy, policies)}",
+            mend="name a policy that was scored",
+        ) from None
+
+
+def all_pairs(n_policies: int) -> IntArray:
+    """(m, 2) indices of every unordered pair."""
+    return np.stack(np.triu_indices(n_policies, k=1), axis=1).astype(np.int64)
+
+
+def reference_pairs(policies: Sequence[str], references: Sequence[str]) -> IntArray:
+    """(m, 2) indices of every policy against every reference; two references meet once."""
+    chosen = [position(policies, r) for r in references]
+    met = {
+        (k, r) for j, r in enumerate(chosen) for k in range(len(policies)) if k != r and k not in chosen[:j]
+    }
+    return np.array(sorted(met), dtype=np.int64).reshape(-1, 2)
+
+
+# --- margins by prompt --------------------------------------------------------------------------
+
+
+class PairedMargins(Protocol):
+    """Margins of ``pairs`` (m, 2: policy, reference) by prompt, given in blocks of pairs."""
+
+    @property
+    def policies(self) -> tuple[str, ...]: ...
+    @property
+    def n_prompts(self) -> int: ...
+    @property
+    def pairs(self) -> IntArray: ...
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """(n_prompts, stop - start) margins, NaN where a side is missing."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMargins:
+    """s_policy - s_reference, computed from a score matrix block by block."""
+
+    scores: ScoreMatrix
+    pairs: IntArray
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return self.scores.policies
+
+    @property
+    def n_prompts(self) -> int:
+        return len(self.scores.prompts)
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        left, right = self.pairs[start:stop].T
+        return self.scores.values[:, left] - self.scores.values[:, right]
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedMargins:
+    """Margins as judged, held as a dense (n_prompts, m) array."""
+
+    policies: tuple[str, ...]
+    pairs: IntArray
+    values: FloatArray
+
+    @property
+    def n_prompts(self) -> int:
+        return int(self.values.shape[0])
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        return self.values[:, start:stop]
+
+
+def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None = None) -> PairedMargins:
+    """Pair a source's policies: every pair, or every policy against the ``references``.
+
+    Raises:
+        UnknownPolicy: a reference is not among the policies.
+        NoOverlap: fewer than two policies, or no pair shares a prompt.
+    """
+    if len(source.policies) < 2:
+        raise NoOverlap(
+            f"{source.noun}: {len(source.policies)} policy, at least two are needed to compare",
+            mend="score the responses of more policies",
+        )
+    paired = (
+        _pair_scores(source, references)
+        if isinstance(source, Scores)
+        else _pair_judgements(source, references)
+    )
+    if paired.pairs.size == 0:
+        raise NoOverlap("no judged pair has one of the references", mend="name a reference that was judged")
+    return paired
+
+
+def margins_from_scores(scores: Scores, *, references: Sequence[str] | None = None) -> Margins:
+    """Write the paired margins out as a table; for every pair of many policies this is large."""
+    matrix = score_matrix(scores)
+    paired = _pair_scores(scores, references)
+    frames = [
+        pl.DataFrame({"prompt_id": list(matrix.prompts), "margin": paired.block(j, j + 1)[:, 0]})
+        .with_columns(
+            pl.lit(matrix.policies[k]).alias("policy"), pl.lit(matrix.policies[r]).alias("reference")
+        )
+        .filter(pl.col("margin").is_not_nan())
+        for j, (k, r) in enumerate(paired.pairs.tolist())
+    ]
+    return Margins(pl.concat(frames).select("prompt_id", "policy", "reference", "margin"))
+
+
+def _pair_scores(scores: Scores, references: Sequence[str] | None) -> ScoreMargins:
+    matrix = score_matrix(scores)
+    if references is None:
+        return ScoreMargins(matrix, all_pairs(len(matrix.policies)))
+    return ScoreMargins(matrix, reference_pairs(matrix.policies, references))
+
+
+def _pair_judgements(margins: Margins, references: Sequence[str] | None) -> JudgedMargins:
+    """Bring every judged pair into one orientation; both orientations of a prompt are averaged."""
+    policies = tuple(margins.policies)
+    wanted = set() if references is None else {position(policies, r) for r in references}
+    code = dict(zip(policies, range(len(policies)), strict=True))
+    frame = margins.frame.with_columns(
+        pl.col("policy").replace_strict(code).alias("k"), pl.col("reference").replace_strict(code).alias("r")
+    )
+    if references is not None:
+        frame = frame.filter(pl.col("k").is_in(wanted) | pl.col("r").is_in(wanted))
+    turn = pl.col("k") > pl.col("r")
+    if references is not None:
+        turn = pl.col("k").is_in(wanted) & ~(pl.col("r").is_in(wanted) & (pl.col("k") < pl.col("r")))
+    frame = frame.select(
+        "prompt_id",
+        pl.when(turn).then("r").otherwise("k").alias("k"),
+        pl.when(turn).then("k").otherwise("r").alias("r"),
+        pl.when(turn).then(-pl.col("margin")).otherwise("margin").alias("margin"),
+    )
+    frame = frame.group_by("prompt_id", "k", "r").agg(pl.col("margin").mean())
+    pairs = frame.select("k", "r").unique().sort("k", "r").with_row_index("pair")
+    frame = frame.join(pairs, on=["k", "r"])
+    rows, prompts = _codes(frame["prompt_id"])
+    values = np.full((len(prompts), pairs.height), np.nan)
+    values[rows, frame["pair"].to_numpy()] = frame["margin"].to_numpy()
+    return JudgedMargins(policies, pairs.select("k", "r").to_numpy().astype(np.int64), values)
+
+
+def _codes(values: pl.Series) -> tuple[IntArray, tuple[str, ...]]:
+    """Row codes of sorted distinct values, and those values."""
+    distinct = values.unique().sort()
+    codes = values.replace_strict(distinct, pl.Series(range(distinct.len())), return_dtype=pl.Int64)
+    return codes.to_numpy(), tuple(distinct.to_list())
+
+
+# --- win rates ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """What one pass over paired margins (or a published table) gives; arrays are by pair, (m,).
+
+    ``win_rate_draws`` is (draws, m). ``score_covariance`` is (K, K), the covariance of each policy's total
+    wins over prompts: what a sandwich covariance of the RM's own strengths needs.
+    """
+
+    policies: tuple[str, ...]
+    pairs: IntArray
+    n: FloatArray
+    win_rate: FloatArray
+    std_err: FloatArray
+    wins: FloatArray | None
+    ties: FloatArray | None
+    win_rate_soft: FloatArray | None
+    win_rate_draws: FloatArray | None
+    score_covariance: FloatArray
+
+    def to_win_rates(self) -> WinRates:
+        """The tally as a table."""
+        names = np.array(self.policies, dtype=object)
+        counts = None if self.wins is None else np.rint(self.n).astype(np.int64)
+        columns = {
+            "policy": names[self.pairs[:, 0]].tolist(),
+            "reference": names[self.pairs[:, 1]].tolist(),
+            "win_rate": self.win_rate,
+            "n": counts,
+            "wins": self.wins,
+            "ties": self.ties,
+            "std_err": self.std_err,
+            "win_rate_soft": self.win_rate_soft,
+        }
+        return WinRates(pl.DataFrame({k: v for k, v in columns.items() if v is not None}))
+
+
+def tally_margins(
+    paired: PairedMargins,
+    *,
+    ties: TieRule = "half",
+    temperature: float = 1.0,
+    drawn: PromptWeights | None = None,
+) -> Tally:
+    """Aggregate paired margins into win rates, hard and soft, with their uncertainty.
+
+    Pairs that share no prompt are left out.
+
+    Raises:
+        NoOverlap: no pair shares a prompt.
+    """
+    blocks = [
+        _tally_block(paired, start, stop, ties=ties, temperature=temperature, drawn=drawn)
+        for start, stop in _blocks(paired)
+    ]
+    n = np.concatenate([b.n for b in blocks])
+    kept = n > 0
+    if not kept.any():
+        raise NoOverlap(
+            "no two policies share a prompt", mend="score the same prompts for every policy (check prompt_id)"
+        )
+    total, squares, count_ties, soft = (
+        np.concatenate([getattr(b, name) for b in blocks])[kept]
+        for name in ("total", "squares", "ties", "soft")
+    )
+    n = n[kept]
+    influence = sum((b.influence for b in blocks), np.zeros((paired.n_prompts, len(paired.policies))))
+    draws = (
+        None if drawn is None else np.concatenate([b.draws for b in blocks if b.draws is not None], axis=1)
+    )
+    return Tally(
+        policies=paired.policies,
+        pairs=paired.pairs[kept],
+        n=n,
+        win_rate=total / n,
+        std_err=np.sqrt(win_rate_variance(n, total, squares)),
+        wins=total - (0.5 * count_ties if ties == "half" else 0.0),
+        ties=count_ties,
+        win_rate_soft=soft / n,
+        win_rate_draws=None if draws is None else draws[:, kept],
+        score_covariance=influence.T @ influence,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    n: FloatArray
+    total: FloatArray
+    squares: FloatArray
+    ties: FloatArray
+    soft: FloatArray
+    influence: FloatArray
+    draws: FloatArray | None
+
+
+def _blocks(paired: PairedMargins) -> Iterator[tuple[int, int]]:
+    size = max(1, _BLOCK_CELLS // max(paired.n_prompts, 1))
+    for start in range(0, len(paired.pairs), size):
+        yield start, min(start + size, len(paired.pairs))
+
+
+def _tally_block(
+    paired: PairedMargins,
+    start: int,
+    stop: int,
+    *,
+    ties: TieRule,
+    temperature: float,
+    drawn: PromptWeights | None,
+) -> _Block:
+    margins = paired.block(start, stop)
+    outcomes = hard_outcomes(margins, ties=ties)
+    missing = np.isnan(margins)
+    n = (~missing).sum(axis=0).astype(np.float64)
+    total = np.nansum(outcomes, axis=0)
+    residual = np.where(missing, 0.0, outcomes - total / np.maximum(n, 1))
+    return _Block(
+        n=n,
+        total=total,
+        squares=np.nansum(outcomes**2, axis=0),
+        ties=(margins == 0).sum(axis=0).astype(np.float64),
+        soft=np.nansum(soft_outcomes(margins, temperature=temperature), axis=0),
+        influence=residual @ _incidence(paired.pairs[start:stop], len(paired.policies)),
+        draws=None if drawn is None else weighted_win_rates(outcomes, drawn),
+    )
+
+
+def _incidence(pairs: IntArray, n_policies: int) -> FloatArray:
+    """(m, K): +1 for the policy of a pair, -1 for its reference."""
+    matrix = np.zeros((len(pairs), n_policies))
+    rows = np.arange(len(pairs))
+    matrix[rows, pairs[:, 0]] = 1.0
+    matrix[rows, pairs[:, 1]] = -1.0
+    return matrix

@@ -1,0 +1,191 @@
+"""Pure array statistics: outcomes, intervals, bootstrap weights, false discovery rate, rank correlation.
+
+Everything takes and returns NumPy arrays; nothing here knows of policies or files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+from .tables import Estimate
+
+FloatArray = NDArray[np.float64]
+TieRule = Literal["half", "loss"]
+
+Z95 = float(stats.norm.ppf(0.975))
+ELO_PER_LOGIT = 400 / np.log(10)
+
+
+# --- outcomes of one margin ---------------------------------------------------------------------
+
+
+def hard_outcomes(margins: ArrayLike, *, ties: TieRule = "half") -> FloatArray:
+    """1 where the margin is above 0, 0 where below; a tie is ½, or 0 with ``ties="loss"``. NaN stays NaN."""
+    margins = np.asarray(margins, dtype=np.float64)
+    outcomes = np.heaviside(margins, 0.5 if ties == "half" else 0.0)
+    return np.where(np.isnan(margins), np.nan, outcomes)
+
+
+def soft_outcomes(margins: ArrayLike, *, temperature: float = 1.0) -> FloatArray:
+    """sigmoid(margin / temperature). NaN stays NaN."""
+    soft: FloatArray = special.expit(np.asarray(margins, dtype=np.float64) / temperature)
+    return soft
+
+
+# --- prompt bootstrap ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PromptWeights:
+    """Bayesian-bootstrap weights, shared by every pair so that correlations between pairs are kept.
+
+    ``weights`` is (draws, n_prompts), unit exponential. ``pseudo_wins`` and ``pseudo_losses`` are
+    (draws,) Gamma(½) weights of one Jeffreys pseudo-observation: half a win, half a loss.
+    """
+
+    weights: FloatArray
+    pseudo_wins: FloatArray
+    pseudo_losses: FloatArray
+
+    @property
+    def draws(self) -> int:
+        return int(self.weights.shape[0])
+
+
+def draw_prompt_weights(n_prompts: int, *, draws: int, rng: np.random.Generator) -> PromptWeights:
+    """Draw weights for a cluster bootstrap over prompts (Rubin 1981) with a Jeffreys prior.
+
+    A weighted mean of 0/1 outcomes under them is exactly Beta(wins + ½, losses + ½): its 95 % range is the
+    Jeffreys interval, which covers well at small n and does not collapse when every outcome is the same.
+    """
+    return PromptWeights(
+        weights=rng.standard_exponential((draws, n_prompts)),
+        pseudo_wins=rng.standard_gamma(0.5, draws),
+        pseudo_losses=rng.standard_gamma(0.5, draws),
+    )
+
+
+def weighted_win_rates(outcomes: FloatArray, drawn: PromptWeights) -> FloatArray:
+    """Win rate of each column of ``outcomes`` (n_prompts, m; NaN: missing) under each draw: (draws, m).
+
+    (Σ_i w_i o_i + g₁) / (Σ_i w_i + g₁ + g₀), the sums over the prompts present.
+    """
+    present = ~np.isnan(outcomes)
+    if present.all():
+        total = np.broadcast_to(drawn.weights.sum(axis=1)[:, None], (drawn.draws, outcomes.shape[1]))
+    else:
+        total = drawn.weights @ present.astype(np.float64)
+    won = drawn.weights @ np.where(present, outcomes, 0.0)
+    wins, losses = drawn.pseudo_wins[:, None], drawn.pseudo_losses[:, None]
+    rates: FloatArray = (won + wins) / (total + wins + losses)
+    return rates
+
+
+def win_rate_variance(n: ArrayLike, total: ArrayLike, total_squares: ArrayLike) -> FloatArray:
+    """Variance of a win rate under :func:`draw_prompt_weights`, in closed form.
+
+    With N = n + 1 (Jeffreys adds half a win and half a loss) it is (E[o²] - E[o]²) / (N + 1), the
+    moments taken over data and pseudo-observation; it is above 0 even where every outcome is the same.
+    """
+    size = np.asarray(n, dtype=np.float64) + 1
+    mean = (np.asarray(total) + 0.5) / size
+    square = (np.asarray(total_squares) + 0.5) / size
+    variance: FloatArray = np.maximum(square - mean**2, 0.0) / (size + 1)
+    return variance
+
+
+def draw_normal(
+    mean: FloatArray, covariance: FloatArray, *, draws: int, rng: np.random.Generator
+) -> FloatArray:
+    """(draws, K) normal draws; ``covariance`` is (K, K), or (K,) variances of independent entries."""
+    noise = rng.standard_normal((draws, mean.size))
+    if covariance.ndim == 1:
+        return mean + noise * np.sqrt(covariance)
+    # Eigenvalues, not Cholesky: the covariance of ratings is singular along its gauge.
+    values, vectors = np.linalg.eigh(covariance)
+    return mean + noise @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T
+
+
+# --- intervals and tests ------------------------------------------------------------------------
+
+
+def percentile_interval(draws: FloatArray, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Equal-tailed range of ``draws`` (draws, ...) along the first axis."""
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def estimate_from_draws(value: float, draws: FloatArray) -> Estimate:
+    """A point estimate with the standard error and 95 % range of its draws."""
+    low, high = percentile_interval(draws)
+    return Estimate(float(value), float(np.std(draws, ddof=1)), float(low), float(high))
+
+
+def normal_estimate(value: float, std_err: float) -> Estimate:
+    """A point estimate with value ± 1.96 standard errors."""
+    return Estimate(float(value), float(std_err), float(value - Z95 * std_err), float(value + Z95 * std_err))
+
+
+def wilson_interval(wins: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Wilson score interval of a proportion of independent trials (Wilson 1927)."""
+    z = stats.norm.ppf((1 + level) / 2)
+    n = np.asarray(n, dtype=np.float64)
+    p = np.asarray(wins, dtype=np.float64) / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+
+
+def two_sided_p(difference: ArrayLike, std_err: ArrayLike) -> FloatArray:
+    """2 Φ(-|difference| / std_err): the normal two-sided p-value; 1 where both are 0."""
+    difference = np.abs(np.asarray(difference, dtype=np.float64))
+    std_err = np.asarray(std_err, dtype=np.float64)
+    z = np.divide(difference, std_err, out=np.where(difference > 0, np.inf, 0.0), where=std_err > 0)
+    p: FloatArray = 2 * stats.norm.sf(z)
+    return p
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> FloatArray:
+    """q-values: the smallest false discovery rate at which each hypothesis is rejected.
+
+    q_(i) = min_{j >= i} p_(j) m / j (Benjamini and Hochberg 1995). NaN stays NaN and is not counted.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    q = np.full(p.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    scaled = p[order] * tested.size / np.arange(1, tested.size + 1)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q
+
+
+# --- rank correlation ---------------------------------------------------------------------------
+
+
+def spearman(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Spearman's ρ of each row of ``x`` with the same row of ``y`` (..., K), ties by mean rank."""
+    return _row_correlation(_centred_ranks(x), _centred_ranks(y))
+
+
+def kendall(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Kendall's τ_b of each row of ``x`` with the same row of ``y`` (..., K)."""
+    i, j = np.triu_indices(np.shape(x)[-1], k=1)
+    return _row_correlation(np.sign(x[..., i] - x[..., j]), np.sign(y[..., i] - y[..., j]))
+
+
+def _centred_ranks(values: FloatArray) -> FloatArray:
+    ranks: FloatArray = stats.rankdata(values, axis=-1)
+    return ranks - ranks.mean(axis=-1, keepdims=True)
+
+
+def _row_correlation(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Σ ab / √(Σ a² Σ b²) along the last axis; NaN where one side is constant."""
+    scale = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
+    top: Any = (a * b).sum(axis=-1)
+    return np.divide(top, scale, out=np.full(np.shape(top), np.nan), where=scale > 0)
