@@ -1,0 +1,79 @@
+"""LLMBar (Zeng et al., ICLR 2024): does the judge see which output follows the instruction?
+
+Original files: ``Natural/dataset.json`` and ``Adversarial/{Neighbor,GPTInst,GPTOut,Manual}/dataset.json``, each
+a list of ``{input, output_1, output_2, label}`` with label 1 or 2 for the better output.
+
+Official scoring: accuracy per subset; "Adversarial" is the mean of the four adversarial subsets, "Average" the
+mean of all five, whatever their sizes. A judge is asked in both orders and the two accuracies averaged; for
+judges that rate each output alone, equal ratings go to output 2 in one order and to output 1 in the other,
+so a tie counts a half.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import SchemaError
+from .items import Benchmark, Item, Metric, nothing_found, only_copy, read_rows, text_of
+
+NATURAL = "Natural"
+ADVERSARIAL = tuple(f"Adversarial/{name}" for name in ("Neighbor", "GPTInst", "GPTOut", "Manual"))
+SUBSETS = (NATURAL, *ADVERSARIAL)
+TIE_VALUE = 0.5
+
+
+def load_llmbar(folder: str | Path) -> Benchmark:
+    """Load what is there of LLMBar's five subsets below ``folder``; a missing subset makes averages partial.
+
+    Raises:
+        UnreadableFile: nothing of LLMBar is below the folder, or a file cannot be read.
+        SchemaError: an item lacks a key or has another label than 1 or 2.
+    """
+    files = _find(Path(folder))
+    items = tuple(item for subset, path in files.items() for item in _read(path, subset))
+    missing = [s for s in SUBSETS if s not in files]
+    note = f"{', '.join(missing)} missing: averages are over the other {len(files)} of {len(SUBSETS)} subsets"
+    return Benchmark("llmbar", items, _metrics(list(files)), TIE_VALUE, notes=(note,) if missing else ())
+
+
+def _find(folder: Path) -> dict[str, Path]:
+    """Map subset to file, in official order. The paths are recognised by the folders that hold them."""
+    found: dict[str, list[Path]] = {s: [] for s in SUBSETS}
+    for path in sorted(folder.resolve().rglob("dataset.json")):
+        for subset in SUBSETS:
+            if path.parent.as_posix().endswith(f"/{subset}"):
+                found[subset].append(path)
+    if not any(found.values()):
+        raise nothing_found("LLMBar", folder, "Natural/dataset.json and Adversarial/*/dataset.json")
+    return {s: only_copy(paths, f"LLMBar {s}") for s, paths in found.items() if paths}
+
+
+def _read(path: Path, subset: str) -> list[Item]:
+    return [_item(row, subset, number, where) for number, (row, where) in enumerate(read_rows(path))]
+
+
+def _item(row: Any, subset: str, number: int, where: str) -> Item:
+    prompt = text_of(row, "input", where)
+    outputs = text_of(row, "output_1", where), text_of(row, "output_2", where)
+    label = row.get("label")
+    if label not in (1, 2) or isinstance(label, bool):
+        raise SchemaError(
+            f"'label' should be 1 or 2, found {label!r}", where=where, mend="fetch the file again"
+        )
+    better = label - 1
+    return Item(str(number), subset, prompt, (outputs[better],), (outputs[1 - better],))
+
+
+def _metrics(subsets: list[str]) -> tuple[Metric, ...]:
+    """One accuracy per subset, then the two official averages of what is there."""
+    metrics = [_accuracy(s, [s], official=1) for s in subsets]
+    adversarial = [s for s in subsets if s in ADVERSARIAL]
+    if adversarial:
+        metrics.append(_accuracy("Adversarial", adversarial, official=len(ADVERSARIAL)))
+    return (*metrics, _accuracy("all", subsets, official=len(SUBSETS)))
+
+
+def _accuracy(name: str, subsets: list[str], *, official: int) -> Metric:
+    groups = tuple((s,) for s in subsets)
+    return Metric(name, "accuracy", groups, cells=((0, 0),), partial=len(subsets) < official)

@@ -1,0 +1,105 @@
+"""RM-Bench (Liu et al., ICLR 2025): does the reward model see substance through style?
+
+Original files: ``{chat,code,math,safety-refuse,safety-response}_filtered.json``, or ``total_dataset.json`` with the same
+items and a ``domain``. Each item has three chosen and three rejected responses, in the same order of style:
+concise, detailed, detailed with markdown.
+
+Official scoring (``compute_accuracy`` in ``scripts/utils.py``): a 3 x 3 table of chosen style x rejected style, each
+cell the share of items whose chosen score is strictly greater, so that a tie counts as wrong.
+
+    hard   = mean of the upper right: the chosen response has the plainer style
+    normal = mean of the diagonal: the styles are the same
+    easy   = mean of the lower left: the chosen response has the fancier style
+
+A domain's average is the mean of the three, hence of all nine cells; overall figures are means over the four
+domains chat, math, code, safety. Safety pools the items of safety-refuse and safety-response, as the script does;
+both are reported by themselves as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import SchemaError, listing
+from .items import Benchmark, Item, Metric, nothing_found, only_copy, read_rows, text_of, texts_of
+
+STYLES = ("concise", "detailed", "markdown")
+DOMAINS = {
+    "chat": ("chat",),
+    "math": ("math",),
+    "code": ("code",),
+    "safety": ("safety-refuse", "safety-response"),
+}
+SUBSETS = tuple(s for subsets in DOMAINS.values() for s in subsets)
+TOTAL_FILE = "total_dataset.json"
+TIE_VALUE = 0.0
+
+_ALL = tuple((i, j) for i in range(len(STYLES)) for j in range(len(STYLES)))
+CELLS = {
+    "easy": tuple((i, j) for i, j in _ALL if i > j),
+    "normal": tuple((i, j) for i, j in _ALL if i == j),
+    "hard": tuple((i, j) for i, j in _ALL if i < j),
+    "average": _ALL,
+}
+
+
+def load_rm_bench(folder: str | Path) -> Benchmark:
+    """Load what is there of RM-Bench below ``folder``; a missing domain makes the overall figures partial.
+
+    Where all five ``*_filtered.json`` files are there they are read; else ``total_dataset.json`` where it is
+    there; else the files that are.
+
+    Raises:
+        UnreadableFile: nothing of RM-Bench is below the folder, or a file cannot be read.
+        SchemaError: an item lacks a key, has not three responses a side, or names an unknown domain.
+    """
+    items = _items(Path(folder))
+    present = [s for s in SUBSETS if any(item.subset == s for item in items)]
+    missing = [s for s in SUBSETS if s not in present]
+    note = f"{', '.join(missing)} missing: overall figures are over what is there and compare with no leaderboard"
+    return Benchmark("rm-bench", items, _metrics(present), TIE_VALUE, notes=(note,) if missing else ())
+
+
+def _items(folder: Path) -> tuple[Item, ...]:
+    parts = {s: sorted(folder.rglob(f"{s}_filtered.json")) for s in SUBSETS}
+    parts = {s: paths for s, paths in parts.items() if paths}
+    totals = sorted(folder.rglob(TOTAL_FILE))
+    if totals and len(parts) < len(SUBSETS):
+        return tuple(_item(r, _domain(r, w), w) for r, w in read_rows(only_copy(totals, TOTAL_FILE)))
+    if not parts:
+        raise nothing_found("RM-Bench", folder, f"*_filtered.json and {TOTAL_FILE}")
+    files = {s: only_copy(paths, f"RM-Bench {s}") for s, paths in parts.items()}
+    return tuple(_item(row, s, where) for s, path in files.items() for row, where in read_rows(path))
+
+
+def _item(row: Any, subset: str, where: str) -> Item:
+    chosen, rejected = (texts_of(row, key, where, length=len(STYLES)) for key in ("chosen", "rejected"))
+    return Item(str(row.get("id", "")), subset, text_of(row, "prompt", where), chosen, rejected)
+
+
+def _domain(row: Any, where: str) -> str:
+    domain = text_of(row, "domain", where)
+    if domain not in SUBSETS:
+        raise SchemaError(
+            f"unknown domain {domain!r}",
+            where=where,
+            mend=f"known are {listing(SUBSETS)}; fetch the file again",
+        )
+    return domain
+
+
+def _metrics(present: list[str]) -> tuple[Metric, ...]:
+    """Easy, normal, hard and average for each domain (safety's two parts as well) and over all domains."""
+    domains = {d: tuple(s for s in parts if s in present) for d, parts in DOMAINS.items()}
+    domains = {d: parts for d, parts in domains.items() if parts}
+    rows: list[tuple[str, tuple[tuple[str, ...], ...], bool]] = []
+    for domain, parts in domains.items():
+        rows.append((domain, (parts,), parts != DOMAINS[domain]))
+        rows += [(s, ((s,),), False) for s in parts if s != domain]
+    rows.append(("all", tuple(domains.values()), len(present) < len(SUBSETS)))
+    return tuple(
+        Metric(subset, name, groups, cells, partial)
+        for subset, groups, partial in rows
+        for name, cells in CELLS.items()
+    )
