@@ -1,0 +1,66 @@
+"""The only home of torch, transformers, peft, trl and datasets: scoring and training reward models.
+
+Importing this package loads none of them; each verb does when it is called, and raises
+:class:`~charm_rm.errors.MissingExtra` where the ``[hf]`` extra is not installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingExtra
+
+if TYPE_CHECKING:
+    from .batching import plan_batches
+    from .datasets_io import load_any_responses, load_dataset_responses
+    from .encoding import Encoded, ResponseEncoder
+    from .reward import RewardModel, load_reward_model
+    from .scoring import score_responses
+
+_HOME = {
+    "Encoded": "encoding",
+    "ResponseEncoder": "encoding",
+    "RewardModel": "reward",
+    "load_any_responses": "datasets_io",
+    "load_dataset_responses": "datasets_io",
+    "load_reward_model": "reward",
+    "plan_batches": "batching",
+    "score_responses": "scoring",
+}
+
+__all__ = [
+    "Encoded",
+    "ResponseEncoder",
+    "RewardModel",
+    "load_any_responses",
+    "load_dataset_responses",
+    "load_reward_model",
+    "plan_batches",
+    "require",
+    "score_responses",
+]
+
+
+def require(module: str, *, extra: str = "hf") -> ModuleType:
+    """Import an optional dependency.
+
+    Raises:
+        MissingExtra: it is not installed; the message names the pip command.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtra(
+            f"this needs {module}, which is not installed", mend=f'pip install "charm-rm[{extra}]"'
+        ) from error
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public verbs when first asked for (PEP 562), so that importing stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
