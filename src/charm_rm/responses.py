@@ -1,0 +1,254 @@
+"""Responses of policies to prompts: reading them in, sampling instructions, splitting by prompt.
+
+A source is a table (Parquet, JSONL, CSV, JSON) with the columns of :class:`~charm_rm.tables.Responses`,
+an AlpacaEval ``model_outputs.json`` (instruction, output, generator), or a folder of
+``POLICY/model_outputs.json``. ``datasets`` folders and hub ids are read by
+``charm_rm.models.load_any_responses``, which needs the ``[hf]`` extra.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from .errors import (
+    CharmWarning,
+    ConfigError,
+    NoOverlap,
+    SchemaError,
+    UnknownPolicy,
+    UnreadableFile,
+    did_you_mean,
+)
+from .store import load, read_frame
+from .tables import Responses
+
+ALPACA_EVAL_FILE = "model_outputs.json"
+# AlpacaEval's column names and ours.
+_ALPACA_EVAL = {"instruction": "prompt", "output": "response", "generator": "policy"}
+_NEEDED = {"prompt_id", "prompt", "policy", "response"}
+
+
+def load_responses(source: str | Path) -> Responses:
+    """Read responses from a table, an AlpacaEval file, or a folder of ``POLICY/model_outputs.json``.
+
+    Where the table has no ``prompt_id``, ids are made from the prompts (:func:`prompt_ids`), so that
+    the same prompt gets the same id whichever policy answered it.
+
+    Raises:
+        UnreadableFile: there is nothing readable at ``source``.
+        SchemaError: columns are missing, or (prompt_id, policy) repeats.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _load_folder(path)
+    frame = read_frame(path)
+    if path.suffix == ".parquet" and set(frame.columns) >= _NEEDED:
+        responses = load(Responses, path)
+        _check_prompts(responses.frame, str(path))
+        return responses
+    return responses_from_frame(frame, source=str(path))
+
+
+def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
+    """Make responses of a frame in our columns or AlpacaEval's; ``source`` says where it came from."""
+    if set(_ALPACA_EVAL) <= set(frame.columns) and "prompt" not in frame.columns:
+        frame = frame.rename(_ALPACA_EVAL)
+    if "prompt" in frame.columns:
+        _check_prompts(frame, source)
+    if "prompt_id" not in frame.columns and {"prompt", "policy"} <= set(frame.columns):
+        frame = frame.with_columns(prompt_ids(frame))
+    try:
+        return Responses(frame, provenance={"verb": "load_responses", "source": source})
+    except SchemaError as error:
+        error.where = f"{source}: {error.where}" if error.where else source
+        raise
+
+
+def prompt_ids(frame: pl.DataFrame) -> pl.Series:
+    """Ids from the prompts themselves: a hash of the text, the same for every policy.
+
+    A policy's second answer to an identical prompt gets ``-2`` appended, its third ``-3``, in file order, so
+    that repeated instructions stay apart within a policy and still join across policies.
+    """
+    hashed = frame.select(
+        pl.Series("hash", [_prompt_hash(p) for p in frame["prompt"].to_list()], dtype=pl.String), "policy"
+    )
+    nth = pl.int_range(pl.len()).over("hash", "policy") + 1
+    suffix = pl.when(nth > 1).then(pl.format("-{}", nth)).otherwise(pl.lit(""))
+    return hashed.select((pl.col("hash") + suffix).alias("prompt_id"))["prompt_id"]
+
+
+def sample_instructions(
+    responses: Responses,
+    *,
+    n: int | None,
+    seed: int = 0,
+    policies: Sequence[str] | None = None,
+    complete: bool = True,
+) -> Responses:
+    """Pick ``n`` prompts at random (None: all), with the chosen policies' responses to them.
+
+    With ``complete`` only prompts that every chosen policy answered are picked from; how many were left out is
+    a :class:`CharmWarning` and in the provenance. The same seed with a smaller ``n`` picks a subset, whatever the
+    order of the rows.
+
+    Raises:
+        UnknownPolicy: a chosen policy has no responses.
+        NoOverlap: there are fewer than ``n`` prompts to pick from.
+    """
+    frame = _of_policies(responses, policies)
+    answered = frame.group_by("prompt_id").len()
+    wanted = frame["policy"].n_unique() if complete else 1
+    eligible = sorted(answered.filter(pl.col("len") >= wanted)["prompt_id"].to_list())
+    left_out = answered.height - len(eligible)
+    n = len(eligible) if n is None else n
+    if not 1 <= n <= len(eligible):
+        raise NoOverlap(
+            f"{n} prompts asked for, {len(eligible)} to pick from"
+            + (f" ({left_out} more were not answered by every policy)" if left_out else ""),
+            mend="ask for fewer prompts or policies" + (", or allow incomplete prompts" if left_out else ""),
+        )
+    if left_out:
+        warnings.warn(
+            f"{left_out} of {answered.height} prompts left out: not every chosen policy answered them",
+            CharmWarning,
+            stacklevel=2,
+        )
+    order = np.random.default_rng(seed).permutation(len(eligible))[:n]
+    picked = frame.filter(pl.col("prompt_id").is_in([eligible[i] for i in order]))
+    how = {"verb": "sample_instructions", "n": n, "seed": seed, "prompts_left_out": left_out}
+    return Responses(picked, provenance={**how, "of": dict(responses.provenance)})
+
+
+def split_prompts(
+    responses: Responses, *, test_fraction: float, seed: int = 0
+) -> tuple[Responses, Responses]:
+    """Split into (train, test) by prompt: no prompt text is on both sides.
+
+    Prompts are ranked by a hash of seed and text and the first ``test_fraction`` of them are the test side, so
+    the split depends on neither row order nor policies.
+
+    Raises:
+        ConfigError: ``test_fraction`` leaves a side empty.
+    """
+    frame = responses.frame.with_columns(
+        pl.Series("_text", [_prompt_hash(p) for p in responses.frame["prompt"].to_list()])
+    )
+    texts = sorted(frame["_text"].unique().to_list(), key=lambda t: _sha256(f"{seed}:{t}"))
+    n_test = round(test_fraction * len(texts))
+    if not 0 < n_test < len(texts):
+        raise ConfigError(
+            f"test_fraction {test_fraction:g} of {len(texts)} prompts leaves one side empty",
+            mend="choose a fraction between 0 and 1 that gives each side a prompt",
+        )
+    is_test = pl.col("_text").is_in(texts[:n_test])
+    how = {"verb": "split_prompts", "test_fraction": test_fraction, "seed": seed}
+    train, test = (
+        Responses(
+            frame.filter(side).drop("_text"),
+            provenance={**how, "side": name, "of": dict(responses.provenance)},
+        )
+        for name, side in (("train", ~is_test), ("test", is_test))
+    )
+    return train, test
+
+
+def count_empty(responses: Responses) -> pl.DataFrame:
+    """Empty (or blank) responses per policy: allowed, but worth knowing. Columns policy, n, empty."""
+    blank = pl.col("response").str.strip_chars() == ""
+    return (
+        responses.frame.group_by("policy").agg(pl.len().alias("n"), blank.sum().alias("empty")).sort("policy")
+    )
+
+
+# --- details ------------------------------------------------------------------------------------
+
+
+def _load_folder(folder: Path) -> Responses:
+    files = sorted(folder.glob(f"*/{ALPACA_EVAL_FILE}")) or sorted(folder.glob(ALPACA_EVAL_FILE))
+    if not files:
+        raise UnreadableFile(
+            f"the folder holds no POLICY/{ALPACA_EVAL_FILE}",
+            where=str(folder),
+            mend="name a table file in it; a folder saved by `datasets` is read by "
+            "charm_rm.models.load_any_responses",
+        )
+    frames = [responses_from_frame(_alpaca_eval_frame(f), source=str(f)).frame for f in files]
+    try:
+        return responses_from_frame(pl.concat(frames, how="diagonal_relaxed"), source=str(folder))
+    except pl.exceptions.PolarsError as error:
+        raise SchemaError(
+            f"the files do not stack: {error}", where=str(folder), mend="give all files the same columns"
+        ) from error
+
+
+def _alpaca_eval_frame(path: Path) -> pl.DataFrame:
+    frame = read_frame(path)
+    if "generator" in frame.columns:
+        return frame
+    return frame.with_columns(pl.lit(path.parent.name).alias("generator"))
+
+
+def _of_policies(responses: Responses, policies: Sequence[str] | None) -> pl.DataFrame:
+    if policies is None:
+        return responses.frame
+    known = responses.policies
+    for name in policies:
+        if name not in known:
+            raise UnknownPolicy(
+                f"no responses of policy {name!r}.{did_you_mean(name, known)}", mend="check the policy's name"
+            )
+    return responses.frame.filter(pl.col("policy").is_in(list(policies)))
+
+
+def _check_prompts(frame: pl.DataFrame, source: str) -> None:
+    """Prompts are text, or non-empty lists of messages; one prompt_id stands for one prompt."""
+    prompts = frame["prompt"].to_list()
+    for row, prompt in enumerate(prompts):
+        if not isinstance(prompt, str) and not _is_conversation(prompt):
+            raise SchemaError(
+                f"prompt should be text or a list of {{role, content}} messages, found {str(prompt)[:80]!r}",
+                where=f"{source}: responses, row {row}",
+                mend="convert the prompts; give every message a role and a content",
+            )
+    if "prompt_id" not in frame.columns:
+        return
+    first: dict[Any, str] = {}
+    for row, (name, prompt) in enumerate(zip(frame["prompt_id"].to_list(), prompts, strict=True)):
+        if first.setdefault(name, _prompt_hash(prompt)) != _prompt_hash(prompt):
+            raise SchemaError(
+                f"prompt_id {name!r} stands for two different prompts",
+                where=f"{source}: responses, row {row}",
+                mend="give different prompts different ids, or drop the column and let charm make them",
+            )
+
+
+def _is_conversation(prompt: Any) -> bool:
+    return (
+        isinstance(prompt, list)
+        and len(prompt) > 0
+        and all(isinstance(m, Mapping) and _is_text(m, "role") and _is_text(m, "content") for m in prompt)
+    )
+
+
+def _is_text(message: Mapping[str, Any], field: str) -> bool:
+    return isinstance(message.get(field), str)
+
+
+def _prompt_hash(prompt: str | Sequence[Mapping[str, str]]) -> str:
+    """Sixteen hex digits of the text's hash; surrounding white space, which exporters trim at will, is ignored."""
+    if isinstance(prompt, str):
+        return _sha256(prompt.strip())[:16]
+    return _sha256(json.dumps([[m["role"], m["content"].strip()] for m in prompt]))[:16]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
