@@ -1,0 +1,16 @@
+"""How good is a scorer: official benchmarks, and agreement with human ratings over policies."""
+
+from __future__ import annotations
+
+from .accuracy import BenchmarkResult, Scorer, compare_with_baseline, evaluate_benchmark, exact_mcnemar
+from .alignment import AlignmentResult, alignment_with_ratings
+
+__all__ = [
+    "AlignmentResult",
+    "BenchmarkResult",
+    "Scorer",
+    "alignment_with_ratings",
+    "compare_with_baseline",
+    "evaluate_benchmark",
+    "exact_mcnemar",
+]
