@@ -1,0 +1,217 @@
+"""``charm ratings``: fit ratings to battles, look at leaderboards, save one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ConfigError, UnknownPolicy, did_you_mean
+from .common import PATH, console, force_option, json_option, output_option, print_frame, print_json, say
+
+if TYPE_CHECKING:
+    from ..tables import Ratings
+
+category_option = click.option("--category", help="Which category, where the leaderboard has several.")
+date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
+top_option = click.option("--top", type=click.IntRange(min=1), help="Print only the N best.", metavar="N")
+
+
+@click.group()
+def command() -> None:
+    """Human-preference ratings on the Elo scale, the yardstick of every audit: fit them from your own battles,
+    or take a leaderboard. Wherever charm wants ratings it takes the names that `show` takes.
+
+    \b
+    Examples:
+      charm ratings fit battles.parquet -o ratings.parquet
+      charm ratings show arena:coding --top 10
+      charm ratings save leaderboard.csv@2024-12-31 -o ratings.parquet
+    """
+
+
+@command.command()
+@click.argument("battles", type=PATH)
+@output_option(
+    what="Where to write the ratings (Parquet keeps covariance and provenance). Without: print only."
+)
+@click.option(
+    "--anchor", metavar="POLICY=RATING", help="Fix the level by one policy. Without: mean rating 1000."
+)
+@click.option(
+    "--style", multiple=True, metavar="NAME", help="Control for columns NAME_a and NAME_b. Repeatable."
+)
+@click.option(
+    "--prior",
+    default=0.0,
+    show_default=True,
+    metavar="N",
+    help="Pseudo-battles per pair that met, half won and half lost; keeps undefeated policies finite.",
+)
+@top_option
+@json_option
+@force_option
+def fit(
+    battles: Path,
+    output: Path | None,
+    anchor: str | None,
+    style: tuple[str, ...],
+    prior: float,
+    top: int | None,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Fit Bradley-Terry ratings to BATTLES (Parquet, CSV, JSONL), with 95 % intervals.
+
+    Battles have policy_a, policy_b and winner (a, b, tie, both_bad), or the Arena's model_a, model_b and winner
+    (model_a, model_b, tie, both_bad), or the Kaggle layout. Ties and both_bad count as half a win. Policies that
+    never met, or that never lost or won, are an error unless a --prior is stated.
+
+    \b
+    Examples:
+      charm ratings fit battles.parquet -o ratings.parquet
+      charm ratings fit votes.csv --anchor gpt-4o-mini-2024-07-18=1273 --top 20
+      charm ratings fit battles.parquet --style length --style headers -o controlled.parquet
+    """
+    from .. import store
+    from ..ratings import fit_ratings, load_battles
+
+    anchored = _parse_anchor(anchor)
+    if output:
+        store.refuse_existing(output, force=force)
+    ratings = fit_ratings(load_battles(battles), anchor=anchored, style=style, prior=prior)
+    if output:
+        store.save(ratings, output, force=force)
+        say(f"wrote {output}")
+    _print(ratings, title=f"Ratings from {battles}", top=top, as_json=as_json)
+    if not as_json:
+        _print_fit_notes(ratings)
+
+
+@command.command()
+@click.argument("spec")
+@category_option
+@date_option
+@click.option(
+    "--find",
+    metavar="TEXT",
+    help="Print only policies with TEXT in their name, whatever case and punctuation.",
+)
+@top_option
+@json_option
+def show(
+    spec: str, category: str | None, date: str | None, find: str | None, top: int | None, as_json: bool
+) -> None:
+    """Print the leaderboard that SPEC names, best first.
+
+    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), a file of your own (CSV, Parquet, JSON; also
+    FILE:CATEGORY@DATE), or `hf:lmarena-ai/leaderboard-dataset[:CONFIG][@DATE]`. Dates and categories are never mixed:
+    where several are there and none is chosen, the error lists them.
+
+    \b
+    Examples:
+      charm ratings show arena --find gemma
+      charm ratings show arena:coding --top 10 --json
+      charm ratings show hf:lmarena-ai/leaderboard-dataset:text@2024-12-31
+    """
+    from ..ratings import load_ratings
+
+    ratings = load_ratings(spec, category=category, date=date)
+    _print(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
+
+
+@command.command()
+@click.argument("spec")
+@category_option
+@date_option
+@output_option(required=True, what="Where to write (.parquet, .csv, .jsonl or .json).")
+@force_option
+def save(spec: str, category: str | None, date: str | None, output: Path, force: bool) -> None:
+    """Write the leaderboard that SPEC names as a ratings table, one category at one date.
+
+    SPEC is as in `charm ratings show`. Useful to pin the ratings of an audit, or to take a hub dataset offline.
+
+    \b
+    Examples:
+      charm ratings save arena:coding -o coding.csv
+      charm ratings save hf:lmarena-ai/leaderboard-dataset@2024-12-31 -o ratings.parquet
+    """
+    from .. import store
+    from ..ratings import load_ratings
+
+    store.refuse_existing(output, force=force)
+    ratings = load_ratings(spec, category=category, date=date)
+    store.save(ratings, output, force=force)
+    say(f"wrote {len(ratings)} ratings to {output}")
+
+
+def _parse_anchor(text: str | None) -> tuple[str, float] | None:
+    if text is None:
+        return None
+    policy, equals, rating = text.rpartition("=")
+    try:
+        if not (policy and equals):
+            raise ValueError
+        return policy, float(rating)
+    except ValueError:
+        raise ConfigError(
+            f"--anchor {text!r} is not POLICY=RATING", mend="write, for example, --anchor gpt-4=1200"
+        ) from None
+
+
+def _title(ratings: Ratings) -> str:
+    record = ratings.provenance
+    parts = [record.get(k) for k in ("source", "origin", "category", "date")]
+    return ", ".join(dict.fromkeys(str(p) for p in parts if p))
+
+
+def _print(ratings: Ratings, *, title: str, top: int | None, as_json: bool, find: str | None = None) -> None:
+    import polars as pl
+
+    frame = ratings.frame.sort("rating", descending=True, maintain_order=True)
+    frame = frame.with_columns(pl.int_range(1, pl.len() + 1).alias("place"))
+    if find:
+        frame = _found(frame, find)
+    if as_json:
+        rows = frame.head(top or frame.height).drop("place").to_dicts()
+        print_json({"ratings": rows, "provenance": dict(ratings.provenance)})
+        return
+    shown = [c for c in ("place", "policy", "rating", "ci_low", "ci_high", "votes") if c in frame.columns]
+    print_frame(frame.select(shown), title=title, digits=1, limit=top)
+
+
+def _found(frame: Any, text: str) -> Any:
+    import polars as pl
+
+    from ..ratings.names import fold_name
+
+    wanted = fold_name(text)
+    hits = frame.filter(pl.Series([wanted in fold_name(name) for name in frame["policy"]], dtype=pl.Boolean))
+    if hits.height == 0:
+        raise UnknownPolicy(
+            f"no policy here has {text!r} in its name.{did_you_mean(text, frame['policy'])}",
+            mend="try a shorter part of the name, or drop --find",
+        )
+    return hits
+
+
+def _print_fit_notes(ratings: Ratings) -> None:
+    """One line on what was fitted, one per style: below the table, where the eye ends up."""
+    record = ratings.provenance
+    outcomes = ", ".join(f"{count} {name}" for name, count in record["outcomes"].items())
+    out = console()
+    out.print(
+        f"{record['n_battles']} battles ({outcomes}); level: {record['gauge']}; {record['solver']},"
+        f" {record['iterations']} iterations; log-likelihood {record['log_likelihood']:.1f}",
+        markup=False,
+    )
+    if record["prior"]:
+        out.print(
+            f"prior: {record['prior']:g} pseudo-battles per pair that met, half won, half lost", markup=False
+        )
+    for name, b in record["style"].items():
+        out.print(
+            f"style {name}: {b['coefficient']:+.3f} log-odds per RMS [{b['ci_low']:+.3f}, {b['ci_high']:+.3f}]",
+            markup=False,
+        )

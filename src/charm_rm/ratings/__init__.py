@@ -1,0 +1,18 @@
+"""Ratings on the Elo scale: fitted from battles, or loaded from a leaderboard, and matched by name."""
+
+from __future__ import annotations
+
+from .battles import load_battles
+from .fit import fit_ratings
+from .load import load_ratings
+from .names import Aliases, match_ratings, read_aliases, resolve_names
+
+__all__ = [
+    "Aliases",
+    "fit_ratings",
+    "load_battles",
+    "load_ratings",
+    "match_ratings",
+    "read_aliases",
+    "resolve_names",
+]

@@ -1,0 +1,165 @@
+"""Ratings from battles: Bradley-Terry maximum likelihood with honest intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import ConfigError, UnknownPolicy, did_you_mean
+from ..statistics import ELO_PER_LOGIT, Z95
+from ..tables import Battles, Ratings
+from .bradley_terry import Counts, Fit, Floats, maximise
+from .counts import as_counts, count_battles, style_covariates, with_prior
+from .identifiable import check_identifiable
+
+
+def fit_ratings(
+    battles: Battles,
+    *,
+    anchor: tuple[str, float] | None = None,
+    mean: float = 1000.0,
+    style: Sequence[str] = (),
+    prior: float = 0.0,
+    tolerance: float = 1e-10,
+    max_iterations: int = 100,
+) -> Ratings:
+    """Fit Bradley-Terry ratings to battles, with 95 % intervals and the full covariance.
+
+    Args:
+        battles: votes; ``tie`` and ``both_bad`` are half a win each; ``weight`` (default 1) says how much a
+            battle counts.
+        anchor: ``(policy, rating)`` fixes the level by one policy, whose error is then 0 and all others'
+            include the anchor's. Otherwise the unweighted mean over policies is ``mean``.
+        style: names whose columns ``<name>_a`` and ``<name>_b`` are controlled for.
+        prior: pseudo-battles per pair that met, half won and half lost; 0 is plain maximum likelihood.
+        tolerance: largest last Newton step, in log-odds.
+        max_iterations: Newton iterations before giving up.
+
+    Returns:
+        Ratings on the Elo scale, best first, with the sandwich covariance in row order; provenance holds
+        solver, log-likelihood, outcome counts, gauge and style coefficients.
+
+    Raises:
+        NotIdentifiable: the battles do not determine the ratings (groups that never meet, undefeated or
+            winless policies without a prior, redundant styles).
+        NotConverged: Newton's method stopped short of ``tolerance``.
+    """
+    policies = battles.policies
+    _check_settings(policies, anchor, prior)
+    tally = count_battles(battles)
+    counts = _style_counts(battles, policies, style) if style else as_counts(tally, policies)
+    if prior > 0:
+        counts = with_prior(counts, prior)
+    check_identifiable(counts, policies)
+    fit = maximise(counts, tolerance=tolerance, max_iterations=max_iterations)
+    rating, covariance = to_elo(fit, len(policies), _gauge(policies, anchor), anchor[1] if anchor else mean)
+    provenance = {
+        "verb": "fit_ratings",
+        "model": "Bradley-Terry, ties and both_bad as half a win",
+        "gauge": f"{anchor[0]} = {anchor[1]:g}" if anchor else f"mean = {mean:g}",
+        "prior": prior,
+        "covariance": "sandwich",
+        **_solver_record(fit, tolerance),
+        **_battle_record(tally, len(policies)),
+        "style": _style_record(fit, style, len(policies)),
+    }
+    return _ratings(policies, rating, covariance, _votes(tally), provenance)
+
+
+def to_elo(fit: Fit, n_policies: int, gauge: Floats, level: float) -> tuple[Floats, Floats]:
+    """R = level + s G theta and cov(R) = s^2 G C G^T, with s = 400 / ln 10 Elo points per unit of log-odds."""
+    theta = fit.parameters[:n_policies]
+    rating: Floats = level + ELO_PER_LOGIT * (gauge @ theta)
+    covariance = ELO_PER_LOGIT**2 * gauge @ fit.covariance[:n_policies, :n_policies] @ gauge.T
+    return rating, (covariance + covariance.T) / 2.0
+
+
+def _gauge(policies: Sequence[str], anchor: tuple[str, float] | None) -> Floats:
+    """G = I - 1 w^T, where w picks the level: equal weights (mean) or one policy (anchor)."""
+    k = len(policies)
+    level = np.full(k, 1.0 / k)
+    if anchor:
+        level = np.zeros(k)
+        level[policies.index(anchor[0])] = 1.0
+    return np.eye(k) - np.ones((k, 1)) * level
+
+
+def _check_settings(policies: Sequence[str], anchor: tuple[str, float] | None, prior: float) -> None:
+    if not (math.isfinite(prior) and prior >= 0):
+        raise ConfigError(f"the prior must be 0 or more pseudo-battles per pair, got {prior!r}")
+    if anchor and anchor[0] not in policies:
+        raise UnknownPolicy(
+            f"the anchor {anchor[0]!r} is in no battle.{did_you_mean(anchor[0], policies)}",
+            mend="anchor on a policy of the battles",
+        )
+    if anchor and not math.isfinite(anchor[1]):
+        raise ConfigError(f"the anchor's rating must be finite, got {anchor[1]!r}")
+
+
+def _style_counts(battles: Battles, policies: Sequence[str], style: Sequence[str]) -> Counts:
+    weight = pl.col("weight").fill_null(1.0) if "weight" in battles.frame.columns else pl.lit(1.0)
+    rows = battles.frame.select("policy_a", "policy_b", "winner", weight.alias("weight"))
+    return as_counts(rows, policies, style_covariates(battles, style))
+
+
+def _votes(tally: pl.DataFrame) -> pl.DataFrame:
+    sides = [tally.select(pl.col(side).alias("policy"), "n") for side in ("policy_a", "policy_b")]
+    return pl.concat(sides).group_by("policy").agg(pl.sum("n").cast(pl.Int64).alias("votes"))
+
+
+def _ratings(
+    policies: Sequence[str],
+    rating: Floats,
+    covariance: Floats,
+    votes: pl.DataFrame,
+    provenance: Mapping[str, Any],
+) -> Ratings:
+    order = np.argsort(-rating, kind="stable")
+    error = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    table = {
+        "policy": list(policies),
+        "rating": rating,
+        "std_err": error,
+        "ci_low": rating - Z95 * error,
+        "ci_high": rating + Z95 * error,
+    }
+    frame = pl.DataFrame(table).join(votes, on="policy", how="left", maintain_order="left")[order]
+    frame = frame.with_columns(pl.lit("fitted from battles").alias("source"))
+    return Ratings(frame, provenance=provenance, covariance=covariance[np.ix_(order, order)])
+
+
+def _solver_record(fit: Fit, tolerance: float) -> dict[str, Any]:
+    return {
+        "solver": "Newton on aggregated counts",
+        "tolerance": tolerance,
+        "iterations": fit.iterations,
+        "last_step": fit.last_step,
+        "converged": True,
+        "log_likelihood": fit.log_likelihood,
+    }
+
+
+def _battle_record(tally: pl.DataFrame, n_policies: int) -> dict[str, Any]:
+    outcomes = dict.fromkeys(Battles.outcomes, 0)
+    outcomes |= dict(tally.group_by("winner").agg(pl.sum("n")).iter_rows())
+    weight = float(tally["weight"].sum())
+    return {
+        "n_battles": int(tally["n"].sum()),
+        "n_policies": n_policies,
+        "outcomes": outcomes,
+        "total_weight": weight,
+    }
+
+
+def _style_record(fit: Fit, style: Sequence[str], n_policies: int) -> dict[str, dict[str, float]]:
+    """Style coefficients in log-odds per RMS of the normalised difference."""
+    values = fit.parameters[n_policies:]
+    errors = np.sqrt(np.diag(fit.covariance)[n_policies:])
+    return {
+        name: {"coefficient": b, "std_err": e, "ci_low": b - Z95 * e, "ci_high": b + Z95 * e}
+        for name, b, e in zip(style, values.tolist(), errors.tolist(), strict=True)
+    }
