@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .accuracy import BenchmarkResult, Scorer, compare_with_baseline, evaluate_benchmark, exact_mcnemar
 from .alignment import AlignmentResult, alignment_with_ratings
+from .files import evaluation_json, refuse_existing_evaluation, save_evaluation
 
 __all__ = [
     "AlignmentResult",
@@ -12,5 +13,8 @@ __all__ = [
     "alignment_with_ratings",
     "compare_with_baseline",
     "evaluate_benchmark",
+    "evaluation_json",
     "exact_mcnemar",
+    "refuse_existing_evaluation",
+    "save_evaluation",
 ]

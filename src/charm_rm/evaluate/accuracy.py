@@ -155,7 +155,7 @@ def _row(result: BenchmarkResult, metric: Metric, *, draws: int, seed: int) -> d
     accuracy = _mean_of_groups(values, groups)
     if len(groups) == len(metric.cells) == 1 and _prompt_codes(result.benchmark, items)[1] == len(items):
         low, high = wilson_interval(values[items].sum(), len(items))
-        interval = float(low), float(high)
+        interval: Interval = (float(low), float(high))
     else:
         rates = _group_draws(result.benchmark, values, groups, draws=draws, seed=seed)
         interval = _interval_around(accuracy, rates)

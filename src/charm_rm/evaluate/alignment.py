@@ -7,17 +7,18 @@ strengths with the ratings, and the mean |P̂ - P| over pairs (hard win rates, p
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, NoOverlap, UnknownPolicy, did_you_mean, listing
+from ..errors import CharmWarning, NoOverlap
 from ..margins import pair_margins, tally_margins
 from ..mismatch.expected import Yardstick, expected_win_rate, yardstick
 from ..mismatch.favour import rm_strengths
+from ..ratings import match_ratings
 from ..statistics import (
     FloatArray,
     PromptWeights,
@@ -50,13 +51,21 @@ class AlignmentResult:
 
 
 def alignment_with_ratings(
-    scores: Scores, ratings: Ratings, *, baseline: Scores | None = None, draws: int = 1000, seed: int = 0
+    scores: Scores,
+    ratings: Ratings,
+    *,
+    baseline: Scores | None = None,
+    aliases: Mapping[str, Sequence[str]] | None = None,
+    unrated: Literal["error", "skip"] = "error",
+    draws: int = 1000,
+    seed: int = 0,
 ) -> AlignmentResult:
     """Measure how well scores agree with human ratings, and how much better than a baseline's scores do.
 
     Intervals draw prompts and ratings together and are basic ones, 2·value - quantile: noise lowers
     correlations and raises absolute differences, in the draws as much again as in the value itself, and
-    reflecting undoes both. With ``baseline`` both are reduced to the scores they share, and share every draw.
+    reflecting undoes both. With ``baseline`` both are reduced to the scores they share, and share every draw. ``aliases`` and ``unrated`` are those of
+    :func:`charm_rm.ratings.match_ratings`.
 
     Raises:
         UnknownPolicy: a scored policy has no rating.
@@ -64,13 +73,23 @@ def alignment_with_ratings(
     """
     if baseline is not None:
         scores, baseline = _in_common(scores, baseline)
-    rated = _rated(scores, ratings)
+    matched = match_ratings(ratings, scores.policies, aliases=aliases, unrated=unrated)
+    policies = tuple(matched.policies)
+    if len(policies) < FEWEST_POLICIES:
+        raise NoOverlap(
+            f"{len(policies)} rated policies: a rank correlation needs at least {FEWEST_POLICIES}",
+            mend="score the responses of more policies",
+        )
+    rated = yardstick(matched, policies)
     rng = np.random.default_rng(seed)
+    scores = _only(scores, set(policies))
     n_prompts = scores.frame["prompt_id"].n_unique()
     drawn = draw_prompt_weights(n_prompts, draws=draws, rng=rng) if draws else None
     rating_draws = rated.draw(draws, rng) if draws else None
     mine = _measure(scores, rated, drawn, rating_draws)
-    theirs = None if baseline is None else _measure(baseline, rated, drawn, rating_draws)
+    theirs = (
+        None if baseline is None else _measure(_only(baseline, set(policies)), rated, drawn, rating_draws)
+    )
     size = len(rated.policies)
     counts = dict.fromkeys(METRICS, size) | {"mean_abs_mismatch": size * (size - 1) // 2}
     frame = pl.DataFrame([_row(m, counts[m], mine, theirs) for m in METRICS], schema_overrides=_FLOATS)
@@ -136,19 +155,9 @@ def basic_interval(
     return float(np.clip(2 * value - upper, low, high)), float(np.clip(2 * value - lower, low, high))
 
 
-def _rated(scores: Scores, ratings: Ratings) -> Yardstick:
-    known = set(ratings.frame["policy"])
-    if unrated := [p for p in scores.policies if p not in known]:
-        raise UnknownPolicy(
-            f"{len(unrated)} scored policies have no rating: {listing(unrated)}.{did_you_mean(unrated[0], known)}",
-            mend="rename them, or leave them out of the scores",
-        )
-    if len(scores.policies) < FEWEST_POLICIES:
-        raise NoOverlap(
-            f"{len(scores.policies)} policies: a rank correlation needs at least {FEWEST_POLICIES}",
-            mend="score the responses of more policies",
-        )
-    return yardstick(ratings, tuple(scores.policies))
+def _only(scores: Scores, policies: set[str]) -> Scores:
+    """The scores of some policies."""
+    return Scores(scores.frame.filter(pl.col("policy").is_in(list(policies))), provenance=scores.provenance)
 
 
 def _in_common(scores: Scores, baseline: Scores) -> tuple[Scores, Scores]:

@@ -1,0 +1,260 @@
+"""``charm evaluate``: a reward model on benchmarks, and scores against human ratings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .common import (
+    PATH,
+    alias_option,
+    draws_option,
+    force_option,
+    json_option,
+    output_option,
+    print_frame,
+    print_json,
+    ratings_options,
+    say,
+    seed_option,
+    unrated_option,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..benchmarks import Benchmark
+    from ..evaluate import AlignmentResult, BenchmarkResult
+
+
+@click.command("evaluate")
+@click.option("--rm", metavar="DIR_OR_ID", help="Reward model to evaluate: a local folder or a hub id.")
+@click.option("--baseline", metavar="DIR_OR_ID", help="Reward model to compare it with, on the same items.")
+@click.option("--benchmark", "names", multiple=True, metavar="NAME", help="llmbar or rm-bench; repeatable.")
+@click.option("--data", type=PATH, help="Folder with the benchmarks' original files, or a parent of several.")
+@click.option("--limit", type=click.IntRange(min=1), help="Evaluate a seeded sample of N items a benchmark.")
+@click.option("--scores", type=PATH, help="Scores of many policies' responses, to hold against ratings.")
+@click.option("--baseline-scores", type=PATH, help="The baseline's scores of the same responses.")
+@ratings_options
+@alias_option
+@unrated_option
+@draws_option
+@seed_option
+@output_option(what="Folder for benchmarks.parquet, alignment.parquet and evaluation.json.")
+@force_option
+@json_option
+def command(
+    rm: str | None,
+    baseline: str | None,
+    names: tuple[str, ...],
+    data: Path | None,
+    limit: int | None,
+    scores: Path | None,
+    baseline_scores: Path | None,
+    ratings_spec: str | None,
+    category: str | None,
+    date: str | None,
+    alias: Path | None,
+    unrated: str,
+    draws: int,
+    seed: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """How good is a reward model: on benchmarks, and at ranking policies as people do?
+
+    Benchmarks are read from their original files and scored as their authors score them; where files are
+    missing the averages are labelled partial. With --baseline every accuracy comes with the difference from
+    the baseline, its interval, and an exact McNemar test on the same items (q: adjusted for all the rows of
+    the benchmark). With --scores and --ratings, rank correlation and mean |win rate - expected| say how well
+    scores of many policies' responses agree with human ratings; this needs no model.
+
+    \b
+    Examples:
+      charm evaluate --rm my-rm --benchmark llmbar --benchmark rm-bench --data benchmarks
+      charm evaluate --rm calibrated --baseline my-rm --benchmark rm-bench --data RM-Bench -o run/evaluation
+      charm evaluate --rm my-rm --benchmark rm-bench --data RM-Bench --limit 100
+      charm evaluate --scores after.parquet --baseline-scores before.parquet --ratings arena
+    """
+    _check_usage(rm, baseline, names, data, scores, baseline_scores, ratings_spec)
+    from ..evaluate import evaluation_json, refuse_existing_evaluation, save_evaluation
+    from ..store import versions
+
+    if output:
+        refuse_existing_evaluation(output, force=force)
+    alignment = None
+    if scores and ratings_spec:
+        how = {"category": category, "date": date, "alias": alias, "unrated": unrated}
+        alignment = _align(scores, baseline_scores, ratings_spec, how, draws=draws, seed=seed)
+    benchmarks = [_load(name, data, limit=limit, seed=seed) for name in names if data]
+    results = _evaluate(rm, baseline, benchmarks, draws=draws, seed=seed) if rm else []
+    settings = {"rm": rm, "baseline": baseline, "scores": scores, "baseline_scores": baseline_scores}
+    settings |= {"ratings": ratings_spec, "limit": limit, "draws": draws, "seed": seed}
+    provenance = {"verb": "evaluate", "settings": settings, "versions": versions()}
+    if as_json:
+        print_json(evaluation_json(results, alignment, provenance=provenance))
+    else:
+        _print(results, alignment)
+    if output:
+        save_evaluation(output, results, alignment, provenance=provenance, force=force)
+        say(f"wrote {output}")
+
+
+def _check_usage(
+    rm: str | None,
+    baseline: str | None,
+    names: tuple[str, ...],
+    data: Path | None,
+    scores: Path | None,
+    baseline_scores: Path | None,
+    ratings: str | None,
+) -> None:
+    """Refuse incomplete requests before anything is loaded."""
+    if not names and not scores:
+        raise click.UsageError("give --rm with --benchmark and --data, or --scores with --ratings")
+    if names and not (rm and data):
+        raise click.UsageError("--benchmark needs --rm and --data")
+    if (rm or baseline or data) and not names:
+        raise click.UsageError("--rm, --baseline and --data need at least one --benchmark")
+    if bool(scores) != bool(ratings):
+        raise click.UsageError("--scores and --ratings go together")
+    if baseline_scores and not scores:
+        raise click.UsageError("--baseline-scores needs --scores")
+
+
+# --- calling ------------------------------------------------------------------------------------
+
+
+def _load(name: str, data: Path, *, limit: int | None, seed: int) -> Benchmark:
+    from ..benchmarks import load_benchmark
+
+    benchmark = load_benchmark(name, data)
+    return benchmark.sample(limit, seed=seed) if limit else benchmark
+
+
+def _evaluate(
+    rm: str, baseline: str | None, benchmarks: list[Benchmark], *, draws: int, seed: int
+) -> list[BenchmarkResult]:
+    """One model in memory at a time: all benchmarks with the one, then all with the other."""
+    from ..evaluate import compare_with_baseline
+
+    results = _evaluate_one(rm, benchmarks, draws=draws, seed=seed)
+    if baseline is None:
+        return results
+    others = _evaluate_one(baseline, benchmarks, draws=draws, seed=seed)
+    pairs = zip(results, others, strict=True)
+    return [compare_with_baseline(mine, theirs, draws=draws, seed=seed) for mine, theirs in pairs]
+
+
+def _evaluate_one(rm: str, benchmarks: list[Benchmark], *, draws: int, seed: int) -> list[BenchmarkResult]:
+    from ..evaluate import evaluate_benchmark
+    from ..models.reward import load_reward_model
+
+    model = load_reward_model(rm)
+    results = []
+    for benchmark in benchmarks:
+        say(f"{rm}: {benchmark.name}, {len(benchmark.items)} items")
+        results.append(evaluate_benchmark(model, benchmark, draws=draws, seed=seed))
+    return results
+
+
+def _align(
+    scores: Path, baseline: Path | None, ratings: str, how: dict[str, Any], *, draws: int, seed: int
+) -> AlignmentResult:
+    from ..evaluate import alignment_with_ratings
+    from ..ratings import load_ratings, read_aliases
+    from ..store import load
+    from ..tables import Scores
+
+    return alignment_with_ratings(
+        load(Scores, scores),
+        load_ratings(ratings, category=how["category"], date=how["date"]),
+        baseline=load(Scores, baseline) if baseline else None,
+        aliases=read_aliases(how["alias"]) if how["alias"] else None,
+        unrated=how["unrated"],
+        draws=draws,
+        seed=seed,
+    )
+
+
+# --- printing -----------------------------------------------------------------------------------
+
+
+def _print(results: list[BenchmarkResult], alignment: AlignmentResult | None) -> None:
+    for result in results:
+        benchmark = result.benchmark
+        label = " (partial)" if benchmark.partial else ""
+        print_frame(_accuracy_table(result.frame), title=f"{benchmark.name}{label}: accuracy")
+        for note in benchmark.notes:
+            click.echo(f"  partial: {note}")
+        tied = "wrong" if benchmark.tie_value == 0 else "half right"
+        click.echo(f"  equal scores count as {tied}, as in the official scoring; [] are 95 % intervals\n")
+    if alignment is not None:
+        title = f"Alignment with human ratings over {len(alignment.policies)} policies"
+        print_frame(_alignment_table(alignment.frame), title=title)
+
+
+def _accuracy_table(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame of a result as a person reads it: percentages, intervals, `partial` where it is."""
+    import polars as pl
+
+    rows = []
+    for row in frame.iter_rows(named=True):
+        shown = {
+            "subset": row["subset"] + (" (partial)" if row["partial"] else ""),
+            "metric": row["metric"],
+            "n": str(row["n"]),
+            "accuracy": f"{row['accuracy']:.1%}{_range(row['ci_low'], row['ci_high'])}",
+            "ties": str(row["ties"]),
+        }
+        if row["baseline_accuracy"] is not None:
+            shown |= {
+                "baseline": f"{row['baseline_accuracy']:.1%}",
+                "difference": f"{row['difference']:+.1%}{_range(row['diff_ci_low'], row['diff_ci_high'], '+')}",
+                "better:worse": f"{row['better']}:{row['worse']}",
+                "p": _p(row["p_value"]),
+                "q": _p(row["q_value"]),
+            }
+        rows.append(shown)
+    return pl.DataFrame(rows)
+
+
+def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    rows = []
+    for row in frame.iter_rows(named=True):
+        shown = {
+            "metric": _ALIGNMENT_NAMES[row["metric"]],
+            "value": _figure(row["value"], row["ci_low"], row["ci_high"]),
+        }
+        if row["difference"] is not None:
+            shown["baseline"] = f"{row['baseline_value']:.3f}"
+            shown["difference"] = _figure(row["difference"], row["diff_ci_low"], row["diff_ci_high"], "+")
+        rows.append(shown)
+    return pl.DataFrame(rows)
+
+
+_ALIGNMENT_NAMES = {
+    "spearman": "Spearman correlation",
+    "kendall": "Kendall correlation",
+    "mean_abs_mismatch": "mean |win rate - expected| (lower is better)",
+}
+
+
+def _range(low: float | None, high: float | None, sign: str = "") -> str:
+    if low is None or high is None:
+        return ""
+    return f" [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+def _figure(value: float, low: float | None, high: float | None, sign: str = "") -> str:
+    interval = "" if low is None or high is None else f" [{low:{sign}.3f}, {high:{sign}.3f}]"
+    return f"{value:{sign}.3f}{interval}"
+
+
+def _p(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
