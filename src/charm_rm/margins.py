@@ -7,14 +7,14 @@ by block, and :func:`tally_margins` reads each block once, whatever is asked of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .errors import NoOverlap, UnknownPolicy, did_you_mean
+from .errors import NoOverlap, UnknownPolicy, did_you_mean, listing
 from .statistics import (
     FloatArray,
     PromptWeights,
@@ -242,6 +242,61 @@ class Tally:
     win_rate_soft: FloatArray | None
     win_rate_draws: FloatArray | None
     score_covariance: FloatArray
+
+    def against(self, references: Sequence[str]) -> Tally:
+        """Only the pairs with one of ``references``, that one on the reference's side.
+
+        Raises:
+            UnknownPolicy: a reference is not among the policies.
+            NoOverlap: no pair has one.
+        """
+        chosen = np.isin(np.arange(len(self.policies)), [position(self.policies, r) for r in references])
+        left, right = chosen[self.pairs].T
+        kept = left | right
+        if not kept.any():
+            raise NoOverlap(f"no pair has {listing(references)}", mend="name a reference that was compared")
+        return self.turned(left & ~right).subset(kept)
+
+    def subset(self, kept: NDArray[np.bool_]) -> Tally:
+        """The same tally for some of its pairs; the score covariance stays that of all."""
+
+        def some(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else values[..., kept]
+
+        return replace(
+            self,
+            pairs=self.pairs[kept],
+            n=self.n[kept],
+            win_rate=self.win_rate[kept],
+            std_err=self.std_err[kept],
+            wins=some(self.wins),
+            ties=some(self.ties),
+            win_rate_soft=some(self.win_rate_soft),
+            win_rate_draws=some(self.win_rate_draws),
+        )
+
+    def turned(self, turn: NDArray[np.bool_]) -> Tally:
+        """The same tally with policy and reference exchanged where ``turn`` holds."""
+        rate = 1.0 - self.win_rate
+        wins = self.wins
+        if self.wins is not None and self.ties is not None:
+            # A tie counted as a loss is a loss to either side: 1 - rate would make it a win.
+            credit = self.win_rate * self.n - self.wins
+            wins = self.n - self.wins - self.ties
+            rate = (wins + credit) / self.n
+        shift = rate - (1.0 - self.win_rate)
+
+        def complement(rates: FloatArray | None, moved: FloatArray | float = 0.0) -> FloatArray | None:
+            return None if rates is None else np.where(turn, 1.0 - rates + moved, rates)
+
+        return replace(
+            self,
+            pairs=np.where(turn[:, None], self.pairs[:, ::-1], self.pairs),
+            win_rate=np.where(turn, rate, self.win_rate),
+            wins=None if wins is None or self.wins is None else np.where(turn, wins, self.wins),
+            win_rate_soft=complement(self.win_rate_soft),
+            win_rate_draws=complement(self.win_rate_draws, shift),
+        )
 
     def to_win_rates(self) -> WinRates:
         """The tally as a table."""

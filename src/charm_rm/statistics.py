@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 from .tables import Estimate
 
 FloatArray = NDArray[np.float64]
 TieRule = Literal["half", "loss"]
 
-Z95 = float(stats.norm.ppf(0.975))
+Z95 = float(special.ndtri(0.975))
 ELO_PER_LOGIT = 400 / np.log(10)
 
 
@@ -134,7 +134,7 @@ def normal_estimate(value: float, std_err: float) -> Estimate:
 
 def wilson_interval(wins: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Wilson score interval of a proportion of independent trials (Wilson 1927)."""
-    z = stats.norm.ppf((1 + level) / 2)
+    z = special.ndtri((1 + level) / 2)
     n = np.asarray(n, dtype=np.float64)
     p = np.asarray(wins, dtype=np.float64) / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -147,7 +147,7 @@ def two_sided_p(difference: ArrayLike, std_err: ArrayLike) -> FloatArray:
     difference = np.abs(np.asarray(difference, dtype=np.float64))
     std_err = np.asarray(std_err, dtype=np.float64)
     z = np.divide(difference, std_err, out=np.where(difference > 0, np.inf, 0.0), where=std_err > 0)
-    p: FloatArray = 2 * stats.norm.sf(z)
+    p: FloatArray = 2 * special.ndtr(-z)
     return p
 
 
@@ -180,8 +180,11 @@ def kendall(x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def _centred_ranks(values: FloatArray) -> FloatArray:
-    ranks: FloatArray = stats.rankdata(values, axis=-1)
-    return ranks - ranks.mean(axis=-1, keepdims=True)
+    """Mean ranks less their mean: ½ Σ_j sign(v_i - v_j); ties share a rank of their own accord."""
+    ranks = np.zeros(np.shape(values))
+    for j in range(np.shape(values)[-1]):
+        ranks += 0.5 * np.sign(values - values[..., j : j + 1])
+    return ranks
 
 
 def _row_correlation(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -99,12 +99,12 @@ def read_payload(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its standard error and 95 % interval."""
+    """A number with its standard error and 95 % interval; these are None where nothing was drawn."""
 
     value: float
-    std_err: float
-    ci_low: float
-    ci_high: float
+    std_err: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
 
 
 class Battles(Table):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import click
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
+
+    from ..tables import Estimate
 
 PATH = click.Path(path_type=Path)
 
@@ -23,9 +26,35 @@ seed_option = click.option("--seed", default=0, show_default=True, help="Seed of
 draws_option = click.option(
     "--draws", default=1000, show_default=True, help="Bootstrap draws behind the intervals (0: none)."
 )
+alias_option = click.option(
+    "--alias", type=PATH, help="CSV (policy, arena_name) that names your policies as the ratings do."
+)
+unrated_option = click.option(
+    "--unrated",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="Policies without a rating: stop, or leave them out.",
+)
 rm_option = click.option(
     "--rm", required=True, metavar="DIR_OR_ID", help="Reward model: a local folder or a Hugging Face hub id."
 )
+
+
+def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--ratings SPEC`` with ``--category`` and ``--date``."""
+    for option in (
+        click.option("--date", help="Date of the ratings, where the source has several (YYYY-MM-DD)."),
+        click.option("--category", help="Category of the ratings, where the source has several."),
+        click.option(
+            "--ratings",
+            "ratings_spec",
+            metavar="SPEC",
+            help="Human ratings: arena, arena:CATEGORY (shipped), a CSV, Parquet or JSON file, or hf:DATASET.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def output_option(
@@ -47,7 +76,7 @@ def console() -> Console:
     """A rich console on standard output: colour where the terminal has it, full width when piped."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 def print_json(value: Any) -> None:
@@ -60,23 +89,65 @@ def say(message: str) -> None:
     click.echo(message, err=True)
 
 
-def print_frame(frame: pl.DataFrame, *, title: str, digits: int = 3, limit: int | None = None) -> None:
-    """Print a frame as a rich table; beyond ``limit`` rows it says how many are left out."""
+def heading(text: str) -> None:
+    """Print a bold line on standard output (plain where it is no terminal)."""
+    click.echo(click.style(text, bold=True))
+
+
+def interval(estimate: Estimate, *, digits: int = 2, unit: str = "") -> str:
+    """``1.99 [1.75, 2.30]``; the value alone where there is no interval."""
+    value = f"{estimate.value:.{digits}f}{unit}"
+    if estimate.ci_low is None:
+        return value
+    return f"{value} [{estimate.ci_low:.{digits}f}, {estimate.ci_high:.{digits}f}]"
+
+
+def interval_column(digits: int) -> pl.Expr:
+    """``ci_low`` and ``ci_high`` as one text column."""
+    import polars as pl
+
+    def text(row: dict[str, float | None]) -> str:
+        low, high = row["ci_low"], row["ci_high"]
+        return "-" if low is None or high is None else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+
+    return pl.struct("ci_low", "ci_high").map_elements(text, return_dtype=pl.String).alias("95 % CI")
+
+
+def q_column() -> pl.Expr:
+    """``q_value`` as text with two significant digits."""
+    import polars as pl
+
+    return pl.col("q_value").map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String).alias("q")
+
+
+def print_frame(
+    frame: pl.DataFrame, *, title: str, digits: int = 3, limit: int | None = None, tail: int = 0
+) -> None:
+    """Print a frame as a rich table.
+
+    Beyond ``limit`` rows the middle is left out, saying so; the last ``tail`` rows are always shown.
+    """
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for name, dtype in frame.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left", no_wrap=dtype.is_numeric())
-    for row in frame.head(limit or frame.height).iter_rows():
+        numeric = dtype.is_numeric() or name in ("95 % CI", "q")
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    cut = limit is not None and limit > 0 and frame.height > limit + tail
+    head = frame.head(limit) if cut else frame
+    for row in head.iter_rows():
         table.add_row(*[escape(_cell(v, digits)) for v in row])
-    out = console()
-    out.print(table)
-    if limit and frame.height > limit:
-        out.print(f"  ... {frame.height - limit} more rows")
+    if cut:
+        table.add_row(f"... {frame.height - head.height - tail} more", *[""] * (frame.width - 1), style="dim")
+        for row in frame.tail(tail).iter_rows():
+            table.add_row(*[escape(_cell(v, digits)) for v in row])
+    console().print(table)
 
 
 def _cell(value: Any, digits: int) -> str:
     if value is None:
         return "-"
+    if isinstance(value, float) and 0 < abs(value) < 0.5 * 10**-digits:
+        return f"{value:.0e}"
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)

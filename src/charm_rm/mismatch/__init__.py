@@ -1,0 +1,19 @@
+"""Mismatch and favouritism: what an RM prefers against what people prefer."""
+
+from .audits import Audit, audit, mean_absolute_mismatch, measure_favouritism, measure_mismatch, save_audit
+from .degree import mismatch_degree
+from .expected import Yardstick, expected_variance, expected_win_rate, yardstick
+
+__all__ = [
+    "Audit",
+    "Yardstick",
+    "audit",
+    "expected_variance",
+    "expected_win_rate",
+    "mean_absolute_mismatch",
+    "measure_favouritism",
+    "measure_mismatch",
+    "mismatch_degree",
+    "save_audit",
+    "yardstick",
+]

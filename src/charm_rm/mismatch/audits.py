@@ -1,0 +1,327 @@
+"""The whole audit from one pass over the data: mismatch, favouritism, sharpness, rank correlation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing
+from ..margins import Tally, pair_margins, tally_margins
+from ..ratings import Aliases, match_ratings
+from ..statistics import (
+    FloatArray,
+    TieRule,
+    draw_prompt_weights,
+    estimate_from_draws,
+    kendall,
+    percentile_interval,
+    spearman,
+)
+from ..store import save, write_json
+from ..tables import Estimate, Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
+from .degree import SIGNIFICANT, mismatch_table
+from .expected import Yardstick, expected_win_rate, yardstick
+from .favour import favouritism_table, rm_strengths
+from .published import tally_published
+
+Source = Scores | Margins | WinRates
+Unrated = Literal["error", "skip"]
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What an audit found.
+
+    ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
+    ``summary`` map names to estimates or counts.
+    """
+
+    mismatch: Mismatch
+    favouritism: Favouritism | None
+    win_rates: WinRates
+    rank_correlation: Mapping[str, Estimate]
+    summary: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def sharpness(self) -> Estimate | None:
+        """Slope of the RM's strengths on human ratings; 1 is as sharp as people."""
+        return None if self.favouritism is None else self.favouritism.sharpness
+
+    def to_json(self) -> dict[str, Any]:
+        """The audit as JSON-able values; numbers that do not exist are null."""
+        favour = ["policy", "favour", "ci_low", "ci_high", "q_value", "p_value", "rm_elo", "arena_elo"]
+        favoured = [] if self.favouritism is None else self.favouritism.frame.select(favour).to_dicts()
+        return {
+            "sharpness": None if self.sharpness is None else asdict(self.sharpness),
+            "favouritism": favoured,
+            "mismatch": self.mismatch.frame.to_dicts(),
+            "rank_correlation": {k: asdict(v) for k, v in self.rank_correlation.items()},
+            "summary": {k: asdict(v) if isinstance(v, Estimate) else v for k, v in self.summary.items()},
+            "warnings": list(self.warnings),
+            "provenance": dict(self.provenance),
+        }
+
+
+def audit(
+    source: Source,
+    ratings: Ratings,
+    *,
+    references: Sequence[str] | None = None,
+    aliases: Aliases | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+    ties: TieRule = "half",
+    temperature: float = 1.0,
+    unrated: Unrated = "error",
+) -> Audit:
+    """Hold a reward model or judge against human ratings.
+
+    Args:
+        source: per-response scores, per-prompt judgements, or published win rates.
+        ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`.
+        references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
+            the over-valued side). Favouritism always uses every pair.
+        aliases: own names for rated policies.
+        draws: bootstrap draws (prompts x ratings) behind the intervals; 0 gives normal intervals.
+        seed: of the draws.
+        ties: what a margin of 0 counts for ``policy``: ``half``, or ``loss`` as the paper's released code.
+        temperature: of the soft win rate sigmoid(margin / temperature).
+        unrated: what to do about policies without a rating: raise, or leave them out with a warning.
+
+    Raises:
+        UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
+    """
+    _check_settings(draws, ties, temperature)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CharmWarning)
+        result = _audit(
+            source,
+            ratings,
+            references,
+            aliases,
+            draws=draws,
+            seed=seed,
+            ties=ties,
+            temperature=temperature,
+            unrated=unrated,
+        )
+    said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, CharmWarning)))
+    for message in said:
+        warnings.warn(message, CharmWarning, stacklevel=2)
+    return replace(result, warnings=said)
+
+
+def save_audit(found: Audit, folder: Path) -> None:
+    """Write mismatch, favouritism and win rates (Parquet) and audit.json into an existing folder."""
+    save(found.mismatch, folder / "mismatch.parquet", force=True)
+    save(found.win_rates, folder / "win_rates.parquet", force=True)
+    if found.favouritism is not None:
+        save(found.favouritism, folder / "favouritism.parquet", force=True)
+    write_json(found.to_json(), folder / "audit.json", force=True)
+
+
+def measure_mismatch(source: Source, ratings: Ratings, **settings: Any) -> Mismatch:
+    """The mismatch table of :func:`audit`, whose settings it takes."""
+    return audit(source, ratings, **settings).mismatch
+
+
+def measure_favouritism(source: Source, ratings: Ratings, **settings: Any) -> Favouritism:
+    """The favouritism table of :func:`audit`, whose settings it takes.
+
+    Raises:
+        NotIdentifiable: the policies do not allow it (fewer than three, equal ratings, no positive slope).
+    """
+    result = audit(source, ratings, **settings)
+    if result.favouritism is None:
+        raise NotIdentifiable("favouritism could not be measured: " + "; ".join(result.warnings))
+    return result.favouritism
+
+
+def _audit(
+    source: Source,
+    ratings: Ratings,
+    references: Sequence[str] | None,
+    aliases: Aliases | None,
+    *,
+    draws: int,
+    seed: int,
+    ties: TieRule,
+    temperature: float,
+    unrated: Unrated,
+) -> Audit:
+    rng = np.random.default_rng(seed)
+    matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
+    source = _only(source, set(matched.frame["policy"]))
+    tally = _tally(source, draws=draws, ties=ties, temperature=temperature, rng=rng)
+    rated = yardstick(matched, tally.policies)
+    _warn_of_thin_data(tally, rated)
+    rating_draws = rated.draw(draws, rng) if draws else None
+    chosen = tally if references is None else tally.against(references)
+    # Published pairs keep the orientation they were published in.
+    turn = references is None and ties == "half" and not isinstance(source, WinRates)
+    mismatch = mismatch_table(chosen, rated, rating_draws=rating_draws, over_first=turn)
+    # Strengths need a rule that is the same for both sides, whatever the mismatch table uses.
+    even = (
+        tally
+        if ties == "half"
+        else _tally(source, draws=draws, ties="half", temperature=temperature, rng=rng)
+    )
+    favouritism, correlation = _favour(even, rated, rating_draws, rng)
+    settings = {"references": references and list(references), "draws": draws, "seed": seed, "ties": ties}
+    settings |= {"temperature": temperature, "unrated": unrated}
+    return Audit(
+        mismatch=mismatch,
+        favouritism=favouritism,
+        win_rates=tally.to_win_rates(),
+        rank_correlation=correlation,
+        summary=_summary(source, tally, rated, rating_draws, mismatch) | _unscored(ratings, matched),
+        warnings=(),
+        provenance={
+            "verb": "audit",
+            "source": source.noun,
+            "settings": settings,
+            "ratings": {
+                c: sorted(set(matched.frame[c].drop_nulls()))
+                for c in ("source", "date", "category")
+                if c in matched.frame.columns
+            },
+            "input": dict(source.provenance),
+        },
+    )
+
+
+def _check_settings(draws: int, ties: str, temperature: float) -> None:
+    if draws < 0 or 0 < draws < 100:
+        raise ConfigError(f"draws is {draws}", mend="use 0 (normal intervals) or at least 100")
+    if ties not in ("half", "loss"):
+        raise ConfigError(f"unknown tie rule {ties!r}", mend="use 'half' or 'loss'")
+    if not temperature > 0:
+        raise ConfigError(f"temperature is {temperature}", mend="use a number above 0")
+
+
+def _only(source: Source, rated: set[str]) -> Source:
+    """Leave out rows that name an unrated policy."""
+    named = [c for c in ("policy", "reference") if c in source.frame.columns]
+    frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(rated)) for c in named))
+    return (
+        source if frame.height == source.frame.height else type(source)(frame, provenance=source.provenance)
+    )
+
+
+def _tally(
+    source: Source, *, draws: int, ties: TieRule, temperature: float, rng: np.random.Generator
+) -> Tally:
+    if isinstance(source, WinRates):
+        return tally_published(source, draws=draws, rng=rng)
+    paired = pair_margins(source)
+    drawn = draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None
+    return tally_margins(paired, ties=ties, temperature=temperature, drawn=drawn)
+
+
+def _favour(
+    tally: Tally, rated: Yardstick, rating_draws: FloatArray | None, rng: np.random.Generator
+) -> tuple[Favouritism | None, dict[str, Estimate]]:
+    try:
+        strengths = rm_strengths(tally)
+        correlation = _rank_correlation(strengths.theta, strengths.draws, rated.rating, rating_draws)
+        return favouritism_table(tally, strengths, rated, rating_draws=rating_draws, rng=rng), correlation
+    except NotIdentifiable as error:
+        warnings.warn(f"no favouritism: {error.what}", CharmWarning, stacklevel=2)
+        return None, {}
+
+
+def _rank_correlation(
+    theta: FloatArray, theta_draws: FloatArray | None, rating: FloatArray, rating_draws: FloatArray | None
+) -> dict[str, Estimate]:
+    """Spearman and Kendall of the RM's strengths with the ratings, for these policies (prompts and ratings vary)."""
+    if len(rating) < 3:
+        return {}
+    found = {}
+    for name, correlate in (("spearman", spearman), ("kendall", kendall)):
+        value = float(correlate(theta, rating))
+        if theta_draws is None or rating_draws is None:
+            found[name] = Estimate(value)
+        else:
+            found[name] = estimate_from_draws(value, correlate(theta_draws, rating_draws))
+    return found
+
+
+def _summary(
+    source: Source, tally: Tally, rated: Yardstick, rating_draws: FloatArray | None, mismatch: Mismatch
+) -> dict[str, Any]:
+    prompts = source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
+    verdicts = mismatch.frame["verdict"].value_counts().to_dict(as_series=False)
+    return {
+        "policies": len(tally.policies),
+        "prompts": prompts,
+        "pairs": len(tally.pairs),
+        "tests": len(mismatch),
+        "significance": SIGNIFICANT,
+        "verdicts": dict(zip(verdicts["verdict"], verdicts["count"], strict=True)),
+        "mean_abs_mismatch": mean_absolute_mismatch(tally, rated, rating_draws),
+    }
+
+
+def _unscored(ratings: Ratings, matched: Ratings) -> dict[str, Any]:
+    """Count and name (the best few) the rated policies that the source has no row for."""
+    used = set(matched.provenance.get("renamed", {}).values()) | set(matched.frame["policy"])
+    rest = ratings.frame.filter(~pl.col("policy").is_in(list(used))).sort("rating", descending=True)
+    return {
+        "rated": len(ratings),
+        "rated_not_scored": rest.height,
+        "best_not_scored": rest["policy"].head(5).to_list(),
+    }
+
+
+def mean_absolute_mismatch(tally: Tally, rated: Yardstick, rating_draws: FloatArray | None) -> Estimate:
+    """Mean |P̂ - P| over the pairs of a tally.
+
+    Noise adds to an absolute value, in the draws once more than in the data, so the interval is the basic
+    bootstrap's (2·estimate - quantile), which takes that excess back out.
+    """
+    k, r = tally.pairs.T
+    value = float(np.abs(tally.win_rate - expected_win_rate(rated.rating[k], rated.rating[r])).mean())
+    if tally.win_rate_draws is None or rating_draws is None:
+        return Estimate(value)
+    expected = expected_win_rate(rating_draws[:, k], rating_draws[:, r])
+    drawn = np.abs(tally.win_rate_draws - expected).mean(axis=1)
+    low, high = percentile_interval(drawn)
+    return Estimate(
+        value, float(drawn.std(ddof=1)), max(0.0, float(2 * value - high)), max(0.0, float(2 * value - low))
+    )
+
+
+def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:
+    if not rated.has_uncertainty:
+        warnings.warn(
+            "some ratings carry no interval: the audit's intervals leave out the ratings' own uncertainty",
+            CharmWarning,
+            stacklevel=2,
+        )
+    if tally.wins is None:
+        return
+    if tally.n.max() <= 1:
+        raise NotIdentifiable(
+            "the policies share one prompt only: nothing can be said of chance",
+            mend="score at least two, better a few hundred, shared prompts",
+        )
+    if tally.ties is not None and np.array_equal(tally.ties, tally.n):
+        raise NotIdentifiable(
+            "all margins are equal to 0: the scores do not tell the policies apart", mend="check the scores"
+        )
+    few = tally.n < 30
+    if few.any():
+        names = sorted({tally.policies[i] for i in tally.pairs[few].ravel()})
+        warnings.warn(
+            f"{int(few.sum())} pairs share fewer than 30 prompts ({listing(names)})",
+            CharmWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,102 @@
+"""A reward model's own Bradley-Terry strengths: dense K x K wins, a thousand bootstrap draws at once.
+
+P(k beats l) = sigmoid(θ_k - θ_l). The log-likelihood is concave and its sufficient statistics are the total
+wins of each policy, so Newton's method on the counts is exact. (Human battles, with covariates, anchors and
+priors, are fitted in :mod:`charm_rm.ratings`; here every pair has been compared and draws come in batches.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse, special
+from scipy.sparse import csgraph
+
+from ..errors import NotConverged
+from ..statistics import FloatArray
+
+_MAX_STEP = 3.0  # in log-odds; keeps the first steps of lopsided counts inside the region of fast convergence
+
+
+@dataclass(frozen=True, eq=False)
+class Strengths:
+    """``theta`` (..., K), mean 0, natural log-odds; and how the solver got there."""
+
+    theta: FloatArray
+    iterations: int
+    residual: float
+
+
+def fit_strengths(
+    wins: FloatArray,
+    *,
+    start: FloatArray | None = None,
+    tolerance: float = 1e-10,
+    max_iterations: int = 200,
+) -> Strengths:
+    """Maximum-likelihood strengths from ``wins`` (..., K, K); ``wins[k, l]`` counts wins of k over l.
+
+    Counts may be fractional (a tie is half a win to each side) and leading axes are fitted at once. Where the
+    maximum is not unique or not finite (see :func:`win_components`) this does not converge.
+
+    Raises:
+        NotConverged: after ``max_iterations``; ``tolerance`` is on wins minus expected wins, per game.
+    """
+    games = wins + np.swapaxes(wins, -1, -2)
+    won = wins.sum(axis=-1)
+    size = np.maximum(games.sum(axis=-1), 1e-300)
+    theta = np.zeros(won.shape) if start is None else np.broadcast_to(start, won.shape).copy()
+    residual = np.inf
+    for iteration in range(max_iterations + 1):
+        p = special.expit(theta[..., :, None] - theta[..., None, :])
+        gradient = won - (games * p).sum(axis=-1)
+        residual = float(np.max(np.abs(gradient) / size))
+        if residual <= tolerance:
+            return Strengths(theta - theta.mean(axis=-1, keepdims=True), iteration, residual)
+        step = solve_laplacian(information(games, p), gradient)
+        largest = np.max(np.abs(step), axis=-1, keepdims=True)
+        theta = theta + step * np.minimum(1.0, _MAX_STEP / np.maximum(largest, 1e-300))
+    raise NotConverged(
+        f"Bradley-Terry: wins still differ from expected wins by {residual:.1e} per game after {max_iterations} steps",
+        mend="a policy may have won or lost everything; state a prior, or leave it out",
+    )
+
+
+def information(games: FloatArray, p: FloatArray) -> FloatArray:
+    """Negative Hessian of the log-likelihood: the Laplacian with weights n_kl p_kl (1 - p_kl)."""
+    weights = games * p * (1 - p)
+    laplacian = -weights
+    k = np.arange(weights.shape[-1])
+    laplacian[..., k, k] += weights.sum(axis=-1)
+    return laplacian
+
+
+def solve_laplacian(laplacian: FloatArray, right: FloatArray) -> FloatArray:
+    """Solve L x = right for the mean-0 x; ``right`` sums to 0."""
+    solution: FloatArray = np.linalg.solve(_grounded(laplacian), right[..., None])[..., 0]
+    return solution
+
+
+def pseudo_inverse(laplacian: FloatArray) -> FloatArray:
+    """Pseudo-inverse of a connected Laplacian: the covariance of mean-0 strengths under the model."""
+    k = laplacian.shape[-1]
+    inverse: FloatArray = np.linalg.inv(_grounded(laplacian)) - 1.0 / (k * _scale(laplacian))
+    return inverse
+
+
+def win_components(wins: FloatArray) -> list[list[int]]:
+    """Groups within which everyone is linked by a chain of wins both ways; one group: the MLE is finite."""
+    _, labels = csgraph.connected_components(sparse.csr_array(wins > 0), directed=True, connection="strong")
+    return [np.flatnonzero(labels == c).tolist() for c in np.unique(labels)]
+
+
+def _grounded(laplacian: FloatArray) -> FloatArray:
+    """Add s·11ᵀ/K: the constant direction, L's null space, gets eigenvalue s and the rest is untouched."""
+    grounded: FloatArray = laplacian + _scale(laplacian) / laplacian.shape[-1]
+    return grounded
+
+
+def _scale(laplacian: FloatArray) -> FloatArray:
+    trace = np.trace(laplacian, axis1=-2, axis2=-1) / laplacian.shape[-1]
+    return np.asarray(np.maximum(trace, 1e-300))[..., None, None]

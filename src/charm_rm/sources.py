@@ -1,0 +1,71 @@
+"""What an audit can start from: scores, judgements or published win rates, told apart by their columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import polars as pl
+
+from .errors import SchemaError, listing
+from .store import load, read_frame
+from .tables import Margins, Ratings, Scores, WinRates
+
+_BY_COLUMN: dict[str, type[Scores] | type[Margins] | type[WinRates]] = {
+    "score": Scores,
+    "margin": Margins,
+    "win_rate": WinRates,
+}
+
+
+def load_source(path: str | Path) -> Scores | Margins | WinRates:
+    """Read scores (column ``score``), judgements (``margin``) or published win rates (``win_rate``).
+
+    Raises:
+        SchemaError: none of these columns, or more than one, is there.
+        UnreadableFile: the file cannot be read.
+    """
+    columns = read_frame(path).columns
+    kinds = [c for c in _BY_COLUMN if c in columns]
+    if len(kinds) != 1:
+        raise SchemaError(
+            f"need exactly one of the columns {listing(_BY_COLUMN)}; found {listing(columns, limit=12)}",
+            where=str(path),
+            mend="scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin; "
+            "published: policy, reference, win_rate, std_err or n",
+        )
+    return load(_BY_COLUMN[kinds[0]], path)
+
+
+@dataclass(frozen=True)
+class PublishedJudge:
+    """The shipped example: a judge's published win rates, raw and length-controlled, and Arena scores."""
+
+    name: str
+    baseline: str
+    win_rates: WinRates
+    length_controlled: WinRates
+    ratings: Ratings
+
+
+def load_example() -> PublishedJudge:
+    """The AlpacaEval 2 GPT-4-turbo judge against gpt4_1106_preview, 44 policies and the baseline.
+
+    Win rates out of the package alpaca-eval 0.6.6, Arena scores out of llm-bench-cost 0.1.0 (without
+    intervals). The length-controlled rates are published without standard errors: those of the raw ones stand in.
+    """
+    with resources.as_file(resources.files("charm_rm.data") / "alpaca_eval_2_judge.csv") as path:
+        frame = read_frame(path)
+    baseline = str(frame["reference"][0])
+    judged = frame.filter(pl.col("policy") != pl.col("reference"))
+    columns = ["policy", "reference", "n", "std_err"]
+    return PublishedJudge(
+        name="AlpacaEval 2 judge (GPT-4-turbo)",
+        baseline=baseline,
+        win_rates=WinRates(judged.select(*columns, "win_rate")),
+        length_controlled=WinRates(
+            judged.select(*columns, pl.col("length_controlled_win_rate").alias("win_rate"))
+        ),
+        ratings=Ratings(frame.select("policy", "rating")),
+    )
