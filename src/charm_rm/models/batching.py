@@ -1,0 +1,87 @@
+"""Batches of similar length under a token budget, and padding that changes no score.
+
+Decoder reward models read their score at the last token that is not the pad token. Where pad and EOS are
+one (or there is no pad token) that is the wrong place; :func:`choose_pad_token_id` then takes another
+token of the vocabulary. Padding is masked out of attention, so which token it is matters nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError
+from . import require
+from .encoding import Encoded
+
+# Names under which tokenizers keep a token for padding or for nothing at all.
+_SPARE_TOKENS = ("<pad>", "[PAD]", "<|pad|>", "<|finetune_right_pad_id|>", "<|endoftext|>", "<unk>", "[UNK]")
+
+
+def plan_batches(lengths: Sequence[int], *, token_budget: int) -> list[NDArray[np.int64]]:
+    """Group row numbers by length, longest first, so that rows x longest row stays within the budget.
+
+    A row longer than the budget gets a batch of its own. Longest first: where memory runs out, it does at once.
+    """
+    if token_budget < 1:
+        raise ConfigError(
+            f"token_budget is {token_budget}", mend="give a positive number of tokens per batch"
+        )
+    order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        rows = max(1, token_budget // max(1, lengths[order[start]]))
+        batches.append(order[start : start + rows])
+        start += rows
+    return batches
+
+
+def collate(
+    batch: Sequence[Encoded], *, pad_token_id: int, side: Literal["left", "right"] = "right"
+) -> dict[str, Any]:
+    """Pad to the longest row: tensors input_ids, attention_mask, and token_type_ids where the rows have them."""
+    torch = require("torch")
+    width = max(1, *(len(e) for e in batch))
+
+    def padded(rows: list[list[int]], fill: int) -> Any:
+        gaps = [[fill] * (width - len(row)) for row in rows]
+        return torch.tensor(
+            [g + r if side == "left" else r + g for r, g in zip(rows, gaps, strict=True)], dtype=torch.long
+        )
+
+    tensors = {
+        "input_ids": padded([e.input_ids for e in batch], pad_token_id),
+        "attention_mask": padded([[1] * len(e) for e in batch], 0),
+    }
+    if batch[0].token_type_ids is not None:
+        tensors["token_type_ids"] = padded([e.token_type_ids or [] for e in batch], 0)
+    return tensors
+
+
+def choose_pad_token_id(tokenizer: Any, *, last: int) -> int:
+    """The tokenizer's pad token, or another token where it has none or it is EOS or ``last``.
+
+    ``last`` is the token that sequences end with. No token is added: the embeddings keep their size.
+    """
+    avoid = {last, tokenizer.eos_token_id}
+    vocabulary = tokenizer.get_vocab()
+    candidates = [
+        tokenizer.pad_token_id,
+        *(vocabulary.get(name) for name in _SPARE_TOKENS),
+        tokenizer.unk_token_id,
+    ]
+    candidates += [*tokenizer.all_special_ids, *range(len(avoid) + 1)]
+    return int(next(i for i in candidates if i is not None and i not in avoid))
+
+
+def set_pad_token(model: Any, tokenizer: Any, *, last: int) -> int:
+    """Give model and tokenizer one sane pad token (:func:`choose_pad_token_id`) and return its id."""
+    pad = choose_pad_token_id(tokenizer, last=last)
+    if tokenizer.pad_token_id != pad:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
+    model.config.pad_token_id = pad
+    model.config.get_text_config().pad_token_id = pad
+    return pad

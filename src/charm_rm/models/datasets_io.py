@@ -1,0 +1,77 @@
+"""Responses from Hugging Face ``datasets``: folders that it saved, and hub ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ..errors import ConfigError, UnreadableFile
+from ..responses import load_responses, responses_from_frame
+from ..tables import Responses
+from . import require
+
+# A folder saved by `datasets` has one of these.
+_MARKS = ("dataset_info.json", "state.json", "dataset_dict.json")
+
+
+def load_any_responses(source: str | Path, *, split: str | None = None) -> Responses:
+    """Read responses from a file or folder on disk, or, where there is none, from the hub.
+
+    Raises:
+        MissingExtra: the source is a `datasets` folder or a hub id, and datasets is not installed.
+    """
+    path = Path(source)
+    on_disk = path.exists() or path.suffix != "" or path.is_absolute() or str(source).count("/") != 1
+    if is_datasets_folder(path) or not on_disk:
+        return load_dataset_responses(source, split=split)
+    return load_responses(source)
+
+
+def is_datasets_folder(path: Path) -> bool:
+    """Whether ``path`` was written by ``Dataset.save_to_disk``."""
+    return path.is_dir() and any((path / mark).exists() for mark in _MARKS)
+
+
+def load_dataset_responses(source: str | Path, *, split: str | None = None) -> Responses:
+    """Read responses from a folder that ``datasets`` saved, or from a hub id.
+
+    Raises:
+        ConfigError: there are several splits and ``split`` names none of them.
+        UnreadableFile: there is no such dataset, or it cannot be read.
+    """
+    datasets = require("datasets")
+    try:
+        loaded = (
+            datasets.load_from_disk(str(source))
+            if is_datasets_folder(Path(source))
+            else datasets.load_dataset(str(source))
+        )
+    except Exception as error:  # files, network, login, scripts: many ways to say no
+        raise UnreadableFile(
+            f"cannot be read by datasets: {(str(error).splitlines() or [''])[0]}",
+            where=str(source),
+            mend="check the name and the network",
+        ) from error
+    return responses_from_frame(_to_polars(_one_split(loaded, split, str(source))), source=str(source))
+
+
+def _one_split(loaded: Any, split: str | None, source: str) -> Any:
+    if not isinstance(loaded, dict):
+        return loaded
+    names = list(loaded)
+    if split is None and len(names) == 1:
+        split = names[0]
+    if split not in loaded:
+        raise ConfigError(
+            f"split {split!r} is not among {', '.join(names)}" if split else f"splits: {', '.join(names)}",
+            where=source,
+            mend="name one of them",
+        )
+    return loaded[split]
+
+
+def _to_polars(dataset: Any) -> pl.DataFrame:
+    frame = pl.from_arrow(dataset.with_format("arrow")[:])
+    return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
