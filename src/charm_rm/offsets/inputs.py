@@ -1,0 +1,119 @@
+"""What the offset verbs share: checked settings, ratings as targets, draws, and the result table."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from scipy import special
+
+from ..errors import CharmWarning, ConfigError, listing
+from ..ratings import match_ratings
+from ..statistics import ELO_PER_LOGIT, FloatArray, draw_normal, percentile_interval
+from ..tables import Offsets, Ratings
+
+Link = Literal["hard", "sigmoid"]
+Unrated = Literal["error", "skip"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings common to both verbs; checked when made.
+
+    Raises:
+        ConfigError: a value is not usable.
+    """
+
+    link: Link
+    temperature: float
+    draws: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.link not in ("hard", "sigmoid"):
+            raise ConfigError(f"link {self.link!r} is not known", mend="use hard or sigmoid")
+        if not (np.isfinite(self.temperature) and self.temperature > 0):
+            raise ConfigError(
+                f"temperature {self.temperature!r} is not above 0",
+                mend="give a temperature above 0; for its limit at 0 use link hard",
+            )
+        if self.draws < 0 or self.draws == 1:
+            raise ConfigError(f"draws is {self.draws}", mend="give 0 (no intervals) or at least 2 draws")
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Ratings of the policies at hand, in order, in Elo points; ``draws`` (B, K) are plausible ratings."""
+
+    rating: FloatArray
+    draws: FloatArray
+
+    def expected(self) -> FloatArray:
+        """(K, K) P_kl = 1 / (1 + 10^((R_l - R_k)/400)); the diagonal is ½."""
+        return expected_matrix(self.rating)
+
+
+def expected_matrix(rating: FloatArray) -> FloatArray:
+    """P_kl = σ((R_k - R_l) ln 10 / 400) for ratings (..., K), as (..., K, K)."""
+    matrix: FloatArray = special.expit((rating[..., :, None] - rating[..., None, :]) / ELO_PER_LOGIT)
+    return matrix
+
+
+def rating_targets(
+    ratings: Ratings, policies: Sequence[str], *, draws: int, rng: np.random.Generator
+) -> tuple[Targets, list[str]]:
+    """Ratings in the order of ``policies`` and draws of them, with the warnings that apply.
+
+    Raises:
+        UnknownPolicy: a policy has no rating.
+    """
+    matched = match_ratings(ratings, policies)
+    rating = matched.frame["rating"].to_numpy()
+    std_err = matched.frame["std_err"]
+    notes = []
+    if draws and matched.covariance is None and std_err.null_count():
+        without = matched.frame.filter(std_err.is_null())["policy"]
+        notes.append(
+            f"the ratings of {listing(without)} carry no uncertainty; they are taken as exact, "
+            "so the intervals are too narrow"
+        )
+    covariance = matched.covariance
+    if covariance is None:
+        covariance = std_err.fill_null(0.0).to_numpy() ** 2
+    return Targets(rating, draw_normal(rating, covariance, draws=draws, rng=rng)), notes
+
+
+def summarise_draws(draws: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(std_err, ci_low, ci_high) of each column of (B, K) draws; NaN where there are no draws."""
+    if len(draws) == 0:
+        nothing = np.full(draws.shape[1], np.nan)
+        return nothing, nothing, nothing
+    low, high = percentile_interval(draws)
+    return draws.std(axis=0, ddof=1), low, high
+
+
+def note_aligned(frame: pl.DataFrame) -> list[str]:
+    """A warning that names the policies whose interval covers 0."""
+    covers = pl.col("ci_low").is_not_null() & (pl.col("ci_low") <= 0) & (pl.col("ci_high") >= 0)
+    names = frame.filter(covers & ~pl.col("is_reference"))["policy"]
+    if names.len() == 0:
+        return []
+    return [
+        f"the 95 % interval of the offset covers 0 for {listing(names)}: "
+        "already aligned as far as these data tell; calibrating may hurt"
+    ]
+
+
+def as_offsets(
+    frame: pl.DataFrame, *, residuals: pl.DataFrame, provenance: Mapping[str, Any], notes: Sequence[str]
+) -> Offsets:
+    """The result table; says each note as a CharmWarning and keeps it in the provenance."""
+    frame = frame.with_columns(pl.selectors.float().fill_nan(None))
+    notes = [*notes, *note_aligned(frame)]
+    for note in notes:
+        warnings.warn(note, CharmWarning, stacklevel=3)
+    return Offsets(frame, provenance=dict(provenance) | {"warnings": notes}, residuals=residuals)

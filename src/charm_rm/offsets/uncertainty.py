@@ -1,0 +1,150 @@
+"""Linearised bootstrap draws of offsets, where solving again for every draw would be slow.
+
+A draw re-weights the prompts and the ratings. To first order that shifts the win rates and the targets; the
+offset follows by one Newton step from the solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special
+
+from ..statistics import FloatArray, PromptWeights
+from .allpairs import BLOCK_CELLS, SIDES, AllPairs, sigmoid_sums
+from .inputs import expected_matrix
+from .system import JointProblem, hard_rates, sigmoid_rates
+
+# --- all policies at once -----------------------------------------------------------------------
+
+
+def draw_deltas(
+    problem: JointProblem,
+    deltas: FloatArray,
+    rating_draws: FloatArray,
+    drawn: PromptWeights,
+    *,
+    temperature: float | None,
+) -> FloatArray:
+    """(draws, K) linearised bootstrap: Δ* = Δ + J⁻¹ (P* - P - (L*(Δ) - L(Δ))), all as total wins.
+
+    L* are the total wins under a draw's prompt weights, linear in them to first order; P* those of a draw of
+    the ratings. J is the Jacobian of L; with the hard link (``temperature`` None) it is that of the sigmoid at
+    a kernel bandwidth, as the slope of a staircase is a density.
+    """
+    moved = problem.values + deltas[:, None]
+    if temperature is None:
+        rates, bandwidth = hard_rates(moved), _bandwidth(problem)
+    else:
+        rates, bandwidth = sigmoid_rates(moved, temperature)[0], temperature
+    slopes = sigmoid_rates(moved, bandwidth)[1]
+    jacobian = np.diag(slopes.sum(axis=1)) - slopes
+    change = _target_draws(problem, rating_draws) - _wins_draws(problem, moved, rates, drawn, temperature)
+    free = problem.free
+    draws = np.tile(deltas, (len(rating_draws), 1))
+    draws[:, free] += np.linalg.solve(jacobian[np.ix_(free, free)], change[:, free].T).T
+    return draws
+
+
+def _bandwidth(problem: JointProblem) -> float:
+    """Logistic scale whose standard deviation is Silverman's 1.06 s n^(-1/5) for the margins' spread s."""
+    n = np.median(problem.counts[problem.counts > 0])
+    return float(1.06 * np.sqrt(2) * problem.scale * n**-0.2 * np.sqrt(3) / np.pi)
+
+
+def _target_draws(problem: JointProblem, rating_draws: FloatArray) -> FloatArray:
+    """(draws, K) Σ_l (P*_kl - P_kl) over the pairs that share prompts."""
+    met = problem.counts > 0
+    totals = [np.where(met, expected_matrix(r) - problem.targets, 0.0).sum(axis=1) for r in rating_draws]
+    return np.stack(totals)
+
+
+def _wins_draws(
+    problem: JointProblem,
+    moved: FloatArray,
+    rates: FloatArray,
+    drawn: PromptWeights,
+    temperature: float | None,
+) -> FloatArray:
+    """(draws, K) Σ_l (L*_kl - L_kl), to first order in the prompt weights.
+
+    A prompt shared by k and l moves L_kl by (link - L_kl) / n_kl for each unit of its relative weight.
+    """
+    share = np.divide(1.0, problem.counts, out=np.zeros_like(rates), where=problem.counts > 0)
+    influence = np.zeros_like(moved)
+    for k in range(len(moved)):
+        gap = moved[k] - moved
+        outcome = (1 + (np.sign(gap) if temperature is None else np.tanh(gap / (2 * temperature)))) / 2
+        influence[k] = np.nan_to_num((outcome - rates[k][:, None]) * share[k][:, None]).sum(axis=0)
+    relative = drawn.weights / drawn.weights.mean(axis=1, keepdims=True)
+    wins: FloatArray = relative @ influence.T
+    return wins
+
+
+# --- one policy, unpaired -----------------------------------------------------------------------
+
+
+def unpaired_draws(
+    columns: Sequence[FloatArray],
+    weights: FloatArray,
+    delta: float,
+    goal_shift: FloatArray,
+    drawn: PromptWeights,
+    *,
+    temperature: float | None,
+) -> FloatArray:
+    """Linearised bootstrap draws of Δ: Δ* = Δ + (P* - P - (L*(Δ) - L(Δ))) / L'(Δ).
+
+    ``columns`` are scores by prompt (NaN: none), the policy first, then its references; both sides of a prompt
+    share their weight, as prompts are the clusters. L* is linear in the weights up to O(1/n): each
+    response counts by its own mean over the other side (Hájek's projection). ``goal_shift`` is P* - P by draw.
+    """
+    if len(goal_shift) == 0:
+        return np.empty(0)
+    influence = np.zeros(drawn.weights.shape[1])
+    slope = 0.0
+    own, own_seen = columns[0], ~np.isnan(columns[0])
+    for other, weight in zip(columns[1:], weights.tolist(), strict=True):
+        seen = ~np.isnan(other)
+        over_mean, other_mean = _projections(own[own_seen] + delta, other[seen], temperature)
+        influence[own_seen] += weight * (over_mean - over_mean.mean()) / own_seen.sum()
+        influence[seen] += weight * (other_mean - other_mean.mean()) / seen.sum()
+        slope += weight * _slope(own[own_seen] + delta, other[seen], temperature)
+    shift = (drawn.weights / drawn.weights.mean(axis=1, keepdims=True)) @ influence
+    draws: FloatArray = delta + (goal_shift - shift) / slope
+    return draws
+
+
+def _projections(
+    over: FloatArray, reference: FloatArray, temperature: float | None
+) -> tuple[FloatArray, FloatArray]:
+    """Mean win of each response over the other side: (n,) for the policy's, (m,) for the reference's."""
+    if temperature is None:
+        return _rank_share(over, reference), 1 - _rank_share(reference, over)
+    own, other = np.empty(over.size), np.zeros(reference.size)
+    size = max(1, BLOCK_CELLS // reference.size)
+    for start in range(0, over.size, size):
+        win = special.expit((over[start : start + size, None] - reference) / temperature)
+        own[start : start + size] = win.mean(axis=1)
+        other += win.sum(axis=0)
+    return own, other / over.size
+
+
+def _rank_share(values: FloatArray, others: FloatArray) -> FloatArray:
+    """Share of ``others`` below each value, ties as ½."""
+    ordered = np.sort(others)
+    below, upto = (np.searchsorted(ordered, values, side=s) for s in SIDES)
+    share: FloatArray = (below + upto) / (2 * others.size)
+    return share
+
+
+def _slope(over: FloatArray, reference: FloatArray, temperature: float | None) -> float:
+    """dL/dΔ: exact for the sigmoid; for the hard link a difference over ±h, h the usual kernel bandwidth."""
+    if temperature is not None:
+        wins, squares = sigmoid_sums(over, np.sort(reference), temperature)
+        return (wins - squares) / (temperature * over.size * reference.size)
+    spread = np.sqrt(over.var() + reference.var())
+    h = 1.06 * spread * min(over.size, reference.size) ** -0.2
+    pairs = AllPairs.of(over, [reference], [1.0])
+    return (pairs.hard(h) - pairs.hard(-h)) / float(2 * h)
