@@ -10,6 +10,7 @@ import click
 from .common import (
     PATH,
     alias_option,
+    console,
     draws_option,
     force_option,
     json_option,
@@ -185,41 +186,57 @@ def _align(
 
 def _print(results: list[BenchmarkResult], alignment: AlignmentResult | None) -> None:
     for result in results:
-        benchmark = result.benchmark
-        label = " (partial)" if benchmark.partial else ""
-        print_frame(_accuracy_table(result.frame), title=f"{benchmark.name}{label}: accuracy")
-        for note in benchmark.notes:
-            click.echo(f"  partial: {note}")
-        tied = "wrong" if benchmark.tie_value == 0 else "half right"
-        click.echo(f"  equal scores count as {tied}, as in the official scoring; [] are 95 % intervals\n")
+        _print_accuracies(result)
     if alignment is not None:
-        title = f"Alignment with human ratings over {len(alignment.policies)} policies"
+        title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
         print_frame(_alignment_table(alignment.frame), title=title)
 
 
-def _accuracy_table(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame of a result as a person reads it: percentages, intervals, `partial` where it is."""
-    import polars as pl
+def _print_accuracies(result: BenchmarkResult) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
 
-    rows = []
+    benchmark, frame = result.benchmark, result.frame
+    compared = frame["difference"].null_count() == 0
+    label = " (PARTIAL)" if benchmark.partial else ""
+    table = Table(
+        title=f"{benchmark.name}{label}: accuracy in %, \\[] are 95 % intervals",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    several = frame["metric"].n_unique() > 1
+    for name in ("subset", "metric") if several else ("subset",):
+        table.add_column(name, no_wrap=True)
+    for name in ("n", "accuracy", *(_COMPARISON if compared else ())):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in frame.iter_rows(named=True):
-        shown = {
-            "subset": row["subset"] + (" (partial)" if row["partial"] else ""),
-            "metric": row["metric"],
-            "n": str(row["n"]),
-            "accuracy": f"{row['accuracy']:.1%}{_range(row['ci_low'], row['ci_high'])}",
-            "ties": str(row["ties"]),
-        }
-        if row["baseline_accuracy"] is not None:
-            shown |= {
-                "baseline": f"{row['baseline_accuracy']:.1%}",
-                "difference": f"{row['difference']:+.1%}{_range(row['diff_ci_low'], row['diff_ci_high'], '+')}",
-                "better:worse": f"{row['better']}:{row['worse']}",
-                "p": _p(row["p_value"]),
-                "q": _p(row["q_value"]),
-            }
-        rows.append(shown)
-    return pl.DataFrame(rows)
+        cells = [row["subset"] + (" *" if row["partial"] else ""), *([row["metric"]] if several else [])]
+        cells += [str(row["n"]), f"{100 * row['accuracy']:.1f}{_range(row['ci_low'], row['ci_high'])}"]
+        cells += _comparison(row) if compared else []
+        table.add_row(*[c.replace("[", r"\[") for c in cells], end_section=row["metric"] == "average")
+    console().print(table)
+    for note in benchmark.notes:
+        click.echo(f"  * partial: {note}")
+    counted = "wrong" if benchmark.tie_value == 0 else "half right"
+    click.echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
+    if compared:
+        click.echo(
+            "  p: exact McNemar test on the prompts that differ (better:worse); q: adjusted for all rows"
+        )
+    click.echo()
+
+
+_COMPARISON = ("baseline", "difference", "better:worse", "p", "q")
+
+
+def _comparison(row: dict[str, Any]) -> list[str]:
+    return [
+        f"{100 * row['baseline_accuracy']:.1f}",
+        f"{100 * row['difference']:+.1f}{_range(row['diff_ci_low'], row['diff_ci_high'], '+')}",
+        f"{row['better']}:{row['worse']}",
+        _p(row["p_value"]),
+        _p(row["q_value"]),
+    ]
 
 
 def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:
