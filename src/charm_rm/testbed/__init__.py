@@ -1,0 +1,28 @@
+"""A simulated arena with known truth. Everything here is simulated and says so in its provenance.
+
+Real data never tell which of two answers is better, only what people or models said. Here it is known, so that
+the audit, the calibration and the trained reward model can be checked against the truth.
+"""
+
+from __future__ import annotations
+
+from .arena import VOTE_SLOPE, Arena, simulate_arena, vote_probability
+from .policies import POLICIES, Answer, Policy, respond
+from .preferences import STYLE_SLOPE, biased_preferences, true_preferences
+from .tasks import Task, draw_tasks
+
+__all__ = [
+    "POLICIES",
+    "STYLE_SLOPE",
+    "VOTE_SLOPE",
+    "Answer",
+    "Arena",
+    "Policy",
+    "Task",
+    "biased_preferences",
+    "draw_tasks",
+    "respond",
+    "simulate_arena",
+    "true_preferences",
+    "vote_probability",
+]
