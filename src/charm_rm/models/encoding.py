@@ -81,7 +81,12 @@ class ResponseEncoder:
     def _chat(self, messages: Messages, response: str) -> Encoded:
         turns = [*messages, {"role": "assistant", "content": response}]
         try:
-            text = self.tokenizer.apply_chat_template(turns, tokenize=False, **_pinned_clock())
+            text = self.tokenizer.apply_chat_template(
+                turns,
+                chat_template=pin_clock(self.tokenizer.get_chat_template()),
+                date_string=_date("%d %b %Y"),
+                tokenize=False,
+            )
         except Exception as error:  # a template is a program of the model's author: anything may come
             raise ModelError(
                 f"the chat template refuses a conversation of {', '.join(m['role'] for m in turns)}: {error}",
@@ -216,6 +221,18 @@ def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None
     return requested
 
 
+def pin_clock(template: str) -> str:
+    """The template with the clock that it may ask for the date, ``strftime_now``, stopped at PINNED_DATE.
+
+    Transformers passes no functions into templates, so a macro of that name goes before the template.
+    """
+    if "strftime_now" not in template:
+        return template
+    codes = ("%-d", "%-m", *(f"%{c}" for c in "aAbBdmyYjHIpMSFDxXc"))
+    filled = "".join(f" | replace('{code}', '{_date(code)}')" for code in codes)
+    return f"{{%- macro strftime_now(form) -%}}{{{{ form{filled} }}}}{{%- endmacro %}}\n{template}"
+
+
 def plain_text(messages: Messages) -> str:
     """A prompt as text: one message as it is, several as ``Role: content`` blocks."""
     return messages[0]["content"] if len(messages) == 1 else _labelled(messages)
@@ -231,15 +248,11 @@ def _labelled(messages: Messages) -> str:
     return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}".rstrip() for m in messages)
 
 
+def _date(form: str) -> str:
+    return PINNED_DATE.strftime(form)
+
+
 def _after_oldest_turn(messages: Messages) -> Messages:
     """The messages from the second user turn on; empty where there is none."""
     later = [i for i, m in enumerate(messages) if i > 0 and m["role"] == "user"]
     return messages[later[0] :] if later else []
-
-
-def _pinned_clock() -> dict[str, Any]:
-    """Template variables that stop the clock, for the names under which templates ask for the date."""
-    return {
-        "date_string": PINNED_DATE.strftime("%d %b %Y"),
-        "strftime_now": lambda form: PINNED_DATE.strftime(form),
-    }
