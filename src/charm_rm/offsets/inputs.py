@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..statistics import ELO_PER_LOGIT, FloatArray, draw_normal, percentile_inte
 from ..tables import Offsets, Ratings
 
 Link = Literal["hard", "sigmoid"]
+Aliases = Mapping[str, str] | str | Path
 Unrated = Literal["error", "skip"]
 
 
@@ -64,14 +66,19 @@ def expected_matrix(rating: FloatArray) -> FloatArray:
 
 
 def rating_targets(
-    ratings: Ratings, policies: Sequence[str], *, draws: int, rng: np.random.Generator
+    ratings: Ratings,
+    policies: Sequence[str],
+    *,
+    aliases: Aliases | None,
+    draws: int,
+    rng: np.random.Generator,
 ) -> tuple[Targets, list[str]]:
     """Ratings in the order of ``policies`` and draws of them, with the warnings that apply.
 
     Raises:
         UnknownPolicy: a policy has no rating.
     """
-    matched = match_ratings(ratings, policies)
+    matched = match_ratings(ratings, policies, aliases=aliases)
     rating = matched.frame["rating"].to_numpy()
     std_err = matched.frame["std_err"]
     notes = []

@@ -15,7 +15,7 @@ from ..margins import position, score_matrix
 from ..ratings import match_ratings
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Offsets, Ratings, Scores
-from .inputs import Link, Settings, Targets, Unrated, as_offsets, rating_targets, summarise_draws
+from .inputs import Aliases, Link, Settings, Targets, Unrated, as_offsets, rating_targets, summarise_draws
 from .system import (
     BoolArray,
     JointProblem,
@@ -37,6 +37,7 @@ def solve_joint_offsets(
     link: Link = "hard",
     temperature: float = 1.0,
     method: Method = "total-wins",
+    aliases: Aliases | None = None,
     unrated: Unrated = "error",
     draws: int = 1000,
     seed: int = 0,
@@ -53,6 +54,7 @@ def solve_joint_offsets(
         link: as in :func:`solve_offsets`.
         temperature: as in :func:`solve_offsets`.
         method: ``total-wins``, or ``least-squares`` over all pairs as the paper's code has it.
+        aliases: the names of policies in the ratings, as in :func:`charm_rm.ratings.match_ratings`.
         unrated: ``error`` raises for policies without a rating, ``skip`` leaves them out and says so.
         draws: bootstrap draws of prompts and ratings behind the intervals, linearised at the solution.
         seed: of the draws.
@@ -71,12 +73,13 @@ def solve_joint_offsets(
     if method not in ("total-wins", "least-squares"):
         raise ConfigError(f"method {method!r} is not known", mend="use total-wins or least-squares")
     refs = [references] if isinstance(references, str) else list(dict.fromkeys(references))
-    policies = match_ratings(ratings, scores.policies, unrated=unrated).frame["policy"].to_list()
+    matched = match_ratings(ratings, scores.policies, aliases=aliases, unrated=unrated)
+    policies = matched.frame["policy"].to_list()
     matrix = score_matrix(scores, policies=policies)
     held = np.zeros(len(policies), dtype=bool)
     held[[position(policies, r) for r in refs]] = True
     rng = np.random.default_rng(seed)
-    targets, notes = rating_targets(ratings, policies, draws=draws, rng=rng)
+    targets, notes = rating_targets(matched, policies, aliases=None, draws=draws, rng=rng)
     problem = _problem(matrix.values.T, targets, held, policies, link=link)
     if link == "hard":
         solution = solve_hard(problem, method=method)

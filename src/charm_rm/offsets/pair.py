@@ -13,7 +13,7 @@ from ..margins import ScoreMatrix, position, score_matrix
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights, hard_outcomes
 from ..tables import Offsets, Ratings, Scores
 from .allpairs import AllPairs, hard_root_all_pairs, sigmoid_root_all_pairs
-from .inputs import Link, Settings, as_offsets, expected_matrix, rating_targets, summarise_draws
+from .inputs import Aliases, Link, Settings, as_offsets, expected_matrix, rating_targets, summarise_draws
 from .roots import hard_root, sigmoid_root
 from .uncertainty import unpaired_draws
 
@@ -28,6 +28,7 @@ def solve_offsets(
     link: Link = "hard",
     temperature: float = 1.0,
     paired: bool = True,
+    aliases: Aliases | None = None,
     draws: int = 1000,
     seed: int = 0,
 ) -> Offsets:
@@ -46,6 +47,7 @@ def solve_offsets(
         temperature: of the sigmoid, in score units.
         paired: compare responses to the same prompt; off, every response of one with every response of
             the other, as the paper's released code does.
+        aliases: the names of policies in the ratings, as in :func:`charm_rm.ratings.match_ratings`.
         draws: Bayesian-bootstrap draws of the prompts, each with a draw of the ratings (0: no intervals).
         seed: of the draws.
 
@@ -66,7 +68,7 @@ def solve_offsets(
     for name in (*overs, *refs):
         position(matrix.policies, name)
     rng = np.random.default_rng(seed)
-    targets, notes = rating_targets(ratings, [*overs, *refs], draws=draws, rng=rng)
+    targets, notes = rating_targets(ratings, [*overs, *refs], aliases=aliases, draws=draws, rng=rng)
     drawn = draw_prompt_weights(len(matrix.prompts), draws=draws, rng=rng)
     solved = []
     for k, name in enumerate(overs):

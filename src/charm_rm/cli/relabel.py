@@ -1,0 +1,119 @@
+"""``charm relabel``: calibrated scores -> preference pairs for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .common import PATH, force_option, json_option, output_option, print_frame, print_json, say, seed_option
+
+if TYPE_CHECKING:
+    from ..relabel import Relabelled, Strategy
+
+
+@click.command("relabel")
+@click.argument("scores", type=PATH)
+@click.argument("responses", type=PATH)
+@click.argument("offsets", type=PATH)
+@click.option(
+    "--strategy",
+    type=click.Choice(["pair", "best-vs-worst", "all-pairs", "sampled"]),
+    default="pair",
+    show_default=True,
+    help="Which responses to compare: each calibrated policy with its references; the best with the worst; "
+    "every two; or -k random pairs per prompt.",
+)
+@click.option("-k", "k", default=4, show_default=True, help="Pairs per prompt for --strategy sampled.")
+@click.option("--temperature", default=1.0, show_default=True, help="Of the soft labels, in score units.")
+@click.option("--policy", "policies", multiple=True, metavar="POLICY", help="Use this policy; repeatable.")
+@click.option("--prompts", type=PATH, help="Table with a column prompt_id: use these prompts alone.")
+@seed_option
+@click.option("--top", default=20, show_default=True, help="Rows to print of the ledger (0: all).")
+@output_option(required=True, what="Folder for the preferences.")
+@force_option
+@json_option
+def command(
+    scores: Path,
+    responses: Path,
+    offsets: Path,
+    strategy: Strategy,
+    k: int,
+    temperature: float,
+    policies: tuple[str, ...],
+    prompts: Path | None,
+    seed: int,
+    top: int,
+    output: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Label pairs of responses by calibrated score, ready for reward-model training.
+
+    SCORES are those before calibration, RESPONSES the texts (prompt_id, prompt, policy, response), OFFSETS what
+    `charm calibrate` wrote. The folder gets preferences.parquet and preferences.jsonl (TRL's conversational
+    format with soft labels and margins), ledger.parquet (labels kept, flipped, tied, dropped, per pair of
+    policies), and a card, so that datasets.load_dataset opens it without options.
+
+    \b
+    Examples:
+      charm relabel scores.parquet responses.parquet offsets.parquet -o prefs
+      charm relabel scores.parquet responses.jsonl offsets.parquet --strategy sampled -k 8 -o prefs
+      charm relabel scores.parquet responses.parquet offsets.parquet --prompts train.csv -o prefs
+    """
+    from .. import store
+    from ..relabel import relabel_preferences, save_relabelled
+    from ..responses import load_responses
+    from ..tables import Offsets, Scores
+
+    store.refuse_existing(output, force=force)
+    relabelled = relabel_preferences(
+        store.load(Scores, scores),
+        load_responses(responses),
+        store.load(Offsets, offsets),
+        strategy=strategy,
+        k=k,
+        temperature=temperature,
+        seed=seed,
+        policies=policies or None,
+        prompts=_prompt_ids(prompts),
+    )
+    save_relabelled(relabelled, output, force=force)
+    if as_json:
+        print_json({"pairs": len(relabelled.preferences), "ledger": relabelled.ledger.to_dicts()})
+    else:
+        _print(relabelled, top=top)
+    say(f"wrote {output}: {len(relabelled.preferences)} preference pairs")
+
+
+def _prompt_ids(path: Path | None) -> list[str] | None:
+    """The prompt ids to keep; None for all.
+
+    Raises:
+        SchemaError: the table has no column prompt_id.
+    """
+    if path is None:
+        return None
+    from ..errors import SchemaError, listing
+    from ..store import read_frame
+
+    frame = read_frame(path)
+    if "prompt_id" not in frame.columns:
+        raise SchemaError(
+            f"column 'prompt_id' is missing; found {listing(frame.columns)}",
+            where=str(path),
+            mend="name the column of prompt ids prompt_id",
+        )
+    return [str(p) for p in frame["prompt_id"]]
+
+
+def _print(relabelled: Relabelled, *, top: int) -> None:
+    import polars as pl
+
+    ledger = relabelled.ledger
+    shares = ledger.with_columns((pl.col("flipped") / pl.col("pairs")).alias("share flipped"))
+    print_frame(shares.sort("flipped", descending=True), title="What became of the labels", limit=top)
+    if ledger.height > 1:
+        total = ledger.select(pl.exclude("policy", "reference").sum())
+        print_frame(total, title="All pairs of policies")

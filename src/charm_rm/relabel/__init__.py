@@ -1,0 +1,8 @@
+"""Preference pairs from calibrated scores, with a ledger of what calibration did to the labels."""
+
+from __future__ import annotations
+
+from .folder import save_relabelled
+from .preferences import STRATEGIES, Relabelled, Strategy, relabel_preferences
+
+__all__ = ["STRATEGIES", "Relabelled", "Strategy", "relabel_preferences", "save_relabelled"]
