@@ -34,7 +34,9 @@ def load_llmbar(folder: str | Path) -> Benchmark:
     items = tuple(item for subset, path in files.items() for item in _read(path, subset))
     missing = [s for s in SUBSETS if s not in files]
     note = f"{', '.join(missing)} missing: averages are over the other {len(files)} of {len(SUBSETS)} subsets"
-    return Benchmark("llmbar", items, _metrics(list(files)), TIE_VALUE, notes=(note,) if missing else ())
+    return Benchmark(
+        "llmbar", items, official_metrics(list(files)), TIE_VALUE, notes=(note,) if missing else ()
+    )
 
 
 def _find(folder: Path) -> dict[str, Path]:
@@ -65,7 +67,7 @@ def _item(row: Any, subset: str, number: int, where: str) -> Item:
     return Item(str(number), subset, prompt, (outputs[better],), (outputs[1 - better],))
 
 
-def _metrics(subsets: list[str]) -> tuple[Metric, ...]:
+def official_metrics(subsets: list[str]) -> tuple[Metric, ...]:
     """One accuracy per subset, then the two official averages of what is there."""
     metrics = [_accuracy(s, [s], official=1) for s in subsets]
     adversarial = [s for s in subsets if s in ADVERSARIAL]

@@ -58,7 +58,9 @@ def load_rm_bench(folder: str | Path) -> Benchmark:
     present = [s for s in SUBSETS if any(item.subset == s for item in items)]
     missing = [s for s in SUBSETS if s not in present]
     note = f"{', '.join(missing)} missing: overall figures are over what is there and compare with no leaderboard"
-    return Benchmark("rm-bench", items, _metrics(present), TIE_VALUE, notes=(note,) if missing else ())
+    return Benchmark(
+        "rm-bench", items, official_metrics(present), TIE_VALUE, notes=(note,) if missing else ()
+    )
 
 
 def _items(folder: Path) -> tuple[Item, ...]:
@@ -89,7 +91,7 @@ def _domain(row: Any, where: str) -> str:
     return domain
 
 
-def _metrics(present: list[str]) -> tuple[Metric, ...]:
+def official_metrics(present: list[str]) -> tuple[Metric, ...]:
     """Easy, normal, hard and average for each domain (safety's two parts as well) and over all domains."""
     domains = {d: tuple(s for s in parts if s in present) for d, parts in DOMAINS.items()}
     domains = {d: parts for d, parts in domains.items() if parts}

@@ -92,7 +92,12 @@ def command(
         alignment = _align(scores, baseline_scores, ratings_spec, how, draws=draws, seed=seed)
     benchmarks = [_load(name, data, limit=limit, seed=seed) for name in names if data]
     results = _evaluate(rm, baseline, benchmarks, draws=draws, seed=seed) if rm else []
-    settings = {"rm": rm, "baseline": baseline, "scores": scores, "baseline_scores": baseline_scores}
+    settings: dict[str, Any] = {
+        "rm": rm,
+        "baseline": baseline,
+        "scores": scores,
+        "baseline_scores": baseline_scores,
+    }
     settings |= {"ratings": ratings_spec, "limit": limit, "draws": draws, "seed": seed}
     provenance = {"verb": "evaluate", "settings": settings, "versions": versions()}
     if as_json:
@@ -114,16 +119,14 @@ def _check_usage(
     ratings: str | None,
 ) -> None:
     """Refuse incomplete requests before anything is loaded."""
-    if not names and not scores:
-        raise click.UsageError("give --rm with --benchmark and --data, or --scores with --ratings")
-    if names and not (rm and data):
-        raise click.UsageError("--benchmark needs --rm and --data")
-    if (rm or baseline or data) and not names:
-        raise click.UsageError("--rm, --baseline and --data need at least one --benchmark")
+    if (rm or baseline or data or names) and not (rm and data and names):
+        raise click.UsageError("--rm, --benchmark and --data go together")
     if bool(scores) != bool(ratings):
         raise click.UsageError("--scores and --ratings go together")
     if baseline_scores and not scores:
         raise click.UsageError("--baseline-scores needs --scores")
+    if not names and not scores:
+        raise click.UsageError("give --rm with --benchmark and --data, or --scores with --ratings")
 
 
 # --- calling ------------------------------------------------------------------------------------
@@ -166,7 +169,7 @@ def _align(
     scores: Path, baseline: Path | None, ratings: str, how: dict[str, Any], *, draws: int, seed: int
 ) -> AlignmentResult:
     from ..evaluate import alignment_with_ratings
-    from ..ratings import load_ratings, read_aliases
+    from ..ratings import load_ratings
     from ..store import load
     from ..tables import Scores
 
@@ -174,7 +177,7 @@ def _align(
         load(Scores, scores),
         load_ratings(ratings, category=how["category"], date=how["date"]),
         baseline=load(Scores, baseline) if baseline else None,
-        aliases=read_aliases(how["alias"]) if how["alias"] else None,
+        aliases=how["alias"],
         unrated=how["unrated"],
         draws=draws,
         seed=seed,

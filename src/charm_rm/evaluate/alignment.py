@@ -7,14 +7,15 @@ strengths with the ratings, and the mean |P̂ - P| over pairs (hard win rates, p
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, NoOverlap
+from ..errors import CharmWarning, NoOverlap, NotIdentifiable
 from ..margins import pair_margins, tally_margins
 from ..mismatch.expected import Yardstick, expected_win_rate, yardstick
 from ..mismatch.favour import rm_strengths
@@ -55,7 +56,7 @@ def alignment_with_ratings(
     ratings: Ratings,
     *,
     baseline: Scores | None = None,
-    aliases: Mapping[str, Sequence[str]] | None = None,
+    aliases: Mapping[str, str] | str | Path | None = None,
     unrated: Literal["error", "skip"] = "error",
     draws: int = 1000,
     seed: int = 0,
@@ -70,6 +71,7 @@ def alignment_with_ratings(
     Raises:
         UnknownPolicy: a scored policy has no rating.
         NoOverlap: fewer than three policies, or no prompts shared.
+        NotIdentifiable: all scores, or all ratings, are equal.
     """
     if baseline is not None:
         scores, baseline = _in_common(scores, baseline)
@@ -113,6 +115,11 @@ def _measure(
     scores: Scores, rated: Yardstick, drawn: PromptWeights | None, rating_draws: FloatArray | None
 ) -> _Measured:
     tally = tally_margins(pair_margins(scores), drawn=drawn)
+    if (tally.ties is not None and np.array_equal(tally.ties, tally.n)) or np.ptp(rated.rating) == 0:
+        raise NotIdentifiable(
+            "all scores of a prompt are equal, or all ratings: there is no order to compare",
+            mend="check the scores and the ratings",
+        )
     strengths = rm_strengths(tally)
     k, r = tally.pairs.T
 

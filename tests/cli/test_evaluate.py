@@ -1,0 +1,127 @@
+"""``charm evaluate``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import Result
+
+Charm = Callable[..., Result]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A tiny LLMBar and RM-Bench in their original layout."""
+    folder = tmp_path / "benchmarks"
+    natural = folder / "LLMBar" / "Natural"
+    natural.mkdir(parents=True)
+    pair = {"output_1": "Paris is the capital of France.", "output_2": "I like trains."}
+    rows = [{"input": f"Capital of France? ({i})", "label": 1 + i % 2} | pair for i in range(6)]
+    (natural / "dataset.json").write_text(json.dumps(rows))
+    styles = ["Short.", "A longer answer of some words.", "**A** longer answer\n- with markdown"]
+    items = [
+        {"id": i, "prompt": f"Question {i}", "chosen": [f"Yes {i}: {s}" for s in styles], "rejected": styles}
+        for i in range(4)
+    ]
+    (folder / "RM-Bench").mkdir()
+    (folder / "RM-Bench" / "chat_filtered.json").write_text(json.dumps(items))
+    return folder
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> tuple[Path, Path]:
+    """Scores of four policies, and ratings that agree with them but for noise."""
+    rng = np.random.default_rng(0)
+    policies = ["ant", "bee", "cat", "dog"]
+    frame = pl.DataFrame(
+        [
+            {"prompt_id": f"p{i}", "policy": p, "score": 0.5 * k + float(rng.normal())}
+            for i in range(40)
+            for k, p in enumerate(policies)
+        ]
+    )
+    ratings = pl.DataFrame({"policy": policies, "rating": [1000, 1050, 1100, 1200], "std_err": [5] * 4})
+    frame.write_parquet(tmp_path / "scores.parquet")
+    ratings.write_csv(tmp_path / "ratings.csv")
+    return tmp_path / "scores.parquet", tmp_path / "ratings.csv"
+
+
+def test_alignment_needs_no_model(charm: Charm, scores: tuple[Path, Path], tmp_path: Path) -> None:
+    result = charm("evaluate", "--scores", scores[0], "--ratings", scores[1], "-o", tmp_path / "evaluation")
+    assert result.exit_code == 0, result.output
+    assert "over 4 policies" in result.stdout
+    frame = pl.read_parquet(tmp_path / "evaluation" / "alignment.parquet")
+    assert frame["metric"].to_list() == ["spearman", "kendall", "mean_abs_mismatch"]
+    assert not (tmp_path / "evaluation" / "benchmarks.parquet").exists()
+
+
+def test_alignment_against_a_baseline(charm: Charm, scores: tuple[Path, Path]) -> None:
+    arguments = ("--scores", scores[0], "--ratings", scores[1], "--baseline-scores", scores[0], "--json")
+    found = json.loads(charm("evaluate", *arguments).stdout)
+    assert [row["difference"] for row in found["alignment"]] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --rm with --benchmark"),
+        (["--benchmark", "llmbar"], "--rm, --benchmark and --data go together"),
+        (["--rm", "x"], "--rm, --benchmark and --data go together"),
+        (["--scores", "s.parquet"], "--scores and --ratings go together"),
+        (["--rm", "x", "--benchmark", "llmbar", "--data", ".", "--limit", "0"], "--limit"),
+    ],
+)
+def test_incomplete_requests_say_what_is_missing(charm: Charm, arguments: list[str], message: str) -> None:
+    result = charm("evaluate", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_an_unknown_benchmark_is_refused_before_any_model_is_loaded(charm: Charm, data: Path) -> None:
+    result = charm("evaluate", "--rm", "no-such-model", "--benchmark", "lmbar", "--data", data)
+    assert result.exit_code == 2
+    assert "Did you mean 'llmbar'" in result.output
+
+
+def test_an_existing_evaluation_is_refused_before_the_work(charm: Charm, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text("{}")
+    arguments = ("--rm", "no-such-model", "--benchmark", "llmbar", "--data", data, "-o", tmp_path)
+    result = charm("evaluate", *arguments)
+    assert result.exit_code == 2
+    assert "already exists" in result.output
+
+
+def test_help_shows_examples(charm: Charm) -> None:
+    assert "charm evaluate --rm my-rm --benchmark llmbar" in charm("evaluate", "--help").output
+
+
+@pytest.mark.models
+def test_a_reward_model_on_both_benchmarks(
+    charm: Charm, data: Path, minilm_rm_dir: Path, tmp_path: Path
+) -> None:
+    arguments = ("--rm", minilm_rm_dir, "--benchmark", "llmbar", "--benchmark", "rm-bench", "--data", data)
+    result = charm("evaluate", *arguments, "--baseline", minilm_rm_dir, "-o", tmp_path / "evaluation")
+    assert result.exit_code == 0, result.output
+    assert "llmbar (PARTIAL)" in result.stdout
+    assert "* partial: math, code, safety-refuse, safety-response missing" in result.stdout
+    frame = pl.read_parquet(tmp_path / "evaluation" / "benchmarks.parquet")
+    assert set(frame["benchmark"]) == {"llmbar", "rm-bench"}
+    assert frame["difference"].to_list() == [0.0] * len(frame)  # the model against itself
+    assert frame["p_value"].to_list() == [1.0] * len(frame)
+    natural = frame.row(by_predicate=pl.col("subset") == "Natural", named=True)
+    assert natural["accuracy"] == 0.5  # either output is the better one three times
+    assert not natural["partial"]
+
+
+@pytest.mark.models
+def test_a_limit_is_labelled_as_a_sample(charm: Charm, data: Path, minilm_rm_dir: Path) -> None:
+    arguments = ("--rm", minilm_rm_dir, "--benchmark", "rm-bench", "--data", data, "--limit", "2", "--json")
+    found = json.loads(charm("evaluate", *arguments).stdout)
+    assert found["benchmarks"][0]["items"] == 2
+    assert any("a seeded sample of 2 of 4 items" in note for note in found["warnings"])
+    assert all(row["partial"] for row in found["benchmarks"][0]["metrics"])
