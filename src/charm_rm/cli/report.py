@@ -1,0 +1,35 @@
+"""``charm report``: the findings of a run as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .common import PATH, force_option, output_option, say
+
+
+@click.command()
+@click.argument("directory", type=PATH, metavar="DIR")
+@output_option(what="Where to write the page (default: DIR/report.html, which may always be written again).")
+@force_option
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
+def command(directory: Path, output: Path | None, force: bool, show: bool) -> None:
+    """Show what a run found as one self-contained HTML page.
+
+    DIR is a folder that `charm run` or `charm audit -o` wrote; sections without files are left out. The page
+    opens offline and fetches nothing: keep it, send it, print it. Its figures are also written as SVG and
+    PNG under DIR/figures/.
+
+    \b
+    Examples:
+      charm report runs/simpo
+      charm report runs/simpo --open
+      charm report audit -o simpo.html --force
+    """
+    from ..report import write_report
+
+    page = write_report(directory, output=output, force=force)
+    say(f"wrote {page}, and figures under {directory / 'figures'}")
+    if show:
+        click.launch(page.resolve().as_uri())

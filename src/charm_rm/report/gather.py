@@ -1,0 +1,146 @@
+"""Read a run directory, or one audit's directory, into frozen Findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from .. import store
+from ..errors import UnreadableFile
+from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
+from .words import clean
+
+N = TypeVar("N", bound=Table)
+MAX_FLIPS = 8
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One audit: what the reward model does beside what people think."""
+
+    mismatch: pl.DataFrame
+    favouritism: pl.DataFrame | None = None
+    sharpness: Mapping[str, float] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [clean(w) for w in self.details.get("warnings", [])]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything the report shows. What a run did not produce is None or empty."""
+
+    name: str
+    before: Audited
+    after: Audited | None = None
+    ratings: pl.DataFrame | None = None
+    offsets: pl.DataFrame | None = None
+    residuals: pl.DataFrame | None = None
+    offset_settings: Mapping[str, Any] = field(default_factory=dict)
+    ledger: pl.DataFrame | None = None
+    flips: Sequence[Mapping[str, Any]] = ()
+    benchmarks: pl.DataFrame | None = None
+    alignment: pl.DataFrame | None = None
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def simulated(self) -> bool:
+        """True where the manifest says that the data come from the testbed."""
+        return self.manifest.get("simulated") is True
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings of every stage, each once, in order."""
+        more = (
+            self.offset_settings.get("warnings", []),
+            self.evaluation.get("warnings", []),
+            self.manifest.get("warnings", []),
+        )
+        found = [*self.before.warnings, *(self.after.warnings if self.after else [])]
+        return list(dict.fromkeys(found + [clean(w) for ws in more for w in ws]))
+
+
+def gather(directory: str | Path) -> Findings:
+    """Read what a run left in ``directory``; a plain audit directory serves too.
+
+    Raises:
+        UnreadableFile: there is no audit in it, or a file is damaged.
+        SchemaError: a table breaks its schema.
+    """
+    directory = Path(directory)
+    offsets = _noun(Offsets, directory / "offsets.parquet")
+    ratings = _noun(Ratings, directory / "ratings.parquet")
+    return Findings(
+        name=clean(directory.resolve().name),
+        before=_first_audit(directory),
+        after=_audited(directory / "after"),
+        ratings=ratings.frame if ratings else None,
+        offsets=offsets.frame if offsets else None,
+        residuals=offsets.residuals if offsets else None,
+        offset_settings=offsets.provenance if offsets else {},
+        ledger=_frame(directory / "prefs" / "ledger.parquet"),
+        flips=_flips(directory / "prefs" / "preferences.parquet"),
+        benchmarks=_frame(directory / "evaluation" / "benchmarks.parquet"),
+        alignment=_frame(directory / "evaluation" / "alignment.parquet"),
+        evaluation=_mapping(directory / "evaluation" / "evaluation.json"),
+        manifest=_mapping(directory / "manifest.json"),
+    )
+
+
+def _first_audit(directory: Path) -> Audited:
+    audit = _audited(directory / "before") or _audited(directory)
+    if audit is None:
+        raise UnreadableFile(
+            "holds no audit: neither mismatch.parquet nor before/mismatch.parquet",
+            where=str(directory),
+            mend="name the folder that `charm audit -o` or `charm run` wrote",
+        )
+    return audit
+
+
+def _audited(folder: Path) -> Audited | None:
+    mismatch = _noun(Mismatch, folder / "mismatch.parquet")
+    if mismatch is None:
+        return None
+    favouritism = _noun(Favouritism, folder / "favouritism.parquet")
+    details = _mapping(folder / "audit.json")
+    sharpness = details.get("sharpness")
+    if favouritism and favouritism.sharpness:
+        sharpness = vars(favouritism.sharpness)
+    return Audited(mismatch.frame, favouritism.frame if favouritism else None, sharpness, details)
+
+
+def _flips(path: Path) -> list[dict[str, Any]]:
+    """The flipped labels with the largest margins, one per policy pair before a second of any."""
+    if (frame := _frame(path)) is None or "flipped" not in frame.columns:
+        return []
+    flipped = frame.filter(pl.col("flipped"))
+    if "margin" in flipped.columns:
+        flipped = flipped.sort("margin", descending=True, nulls_last=True)
+    pair = [c for c in ("chosen_policy", "rejected_policy") if c in flipped.columns]
+    if pair:
+        turn = pl.int_range(pl.len()).over(pair).alias("turn")
+        flipped = flipped.with_columns(turn).sort("turn", maintain_order=True)
+    return flipped.head(MAX_FLIPS).to_dicts()
+
+
+def _noun(noun: type[N], path: Path) -> N | None:
+    return store.load(noun, path) if path.exists() else None
+
+
+def _frame(path: Path) -> pl.DataFrame | None:
+    return store.read_frame(path) if path.exists() else None
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    value = store.read_json(path) if path.exists() else {}
+    if not isinstance(value, dict):
+        raise UnreadableFile("should hold a JSON object", where=str(path), mend="run the stage again")
+    return value

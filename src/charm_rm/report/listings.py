@@ -1,0 +1,177 @@
+"""The report's tables: findings as rows of text, ready for the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from .gather import Findings
+from .words import clean, count, elo, interval, number
+
+MAX_ROWS = 2000
+Cell = Callable[[Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One table. ``columns`` are (title, is it a number); ``note`` says what is left out."""
+
+    key: str
+    caption: str
+    columns: Sequence[tuple[str, bool]]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def favour_listing(findings: Findings) -> Listing | None:
+    """Every policy: its two Elos, the favour, and the favour after."""
+    frame = findings.before.favouritism
+    if frame is None:
+        return None
+    later = findings.after.favouritism if findings.after else None
+    columns: dict[str, Cell] = {
+        "Policy": _text("policy"),
+        "Arena Elo": _number("arena_elo", 0),
+        "RM Elo": _number("rm_elo", 0),
+        "Favour, Elo": lambda r: elo(r["favour"]),
+        "95 % CI": _interval("ci_low", "ci_high", 0),
+        "p": _number("p_value", 4),
+        "q": _number("q_value", 4),
+    }
+    if later is not None:
+        names = {"favour": "favour_after", "ci_low": "after_low", "ci_high": "after_high"}
+        frame = frame.join(later.select("policy", *names).rename(names), on="policy", how="left")
+        columns |= {
+            "After": lambda r: elo(r["favour_after"]),
+            "95 % CI after": _interval("after_low", "after_high", 0),
+        }
+    return _listing("favour", "Favour shown to every policy", frame.sort("favour", descending=True), columns)
+
+
+def mismatch_listing(findings: Findings) -> Listing:
+    """Every audited pair, largest mismatch first, with the mismatch after."""
+    frame = findings.before.mismatch
+    columns: dict[str, Cell] = {
+        "Policy": _text("policy"),
+        "Reference": _text("reference"),
+        "n": _number("n", 0),
+        "P̂ judge": _number("win_rate"),
+        "P people": _number("expected"),
+        "P̂ − P": _number("mismatch", signed=True),
+        "95 % CI": _interval("ci_low", "ci_high"),
+        "MD": _number("mismatch_degree"),
+        "q": _number("q_value", 4),
+        "Verdict": _text("verdict"),
+    }
+    if findings.after is not None:
+        later = findings.after.mismatch.select("policy", "reference", pl.col("mismatch").alias("after"))
+        frame = frame.join(later, on=["policy", "reference"], how="left")
+        columns["P̂ − P after"] = _number("after", signed=True)
+    frame = frame.sort(pl.col("mismatch").abs(), descending=True)
+    return _listing("mismatch", f"Mismatch of {count(frame.height, 'pair')}", frame, columns)
+
+
+def offsets_listing(findings: Findings) -> Listing | None:
+    """Offsets with targets; references are the ones held at 0."""
+    if findings.offsets is None:
+        return None
+    columns: dict[str, Cell] = {
+        "Policy": _text("policy"),
+        "Offset Δ": _number("delta", 4, signed=True),
+        "95 % CI": _interval("ci_low", "ci_high", 4),
+        "Std. error": _number("std_err", 4),
+        "Target": _number("target", 4),
+        "Attained": _number("attained", 4),
+        "Role": lambda r: "reference" if r["is_reference"] else "calibrated",
+    }
+    return _listing("offsets", "Score offsets", findings.offsets.sort("is_reference", "delta"), columns)
+
+
+def residuals_listing(findings: Findings) -> Listing | None:
+    """Per pair used: what one number per policy could and could not remove."""
+    frame = findings.residuals
+    if frame is None or not {"policy", "reference", "target", "before", "after"} <= set(frame.columns):
+        return None
+    columns: dict[str, Cell] = {
+        "Policy": _text("policy"),
+        "Reference": _text("reference"),
+        "n": _number("n", 0),
+        "Target P": _number("target", 4),
+        "P̂ before": _number("before", 4),
+        "P̂ after": _number("after", 4),
+        "Residual P̂ − P": lambda r: number(r["after"] - r["target"], 4, signed=True),
+    }
+    frame = frame.sort((pl.col("after") - pl.col("target")).abs(), descending=True)
+    return _listing("residuals", "Residual mismatch of the pairs used", frame, columns)
+
+
+def benchmark_listing(findings: Findings) -> Listing | None:
+    """Benchmark accuracies, and the paired comparison where there is a baseline."""
+    frame = findings.benchmarks
+    if frame is None or not {"benchmark", "accuracy"} <= set(frame.columns):
+        return None
+    columns: dict[str, Cell] = {
+        "Benchmark": lambda r: clean(r["benchmark"]) + (" (partial)" if r.get("partial") else ""),
+        "Subset": _text("subset"),
+        "Metric": _text("metric"),
+        "n": _number("n", 0),
+        "Accuracy": _number("accuracy"),
+        "95 % CI": _interval("ci_low", "ci_high", signed=False),
+    }
+    if "difference" in frame.columns and frame["difference"].is_not_null().any():
+        columns |= {
+            "Baseline": _number("baseline_accuracy"),
+            "Difference": _number("difference", signed=True),
+            "95 % CI of difference": _interval("diff_ci_low", "diff_ci_high"),
+            "Better / worse": lambda r: f"{number(r.get('better'), 0)} / {number(r.get('worse'), 0)}",
+            "McNemar p": _number("p_value", 4),
+            "q": _number("q_value", 4),
+        }
+    return _listing("benchmarks", "Benchmark accuracies", frame, columns)
+
+
+def plain_listing(key: str, caption: str, frame: pl.DataFrame | None) -> Listing | None:
+    """A small table as it is, whatever its columns."""
+    if frame is None:
+        return None
+    columns = {name.replace("_", " "): _plain(name) for name in frame.columns}
+    return _listing(key, caption, frame, columns)
+
+
+def _listing(key: str, caption: str, frame: pl.DataFrame, columns: Mapping[str, Cell]) -> Listing:
+    records = frame.head(MAX_ROWS).to_dicts()
+    rows = [[cell(r) for cell in columns.values()] for r in records]
+    is_number = [all(_numeric(row[i]) for row in rows) and bool(rows) for i in range(len(columns))]
+    left = frame.height - len(records)
+    note = f"The first {len(records):,} rows; {left:,} more are in the Parquet file." if left else ""
+    return Listing(key, caption, list(zip(columns, is_number, strict=True)), rows, note)
+
+
+def _numeric(text: str) -> bool:
+    return re.fullmatch(r"[\d+\u2212–.,/\[\] ]*", text) is not None
+
+
+def _text(column: str) -> Cell:
+    return lambda r: clean(r.get(column) if r.get(column) is not None else "–")
+
+
+def _number(column: str, digits: int = 3, *, signed: bool = False) -> Cell:
+    return lambda r: number(r.get(column), digits, signed=signed)
+
+
+def _interval(low: str, high: str, digits: int = 3, *, signed: bool = True) -> Cell:
+    return lambda r: interval(r.get(low), r.get(high), digits, signed=signed)
+
+
+def _plain(column: str) -> Cell:
+    def cell(row: Mapping[str, Any]) -> str:
+        value = row[column]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return "–" if value is None else clean(value)
+        return number(value, 0 if isinstance(value, int) else 3)
+
+    return cell

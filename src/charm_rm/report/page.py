@@ -1,0 +1,169 @@
+"""Findings and figures -> one self-contained HTML page.
+
+Everything the page needs is in it. A Content-Security-Policy allows exactly our own style and script,
+by hash, and no request at all: text from data is escaped, and could do nothing even if it were not.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import jinja2
+import polars as pl
+from markupsafe import Markup
+
+from .. import store
+from . import listings, summary, words
+from .figures import Figure
+from .gather import Findings
+from .theme import css_variables
+
+SECTIONS = {
+    "ratings": "Judge and people",
+    "favour": "Favouritism",
+    "mismatch": "Mismatch",
+    "change": "Before and after",
+    "offsets": "Offsets",
+    "labels": "Labels",
+    "evaluation": "Evaluation",
+    "warnings": "Warnings",
+    "terms": "How to read this",
+    "provenance": "Provenance",
+}
+
+
+def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
+    """The report as HTML text."""
+    css = css_variables() + _asset("style.css")
+    script = _asset("page.js")
+    tables = _tables(findings)
+    page = _environment().get_template("template.html.j2")
+    return page.render(
+        findings=findings,
+        figures=figures,
+        tables=tables,
+        css=Markup(css),
+        script=Markup(script),
+        policy=content_policy(css, script),
+        title=_title(findings),
+        verdict=summary.verdict(findings),
+        tiles=summary.tiles(findings),
+        groups=summary.groups(findings),
+        sections=_sections(findings, figures, tables),
+        sharpness=_sharpness(findings),
+        flips=[_flip(f) for f in findings.flips],
+        ledger_shown=min(20, findings.ledger.height) if findings.ledger is not None else 0,
+        offset_note=_offset_note(findings),
+        has_baseline=bool(tables["benchmarks"] and len(tables["benchmarks"].columns) > 6),
+        provenance=_provenance(findings),
+        version=store.versions().get("charm-rm", ""),
+        count=words.count,
+        number=words.number,
+    )
+
+
+def content_policy(css: str, script: str) -> str:
+    """Nothing but this style and this script, and no request."""
+
+    def source(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; style-src {source(css)}; script-src {source(script)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.FunctionLoader(_asset)
+    return jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _title(findings: Findings) -> str:
+    """A headline that says what was found."""
+    frame = findings.before.favouritism
+    if frame is None:
+        return "How far is this judge from people?"
+    real = frame.filter(pl.col("q_value") < 0.05).height
+    if not real:
+        return "This judge shows no favourites beyond chance"
+    if findings.after is None:
+        return f"This judge plays favourites with {words.count(real, 'policy', 'policies')} of {frame.height}"
+    return "This judge played favourites. Here is what calibration changed"
+
+
+def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
+    return {
+        "favour": listings.favour_listing(findings),
+        "mismatch": listings.mismatch_listing(findings),
+        "offsets": listings.offsets_listing(findings),
+        "residuals": listings.residuals_listing(findings),
+        "ledger": listings.plain_listing("ledger", "Label ledger", findings.ledger),
+        "benchmarks": listings.benchmark_listing(findings),
+        "alignment": listings.plain_listing("alignment", "Alignment with human ratings", findings.alignment),
+    }
+
+
+def _sections(
+    findings: Findings, figures: Mapping[str, Figure], tables: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """The sections that have something to show."""
+    present = {
+        "ratings": "ratings" in figures,
+        "favour": "favour" in figures,
+        "change": findings.after is not None,
+        "offsets": tables["offsets"] is not None,
+        "labels": bool(tables["ledger"] or findings.flips),
+        "evaluation": bool(tables["benchmarks"] or tables["alignment"]),
+        "warnings": bool(findings.warnings),
+    }
+    return [(key, name) for key, name in SECTIONS.items() if present.get(key, True)]
+
+
+def _sharpness(findings: Findings) -> str:
+    s = findings.before.sharpness
+    if not s:
+        return ""
+    return f"{words.number(s['value'], 2)} {words.interval(s.get('ci_low'), s.get('ci_high'), 2)}".strip()
+
+
+def _flip(row: Mapping[str, Any]) -> dict[str, str]:
+    names = {k: words.clean(row.get(k) or "unnamed") for k in ("chosen_policy", "rejected_policy")}
+    texts = {k: words.snippet(row.get(k)) for k in ("prompt", "chosen", "rejected")}
+    return names | texts | {"margin": words.number(row.get("margin"))}
+
+
+def _offset_note(findings: Findings) -> str:
+    """Link and temperature in words, where the offsets' provenance has them."""
+    settings = findings.offset_settings
+    settings = settings.get("settings", settings)
+    if not isinstance(settings, Mapping) or "link" not in settings:
+        return ""
+    link, temperature = words.clean(settings["link"]), settings.get("temperature")
+    return f"Link: {link}{f', temperature {temperature}' if link == 'sigmoid' and temperature else ''}."
+
+
+def _provenance(findings: Findings) -> list[listings.Listing]:
+    sources = {
+        "Run manifest": findings.manifest,
+        "Audit before" if findings.after else "Audit": findings.before.details.get("provenance", {}),
+        "Audit after": findings.after.details.get("provenance", {}) if findings.after else {},
+        "Offsets": findings.offset_settings,
+        "Evaluation": findings.evaluation,
+    }
+    return [_pairs(name, value) for name, value in sources.items() if value]
+
+
+def _pairs(name: str, value: Any) -> listings.Listing:
+    rows = words.flatten(value)
+    return listings.Listing(name, name, [("Key", False), ("Value", False)], rows)

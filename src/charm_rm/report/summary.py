@@ -1,0 +1,217 @@
+"""What the findings say in words and a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from .gather import Audited, Findings
+from .words import count, elo, interval, number, with_interval
+
+
+@dataclass(frozen=True)
+class Group:
+    """Mean |P̂ - P| over a group of pairs, before and after."""
+
+    name: str
+    meaning: str
+    pairs: int
+    before: float
+    after: float | None
+
+
+def verdict(findings: Findings) -> list[Markup]:
+    """The first screen's sentences, most important first; all text from data is escaped."""
+    sentences = [
+        _favour_sentence(findings.before),
+        _sharpness_sentence(findings.before),
+        _change_sentence(findings),
+    ]
+    return [s for s in sentences if s] or [_mismatch_sentence(findings.before)]
+
+
+def tiles(findings: Findings) -> list[tuple[str, str, str]]:
+    """(label, number, note) of the headline figures."""
+    found = [
+        _favour_tile(findings),
+        _sharpness_tile(findings),
+        _mismatch_tile(findings),
+        _rank_tile(findings),
+    ]
+    return [t for t in found if t]
+
+
+def groups(findings: Findings) -> list[Group]:
+    """Mean |P̂ - P| of the calibrated pair, of calibrated policies, of policies never used, and of all.
+
+    mean |P̂ - P| = Σ |mismatch| / (number of pairs), over the same pairs before and after.
+    """
+    frame = _both_stages(findings)
+    solved, fixed = _roles(findings.offsets)
+    a, b = pl.col("policy"), pl.col("reference")
+    one, other = a.is_in(list(solved)) & b.is_in(list(fixed)), b.is_in(list(solved)) & a.is_in(list(fixed))
+    touched = a.is_in(list(solved)) | b.is_in(list(solved))
+    unseen = ~a.is_in(list(solved | fixed)) & ~b.is_in(list(solved | fixed))
+    parts = [
+        ("Calibrated pair" if len(solved) == len(fixed) == 1 else "Calibrated pairs",
+         "a policy with an offset against a reference that the offsets were solved on", one | other),
+        ("Calibrated policies", "every pair with a policy that got an offset", touched),
+        ("Held-out policies", "pairs of policies that calibration never used", unseen),
+        ("All pairs", "", pl.lit(True)),
+    ]  # fmt: skip
+    made = [
+        _group(name, meaning, frame.filter(test))
+        for name, meaning, test in parts
+        if solved or name == "All pairs"
+    ]
+    return [g for g in made if g.pairs]
+
+
+def _group(name: str, meaning: str, frame: pl.DataFrame) -> Group:
+    def mean(column: str) -> float | None:
+        value = frame[column].abs().mean() if column in frame.columns else None
+        return None if value is None else float(value)  # type: ignore[arg-type]
+
+    return Group(name, meaning, frame.height, mean("mismatch") or 0.0, mean("mismatch_after"))
+
+
+def _both_stages(findings: Findings) -> pl.DataFrame:
+    frame = findings.before.mismatch.select("policy", "reference", "mismatch")
+    if findings.after is None:
+        return frame
+    after = findings.after.mismatch.select("policy", "reference", pl.col("mismatch").alias("mismatch_after"))
+    return frame.join(after, on=["policy", "reference"], how="inner")
+
+
+def _roles(offsets: pl.DataFrame | None) -> tuple[set[str], set[str]]:
+    """Policies that got an offset, and the references held at 0."""
+    if offsets is None:
+        return set(), set()
+    reference = pl.col("is_reference")
+    return set(offsets.filter(~reference)["policy"]), set(offsets.filter(reference)["policy"])
+
+
+# --- sentences ----------------------------------------------------------------------------------
+
+
+def _favour_sentence(audited: Audited) -> Markup | None:
+    if audited.favouritism is None:
+        return None
+    top, bottom = extremes(audited.favouritism)
+    real = audited.favouritism.filter(pl.col("q_value") < 0.05).height
+    total = audited.favouritism.height
+    if not real:
+        return Markup("No favourites beyond chance among {}: the largest favour is {} Elo, for {}.").format(
+            count(total, "policy", "policies"), _elo(top), top["policy"]
+        )
+    words = Markup("Most favoured: <strong>{}</strong>, <strong class=\"{}\">{}&nbsp;Elo</strong> {} beyond what people think of it.").format(
+        top["policy"], "over" if top["favour"] > 0 else "under", elo(top["favour"]), _ci(top)
+    )  # fmt: skip
+    if bottom["favour"] < 0:
+        words += Markup(' Least: <strong>{}</strong>, <strong class="under">{}&nbsp;Elo</strong> {}.').format(
+            bottom["policy"], elo(bottom["favour"]), _ci(bottom)
+        )
+    return words + Markup(" {} of {} are favoured or slighted beyond chance (q < 0.05).").format(
+        real, count(total, "policy", "policies")
+    )
+
+
+def _sharpness_sentence(audited: Audited) -> Markup | None:
+    if not audited.sharpness:
+        return None
+    low, high = audited.sharpness.get("ci_low"), audited.sharpness.get("ci_high")
+    shown = Markup("Sharpness <strong>{}</strong> {}: ").format(
+        number(audited.sharpness["value"], 2), interval(low, high, 2)
+    )
+    if low is not None and low > 1:
+        return (
+            shown + "the judge tells policies apart more sharply than people do, which by itself is no bias."
+        )
+    if high is not None and high < 1:
+        return shown + "the judge tells policies apart less sharply than people do."
+    return shown + "the judge tells policies apart about as sharply as people do."
+
+
+def _change_sentence(findings: Findings) -> Markup | None:
+    if findings.after is None:
+        return None
+    changes = [
+        Markup("<strong>{}&nbsp;→&nbsp;{}</strong> on {} ({})").format(
+            number(g.before), number(g.after), _said(g.name), count(g.pairs, "pair")
+        )
+        for g in groups(findings)
+        if g.name != "Calibrated policies"
+    ]
+    return Markup("After calibration, mean |P̂ − P| went ") + Markup(", ").join(changes) + "."
+
+
+def _said(name: str) -> str:
+    return f"the {name.lower()}" if name.startswith("Calibrated") else name.lower()
+
+
+def _mismatch_sentence(audited: Audited) -> Markup:
+    row = audited.mismatch.sort(pl.col("mismatch").abs(), descending=True).row(0, named=True)
+    return Markup("Largest mismatch: <strong>{}</strong> against <strong>{}</strong>, P̂ − P {}.").format(
+        row["policy"], row["reference"], with_interval(row, "mismatch", signed=True)
+    )
+
+
+def extremes(favouritism: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The most and the least favoured policy."""
+    ordered = favouritism.sort("favour", descending=True).to_dicts()
+    return ordered[0], ordered[-1]
+
+
+def _elo(row: Mapping[str, Any]) -> str:
+    return f"{elo(row['favour'])} {_ci(row)}"
+
+
+def _ci(row: Mapping[str, Any]) -> str:
+    return interval(row["ci_low"], row["ci_high"], 0, signed=True)
+
+
+# --- tiles --------------------------------------------------------------------------------------
+
+
+def _favour_tile(findings: Findings) -> tuple[str, str, str] | None:
+    if findings.before.favouritism is None:
+        return None
+    top, _ = extremes(findings.before.favouritism)
+    value, note = elo(top["favour"]), f"{top['policy']} {_ci(top)}"
+    if findings.after is not None and findings.after.favouritism is not None:
+        later = findings.after.favouritism.filter(pl.col("policy") == top["policy"])
+        value = f"{value} → {elo(later['favour'][0])}" if later.height else value
+    return "Largest favour, Elo", value, note
+
+
+def _sharpness_tile(findings: Findings) -> tuple[str, str, str] | None:
+    first, last = findings.before.sharpness, findings.after.sharpness if findings.after else None
+    if not first:
+        return None
+    value = number(first["value"], 2) + (f" → {number(last['value'], 2)}" if last else "")
+    return "Sharpness", value, f"{interval(first.get('ci_low'), first.get('ci_high'), 2)} people = 1".strip()
+
+
+def _mismatch_tile(findings: Findings) -> tuple[str, str, str]:
+    everything = groups(findings)[-1]
+    value = number(everything.before) + (
+        f" → {number(everything.after)}" if everything.after is not None else ""
+    )
+    return "Mean |P̂ − P|", value, f"{count(everything.pairs, 'pair')}"
+
+
+def _rank_tile(findings: Findings) -> tuple[str, str, str] | None:
+    first, last = (
+        a.details.get("rank_correlation") if a else None for a in (findings.before, findings.after)
+    )
+    if not isinstance(first, Mapping) or not isinstance(first.get("spearman"), Mapping):
+        return None
+    rho = first["spearman"]
+    value = number(rho.get("value"), 2)
+    if isinstance(last, Mapping) and isinstance(last.get("spearman"), Mapping):
+        value += f" → {number(last['spearman'].get('value'), 2)}"
+    return "Rank correlation", value, f"Spearman {interval(rho.get('ci_low'), rho.get('ci_high'), 2)}".strip()

@@ -1,0 +1,76 @@
+"""Numbers and text as the page shows them."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# Reordering controls can make text look like something it is not.
+_MISLEADING = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def clean(text: object) -> str:
+    """Text with control characters replaced: untrusted names must neither break XML nor reorder a line."""
+    return "".join("\ufffd" if _control(c) else c for c in str(text))
+
+
+def _control(c: str) -> bool:
+    return (
+        c in _MISLEADING
+        or c in "\ufffe\uffff"
+        or (unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t")
+    )
+
+
+def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
+    """``-0.1234`` as ``−0.123`` with a real minus sign; missing as an en dash."""
+    if value is None or math.isnan(value):
+        return "–"
+    shown = round(float(value), digits) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return f"{shown:{'+' if signed and shown else ''},.{digits}f}".replace("-", "\u2212")
+
+
+def elo(value: float | None) -> str:
+    """Elo points, signed, whole."""
+    return number(value, 0, signed=True)
+
+
+def interval(low: float | None, high: float | None, digits: int = 3, *, signed: bool = False) -> str:
+    """``[+230, +294]``; nothing where there is no interval."""
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
+
+
+def with_interval(row: Mapping[str, Any], value: str, digits: int = 3, *, signed: bool = False) -> str:
+    """``+262 [+230, +294]`` from a row with ``ci_low`` and ``ci_high``."""
+    shown = number(row[value], digits, signed=signed)
+    return f"{shown} {interval(row.get('ci_low'), row.get('ci_high'), digits, signed=signed)}".rstrip()
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """``1 policy``, ``46 policies``."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def snippet(content: Any, *, limit: int = 320) -> str:
+    """The text of a string or of chat messages, cut at ``limit`` characters on one or few lines."""
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        content = "\n".join(str(m.get("content", "")) if isinstance(m, Mapping) else str(m) for m in content)
+    text = clean(content if content is not None else "").strip()
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def flatten(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """Nested JSON as (path, value) rows, in order."""
+    if isinstance(value, Mapping):
+        return [
+            row for k, v in value.items() for row in flatten(v, f"{path} › {clean(k)}" if path else clean(k))
+        ]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        if all(not isinstance(v, Mapping | list) for v in value):
+            return [(path, ", ".join(clean(v) for v in value))]
+        return [row for i, v in enumerate(value) for row in flatten(v, f"{path} › {i + 1}")]
+    return [(path, "–" if value is None else clean(value))]
