@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -55,7 +56,7 @@ def simulate_arena(
     )
     quality = rows.select("prompt_id", "policy", "quality", "style")
     matrix = rows["quality"].to_numpy().reshape(n_prompts, len(policies))
-    provenance = {"simulated": True, "seed": seed}
+    provenance: dict[str, Any] = {"simulated": True, "seed": seed}
     return Arena(
         prompts=rows.select("prompt_id", "prompt").unique(maintain_order=True),
         responses=Responses(rows.select("prompt_id", "prompt", "policy", "response"), provenance),
@@ -109,7 +110,7 @@ def _votes(
     )
 
 
-def _true_ratings(quality: np.ndarray, policies: Sequence[Policy], provenance: dict[str, object]) -> Ratings:
+def _true_ratings(quality: np.ndarray, policies: Sequence[Policy], provenance: dict[str, Any]) -> Ratings:
     """Bradley-Terry ratings of the expected votes: every pair once, its weight split by the win probability."""
     pairs = [(i, j) for i in range(len(policies)) for j in range(i)]
     share = np.array([float(vote_probability(quality[:, i], quality[:, j]).mean()) for i, j in pairs])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from .arena import VOTE_SLOPE, answer_tasks
 from .policies import POLICIES, Policy
 from .tasks import draw_tasks
 
-STYLE_SLOPE = 4.0  # log-odds of a biased annotator's choice per unit of style
+STYLE_SLOPE = 3.0  # log-odds of a biased annotator's choice per unit of style
 BENCHMARK_SUBSETS = ("style-with-truth", "style-even", "style-against-truth")
 
 
@@ -75,7 +76,7 @@ def _contestants(
 
 
 def _preferences(
-    a: pl.DataFrame, b: pl.DataFrame, takes_a: np.ndarray, provenance: dict[str, object]
+    a: pl.DataFrame, b: pl.DataFrame, takes_a: np.ndarray, provenance: dict[str, Any]
 ) -> Preferences:
     def pick(name: str, *, chosen: bool) -> list[str]:
         return [x if t == chosen else y for x, y, t in zip(a[name], b[name], takes_a, strict=True)]

@@ -1,0 +1,109 @@
+"""``charm run``: everything from one configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .common import PATH, console, json_option, output_option, print_frame, print_json, say
+
+if TYPE_CHECKING:
+    from ..pipeline import Config
+
+
+@click.command("run")
+@click.argument("config", type=PATH)
+@output_option(what="Run directory. Default: a folder named as the run, beside the configuration.")
+@click.option("--only", metavar="STAGE", help="Run this stage alone, on what the run directory holds.")
+@click.option("--until", metavar="STAGE", help="Stop after this stage.")
+@click.option(
+    "--force-stage",
+    "force_stages",
+    metavar="STAGE",
+    multiple=True,
+    help="Run this stage even if up to date; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Say which stages would run, and why; write nothing.")
+@json_option
+def command(
+    config: Path,
+    output: Path | None,
+    only: str | None,
+    until: str | None,
+    force_stages: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run everything from one file: ratings, responses, score, audit, calibrate, relabel, train, report.
+
+    CONFIG is what `charm init` writes. Stages whose settings and inputs have not changed are skipped, and a run that
+    was stopped, even killed, goes on where it was: give the same command again. Offsets, labels and training use the
+    train prompts alone; both audits, before and after, are of the test prompts.
+
+    \b
+    Stages: ratings, responses, first-rm, score, audit, calibrate, relabel, train, rescore,
+            reaudit, evaluate, report
+    \b
+    Examples:
+      charm run charm.yaml
+      charm run charm.yaml -o runs/first --until audit
+      charm run charm.yaml --dry-run
+      charm run charm.yaml --force-stage train
+    """
+    from ..pipeline import load_config
+
+    checked = load_config(config)
+    directory = output or config.parent / checked.name
+    selection = {"only": only, "until": until, "force_stages": force_stages}
+    if dry_run:
+        print_plan(checked, directory, selection, as_json=as_json)
+    else:
+        run_and_show(checked, directory, selection, as_json=as_json)
+
+
+def print_plan(config: Config, directory: Path, selection: dict[str, Any], *, as_json: bool) -> None:
+    """Print which stages would run, and why."""
+    import polars as pl
+
+    from ..pipeline import plan_run
+
+    steps = plan_run(config, directory, **selection)
+    rows = [
+        {"stage": s.stage.name, "does": s.stage.about, "runs": s.why is not None, "why": s.why} for s in steps
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = pl.DataFrame(
+        rows, schema={"stage": pl.String, "does": pl.String, "runs": pl.Boolean, "why": pl.String}
+    )
+    table = table.with_columns(
+        runs=pl.when("runs").then(pl.lit("run")).otherwise(pl.lit("skip")),
+        why=pl.col("why").fill_null("up to date"),
+    )
+    print_frame(table, title=f"Plan for {directory} (nothing was written)")
+
+
+def run_and_show(config: Config, directory: Path, selection: dict[str, Any], *, as_json: bool) -> None:
+    """Run with progress on standard error, then show before and after."""
+    import sys
+
+    from ..pipeline import run_pipeline, summarise
+
+    result = run_pipeline(config, directory, say=say, progress=sys.stderr.isatty(), **selection)
+    summary = summarise(config, directory)
+    if as_json:
+        print_json(
+            summary.to_json() | {"ran": result.ran, "skipped": result.skipped, "report": result.report}
+        )
+        return
+    if not result.ran:
+        say("All stages are up to date.")
+    if summary.frame.height:
+        print_frame(summary.frame, title=summary.title)
+        for line in summary.remarks:
+            console().print(line, markup=False)
+    if result.report:
+        console().print(f"Report: {result.report}", markup=False)

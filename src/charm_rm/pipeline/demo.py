@@ -1,0 +1,97 @@
+"""The demo: the testbed's simulated inputs, and a configuration that runs the whole pipeline on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .. import store
+from ..errors import OutputExists
+from ..testbed import biased_preferences, simulate_arena, true_preferences
+from .config import Config
+from .load import load_config
+
+CONFIG_FILE = "charm.yaml"
+HEADER = """\
+# The configuration of `charm demo`: everything here is SIMULATED (see docs/testbed.md).
+# Change a value, then:   charm run {file} -o .   (`charm demo` itself writes this file anew)
+"""
+N_PROMPTS, N_VOTES, N_PAIRS, N_TRUE = 160, 20_000, 400, 240
+MAX_LENGTH = 96
+
+
+def write_demo(directory: str | Path, *, seed: int = 0) -> Path:
+    """Write the inputs (`inputs/`) and the configuration of the demo into a directory; return the configuration's path.
+
+    The same seed writes the same files, so that a finished demo stays up to date.
+
+    Raises:
+        OutputExists: the directory holds something that is not a demo.
+    """
+    directory = Path(directory)
+    _refuse_other_work(directory)
+    inputs = directory / "inputs"
+    arena = simulate_arena(seed=seed, n_prompts=N_PROMPTS, n_votes=N_VOTES)
+    store.save(arena.responses, inputs / "responses.parquet", force=True)
+    store.save(arena.battles, inputs / "battles.parquet", force=True)
+    store.save(arena.true_ratings, inputs / "true_ratings.parquet", force=True)
+    store.write_frame(arena.quality, inputs / "quality.parquet", force=True)
+    biased = biased_preferences(seed=seed, n_pairs=N_PAIRS)
+    store.save(biased, inputs / "biased_preferences.parquet", force=True)
+    true = true_preferences(seed=seed, n_pairs=N_TRUE)
+    store.save(true, inputs / "true_preferences.parquet", force=True)
+    path = directory / CONFIG_FILE
+    text = HEADER.format(file=CONFIG_FILE) + yaml.safe_dump(demo_settings(seed), sort_keys=False)
+    store.write_text(text, path, force=True)
+    return path
+
+
+def demo_settings(seed: int) -> dict[str, Any]:
+    """The demo's configuration as plain values: what `charm.yaml` holds."""
+    training: dict[str, Any] = {
+        "batch_size": 16,
+        "device_batch_size": 16,
+        "max_length": MAX_LENGTH,
+        "dropout": False,
+    }
+    training |= {"warmup_ratio": 0.1, "eval_fraction": 0.0, "save_every": 0}
+    return {
+        "name": "charm-demo",
+        "seed": seed,
+        "simulated": True,
+        "truth": "inputs/true_ratings.parquet",
+        "responses": {"source": "inputs/responses.parquet", "test_fraction": 0.4},
+        "ratings": {"battles": "inputs/battles.parquet"},
+        "rm": {
+            "train_from": {
+                "base": "minilm",
+                "preferences": "inputs/biased_preferences.parquet",
+                "learning_rate": 1e-4,
+                "epochs": 2,
+                **training,
+            },
+            "max_length": MAX_LENGTH,
+        },
+        "calibrate": {"over": "auto", "references": "auto", "link": "hard"},
+        "relabel": {"strategy": "pair"},
+        "train": {"learning_rate": 5e-5, "epochs": 3, **training},
+        "evaluate": {"pairs": "inputs/true_preferences.parquet"},
+    }
+
+
+def load_demo(directory: str | Path, *, seed: int = 0) -> Config:
+    """Write the demo's inputs and read its configuration back, as a person's own would be."""
+    return load_config(write_demo(directory, seed=seed))
+
+
+def _refuse_other_work(directory: Path) -> None:
+    config = directory / CONFIG_FILE
+    if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        return
+    if config.is_file() and config.read_text(encoding="utf-8").startswith(HEADER.splitlines()[0]):
+        return
+    raise OutputExists(
+        "this is there already, and is not a demo", where=str(directory), mend="choose another place with -o"
+    )

@@ -1,0 +1,175 @@
+"""Reading a configuration file: YAML in, a validated :class:`Config` out, errors that name key and line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import ConfigError, UnreadableFile, did_you_mean
+from .config import PATHS, PATHS_OR_IDS, Config, Section
+
+Location = tuple[str | int, ...]
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a configuration; relative paths become relative to its folder.
+
+    Raises:
+        UnreadableFile: no such file, or not UTF-8.
+        ConfigError: not YAML, an unknown or repeated key, a wrong value. The message names key and line.
+    """
+    path = Path(path)
+    node, values = _read_yaml(path)
+    lines = _lines(node, where=str(path))
+    return check_config(values, where=str(path), lines=lines, folder=path.parent)
+
+
+def check_config(
+    values: Any, *, where: str = "config", lines: Mapping[Location, int] | None = None, folder: Path = Path()
+) -> Config:
+    """Check plain values against the configuration's schema; ``folder`` is what relative paths start from."""
+    if not isinstance(values, dict):
+        raise ConfigError("a mapping of sections was expected", where=where, mend="start from: charm init")
+    try:
+        return Config.model_validate(_resolved(values, folder.resolve()))
+    except ValidationError as error:
+        raise _first_problem(error, where=where, lines=lines or {}) from error
+
+
+# --- paths --------------------------------------------------------------------------------------
+
+
+def _resolved(values: Mapping[str, Any], folder: Path, section: str = "") -> dict[str, Any]:
+    """Make the paths absolute; what may be an id instead is a path only where that exists."""
+    resolved: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            resolved[key] = _resolved(value, folder, key)
+        elif key in PATHS.get(section, ()) and isinstance(value, str):
+            resolved[key] = str(folder / Path(value).expanduser())
+        elif key in PATHS_OR_IDS.get(section, ()):
+            resolved[key] = (
+                [_path_or_id(v, folder) for v in value]
+                if isinstance(value, list)
+                else _path_or_id(value, folder)
+            )
+        else:
+            resolved[key] = value
+    return resolved
+
+
+def _path_or_id(value: Any, folder: Path) -> Any:
+    if not isinstance(value, str):
+        return value
+    path = folder / Path(value).expanduser()
+    looks_like_a_path = value.startswith((".", "/", "~")) or Path(value).suffix in (
+        ".parquet",
+        ".csv",
+        ".json",
+        ".jsonl",
+    )
+    return str(path) if path.exists() or looks_like_a_path else value
+
+
+# --- YAML ---------------------------------------------------------------------------------------
+
+
+def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
+    """The document as nodes, which know their lines, and as plain values."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except FileNotFoundError as error:
+        raise UnreadableFile("no such file", where=str(path), mend="write one with: charm init") from error
+    except UnicodeDecodeError as error:
+        raise UnreadableFile("the text is not UTF-8", where=str(path), mend="save it as UTF-8") from error
+    except OSError as error:
+        raise UnreadableFile(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(
+            f"is not valid YAML: {getattr(error, 'problem', None) or error}",
+            where=f"{path}{line}",
+            mend="check indentation, colons and quotes there",
+        ) from error
+
+
+def _lines(node: yaml.Node | None, *, where: str, at: Location = ()) -> dict[Location, int]:
+    """Line of every key, by its location; a repeated key is an error (YAML would keep the last silently)."""
+    found: dict[Location, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            location, line = (*at, str(key.value)), key.start_mark.line + 1
+            if location in found:
+                raise ConfigError(
+                    f"key {_dotted(location)!r} is there twice (first in line {found[location]})",
+                    where=f"{where}, line {line}",
+                    mend="keep one of them",
+                )
+            found[location] = line
+            found |= _lines(value, where=where, at=location)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            found[(*at, i)] = value.start_mark.line + 1
+    return found
+
+
+# --- what went wrong ----------------------------------------------------------------------------
+
+
+def _first_problem(error: ValidationError, *, where: str, lines: Mapping[Location, int]) -> ConfigError:
+    """The first problem as one readable error; how many more there are is said."""
+    problems = error.errors(include_url=False)
+    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    location = tuple(x for x in first["loc"] if (*_prefix(first["loc"], x),) in lines) or first["loc"]
+    line = next((lines[location[:i]] for i in range(len(location), 0, -1) if location[:i] in lines), None)
+    what, mend = _describe(first, location)
+    if more := len(problems) - 1:
+        what += f" (and {more} more problem{'s' if more > 1 else ''})"
+    return ConfigError(what, where=f"{where}, line {line}" if line else where, mend=mend)
+
+
+def _prefix(location: Location, part: str | int) -> Location:
+    """The location up to and including ``part``: pydantic adds union tags that are in no file."""
+    return location[: location.index(part) + 1]
+
+
+def _describe(problem: ErrorDetails, location: Location) -> tuple[str, str]:
+    name = _dotted(location)
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(location[:-1])
+        return (
+            f"unknown key {name!r}.{did_you_mean(str(location[-1]), known)}",
+            f"known here: {', '.join(known)}",
+        )
+    if problem["type"] == "missing":
+        return f"key {name!r} is missing", "add it; `charm init` writes a template with every key"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    if problem["type"] == "value_error":
+        return f"{name}: {message}" if name else message, "see the comments that `charm init` writes"
+    return f"{name} is {problem['input']!r}: {message}", "see the comments that `charm init` writes"
+
+
+def _keys_at(location: Location) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        model = section_type(model, str(part)) or model
+    return list(model.model_fields)
+
+
+def section_type(model: type[BaseModel], key: str) -> type[Section] | None:
+    """The section that ``key`` of ``model`` holds, or ``None`` where it holds a plain value."""
+    field = model.model_fields.get(key)
+    candidates = () if field is None else (field.annotation, *get_args(field.annotation))
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, Section)), None)
+
+
+def _dotted(location: Location) -> str:
+    return ".".join(str(x) for x in location)

@@ -1,0 +1,122 @@
+"""The run's memory: what each stage read, with which settings, and what it wrote, by hash.
+
+``manifest.json`` in the run directory is rewritten, whole, after every stage. A stage whose settings, inputs and
+outputs still have the recorded hashes need not run again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import store
+from ..errors import CharmError, ConfigError
+
+FILE, HASHES, LOCK = "manifest.json", ".hashes.json", ".lock"
+# The model card is written into the model folder after the model itself; it never changes a score.
+UNHASHED = ("README.md",)
+
+
+@dataclass
+class Ledger:
+    """The manifest in memory.
+
+    ``header`` is the run's own facts, ``stages`` one record per stage that has run. ``seen`` (kept apart, in a hidden
+    file) is the stat of each file hashed and its hash, so that a large unchanged file is not read again.
+    """
+
+    directory: Path
+    header: dict[str, Any] = field(default_factory=dict)
+    stages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seen: dict[str, list[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, directory: Path) -> Ledger:
+        """Read the manifest of a run directory; an empty one where there is none."""
+        path = directory / FILE
+        if not path.exists():
+            return cls(directory)
+        try:
+            stages = dict(store.read_json(path)["stages"])
+            hashes = directory / HASHES
+            return cls(directory, {}, stages, dict(store.read_json(hashes)) if hashes.exists() else {})
+        except (CharmError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                "this is not the manifest of a run",
+                where=str(path),
+                mend="choose another output folder, or delete the file to run every stage again",
+            ) from error
+
+    def save(self) -> None:
+        """Write the manifest, whole or not at all."""
+        said = [w for record in self.stages.values() for w in record["warnings"]]
+        content = {**self.header, "warnings": list(dict.fromkeys(said)), "stages": self.stages}
+        store.write_json(content, self.directory / FILE, force=True)
+        store.write_json(self.seen, self.directory / HASHES, force=True)
+
+    def hash(self, path: str | Path) -> str | None:
+        """Hash of a file or folder (``None`` where there is neither), read again only if its stat changed."""
+        path = Path(path)
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file() and p.name not in UNHASHED)
+            listing = "\n".join(f"{f.relative_to(path)} {self.hash(f)}" for f in files)
+            return hashlib.sha256(listing.encode()).hexdigest()
+        if not path.is_file():
+            return None
+        stat = path.stat()
+        key = os.path.relpath(path, self.directory)
+        signature = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        if key in self.seen and self.seen[key][:-1] == signature:
+            return str(self.seen[key][-1])
+        self.seen[key] = [*signature, store.hash_path(path)]
+        return str(self.seen[key][-1])
+
+    def hash_input(self, name: str) -> str | None:
+        """Hash of an input outside the run directory; a hub id stands for itself."""
+        return self.hash(name) if Path(name).exists() or Path(name).is_absolute() else f"id:{name}"
+
+
+def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
+    """Dotted names of the keys whose values differ."""
+    found = []
+    for key in sorted(set(old) | set(new)):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += changed_keys(a, b, f"{at}{key}.")
+        elif a != b:
+            found.append(f"{at}{key}")
+    return found
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the run directory; a second run in it is refused.
+
+    The lock is the kernel's (flock) on a file that names the holder's process. The kernel lets go of it
+    when the holder ends, however it ends, so that a lock file left by a killed run is stale and in nobody's way.
+
+    Raises:
+        ConfigError: another run holds the directory.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / LOCK).open("a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            raise ConfigError(
+                f"another run is at work here (process {handle.read().strip() or 'unknown'})",
+                where=str(directory),
+                mend="wait for it to end, or choose another output folder with -o",
+            ) from error
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+        yield

