@@ -14,32 +14,45 @@ from ..errors import MissingExtra
 
 if TYPE_CHECKING:
     from .batching import plan_batches
+    from .card import write_mismatch_section
     from .datasets_io import load_any_responses, load_dataset_responses
     from .encoding import Encoded, ResponseEncoder
     from .reward import RewardModel, load_reward_model
     from .scoring import score_responses
+    from .settings import HeldOut, TrainResult, TrainSettings
+    from .train import train_reward_model
 
 _HOME = {
     "Encoded": "encoding",
+    "HeldOut": "settings",
     "ResponseEncoder": "encoding",
     "RewardModel": "reward",
+    "TrainResult": "settings",
+    "TrainSettings": "settings",
     "load_any_responses": "datasets_io",
     "load_dataset_responses": "datasets_io",
     "load_reward_model": "reward",
     "plan_batches": "batching",
     "score_responses": "scoring",
+    "train_reward_model": "train",
+    "write_mismatch_section": "card",
 }
 
 __all__ = [
     "Encoded",
+    "HeldOut",
     "ResponseEncoder",
     "RewardModel",
+    "TrainResult",
+    "TrainSettings",
     "load_any_responses",
     "load_dataset_responses",
     "load_reward_model",
     "plan_batches",
     "require",
     "score_responses",
+    "train_reward_model",
+    "write_mismatch_section",
 ]
 
 

@@ -143,7 +143,7 @@ def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
     key = ["policy", "reference"]
     columns = [*key, "mismatch", "ci_low", "ci_high"]
     joined = before.frame.select([*columns, "expected"]).join(
-        after.frame.select(columns), on=key, how="inner", suffix="_after"
+        _both_ways(after.frame.select(columns)), on=key, how="inner", suffix="_after"
     )
     joined = joined.sort(pl.col("mismatch").abs(), descending=True)
     means = [float(joined[c].abs().mean() or 0.0) for c in ("mismatch", "mismatch_after")]  # type: ignore[arg-type]
@@ -169,9 +169,27 @@ def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
     return "\n\n".join(lines) + "\n\n" + "\n".join(table) + more
 
 
+def _both_ways(frame: pl.DataFrame) -> pl.DataFrame:
+    """Each pair also seen from the other side: an audit without references turns pairs over-valued side first."""
+    turned = frame.select(
+        policy="reference",
+        reference="policy",
+        mismatch=-pl.col("mismatch"),
+        ci_low=-pl.col("ci_high"),
+        ci_high=-pl.col("ci_low"),
+    )
+    return pl.concat([frame, turned]).unique(["policy", "reference"], keep="first", maintain_order=True)
+
+
 def _signed(row: Mapping[str, Any], suffix: str = "") -> str:
     value, low, high = (row[f"{name}{suffix}"] for name in ("mismatch", "ci_low", "ci_high"))
-    return f"{value:+.3f}" + (f" ({low:+.3f} to {high:+.3f})" if low is not None and high is not None else "")
+    return _plus(value) + (
+        f" ({_plus(low)} to {_plus(high)})" if low is not None and high is not None else ""
+    )
+
+
+def _plus(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}"  # + 0.0 turns -0.000 into +0.000
 
 
 def _cell(text: str) -> str:

@@ -65,7 +65,7 @@ def train_reward_model(
     from .base import load_base
     from .loading import _quiet
     from .pairs import encode_pairs, split_by_prompt
-    from .trainer import build_trainer, flushing_denormals
+    from .trainer import build_trainer, calm
 
     if held_out is None:
         training, held_out = split_by_prompt(preferences, fraction=settings.eval_fraction, seed=settings.seed)
@@ -74,7 +74,7 @@ def train_reward_model(
         _refuse_shared_prompts(training, held_out)
     provenance = _provenance(training, held_out, rm, settings)
     work = _Work.open(output, provenance["fingerprint"], resume=resume, force=force)
-    with work, flushing_denormals(), _quiet():
+    with work, calm(), _quiet():
         base = load_base(rm, settings=settings, trust_remote_code=trust_remote_code)
         pairs = encode_pairs(
             training, base.encoder, margin=settings.margin_loss, soft_labels=settings.soft_labels

@@ -75,40 +75,37 @@ def _arguments(settings: TrainSettings, checkpoints: Path) -> trl.RewardConfig:
     on_gpu = torch.cuda.is_available()
     bf16 = on_gpu and torch.cuda.is_bf16_supported() if settings.bf16 is None else settings.bf16
     checkpointing = on_gpu if settings.gradient_checkpointing is None else settings.gradient_checkpointing
-    with warnings.catch_warnings():
-        # TRL itself sets the name that transformers has begun to rename.
-        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
-        return trl.RewardConfig(
-            output_dir=str(checkpoints),
-            learning_rate=settings.learning_rate,
-            per_device_train_batch_size=settings.pairs_per_device,
-            per_device_eval_batch_size=settings.pairs_per_device,
-            gradient_accumulation_steps=settings.accumulation,
-            num_train_epochs=settings.epochs,
-            max_steps=settings.max_steps or -1,
-            lr_scheduler_type=settings.scheduler,
-            warmup_steps=settings.warmup_ratio,  # below 1 it is read as a share of all steps
-            weight_decay=settings.weight_decay,
-            max_grad_norm=settings.max_grad_norm,
-            max_length=None,  # the encoder has shortened already; TRL would drop the pair
-            disable_dropout=not settings.dropout,
-            seed=settings.seed,
-            data_seed=settings.seed,
-            bf16=bf16,
-            use_cpu=not on_gpu,
-            gradient_checkpointing=checkpointing,
-            dataloader_pin_memory=on_gpu,
-            remove_unused_columns=False,
-            eval_strategy="no",
-            save_strategy="no" if settings.save_every == 0 else "steps",
-            save_steps=settings.save_every or 0.1,
-            save_total_limit=2,  # the older one is whole even while the newer is being written
-            logging_steps=0.02,
-            logging_first_step=True,
-            disable_tqdm=True,
-            report_to="none",
-            push_to_hub=False,
-        )
+    return trl.RewardConfig(
+        output_dir=str(checkpoints),
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.pairs_per_device,
+        per_device_eval_batch_size=settings.pairs_per_device,
+        gradient_accumulation_steps=settings.accumulation,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        lr_scheduler_type=settings.scheduler,
+        warmup_steps=settings.warmup_ratio,  # below 1 it is read as a share of all steps
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        max_length=None,  # the encoder has shortened already; TRL would drop the pair
+        disable_dropout=not settings.dropout,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        bf16=bf16,
+        use_cpu=not on_gpu,
+        gradient_checkpointing=checkpointing,
+        dataloader_pin_memory=on_gpu,
+        remove_unused_columns=False,
+        eval_strategy="no",
+        save_strategy="no" if settings.save_every == 0 else "steps",
+        save_steps=settings.save_every or 0.1,
+        save_total_limit=2,  # the older one is whole even while the newer is being written
+        logging_steps=0.02,
+        logging_first_step=True,
+        disable_tqdm=True,
+        report_to="none",
+        push_to_hub=False,
+    )
 
 
 def _lora(settings: TrainSettings) -> peft.LoraConfig:
@@ -168,11 +165,14 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 @contextlib.contextmanager
-def flushing_denormals() -> Iterator[None]:
-    """Treat denormal floats as 0: on CPUs, tiny gradients otherwise slow training several times over."""
+def calm() -> Iterator[None]:
+    """Denormal floats are 0 (on CPUs they slow training several times over), and library gossip is held back."""
     torch.set_flush_denormal(True)
     try:
-        yield
+        with warnings.catch_warnings():
+            # TRL and peft set names that transformers has begun to rename.
+            warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+            yield
     finally:
         torch.set_flush_denormal(False)
 

@@ -1,0 +1,168 @@
+"""``charm train`` as a person runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import Result
+
+from charm_rm import store
+from models.tiny_models import simple_preferences, tiny_bert
+
+pytestmark = pytest.mark.models
+Charm = Callable[..., Result]
+QUICK = ("--lr", "1e-3", "--batch-size", "8", "--eval-fraction", "0.25")
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    return store.save(simple_preferences(40), tmp_path / "pairs.parquet")
+
+
+@pytest.fixture
+def rm(tmp_path: Path, minilm_dir: Path) -> Path:
+    pytest.importorskip("trl", reason="needs the [hf] extra")
+    return tiny_bert(tmp_path / "rm", minilm_dir)
+
+
+def test_it_trains_and_prints_json_alone(charm: Charm, pairs: Path, rm: Path, tmp_path: Path) -> None:
+    done = charm("train", pairs, "--rm", rm, "-o", tmp_path / "out", *QUICK, "--json")
+    assert done.exit_code == 0, done.output
+    printed = json.loads(done.stdout)
+    assert printed["after"]["n"] == 10
+    assert printed["provenance"]["settings"]["learning_rate"] == 1e-3
+    assert (tmp_path / "out" / "model.safetensors").exists()
+    assert printed == json.loads((tmp_path / "out" / "training.json").read_text(encoding="utf-8"))
+
+
+def test_it_prints_a_table_for_people(charm: Charm, pairs: Path, rm: Path, tmp_path: Path) -> None:
+    done = charm("train", pairs, "--rm", rm, "-o", tmp_path / "out", *QUICK, "--max-steps", 1)
+    assert done.exit_code == 0, done.output
+    assert "Held-out accuracy (10 pairs" in done.stdout
+    assert "1 steps on 30 pairs" in done.stderr
+
+
+def test_an_existing_output_is_refused_before_any_work(charm: Charm, pairs: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "x").touch()
+    done = charm("train", pairs, "--rm", "nowhere/at-all", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "already exists" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (("--new-head",), "has a reward head already"),
+        (("--lr", "0"), "learning_rate must be above 0"),
+        (("--margin-loss",), "needs 'margin'"),
+        (("--responses", "r.parquet"), "go together"),
+    ],
+)
+def test_misuse_is_explained(
+    charm: Charm, pairs: Path, rm: Path, tmp_path: Path, extra: tuple[str, ...], message: str
+) -> None:
+    done = charm("train", pairs, "--rm", rm, "-o", tmp_path / "out", *extra)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_card_shows_mismatch_before_and_after(
+    charm: Charm, pairs: Path, rm: Path, tmp_path: Path
+) -> None:
+    words = {"x": "good fine", "y": "bad long", "z": "short poor"}
+    rows = [
+        {
+            "prompt_id": str(i),
+            "prompt": f"why {'alpha ' * i}",
+            "policy": p,
+            "response": f"{w} {'beta ' * (i % 3)}",
+        }
+        for i in range(12)
+        for p, w in words.items()
+    ]
+    pl.DataFrame(rows).write_parquet(tmp_path / "responses.parquet")
+    pl.DataFrame({"policy": list(words), "rating": [1000.0, 1100, 1050], "std_err": [5.0] * 3}).write_csv(
+        tmp_path / "ratings.csv"
+    )
+    audited = ("--responses", tmp_path / "responses.parquet", "--ratings", tmp_path / "ratings.csv")
+    done = charm(
+        "train", pairs, "--rm", rm, "-o", tmp_path / "out", *QUICK, *audited, "--reference", "y", "--json"
+    )
+    assert done.exit_code == 0, done.output
+    printed = json.loads(done.stdout)
+    assert {r["reference"] for r in printed["mismatch_before"]} == {"y"}
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "## Mismatch with human ratings" in card
+    assert "3 policies of responses.parquet against the ratings ratings.csv" in card
+    assert str(tmp_path) not in card
+
+
+@pytest.mark.slow
+def test_a_training_killed_outright_resumes_to_the_same_weights(
+    pairs: Path, rm: Path, tmp_path: Path
+) -> None:
+    """SIGKILL in the middle, ``--resume``, and the weights are those of an unbroken run (dropout on)."""
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    subprocess.run(_command(pairs, rm, straight), check=True, env=_environment(), capture_output=True)
+    killed = subprocess.Popen(_command(pairs, rm, broken), env=_environment(), stderr=subprocess.DEVNULL)
+    checkpoints = tmp_path / ".broken.training" / "checkpoints"
+    deadline = time.monotonic() + 300
+    while not list(checkpoints.glob("checkpoint-*/charm-complete")):
+        assert killed.poll() is None, "the training ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint appeared"
+        time.sleep(0.02)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert not broken.exists()
+
+    refused = subprocess.run(_command(pairs, rm, broken), env=_environment(), capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    subprocess.run(
+        [*_command(pairs, rm, broken), "--resume"], check=True, env=_environment(), capture_output=True
+    )
+    assert not checkpoints.parent.exists()
+    _assert_same_weights(straight, broken)
+
+
+def _command(pairs: Path, rm: Path, output: Path) -> list[str]:
+    run = "from charm_rm.cli import main; main()"
+    return [
+        sys.executable,
+        "-c",
+        run,
+        "train",
+        str(pairs),
+        "--rm",
+        str(rm),
+        "-o",
+        str(output),
+        *QUICK,
+        "--epochs",
+        "60",
+    ]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(store.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+
+
+def _assert_same_weights(one: Path, other: Path) -> None:
+    from safetensors.numpy import load_file
+
+    a, b = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_allclose(a[name], b[name], atol=1e-5, err_msg=name)
