@@ -1,0 +1,91 @@
+"""CHARM: is your reward model or LLM judge playing favourites, by how much, and how to mend it.
+
+The public names, in pipeline order. Each is loaded when first used, so that importing the package costs
+nothing and needs neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .benchmarks import load_benchmark
+    from .errors import CharmError, CharmWarning
+    from .evaluate import alignment_with_ratings, evaluate_benchmark
+    from .margins import margins_from_scores, pair_margins, score_matrix, tally_margins
+    from .mismatch import Audit, audit, expected_win_rate, measure_favouritism, measure_mismatch, save_audit
+    from .models import load_reward_model, score_responses, train_reward_model
+    from .offsets import apply_offsets, solve_joint_offsets, solve_offsets
+    from .pipeline import run_pipeline
+    from .preferences import load_preferences
+    from .ratings import fit_ratings, load_battles, load_ratings, match_ratings, resolve_names
+    from .relabel import relabel_preferences
+    from .report import write_report
+    from .responses import load_responses, sample_instructions, split_prompts
+    from .sources import load_example, load_source
+    from .store import load, save
+    from .tables import (
+        Battles,
+        Estimate,
+        Favouritism,
+        Margins,
+        Mismatch,
+        Offsets,
+        Preferences,
+        Ratings,
+        Responses,
+        Scores,
+        WinRates,
+    )
+
+_HOMES = {
+    "errors": ["CharmError", "CharmWarning"],
+    "tables": [
+        "Battles",
+        "Ratings",
+        "Responses",
+        "Scores",
+        "Margins",
+        "WinRates",
+        "Mismatch",
+        "Favouritism",
+        "Offsets",
+        "Preferences",
+        "Estimate",
+    ],
+    "store": ["load", "save"],
+    "ratings": ["load_battles", "fit_ratings", "load_ratings", "match_ratings", "resolve_names"],
+    "responses": ["load_responses", "sample_instructions", "split_prompts"],
+    "sources": ["load_source", "load_example"],
+    "models": ["load_reward_model", "score_responses", "train_reward_model"],
+    "margins": ["score_matrix", "pair_margins", "margins_from_scores", "tally_margins"],
+    "mismatch": [
+        "audit",
+        "Audit",
+        "measure_mismatch",
+        "measure_favouritism",
+        "expected_win_rate",
+        "save_audit",
+    ],
+    "offsets": ["solve_offsets", "solve_joint_offsets", "apply_offsets"],
+    "preferences": ["load_preferences"],
+    "relabel": ["relabel_preferences"],
+    "benchmarks": ["load_benchmark"],
+    "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],
+    "report": ["write_report"],
+    "pipeline": ["run_pipeline"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = list(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,140 @@
+"""Files appear whole or not at all, and unreadable ones say why."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from charm_rm import store
+from charm_rm.errors import OutputExists, SchemaError, UnreadableFile, WriteFailed
+from charm_rm.tables import Estimate, Favouritism, Offsets, Ratings, Scores
+
+SCORES = Scores(pl.DataFrame({"prompt_id": ["p", "q"], "policy": ["x", "x"], "score": [0.1, -2.5]}))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl", ".json"])
+def test_scores_round_trip(tmp_path: Path, suffix: str) -> None:
+    path = store.save(SCORES, tmp_path / f"scores{suffix}")
+    assert store.load(Scores, path).frame.equals(SCORES.frame)
+
+
+def test_everything_beside_the_frame_round_trips(tmp_path: Path) -> None:
+    ratings = Ratings(
+        pl.DataFrame({"policy": ["x", "y"], "rating": [1000.0, 1100.0]}),
+        provenance={"verb": "fit"},
+        covariance=np.array([[4.0, 1.0], [1.0, 9.0]]),
+    )
+    back = store.load(Ratings, store.save(ratings, tmp_path / "r.parquet"))
+    assert back.provenance == {"verb": "fit"}
+    np.testing.assert_array_equal(back.covariance, ratings.covariance)
+
+    columns = {c.name: ["x"] if c.kind == "text" else [1.0] for c in Favouritism.columns}
+    favour = Favouritism(pl.DataFrame(columns), sharpness=Estimate(1.5, 0.1, 1.3, 1.7))
+    assert store.load(Favouritism, store.save(favour, tmp_path / "f.parquet")).sharpness == favour.sharpness
+
+    frame = pl.DataFrame({"policy": ["x"], "delta": [0.5], "std_err": [None], "ci_low": [None], "ci_high": [None],
+                          "is_reference": [False], "target": [0.4], "attained": [0.4]})  # fmt: skip
+    offsets = Offsets(frame, residuals=pl.DataFrame({"policy": ["x"], "before": [0.9]}))
+    assert store.load(Offsets, store.save(offsets, tmp_path / "o.parquet")).residuals.equals(
+        offsets.residuals
+    )
+
+
+def test_an_existing_output_needs_force(tmp_path: Path) -> None:
+    path = store.save(SCORES, tmp_path / "s.csv")
+    with pytest.raises(OutputExists, match="--force"):
+        store.save(SCORES, path)
+    store.save(SCORES, path, force=True)
+
+
+def test_an_empty_folder_is_no_output_but_a_full_one_is(tmp_path: Path) -> None:
+    assert store.refuse_existing(tmp_path, force=False) == tmp_path
+    (tmp_path / "x").touch()
+    with pytest.raises(OutputExists):
+        store.refuse_existing(tmp_path, force=False)
+
+
+def test_a_failing_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = store.write_text("old", tmp_path / "t.txt")
+    with pytest.raises(WriteFailed, match="untouched"), store.replacing(path, force=True) as temporary:
+        temporary.write_text("half of the n")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["t.txt"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_really_full_disk_leaves_the_old_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = store.save(SCORES, tmp_path / "s.csv")
+    before = path.read_bytes()
+    written = pl.DataFrame.write_csv
+    monkeypatch.setattr(pl.DataFrame, "write_csv", lambda self, _target: written(self, "/dev/full"))
+    big = Scores(pl.DataFrame({"prompt_id": [str(i) for i in range(99_999)], "policy": "x", "score": 1.0}))
+    with pytest.raises(WriteFailed, match="space"):
+        store.save(big, path, force=True)
+    assert path.read_bytes() == before
+
+
+def test_a_directory_appears_whole_or_the_old_one_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with store.replacing_directory(folder) as temporary:
+        (temporary / "a").write_text("1")
+    with pytest.raises(RuntimeError), store.replacing_directory(folder, force=True) as temporary:
+        (temporary / "b").write_text("2")
+        raise RuntimeError
+    assert [p.name for p in folder.iterdir()] == ["a"]
+    with store.replacing_directory(folder, force=True) as temporary:
+        (temporary / "c").write_text("3")
+    assert [p.name for p in tmp_path.rglob("*")] == ["out", "c"]
+
+
+def test_empty_missing_truncated_and_misencoded_files_say_so(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(UnreadableFile, match="empty"):
+        store.read_frame(tmp_path / "empty.csv")
+    with pytest.raises(UnreadableFile, match="no such file"):
+        store.read_frame(tmp_path / "none.csv")
+    whole = store.save(SCORES, tmp_path / "s.parquet").read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnreadableFile, match="cut short"):
+        store.read_frame(tmp_path / "cut.parquet")
+    (tmp_path / "latin.csv").write_bytes("prompt_id,policy,score\np,caf\xe9,1\n".encode("latin-1"))
+    with pytest.raises(UnreadableFile, match="(?s)not UTF-8.*iconv"):
+        store.read_frame(tmp_path / "latin.csv")
+    (tmp_path / "latin.jsonl").write_bytes('{"policy": "caf\xe9"}\n'.encode("latin-1"))
+    with pytest.raises(UnreadableFile):
+        store.read_frame(tmp_path / "latin.jsonl")
+    (tmp_path / "table.xlsx").write_text("?")
+    with pytest.raises(UnreadableFile, match="unknown table format '.xlsx'"):
+        store.read_frame(tmp_path / "table.xlsx")
+    (tmp_path / "half.json").write_text('[{"a": 1}')
+    with pytest.raises(UnreadableFile, match="not valid JSON"):
+        store.read_json(tmp_path / "half.json")
+
+
+def test_a_schema_error_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("prompt_id,policy,score\np,x,nan\n")
+    with pytest.raises(SchemaError, match=r"s\.csv: scores, row 0"):
+        store.load(Scores, path)
+
+
+def test_manifests_tell_apart_what_matters_and_nothing_else() -> None:
+    one = store.Manifest("audit", {"scores": "aa"}, {"draws": 10}, seed=0, versions={"numpy": "1"})
+    same = store.Manifest("audit", {"scores": "aa"}, {"draws": 10}, seed=0, versions={"numpy": "2"})
+    other = store.Manifest("audit", {"scores": "aa"}, {"draws": 10}, seed=1)
+    assert one.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_hash_of_a_folder_sees_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = store.hash_path(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert store.hash_path(tmp_path) != first
