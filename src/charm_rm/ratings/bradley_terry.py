@@ -128,13 +128,13 @@ def maximise(counts: Counts, *, tolerance: float, max_iterations: int) -> Fit:
 
 def _newton_step(parameters: Floats, counts: Counts, iteration: int) -> Floats:
     try:
-        step: Floats = np.linalg.solve(pinned_information(parameters, counts), gradient(parameters, counts))
-        return step
+        step = np.linalg.solve(pinned_information(parameters, counts), gradient(parameters, counts))
     except np.linalg.LinAlgError as error:
         raise NotConverged(
             f"the information matrix became singular at iteration {iteration}",
             mend="a style column may separate wins from losses or repeat another one: leave it out",
         ) from error
+    return step.astype(np.float64, copy=False)
 
 
 def _climb(parameters: Floats, step: Floats, counts: Counts) -> Floats:

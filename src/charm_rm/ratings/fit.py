@@ -74,7 +74,7 @@ def to_elo(fit: Fit, n_policies: int, gauge: Floats, level: float) -> tuple[Floa
     """R = level + s G theta and cov(R) = s^2 G C G^T, with s = 400 / ln 10 Elo points per unit of log-odds."""
     theta = fit.parameters[:n_policies]
     rating: Floats = level + ELO_PER_LOGIT * (gauge @ theta)
-    covariance = ELO_PER_LOGIT**2 * gauge @ fit.covariance[:n_policies, :n_policies] @ gauge.T
+    covariance: Floats = ELO_PER_LOGIT**2 * gauge @ fit.covariance[:n_policies, :n_policies] @ gauge.T
     return rating, (covariance + covariance.T) / 2.0
 
 
@@ -85,7 +85,8 @@ def _gauge(policies: Sequence[str], anchor: tuple[str, float] | None) -> Floats:
     if anchor:
         level = np.zeros(k)
         level[policies.index(anchor[0])] = 1.0
-    return np.eye(k) - np.ones((k, 1)) * level
+    gauge: Floats = np.eye(k) - np.ones((k, 1)) * level
+    return gauge
 
 
 def _check_settings(policies: Sequence[str], anchor: tuple[str, float] | None, prior: float) -> None:

@@ -86,7 +86,7 @@ def _parse(spec: str) -> Spec:
 def _agreed(what: str, in_spec: str | None, argument: str | None) -> str | None:
     if in_spec and argument and in_spec != argument:
         raise ConfigError(
-            f"two different {what}s: {in_spec!r} in the ratings' name and {argument!r} beside it",
+            f"two different {_plural(what)}: {in_spec!r} in the ratings' name and {argument!r} beside it",
             mend="give one",
         )
     return in_spec or argument

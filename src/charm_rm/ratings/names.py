@@ -24,6 +24,9 @@ from ..tables import Ratings
 
 Aliases = Mapping[str, str] | str | Path
 
+# Runs of anything but letters, digits and decimal points (a point with a digit on both sides).
+_SEPARATORS = re.compile(r"(?:(?!(?<=\d)\.(?=\d))[\W_])+")
+
 
 def fold_name(name: str) -> str:
     """Lower case, every run of punctuation or space one dash; decimal points stay and + becomes plus.
@@ -31,8 +34,7 @@ def fold_name(name: str) -> str:
     ``GPT-4o (2024-05-13)`` is ``gpt-4o-2024-05-13``, ``Llama 3.1_8B`` is ``llama-3.1-8b``, and ``Command R+`` is
     ``command-r-plus``: another model than ``Command R``.
     """
-    kept = re.sub(r"(?<=\d)\.(?=\d)", "\0", name.casefold()).replace("+", "-plus-")
-    return re.sub(r"(?:[^\w\0]|_)+", "-", kept).strip("-").replace("\0", ".")
+    return _SEPARATORS.sub("-", name.casefold().replace("+", "-plus-")).strip("-")
 
 
 def read_aliases(path: str | Path) -> pl.DataFrame:

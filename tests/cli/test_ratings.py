@@ -1,0 +1,113 @@
+"""``charm ratings`` from the outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from charm_rm import store
+from charm_rm.tables import Ratings
+
+
+@pytest.fixture
+def battles(tmp_path: Path) -> Path:
+    path = tmp_path / "battles.csv"
+    rows = ["gpt-4,llama,a"] * 10 + ["gpt-4,llama,b"] + ["llama,[b]bold[/b],tie"] * 3
+    path.write_text("policy_a,policy_b,winner\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_fit_prints_a_table_and_writes_ratings(charm: Callable, battles: Path, tmp_path: Path) -> None:
+    result = charm("ratings", "fit", battles, "--anchor", "llama=1000", "-o", tmp_path / "r.parquet")
+    assert result.exit_code == 0, result.output
+    assert "1400.0" in result.stdout
+    assert "[b]bold[/b]" in result.stdout
+    assert "14 battles (10 a, 1 b, 3 tie, 0 both_bad); level: llama = 1000" in result.stdout
+    saved = store.load(Ratings, tmp_path / "r.parquet")
+    assert saved.covariance.shape == (3, 3)
+
+
+def test_fit_json_is_json_alone(charm: Callable, battles: Path, tmp_path: Path) -> None:
+    result = charm("ratings", "fit", battles, "--json", "--top", 1, "-o", tmp_path / "r.parquet")
+    document = json.loads(result.stdout)
+    assert [r["policy"] for r in document["ratings"]] == ["gpt-4"]
+    assert document["provenance"]["n_battles"] == 14
+
+
+def test_fit_refuses_an_existing_output_before_reading_anything(charm: Callable, tmp_path: Path) -> None:
+    (tmp_path / "r.parquet").write_text("precious")
+    result = charm("ratings", "fit", tmp_path / "none.csv", "-o", tmp_path / "r.parquet")
+    assert result.exit_code == 2
+    assert "already exists" in result.stderr
+    assert (tmp_path / "r.parquet").read_text() == "precious"
+
+
+def test_fit_names_an_undefeated_policy_and_a_prior_mends_it(charm: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    path.write_text("policy_a,policy_b,winner\nstar,x,a\n")
+    result = charm("ratings", "fit", path)
+    assert result.exit_code == 2
+    assert "'star' never lost" in result.stderr
+    result = charm("ratings", "fit", path, "--prior", 1)
+    assert result.exit_code == 0
+    assert "prior: 1 pseudo-battles per pair" in result.stdout
+
+
+def test_fit_controls_for_style(charm: Callable, tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "policy_a": ["x", "x", "y", "x"],
+            "policy_b": ["y", "y", "x", "y"],
+            "winner": ["a", "b", "a", "tie"],
+            "length_a": [10, 30, 20, 10],
+            "length_b": [20, 20, 10, 15],
+        }
+    )
+    frame.write_parquet(tmp_path / "b.parquet")
+    result = charm("ratings", "fit", tmp_path / "b.parquet", "--style", "length")
+    assert result.exit_code == 0, result.output
+    assert "style length: " in result.stdout
+
+
+@pytest.mark.parametrize("anchor", ["llama", "=3", "llama=high"])
+def test_a_malformed_anchor_is_refused(charm: Callable, battles: Path, anchor: str) -> None:
+    result = charm("ratings", "fit", battles, "--anchor", anchor)
+    assert result.exit_code == 2
+    assert "is not POLICY=RATING" in result.stderr
+
+
+def test_show_the_shipped_table(charm: Callable) -> None:
+    result = charm("ratings", "show", "arena:coding", "--top", 3)
+    assert result.exit_code == 0, result.output
+    assert "CC BY 4.0" in " ".join(result.stdout.split())
+    assert "241 more" in result.stdout
+
+
+def test_show_finds_by_part_of_a_name(charm: Callable) -> None:
+    result = charm("ratings", "show", "arena", "--find", "gemma-3-27b", "--json")
+    assert [r["policy"] for r in json.loads(result.stdout)["ratings"]] == ["Gemma 3 27B IT"]
+    result = charm("ratings", "show", "arena", "--find", "gema 3")
+    assert result.exit_code == 2
+    assert "Did you mean" in result.stderr
+
+
+def test_show_lists_the_choices_where_none_was_made(charm: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "dated.csv"
+    path.write_text("date,policy,rating\n2024-12-30,x,1\n2024-12-31,x,2\n")
+    result = charm("ratings", "show", path)
+    assert result.exit_code == 2
+    assert "2024-12-30, 2024-12-31" in result.stderr
+    assert charm("ratings", "show", path, "--date", "latest").exit_code == 0
+
+
+def test_save_pins_one_table(charm: Callable, tmp_path: Path) -> None:
+    result = charm("ratings", "save", "arena", "--category", "math", "-o", tmp_path / "math.csv")
+    assert result.exit_code == 0, result.output
+    assert pl.read_csv(tmp_path / "math.csv")["category"].unique().to_list() == ["math"]
+    again = charm("ratings", "save", "arena", "-o", tmp_path / "math.csv")
+    assert again.exit_code == 2
+    assert "--force" in again.stderr

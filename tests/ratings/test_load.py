@@ -1,0 +1,311 @@
+"""Leaderboards: the shipped table, every known layout, and never a mixture of dates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from charm_rm import store
+from charm_rm.errors import CharmError, ConfigError, SchemaError, UnreadableFile
+from charm_rm.ratings import fit_ratings, load_ratings
+
+from .strategies import battles_of
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Path:
+    """A folder of the Arena hub dataset's shape: two configurations, two splits, several dates."""
+
+    def rows(date: str, level: float, categories: tuple[str, ...] = ("overall", "coding")) -> list[dict]:
+        return [
+            {
+                "model_name": name,
+                "organization": "org",
+                "license": "MIT",
+                "rating": level + gap,
+                "rating_lower": level + gap - 5 if name != "new" else None,
+                "rating_upper": level + gap + 5 if name != "new" else None,
+                "variance": 6.5,
+                "vote_count": 1000,
+                "rank": 1,
+                "category": category,
+                "leaderboard_publish_date": date,
+            }
+            for category in categories
+            for name, gap in [("good", 100.0), ("bad", 0.0), ("new", 50.0)]
+        ]
+
+    for config, level in [("text", 1000.0), ("text_style_control", 900.0)]:
+        folder = tmp_path / "hub" / config
+        folder.mkdir(parents=True)
+        latest = rows("2026-10-20", level)
+        pl.DataFrame(latest).write_parquet(folder / "latest-00000-of-00001.parquet")
+        history = rows("2024-12-31", level - 70, ("overall",)) + rows("2025-06-30", level - 30) + latest
+        pl.DataFrame(history).write_parquet(folder / "full-00000-of-00001.parquet")
+    return tmp_path / "hub"
+
+
+def rating(spec: object, policy: str, **choice: str) -> float:
+    return load_ratings(spec, **choice).frame.row(by_predicate=pl.col("policy") == policy, named=True)[
+        "rating"
+    ]
+
+
+# --- the shipped table --------------------------------------------------------------------------
+
+
+def test_the_shipped_arena_table() -> None:
+    ratings = load_ratings("arena")
+    assert len(ratings) == 245
+    assert ratings.frame["category"].unique().to_list() == ["overall"]
+    assert ratings.frame["date"].unique().to_list() == ["2026-10-20"]
+    assert ratings.frame["std_err"].null_count() == 0
+    assert "CC BY 4.0" in ratings.provenance["source"]
+
+
+def test_a_category_may_stand_in_the_name_or_beside_it() -> None:
+    assert load_ratings("arena:coding").frame.equals(load_ratings("arena", category="coding").frame)
+    assert load_ratings("arena:coding@2026-10-20").provenance["category"] == "coding"
+
+
+@pytest.mark.parametrize(
+    ("spec", "choice", "message"),
+    [
+        ("arena:codin", {}, "no category 'codin'.*Did you mean 'coding'"),
+        ("arena@2024-12-31", {}, "no date '2024-12-31'.*1 date: 2026-10-20"),
+        ("arena:coding", {"category": "math"}, "two different categories: 'coding'.*'math'"),
+    ],
+)
+def test_what_the_shipped_table_does_not_have(spec: str, choice: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_ratings(spec, **choice)
+
+
+# --- the hub dataset's shape --------------------------------------------------------------------
+
+
+def test_a_hub_folder_gives_its_latest_overall_table_by_default(hub: Path) -> None:
+    ratings = load_ratings(hub)
+    assert ratings.provenance["date"] == "2026-10-20"
+    assert ratings.provenance["category"] == "overall"
+    best = ratings.frame.row(by_predicate=pl.col("policy") == "good", named=True)
+    assert (best["rating"], best["ci_low"], best["ci_high"], best["votes"]) == (1100.0, 1095.0, 1105.0, 1000)
+    assert best["std_err"] == pytest.approx(5 / 1.959963985)
+
+
+def test_a_null_interval_stays_unknown(hub: Path) -> None:
+    new = load_ratings(hub).frame.row(by_predicate=pl.col("policy") == "new", named=True)
+    assert (new["std_err"], new["ci_low"], new["ci_high"]) == (None, None, None)
+
+
+def test_configuration_date_and_category_of_a_hub_folder(hub: Path) -> None:
+    assert rating(f"{hub}:text_style_control", "good") == 1000.0
+    assert rating(f"{hub}:text@2024-12-31", "good") == 1030.0
+    assert rating(f"{hub}@2025-06-30", "good", category="coding") == 1070.0
+    assert rating(hub, "good", date="latest") == 1100.0
+
+
+def test_a_hub_folder_names_what_it_has(hub: Path) -> None:
+    with pytest.raises(
+        UnreadableFile, match=r"configurations here: text, text_style_control. Did you mean 'text'"
+    ):
+        load_ratings(f"{hub}:txt")
+    with pytest.raises(
+        ConfigError, match=r"no date '2025-01-01'.*nearest: 2024-12-31, 2025-06-30, 2026-10-20"
+    ):
+        load_ratings(f"{hub}@2025-01-01")
+    with pytest.raises(ConfigError, match=r"no date '2024-12-31'.*2 dates from 2025-06-30"):
+        load_ratings(f"{hub}@2024-12-31", category="coding")
+
+
+def test_the_hub_name_reads_the_same_files_from_the_hub(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def from_the_hub(pattern: str) -> pl.LazyFrame:
+        asked.append(pattern)
+        return pl.read_parquet(
+            pattern.replace("hf://datasets/lmarena-ai/leaderboard-dataset", str(hub))
+        ).lazy()
+
+    monkeypatch.setattr(pl, "scan_parquet", from_the_hub)
+    assert rating("hf:lmarena-ai/leaderboard-dataset", "good") == 1100.0
+    assert rating("hf:lmarena-ai/leaderboard-dataset:text_style_control@2024-12-31", "good") == 930.0
+    assert asked == [
+        "hf://datasets/lmarena-ai/leaderboard-dataset/text/latest-*.parquet",
+        "hf://datasets/lmarena-ai/leaderboard-dataset/text_style_control/full-*.parquet",
+    ]
+
+
+def test_an_unreachable_hub_is_an_error_that_offers_the_offline_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_pattern: str) -> pl.LazyFrame:
+        raise pl.exceptions.ComputeError("error sending request")
+
+    monkeypatch.setattr(pl, "scan_parquet", fail)
+    with pytest.raises(UnreadableFile, match=r"error sending request[^$]*offline, download the split"):
+        load_ratings("hf:lmarena-ai/leaderboard-dataset")
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_a_csv_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("policy,rating,std_err\nx,1010,10\ny,990.5,5\n")
+    ratings = load_ratings(path)
+    assert ratings.frame["rating"].to_list() == [1010.0, 990.5]
+    assert ratings.frame["ci_high"][0] == pytest.approx(1029.6, abs=0.01)
+    assert ratings.provenance["source"] == str(path)
+
+
+def test_the_csv_history_layout(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text(
+        "rank,model,arena_score,95_pct_ci,votes,organization\n"
+        "1,Best,1470,+5/-7,26019,Org\n2,Same,1134,+6/-6,15917,Org\n3,Same,1134,+6/-6,15917,Org\n"
+    )
+    ratings = load_ratings(path)
+    assert len(ratings) == 2  # a row repeated word for word but for its rank counts once
+    assert ratings.frame.select("policy", "rating", "ci_low", "ci_high", "votes").row(0) == (
+        "Best",
+        1470.0,
+        1463.0,
+        1475.0,
+        26019,
+    )
+
+
+def test_an_unreadable_interval_names_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    path.write_text("model,arena_score,95_pct_ci\na,1470,+5/-7\nb,1400,5\n")
+    with pytest.raises(SchemaError, match=r"row 1 \(model 'b'\): 95_pct_ci '5' is not of the form"):
+        load_ratings(path)
+
+
+def test_the_catalog_json_layout(tmp_path: Path) -> None:
+    path = tmp_path / "leaderboard.json"
+    entry = {"rating": 1300.5, "rating_q025": 1290.0, "rating_q975": 1311.0}
+    path.write_text(json.dumps({"full": {"x": entry}, "ocr": {"x": {**entry, "rating": 1200}}}))
+    assert rating(path, "x", category="full") == 1300.5
+    assert rating(f"{path}:ocr", "x") == 1200.0
+    with pytest.raises(ConfigError, match="several categories and none was chosen: 'full', 'ocr'"):
+        load_ratings(path)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"full": ["x"]}, "category 'full': expected an object, found list"),
+        ({"full": {"x": {"score": 1}}}, "category 'full', model 'x': no numeric 'rating'"),
+    ],
+)
+def test_json_of_another_shape_names_the_place(tmp_path: Path, document: object, message: str) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(SchemaError, match=message):
+        load_ratings(path)
+
+
+def test_rows_with_style_control_are_a_category_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("policy,rating,category,style_control\nx,1000,full,false\nx,900,full,true\n")
+    assert rating(path, "x", category="full") == 1000.0
+    assert rating(path, "x", category="full+style_control") == 900.0
+
+
+def test_several_dates_must_be_chosen_from(tmp_path: Path) -> None:
+    path = tmp_path / "dated.csv"
+    path.write_text("date,policy,rating\n2024-12-30,x,1\n2024-12-31,x,2\n2025-01-01,x,3\n")
+    with pytest.raises(
+        ConfigError, match="several dates and none was chosen: 3 dates from 2024-12-30 to 2025-01-01"
+    ):
+        load_ratings(path)
+    assert rating(path, "x", date="2024-12-31") == 2.0
+    assert rating(f"{path}@2024-12-30", "x") == 1.0
+    assert rating(path, "x", date="latest") == 3.0
+    with pytest.raises(ConfigError, match=r"no date '2024-01-01'.*nearest"):
+        load_ratings(path, date="2024-01-01")
+
+
+def test_a_date_asked_of_a_table_without_dates_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("policy,rating\nx,1\n")
+    with pytest.raises(ConfigError, match="'2024-12-31' was asked for, but the table has no date"):
+        load_ratings(path, date="2024-12-31")
+
+
+def test_two_ratings_of_one_policy_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("policy,rating\nx,1000\nx,1001\ny,900\n")
+    with pytest.raises(
+        SchemaError, match="1 policies have several different ratings, such as 'x': 1000, 1001"
+    ):
+        load_ratings(path)
+
+
+def test_no_known_layout_says_what_to_name_the_columns(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("policy,ratng\nx,1000\n")
+    with pytest.raises(SchemaError, match=r"no known leaderboard layout.*Did you mean 'ratng'"):
+        load_ratings(path)
+
+
+def test_fitted_ratings_come_back_with_their_covariance(tmp_path: Path) -> None:
+    ratings = fit_ratings(battles_of([("x", "y", "a"), ("y", "z", "a"), ("z", "x", "tie"), ("x", "y", "b")]))
+    store.save(ratings, tmp_path / "fitted.parquet")
+    back = load_ratings(tmp_path / "fitted.parquet")
+    np.testing.assert_allclose(back.covariance, ratings.covariance)
+    assert back.provenance["made_by"]["verb"] == "fit_ratings"
+
+
+def test_the_origin_of_a_saved_leaderboard_stays_with_it(tmp_path: Path) -> None:
+    store.save(load_ratings("arena:math"), tmp_path / "math.csv")
+    assert "CC BY 4.0" in load_ratings(tmp_path / "math.csv").provenance["origin"]
+
+
+@pytest.mark.parametrize("spec", ["nosuch.csv", "nosuch.csv@2024-12-31", "nosuch"])
+def test_a_missing_file_is_an_error(spec: str) -> None:
+    with pytest.raises(UnreadableFile, match="nosuch"):
+        load_ratings(spec)
+
+
+# --- real files ---------------------------------------------------------------------------------
+
+
+@pytest.mark.realdata
+def test_real_leaderboard_files(real_data: Path) -> None:
+    arena = real_data / "arena"
+    assert (
+        rating(arena / "leaderboard_2024-06_2025-08.parquet", "Gemma-2-9B-it-SimPO", date="2024-12-31")
+        == 1216.0
+    )
+    assert len(load_ratings(arena / "leaderboard_2024-06_2025-08.parquet", date="latest")) == 265
+    assert len(load_ratings(arena / "formats" / "llm-leaderboard-csv_lmarena_text.csv")) == 265
+    assert (
+        len(load_ratings(arena / "formats" / "arena-catalog_leaderboard-vision.json", category="ocr")) == 43
+    )
+    by_category = arena / "leaderboard_by_category_2025-01_2025-05.parquet"
+    plain, controlled = (
+        load_ratings(by_category, category=c, date="2025-05-06") for c in ("coding", "coding+style_control")
+    )
+    assert plain.policies == controlled.policies
+    assert plain.frame["rating"].to_list() != controlled.frame["rating"].to_list()
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [
+        ("leaderboard_2024-06_2025-08.parquet", {}),
+        ("leaderboard_by_category_2025-01_2025-05.parquet", {"date": "2025-05-06"}),
+        ("leaderboard_by_category_2025-01_2025-05.parquet", {"category": "full", "date": "2025-05-27"}),
+    ],
+)
+def test_real_files_that_hold_several_tables_are_never_mixed(
+    real_data: Path, name: str, choice: dict
+) -> None:
+    with pytest.raises(CharmError, match=r"none was chosen|mixes snapshots"):
+        load_ratings(real_data / "arena" / name, **choice)
