@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from charm_rm.errors import CharmWarning, ConfigError, ModelError, OutputExists, SchemaError
+from charm_rm.errors import CharmWarning, ConfigError, ModelError, NotConverged, OutputExists, SchemaError
 from charm_rm.models.settings import TrainSettings
 from charm_rm.models.train import train_reward_model
 from charm_rm.tables import Preferences
@@ -78,7 +78,7 @@ def test_the_loss_that_trl_reports_is_that_of_our_scores(kind: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", ["bert", "llama"])
-@pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+@pytest.mark.parametrize("lora", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["full", "lora"])
 def test_a_learnable_rule_is_learnt(kind: str, lora: bool, tmp_path: Path, request: Any) -> None:
     settings = replace(QUICK, epochs=10, lora=lora, learning_rate=5e-3)
     result = train(request.getfixturevalue(kind), tmp_path / "out", settings=settings)
@@ -296,6 +296,31 @@ def test_what_cannot_be_trained_on_is_refused(bert: Path, tmp_path: Path) -> Non
     with pytest.raises(ModelError, match="no such model folder"):
         train(tmp_path / "nowhere", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_that_diverges_is_refused(bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotConverged, match="diverged"):
+        train(bert, tmp_path / "out", settings=replace(QUICK, learning_rate=1e30, max_grad_norm=1e30))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_real_decoder_backbone_becomes_a_reward_model(smollm2_dir: Path, tmp_path: Path) -> None:
+    """SmolLM2 (its first layers): chat template, pad token = end of turn; new head, LoRA, merged."""
+    pairs = simple_preferences(12)
+    settings = replace(QUICK, new_head=True, lora=True, learning_rate=1e-3, batch_size=4, epochs=3)
+    result = train(
+        smollm2_dir, tmp_path / "out", preferences=pairs, settings=settings, held_out=_other_pairs()
+    )
+    difference = margins(tmp_path / "out", _other_pairs())
+    assert result.eval_loss == pytest.approx(np.logaddexp(0, -difference).mean(), abs=1e-4)
+    assert result.after.loss < result.before.loss
+
+
+def _other_pairs() -> Preferences:
+    frame = simple_preferences(6).frame
+    prompts = [[{"role": "user", "content": f"how {'short ' * i}"}] for i in range(6)]
+    return Preferences(frame.with_columns(prompt=pl.Series(prompts)))
 
 
 def test_nothing_is_sent_or_printed(bert: Path, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:

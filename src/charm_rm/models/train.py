@@ -7,6 +7,7 @@ The output folder appears whole or not at all. Until then everything lies in a w
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import store
-from ..errors import ConfigError, OutputExists, SchemaError
+from ..errors import ConfigError, NotConverged, OutputExists, SchemaError
 from ..preferences import prompt_key
 from ..tables import Preferences
 from . import require
@@ -109,6 +110,8 @@ def _result(
 
     history = trainer.state.log_history
     losses = [entry["loss"] for entry in history if "loss" in entry]
+    after = None if evaluation is None else measure_held_out(trainer, evaluation)
+    _refuse_divergence([*losses, 0.0 if after is None else after.loss])
     counts = {"train": len(pairs), "dropped": pairs.dropped, "truncated": pairs.truncated}
     if evaluation is not None:
         counts["held_out"] = len(evaluation)
@@ -119,11 +122,19 @@ def _result(
         steps=trainer.state.global_step,
         train_loss=sum(losses) / len(losses),
         before=before,
-        after=None if evaluation is None else measure_held_out(trainer, evaluation),
+        after=after,
         pairs=counts,
         log_history=tuple(history),
         provenance=provenance,
     )
+
+
+def _refuse_divergence(losses: list[float]) -> None:
+    if not all(math.isfinite(loss) for loss in losses):
+        raise NotConverged(
+            "the training diverged: its loss is no longer a number",
+            mend="lower the learning rate, and start anew with --force",
+        )
 
 
 def _save(

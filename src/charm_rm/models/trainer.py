@@ -102,6 +102,7 @@ def _arguments(settings: TrainSettings, checkpoints: Path) -> trl.RewardConfig:
         save_total_limit=2,  # the older one is whole even while the newer is being written
         logging_steps=0.02,
         logging_first_step=True,
+        logging_nan_inf_filter=False,  # a loss that diverges must show
         disable_tqdm=True,
         report_to="none",
         push_to_hub=False,
@@ -150,7 +151,7 @@ def pair_rewards(
             inputs = trainer._prepare_inputs(
                 {k: v for k, v in batch.items() if k not in ("margin", "p_chosen")}
             )
-            with trainer.compute_loss_context_manager():
+            with trainer.accelerator.autocast():
                 logits = model(**inputs).logits
             sides.append(logits.float().cpu().numpy().astype(np.float64).reshape(2, -1))
     model.train(was_training)
