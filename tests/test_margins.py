@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import slow_audit
 
 from charm_rm import margins as m
 from charm_rm.errors import NoOverlap, UnknownPolicy
 from charm_rm.statistics import draw_prompt_weights
 from charm_rm.tables import Margins, Scores
+from reference import slow_audit
 
 POLICIES = ["a", "b", "c", "d"]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from reference import slow_audit
 from scipy import stats
 
 from charm_rm import statistics as s
+from reference import slow_audit
 
 unit = st.floats(0, 1)
 small = arrays(np.float64, st.integers(3, 9), elements=st.integers(-3, 3).map(float))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +64,7 @@ def test_a_failing_write_leaves_the_old_file_whole(tmp_path: Path) -> None:
         temporary.write_text("half of the n")
         raise OSError(errno.ENOSPC, "No space left on device")
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["t.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

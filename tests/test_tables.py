@@ -11,9 +11,7 @@ import pytest
 from charm_rm.errors import CharmWarning, SchemaError
 from charm_rm.tables import (
     Battles,
-    Favouritism,
     Margins,
-    Offsets,
     Ratings,
     Responses,
     Scores,

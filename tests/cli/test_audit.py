@@ -1,0 +1,114 @@
+"""``charm audit`` as a person or a machine would call it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import Result
+
+Charm = Callable[..., Result]
+
+
+@pytest.fixture
+def scores(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    rows = [(f"p{i}", k, float(level + rng.gumbel())) for i in range(60) for level, k in enumerate("abcd")]
+    path = tmp_path / "scores.csv"
+    pl.DataFrame(rows, schema=["prompt_id", "policy", "score"], orient="row").write_csv(path)
+    return path
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    path = tmp_path / "ratings.csv"
+    path.write_text("policy,rating,std_err\na,1000,5\nb,1100,5\nc,1200,5\nd,1300,5\n")
+    return path
+
+
+def test_the_example_prints_what_it_found(charm: Charm) -> None:
+    result = charm("audit", "--example")
+    assert result.exit_code == 0, result.output
+    assert "most favoured: gemma-2-9b-it-SimPO, +1" in result.output
+    assert "judge's own baseline, gpt4_1106_preview" in result.output
+    assert "length-controlled" in result.output
+
+
+def test_the_example_as_json(charm: Charm) -> None:
+    found = json.loads(charm("audit", "--example", "--json").stdout)
+    assert found["favouritism"][0]["policy"] == "gemma-2-9b-it-SimPO"
+    assert found["favouritism"][0]["favour"] > 100
+    assert set(found["favouritism"][0]) >= {"policy", "favour", "ci_low", "ci_high", "q_value"}
+    assert found["sharpness"]["ci_low"] < 1.9 < found["sharpness"]["ci_high"]
+    assert found["rank_correlation"]["spearman"]["value"] > 0.8
+    assert len(found["length_controlled"]["favouritism"]) == 45
+
+
+def test_scores_against_ones_own_ratings(charm: Charm, scores: Path, ratings: Path) -> None:
+    result = charm("audit", scores, "--ratings", ratings, "--reference", "b", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {row["reference"] for row in found["mismatch"]} == {"b"}
+    assert found["provenance"]["settings"]["references"] == ["b"]
+
+
+def test_a_folder_of_tables_and_a_report(charm: Charm, scores: Path, ratings: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "audit"
+    result = charm("audit", scores, "--ratings", ratings, "-o", folder)
+    assert result.exit_code == 0, result.output
+    names = {p.name for p in folder.iterdir()}
+    assert names >= {
+        "mismatch.parquet",
+        "favouritism.parquet",
+        "win_rates.parquet",
+        "audit.json",
+        "report.html",
+    }
+    again = charm("audit", scores, "--ratings", ratings, "-o", folder)
+    assert again.exit_code == 2
+    assert "already exists" in again.stderr
+    assert charm("audit", scores, "--ratings", ratings, "-o", folder, "--force").exit_code == 0
+
+
+def test_a_policy_without_rating_is_an_error_with_a_hint(charm: Charm, scores: Path, ratings: Path) -> None:
+    ratings.write_text(ratings.read_text().replace("d,1300", "dd,1300"))
+    result = charm("audit", scores, "--ratings", ratings)
+    assert result.exit_code == 2
+    assert "'d'" in result.stderr
+    assert "Traceback" not in result.stderr
+    skipped = charm("audit", scores, "--ratings", ratings, "--unrated", "skip")
+    assert skipped.exit_code == 0
+    assert "warning:" in skipped.stderr
+
+
+def test_nan_scores_name_the_row(charm: Charm, scores: Path, ratings: Path) -> None:
+    lines = scores.read_text().splitlines()
+    lines[3] = "p0,c,nan"
+    scores.write_text("\n".join(lines))
+    result = charm("audit", scores, "--ratings", ratings)
+    assert result.exit_code == 2
+    assert "row 2 (prompt_id 'p0', policy 'c'): score is not finite" in result.stderr
+
+
+def test_a_table_of_neither_kind_is_refused(charm: Charm, ratings: Path) -> None:
+    result = charm("audit", ratings, "--ratings", ratings)
+    assert result.exit_code == 2
+    assert "exactly one of the columns" in result.stderr
+
+
+def test_nothing_given_says_what_is_needed(charm: Charm) -> None:
+    result = charm("audit")
+    assert result.exit_code == 2
+    assert "--example" in result.stderr
+
+
+def test_text_from_data_is_printed_as_it_is(charm: Charm, scores: Path, ratings: Path) -> None:
+    for path in (scores, ratings):
+        path.write_text(path.read_text().replace("a,", "[red]a[/red],"))
+    result = charm("audit", scores, "--ratings", ratings)
+    assert result.exit_code == 0, result.output
+    assert "[red]a[/red]" in result.output

@@ -1,0 +1,313 @@
+"""The audit as a whole: hand-checkable cases, planted truth, real data, bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import special
+
+from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, NotIdentifiable, UnknownPolicy
+from charm_rm.margins import margins_from_scores
+from charm_rm.mismatch import audit, measure_favouritism, measure_mismatch, mismatch_degree, save_audit
+from charm_rm.mismatch.degree import verdict
+from charm_rm.mismatch.favour import fit_sharpness_line, weighted_line
+from charm_rm.sources import load_example
+from charm_rm.statistics import ELO_PER_LOGIT
+from charm_rm.store import load
+from charm_rm.tables import Favouritism, Mismatch, Ratings, Scores, WinRates
+from reference import slow_audit
+
+RATING = {"ace": 1300.0, "base": 1200.0, "calm": 1150.0, "dull": 1050.0, "eager": 1000.0}
+
+
+def ratings(std_err: float = 5.0, **changes: float) -> Ratings:
+    table = RATING | changes
+    return Ratings(pl.DataFrame({"policy": list(table), "rating": list(table.values()), "std_err": std_err}))
+
+
+def simulated_scores(
+    *, favour: dict[str, float], sharpness: float = 1.5, n: int = 400, seed: int = 0
+) -> Scores:
+    """Gumbel scores: their differences are logistic, so win rates are exactly Bradley-Terry."""
+    rng = np.random.default_rng(seed)
+    parts = [
+        pl.DataFrame(
+            {
+                "prompt_id": [f"p{i}" for i in range(n)],
+                "policy": name,
+                "score": sharpness * (rating + favour.get(name, 0.0)) / ELO_PER_LOGIT + rng.gumbel(size=n),
+            }
+        )
+        for name, rating in RATING.items()
+    ]
+    return Scores(pl.concat(parts))
+
+
+def test_golden_pair_by_hand() -> None:
+    """Four prompts, x wins two and ties one: P-hat = 2.5/4; ratings 400 apart: P = 10/11 and 1/11."""
+    frame = pl.DataFrame(
+        {
+            "prompt_id": ["1", "2", "3", "4"] * 2,
+            "policy": ["x"] * 4 + ["y"] * 4,
+            "score": [1.0, 2.0, 3.0, 0.0, 0.5, 1.0, 3.0, 1.0],
+        }
+    )
+    human = Ratings(pl.DataFrame({"policy": ["x", "y"], "rating": [800.0, 1200.0], "std_err": 1.0}))
+    with pytest.warns(CharmWarning) as said:
+        found = audit(Scores(frame), human)
+    row = found.mismatch.frame.row(0, named=True)
+    assert (row["policy"], row["reference"], row["n"]) == ("x", "y", 4)
+    assert row["win_rate"] == 0.625
+    assert row["expected"] == pytest.approx(1 / 11)
+    assert row["mismatch"] == pytest.approx(0.625 - 1 / 11)
+    assert row["mismatch_degree"] == pytest.approx((0.625 - 1 / 11) / (10 / 11))
+    assert row["ci_low"] < row["mismatch"] < row["ci_high"]
+    assert any("fewer than 30 prompts" in str(w.message) for w in said)
+    assert any("three or more policies" in w for w in found.warnings)
+
+
+def test_every_row_is_the_slow_twins() -> None:
+    source = simulated_scores(favour={"calm": 150.0}, n=40)
+    table = {(p, k): s for p, k, s in source.frame.iter_rows()}
+    for row in measure_mismatch(source, ratings()).frame.iter_rows(named=True):
+        win, n = slow_audit.win_rate(table, row["policy"], row["reference"])
+        human = slow_audit.expected(RATING[row["policy"]], RATING[row["reference"]])
+        assert (row["win_rate"], row["n"]) == pytest.approx((win, n))
+        assert row["mismatch"] == pytest.approx(win - human)
+        assert row["mismatch"] >= 0
+        assert row["mismatch_degree"] == pytest.approx(slow_audit.mismatch_degree(win, human))
+
+
+def test_planted_favour_and_sharpness_are_found() -> None:
+    found = audit(simulated_scores(favour={"calm": 200.0}, n=4000, sharpness=1.5), ratings(std_err=1.0))
+    first = found.favouritism.frame.row(0, named=True)
+    assert first["policy"] == "calm"
+    # One favoured policy of five pulls the line a little towards itself: its own favour less that pull.
+    rho = np.array([RATING[k] for k in sorted(RATING)]) / ELO_PER_LOGIT
+    theta = 1.5 * (rho + np.array([200.0 if k == "calm" else 0.0 for k in sorted(RATING)]) / ELO_PER_LOGIT)
+    c, a = weighted_line(rho, theta, np.ones(5))
+    truth = (theta - c - a * rho)[sorted(RATING).index("calm")] / a * ELO_PER_LOGIT
+    assert first["favour"] == pytest.approx(truth, abs=15)
+    assert found.sharpness.value == pytest.approx(a, abs=0.1)
+    assert found.sharpness.ci_low < 1.5 < found.sharpness.ci_high
+
+
+def test_a_sharp_but_fair_judge_shows_no_favour() -> None:
+    found = audit(simulated_scores(favour={}, sharpness=3.0, n=2000), ratings())
+    assert found.sharpness.value == pytest.approx(3.0, rel=0.1)
+    assert (found.favouritism.frame["q_value"] > 0.05).all()
+    assert (found.mismatch.frame["verdict"] == "over-valued").sum() > 5
+
+
+def test_favour_intervals_cover_fair_judges() -> None:
+    covered = []
+    for seed in range(30):
+        table = audit(
+            simulated_scores(favour={}, n=100, seed=seed), ratings(std_err=0.1), draws=400
+        ).favouritism
+        covered += ((table.frame["ci_low"] <= 0) & (table.frame["ci_high"] >= 0)).to_list()
+    assert 0.88 <= np.mean(covered) <= 1.0
+
+
+def test_mismatch_intervals_cover_the_truth() -> None:
+    truth = special.expit(1.5 * 100 / ELO_PER_LOGIT) - special.expit(100 / ELO_PER_LOGIT)
+    hits = 0
+    for seed in range(60):
+        table = measure_mismatch(
+            simulated_scores(favour={}, n=60, seed=seed), ratings(std_err=0.1), references=["base"], draws=400
+        )
+        row = table.frame.row(by_predicate=pl.col("policy") == "ace", named=True)
+        hits += row["ci_low"] <= truth <= row["ci_high"]
+    assert hits >= 51
+
+
+def test_normal_and_bootstrap_errors_agree() -> None:
+    source = simulated_scores(favour={"calm": 100.0}, n=500)
+    drawn, closed = (audit(source, ratings(), draws=d) for d in (2000, 0))
+    np.testing.assert_allclose(drawn.mismatch.frame["ci_low"], closed.mismatch.frame["ci_low"], atol=0.012)
+    np.testing.assert_allclose(drawn.favouritism.frame["favour"], closed.favouritism.frame["favour"])
+    assert closed.rank_correlation["spearman"].ci_low is None
+
+
+def test_scores_and_their_margins_are_audited_alike() -> None:
+    source = simulated_scores(favour={"calm": 100.0}, n=50)
+    one = audit(source, ratings(), draws=0)
+    two = audit(margins_from_scores(source), ratings(), draws=0)
+    assert one.favouritism.frame.equals(two.favouritism.frame)
+    assert one.mismatch.frame["mismatch"].to_list() == pytest.approx(two.mismatch.frame["mismatch"].to_list())
+
+
+def test_published_win_rates_give_the_scores_point_estimates() -> None:
+    source = simulated_scores(favour={"calm": 100.0}, n=200)
+    full = audit(source, ratings())
+    published = WinRates(full.win_rates.frame.select("policy", "reference", "win_rate", "std_err", "n"))
+    again = audit(published, ratings())
+    np.testing.assert_allclose(
+        again.favouritism.frame.sort("policy")["favour"],
+        full.favouritism.frame.sort("policy")["favour"],
+        atol=3.0,
+    )
+    keep = ["policy", "reference", "win_rate"]
+    assert sorted(map(abs, again.mismatch.frame["mismatch"])) == pytest.approx(
+        sorted(full.mismatch.frame["mismatch"])
+    )
+    assert again.mismatch.frame.select(keep).height == full.mismatch.frame.height
+
+
+def test_chosen_references_keep_their_side() -> None:
+    found = measure_mismatch(simulated_scores(favour={}, n=50), ratings(), references=["base", "dull"])
+    assert set(found.frame["reference"]) == {"base", "dull"}
+    assert found.frame.height == 4 + 3
+
+
+def test_ties_may_count_as_losses() -> None:
+    frame = pl.DataFrame(
+        {"prompt_id": ["1", "2"] * 2, "policy": ["ace"] * 2 + ["base"] * 2, "score": [1.0, 2.0, 1.0, 1.0]}
+    )
+    with pytest.warns(CharmWarning):
+        one = measure_mismatch(Scores(frame), ratings(), references=["base"], ties="loss")
+    assert one.frame["win_rate"][0] == 0.5
+    with pytest.warns(CharmWarning):
+        other = measure_mismatch(Scores(frame), ratings(), references=["ace"], ties="loss")
+    assert other.frame["win_rate"][0] == 0.0
+
+
+def test_seeds_decide_everything() -> None:
+    source = simulated_scores(favour={}, n=40)
+    one, same, other = (audit(source, ratings(), seed=s).mismatch.frame for s in (1, 1, 2))
+    assert one.equals(same)
+    assert not one.equals(other)
+
+
+def test_degree_is_between_0_and_1_and_symmetric() -> None:
+    win, human = np.array([0.0, 1.0, 0.3]), np.array([0.8, 0.8, 0.3])
+    np.testing.assert_allclose(mismatch_degree(win, human), [1.0, 0.25, 0.0])
+    np.testing.assert_allclose(mismatch_degree(win, human), mismatch_degree(1 - win, 1 - human))
+
+
+def test_verdicts() -> None:
+    assert verdict(0.2, 0.1, 0.3, 0.01) == "over-valued"
+    assert verdict(-0.2, -0.3, -0.1, 0.01) == "under-valued"
+    assert verdict(0.02, -0.2, 0.24, 0.8) == "underpowered"
+    assert verdict(0.01, -0.02, 0.04, 0.6) == "no evidence"
+
+
+def test_policies_without_a_rating_stop_the_audit_unless_skipped() -> None:
+    human = Ratings(ratings().frame.filter(pl.col("policy") != "calm"))
+    with pytest.raises(UnknownPolicy, match="calm"):
+        audit(simulated_scores(favour={}, n=40), human)
+    with pytest.warns(CharmWarning, match="calm"):
+        found = audit(simulated_scores(favour={}, n=40), human, unrated="skip")
+    assert "calm" not in found.mismatch.policies
+
+
+def test_rated_policies_without_scores_are_counted_and_named() -> None:
+    found = audit(simulated_scores(favour={}, n=40), ratings(absent=1500.0))
+    assert found.summary["rated_not_scored"] == 1
+    assert found.summary["best_not_scored"] == ["absent"]
+
+
+def test_prompts_that_do_not_overlap() -> None:
+    frame = pl.DataFrame({"prompt_id": ["1", "2"], "policy": ["ace", "base"], "score": [1.0, 2.0]})
+    with pytest.raises(NoOverlap, match="share a prompt"):
+        audit(Scores(frame), ratings())
+
+
+def test_one_shared_prompt() -> None:
+    frame = pl.DataFrame({"prompt_id": ["1", "1"], "policy": ["ace", "base"], "score": [1.0, 2.0]})
+    with pytest.raises(NotIdentifiable, match="one prompt only"):
+        audit(Scores(frame), ratings())
+
+
+def test_all_margins_equal_to_0() -> None:
+    frame = simulated_scores(favour={}, n=40).frame.with_columns(pl.lit(1.0).alias("score"))
+    with pytest.raises(NotIdentifiable, match="all margins are equal"):
+        audit(Scores(frame), ratings())
+
+
+def test_an_undefeated_policy_is_said_and_stays_finite() -> None:
+    frame = simulated_scores(favour={}, n=40).frame.with_columns(
+        pl.when(pl.col("policy") == "ace").then(100.0).otherwise("score").alias("score")
+    )
+    with pytest.warns(CharmWarning, match="win or lose every comparison"):
+        found = audit(Scores(frame), ratings())
+    assert found.favouritism.frame["favour"].is_finite().all()
+
+
+def test_a_reward_model_upside_down_has_no_elo_scale() -> None:
+    frame = simulated_scores(favour={}, n=200).frame.with_columns(-pl.col("score"))
+    with pytest.warns(CharmWarning, match="does not rise with human ratings"):
+        found = audit(Scores(frame), ratings())
+    assert found.favouritism is None
+    with pytest.raises(NotIdentifiable), pytest.warns(CharmWarning):
+        measure_favouritism(Scores(frame), ratings())
+
+
+@pytest.mark.parametrize("bad", [{"draws": 5}, {"ties": "win"}, {"temperature": 0.0}])
+def test_unusable_settings(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        audit(simulated_scores(favour={}, n=40), ratings(), **bad)
+
+
+def test_sharpness_line_by_hand_and_paule_mandel() -> None:
+    rho, theta = np.array([0.0, 1.0, 2.0]), np.array([0.0, 2.0, 4.0])
+    line = fit_sharpness_line(rho, theta, np.full(3, 0.01), np.zeros(3))
+    assert (line.intercept, line.slope, line.tau2) == pytest.approx((0.0, 2.0, 0.0))
+    scattered = theta + np.array([0.5, -1.0, 0.5])
+    line = fit_sharpness_line(rho, scattered, np.full(3, 0.01), np.zeros(3))
+    residual = scattered - line.intercept - line.slope * rho
+    assert (residual**2 / (0.01 + line.tau2)).sum() == pytest.approx(1.0)
+
+
+def test_audits_round_trip_through_files(tmp_path: Path) -> None:
+    found = audit(simulated_scores(favour={}, n=40), ratings())
+    save_audit(found, tmp_path)
+    assert load(Mismatch, tmp_path / "mismatch.parquet").frame.equals(found.mismatch.frame)
+    assert load(Favouritism, tmp_path / "favouritism.parquet").sharpness == found.sharpness
+    written = json.loads((tmp_path / "audit.json").read_text())
+    assert set(written) >= {
+        "sharpness",
+        "favouritism",
+        "mismatch",
+        "rank_correlation",
+        "provenance",
+        "warnings",
+    }
+    assert set(written["mismatch"][0]) >= {
+        "policy", "reference", "n", "win_rate", "expected", "mismatch", "mismatch_degree",
+        "ci_low", "ci_high", "p_value", "q_value",
+    }  # fmt: skip
+
+
+def test_the_shipped_judge() -> None:
+    judge = load_example()
+    with pytest.warns(CharmWarning, match="carry no interval"):
+        found = audit(judge.win_rates, judge.ratings)
+    first = found.favouritism.frame.row(0, named=True)
+    assert first["policy"] == "gemma-2-9b-it-SimPO"
+    assert first["favour"] > 100
+    assert 1.8 < found.sharpness.value < 2.1
+    assert judge.baseline in found.favouritism.policies
+    assert len(found.favouritism) == 45
+
+
+@pytest.mark.realdata
+def test_a_small_real_reward_model_favours_simpo(real_data: Path) -> None:
+    """Bounds from an independent computation in the data's own README (inverse-variance weights, 58 policies)."""
+    scores = Scores(pl.read_parquet(real_data / "scores/minilm_alpaca_eval.parquet"))
+    names = pl.read_csv(real_data / "alpaca_eval/arena_names.csv")
+    human = Ratings(names.select("policy", "rating", "ci_low", "ci_high"))
+    found = audit(scores, human, references=["gpt-4o-mini-2024-07-18"])
+    first = found.favouritism.frame.row(0, named=True)
+    assert first["policy"] == "gemma-2-9b-it-SimPO"
+    assert first["ci_low"] < 262 < first["ci_high"]
+    assert found.sharpness.ci_low < 1.58 < found.sharpness.ci_high
+    assert found.favouritism.frame["policy"][-1] == "gpt-3.5-turbo-0301"
+    top = found.mismatch.frame.row(0, named=True)
+    assert top["win_rate"] == pytest.approx(0.91, abs=0.01)
+    assert top["expected"] == pytest.approx(0.4187, abs=5e-4)
+    assert top["mismatch_degree"] == pytest.approx(0.84, abs=0.01)
