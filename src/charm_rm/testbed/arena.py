@@ -49,7 +49,7 @@ def simulate_arena(
     result as it was. Style plays no part in the votes.
     """
     rng = np.random.default_rng(seed)
-    tasks = draw_tasks(n_prompts, rng=rng)
+    tasks = draw_tasks(n_prompts, rng=rng, part=0)
     ids = [f"arena-{seed}-{i:05d}" for i in range(n_prompts)]
     rows = answer_tasks(
         [(id_, task, policy) for id_, task in zip(ids, tasks, strict=True) for policy in policies], rng=rng

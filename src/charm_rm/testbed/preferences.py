@@ -28,10 +28,10 @@ def biased_preferences(
     """Pairs judged by simulated annotators who like style as well as quality.
 
     P(a chosen) = sigmoid(VOTE_SLOPE * (quality_a - quality_b) + style_slope * (style_a - style_b)). Prompts are
-    drawn apart from the arena's: a reward model trained on these pairs has seen none of them.
+    never the arena's: a reward model trained on these pairs has seen none of them.
     """
     rng = np.random.default_rng([seed, 1])
-    a, b = _contestants(n_pairs, policies, rng=rng, prefix=f"annotated-{seed}")
+    a, b = _contestants(n_pairs, policies, rng=rng, prefix=f"annotated-{seed}", part=1)
     log_odds = VOTE_SLOPE * (a["quality"] - b["quality"]) + style_slope * (a["style"] - b["style"])
     takes_a = rng.random(n_pairs) < expit(log_odds.to_numpy())
     return _preferences(a, b, takes_a, {"simulated": True, "seed": seed, "style_slope": style_slope})
@@ -43,10 +43,10 @@ def true_preferences(
     """A benchmark with known truth: the chosen response is better by at least ``gap`` in quality.
 
     ``subset`` says what style does: it goes with the truth, is even (within a tenth), or goes against it. The three
-    have equally many pairs. Prompts are drawn apart from the arena's and the annotators'.
+    have equally many pairs. Prompts are never the arena's or the annotators'.
     """
     rng = np.random.default_rng([seed, 2])
-    a, b = _contestants(40 * n_pairs // 3, policies, rng=rng, prefix=f"benchmark-{seed}")
+    a, b = _contestants(40 * n_pairs // 3, policies, rng=rng, prefix=f"benchmark-{seed}", part=2)
     quality = (a["quality"] - b["quality"]).to_numpy()
     style = np.where(quality > 0, 1, -1) * (a["style"] - b["style"]).to_numpy()
     kind = np.select([style > 0.1, style < -0.1], [0, 2], default=1)
@@ -59,10 +59,10 @@ def true_preferences(
 
 
 def _contestants(
-    n: int, policies: Sequence[Policy], *, rng: np.random.Generator, prefix: str
+    n: int, policies: Sequence[Policy], *, rng: np.random.Generator, prefix: str, part: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Two different policies' responses to each of ``n`` new tasks."""
-    tasks = draw_tasks(n, rng=rng)
+    tasks = draw_tasks(n, rng=rng, part=part)
     first = rng.integers(len(policies), size=n)
     second = (first + rng.integers(1, len(policies), size=n)) % len(policies)
     ids = [f"{prefix}-{i:05d}" for i in range(n)]

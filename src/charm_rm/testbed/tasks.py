@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
@@ -19,6 +20,7 @@ FIELDS = ("river", "king", "coin", "capital", "bird", "flower", "hero", "bread",
 _HEADS = ("Bal", "Cor", "Dro", "Eln", "Fir", "Gal", "Hest", "Ill", "Jor", "Kel", "Lum", "Mor", "Nev", "Or")
 _TAILS = ("ada", "een", "ista", "omar", "uth", "avel", "inor", "osk", "yra", "eth")
 ORDINALS = ("first", "second", "third")
+PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,18 @@ class Task:
     slips: tuple[str, ...]
 
 
-def draw_tasks(n: int, *, rng: np.random.Generator) -> list[Task]:
-    """Draw ``n`` tasks with distinct prompts, the four kinds in turn."""
+def draw_tasks(n: int, *, rng: np.random.Generator, part: int | None = None) -> list[Task]:
+    """Draw ``n`` tasks with distinct prompts, the four kinds in turn.
+
+    ``part`` (0, 1 or 2) keeps to that third of all possible prompts, told by a checksum of their text: draws of
+    different parts never share a prompt, whatever their seeds.
+    """
     kinds: tuple[Callable[[np.random.Generator], Task], ...] = (_sums, _sorting, _counts, _names)
     tasks: dict[str, Task] = {}
     while len(tasks) < n:
         task = kinds[len(tasks) % len(kinds)](rng)
-        tasks.setdefault(task.prompt, task)
+        if part is None or crc32(task.prompt.encode()) % PARTS == part:
+            tasks.setdefault(task.prompt, task)
     return list(tasks.values())
 
 
