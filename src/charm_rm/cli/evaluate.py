@@ -24,10 +24,15 @@ from .common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from ..benchmarks import Benchmark
-    from ..evaluate import AlignmentResult, BenchmarkResult
+    from ..evaluate import AlignmentResult, BenchmarkResult, Scorer
+    from ..models import RewardModel
 
 
 @click.command("evaluate")
@@ -155,14 +160,27 @@ def _evaluate(
 
 def _evaluate_one(rm: str, benchmarks: list[Benchmark], *, draws: int, seed: int) -> list[BenchmarkResult]:
     from ..evaluate import evaluate_benchmark
-    from ..models.reward import load_reward_model
+    from ..models import load_reward_model
 
-    model = load_reward_model(rm)
+    scorer = _with_progress(load_reward_model(rm))
     results = []
     for benchmark in benchmarks:
         say(f"{rm}: {benchmark.name}, {len(benchmark.items)} items")
-        results.append(evaluate_benchmark(model, benchmark, draws=draws, seed=seed))
+        results.append(evaluate_benchmark(scorer, benchmark, draws=draws, seed=seed))
     return results
+
+
+def _with_progress(model: RewardModel) -> Scorer:
+    """The same scores as calling the model, with a progress bar."""
+    from ..models.reward import warn_truncated
+    from ..models.scoring import score_encoded
+
+    def score(prompts: Sequence[Any], responses: Sequence[str]) -> NDArray[np.float64]:
+        encoded = [model.encoder.encode(p, r) for p, r in zip(prompts, responses, strict=True)]
+        warn_truncated(encoded, model.encoder.max_length)
+        return score_encoded(model, encoded, progress=True)
+
+    return score
 
 
 def _align(
