@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError, listing
+from ..errors import CharmError, ModelError, listing
 from . import require
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -183,7 +183,9 @@ def _as_model_error(source: str | os.PathLike[str]) -> Iterator[None]:
     """Turn the loaders' many errors into one that names the model."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except CharmError:
+        raise
+    except Exception as error:  # half a dozen libraries and perhaps the model's own code: anything may come
         raise ModelError(
             f"cannot be loaded as a reward model: {_first_line(error)}",
             where=os.fspath(source),
