@@ -21,7 +21,8 @@ from .roots import Curve, rising_root, settle, sigmoid_bracket
 BLOCK_CELLS = 50_000
 _THINNED = 1000
 _SAFE_EXPONENT = 300.0
-SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+Side = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +55,14 @@ class AllPairs:
         """Hard win rate after the offset, a tie worth ½."""
         return (self.won(delta) + self.upto(delta)) / 2
 
-    def previous(self, delta: float) -> float:
-        """The greatest threshold s_ref - s_over up to ``delta``; -inf where there is none."""
-        return max(_nearest(r, self.over, delta, above=False) for r, _ in self._weighted())
+    def previous(self, delta: float, *, strictly: bool = False) -> float:
+        """The greatest threshold s_ref - s_over up to (or strictly below) ``delta``; -inf where there is none."""
+        side: Side = "left" if strictly else "right"
+        return max(_nearest(r, self.over, delta, side, -1) for r, _ in self._weighted())
 
     def following(self, delta: float) -> float:
         """The least threshold s_ref - s_over that lies above ``delta``; inf where there is none."""
-        return min(_nearest(r, self.over, delta, above=True) for r, _ in self._weighted())
+        return min(_nearest(r, self.over, delta, "right", 0) for r, _ in self._weighted())
 
     def range(self) -> tuple[float, float]:
         """Smallest and largest margin s_over - s_ref."""
@@ -90,13 +92,15 @@ def hard_root_all_pairs(pairs: AllPairs, target: float) -> tuple[float, float]:
             high = middle
         else:
             low = middle
-    left, here = _unrank(low), _unrank(high)
+    # Rounding of s_over + Δ may let a win begin a hair before its threshold s_ref - s_over, where ties are:
+    # `here` is the threshold, and what is below it is the lesser of both counts.
+    left, here = _unrank(low), max(_unrank(high), pairs.previous(_unrank(high)))
     delta, _ = settle(
         np.array([target]),
-        previous=np.array([pairs.previous(left)]),
+        previous=np.array([min(pairs.previous(left), pairs.previous(here, strictly=True))]),
         here=np.array([here]),
         following=np.array([pairs.following(here)]),
-        below=np.array([pairs.upto(left)]),
+        below=np.array([min(pairs.upto(left), pairs.won(here))]),
         upto=np.array([pairs.upto(here)]),
         grain=np.array([pairs.grain]),
     )
@@ -150,19 +154,19 @@ def sigmoid_sums(over: FloatArray, reference: FloatArray, temperature: float) ->
     return wins, squares
 
 
-def _share(reference: FloatArray, shifted: FloatArray, side: Literal["left", "right"]) -> float:
+def _share(reference: FloatArray, shifted: FloatArray, side: Side) -> float:
     counts = np.searchsorted(reference, shifted, side=side)
     return float(counts.sum() / (reference.size * shifted.size))
 
 
-def _nearest(reference: FloatArray, over: FloatArray, delta: float, *, above: bool) -> float:
-    """The threshold s_ref - s_over next to ``delta``, on one side."""
-    at = np.searchsorted(reference, over + delta, side="right" if above else "left") - (not above)
+def _nearest(reference: FloatArray, over: FloatArray, delta: float, side: Side, step: int) -> float:
+    """The threshold s_ref - s_over next to ``delta``: above it with ``step`` 0, below it with -1."""
+    at = np.searchsorted(reference, over + delta, side=side) + step
     inside = (at >= 0) & (at < reference.size)
     if not inside.any():
-        return np.inf if above else -np.inf
+        return np.inf if step == 0 else -np.inf
     thresholds = reference[at[inside]] - over[inside]
-    return float(thresholds.min() if above else thresholds.max())
+    return float(thresholds.min() if step == 0 else thresholds.max())
 
 
 def _thin(values: FloatArray, size: int) -> FloatArray:

@@ -17,6 +17,9 @@ from .inputs import Aliases, Link, Settings, as_offsets, expected_matrix, rating
 from .roots import hard_root, sigmoid_root
 from .uncertainty import unpaired_draws
 
+# A target this near to 0 or 1 is one in all but name: the ratings lie some 3600 points apart.
+_CERTAIN = 1e-9
+
 
 def solve_offsets(
     scores: Scores,
@@ -133,10 +136,11 @@ class _Pair:
             "target": target,
             "attained": attained,
         }
-        return _Solved(pl.DataFrame(row), self._residuals(expected, delta), self._notes(target, attained))
+        residuals = self._residuals(expected, delta)
+        return _Solved(pl.DataFrame(row), residuals, self._notes(target, attained, residuals))
 
     def _check_target(self, target: float) -> None:
-        if not 0 < target < 1:
+        if not _CERTAIN < target < 1 - _CERTAIN:
             raise NotIdentifiable(
                 f"the ratings imply a win rate of {target:.0f}, which no finite offset reaches",
                 where=f"policy {self.over!r}",
@@ -227,13 +231,14 @@ class _Pair:
         names = ["policy", "reference", "n", "target", "before", "after"]
         return pl.DataFrame(rows, schema=names, orient="row")
 
-    def _notes(self, target: float, attained: float) -> list[str]:
-        """What a reader must know of a solution that is as near as the scores allow, but not near."""
-        if abs(attained - target) <= 0.01:
+    def _notes(self, target: float, attained: float, residuals: pl.DataFrame) -> list[str]:
+        """Say so where equal margins keep the win rate further from its target than one comparison would."""
+        step = float((self.weights / residuals["n"].to_numpy()).max())
+        if abs(attained - target) <= max(step / 2, 0.005) * (1 + 1e-9):
             return []
         return [
             f"the offset of {self.over!r} attains a win rate of {attained:.4f}, not {target:.4f}: "
-            "too few or too many equal margins lie there"
+            "many margins are equal there, and their wins turn all at once"
         ]
 
 
