@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import store
 
+if TYPE_CHECKING:
+    from .figures import Figure
+
 __all__ = ["write_report"]
+
+_OURS = re.compile(
+    r"(ratings|favour(_after)?|mismatch_(before|after)(_\d+)?|offsets|ledger|benchmarks)\.(svg|png)"
+)
 
 
 def write_report(directory: str | Path, *, output: str | Path | None = None, force: bool = False) -> Path:
@@ -30,8 +40,16 @@ def write_report(directory: str | Path, *, output: str | Path | None = None, for
     findings = gather(directory)
     figures = draw_figures(findings)
     text = render_page(findings, figures)
-    for key, figure in figures.items():
-        store.write_text(figure.wide.svg, directory / "figures" / f"{key}.svg", force=True)
-        with store.replacing(directory / "figures" / f"{key}.png", force=True) as temporary:
-            temporary.write_bytes(figure.wide.png())
+    _write_figures(figures, directory / "figures")
     return store.write_text(text, page, force=True)
+
+
+def _write_figures(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Write every figure; those of an earlier report that this one lacks go, nobody else's do."""
+    for key, figure in figures.items():
+        store.write_text(figure.wide.svg, folder / f"{key}.svg", force=True)
+        with store.replacing(folder / f"{key}.png", force=True) as temporary:
+            temporary.write_bytes(figure.wide.png())
+    for file in folder.glob("*.*"):
+        if _OURS.fullmatch(file.name) and file.stem not in figures:
+            file.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,7 +83,7 @@ def gather(directory: str | Path) -> Findings:
         after=_audited(directory / "after"),
         ratings=ratings.frame if ratings else None,
         offsets=offsets.frame if offsets else None,
-        residuals=offsets.residuals if offsets else None,
+        residuals=_cleaned(offsets.residuals) if offsets and offsets.residuals is not None else None,
         offset_settings=offsets.provenance if offsets else {},
         ledger=_frame(directory / "prefs" / "ledger.parquet"),
         flips=_flips(directory / "prefs" / "preferences.parquet"),
@@ -132,11 +132,19 @@ def _flips(path: Path) -> list[dict[str, Any]]:
 
 
 def _noun(noun: type[N], path: Path) -> N | None:
-    return store.load(noun, path) if path.exists() else None
+    if not path.exists():
+        return None
+    table = store.load(noun, path)
+    return replace(table, frame=_cleaned(table.frame))
 
 
 def _frame(path: Path) -> pl.DataFrame | None:
-    return store.read_frame(path) if path.exists() else None
+    return _cleaned(store.read_frame(path)) if path.exists() else None
+
+
+def _cleaned(frame: pl.DataFrame) -> pl.DataFrame:
+    """All text cleaned before it meets the renderer, which a NUL would abort, and our process with it."""
+    return frame.with_columns(pl.col(pl.String).map_elements(clean, return_dtype=pl.String))
 
 
 def _mapping(path: Path) -> dict[str, Any]:
