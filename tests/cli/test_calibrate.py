@@ -1,0 +1,148 @@
+"""``charm calibrate``, ``apply`` and ``relabel``, one after the other as a person would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from charm_rm import store
+from charm_rm.tables import Offsets, Scores
+from simulated_offsets import arena
+
+PAIR = ("--over", "A", "--ref", "B", "--draws", 100)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    scores, ratings = arena(80, 4, seed=0)
+    store.save(scores, tmp_path / "scores.parquet")
+    store.save(ratings, tmp_path / "ratings.csv")
+    responses = scores.frame.select(
+        "prompt_id",
+        pl.concat_str(pl.lit("Say "), "prompt_id").alias("prompt"),
+        "policy",
+        pl.concat_str("policy", "prompt_id").alias("response"),
+    )
+    responses.write_parquet(tmp_path / "responses.parquet")
+    return tmp_path
+
+
+def calibrate(charm: Callable, folder: Path, *more: object):
+    return charm("calibrate", folder / "scores.parquet", "--ratings", folder / "ratings.csv", *more)
+
+
+def test_one_pair_is_solved_printed_and_written(charm: Callable, folder: Path) -> None:
+    result = calibrate(charm, folder, *PAIR, "-o", folder / "offsets.parquet")
+    assert result.exit_code == 0, result.output
+    for word in ("delta", "95 % CI", "target win rate", "attained", "Held at 0: B"):
+        assert word in result.stdout
+    offsets = store.load(Offsets, folder / "offsets.parquet")
+    assert offsets.frame["policy"].to_list() == ["A", "B"]
+
+
+def test_json_is_all_that_is_printed(charm: Callable, folder: Path) -> None:
+    result = calibrate(charm, folder, *PAIR, "--json", "--link", "sigmoid", "--temperature", 0.5)
+    found = json.loads(result.stdout)
+    assert set(found) == {"offsets", "residuals", "warnings", "provenance"}
+    first = found["offsets"][0]
+    assert abs(first["attained"] - first["target"]) < 1e-9
+    assert found["provenance"]["temperature"] == 0.5
+
+
+@pytest.mark.parametrize("more", [("--unpaired",), ("--ref", "C"), ("--over", "D")])
+def test_variants_of_the_pair(charm: Callable, folder: Path, more: tuple[str, ...]) -> None:
+    result = calibrate(charm, folder, *PAIR, *more)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("more", [(), ("--ref", "B"), ("--method", "least-squares")])
+def test_all_policies(charm: Callable, folder: Path, more: tuple[str, ...]) -> None:
+    result = calibrate(charm, folder, "--all", "--draws", 50, *more, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert len(found["offsets"]) == 4
+    assert len(found["residuals"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--over", "A"), "--ref POLICY"),
+        (("--all", "--over", "A"), "leave out --over"),
+        (("--all", "--unpaired"), "leave out --unpaired"),
+        (("--over", "A", "--ref", "Bee"), "no policy 'Bee'"),
+        (("--over", "A", "--ref", "B", "--temperature", "0"), "above 0"),
+    ],
+)
+def test_wrong_usage_is_named(charm: Callable, folder: Path, more: tuple[str, ...], message: str) -> None:
+    result = calibrate(charm, folder, *more)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_an_output_that_exists_is_refused_before_any_work(charm: Callable, folder: Path) -> None:
+    taken = folder / "offsets.parquet"
+    taken.write_text("mine")
+    result = charm("calibrate", folder / "nothing.parquet", "--ratings", "arena", *PAIR, "-o", taken)
+    assert result.exit_code == 2
+    assert "already exists" in result.stderr
+    assert taken.read_text() == "mine"
+
+
+def test_ratings_are_asked_for(charm: Callable, folder: Path) -> None:
+    result = charm("calibrate", folder / "scores.parquet", *PAIR)
+    assert result.exit_code == 2
+    assert "--ratings arena" in result.stderr
+
+
+def test_apply_moves_the_scores(charm: Callable, folder: Path) -> None:
+    calibrate(charm, folder, "--all", "--draws", 0, "-o", folder / "offsets.parquet")
+    arguments = (folder / "scores.parquet", folder / "offsets.parquet", "-o", folder / "new.parquet")
+    result = charm("apply", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "320 scores of 4 policies" in result.stderr
+    offsets = store.load(Offsets, folder / "offsets.parquet")
+    before, after = (store.load(Scores, folder / name).frame for name in ("scores.parquet", "new.parquet"))
+    moved = (after["score"] - before["score"]).to_frame().with_columns(before["policy"])
+    for policy, delta in offsets.frame.select("policy", "delta").iter_rows():
+        assert moved.filter(pl.col("policy") == policy)["score"].to_numpy() == pytest.approx(delta)
+    again = charm("apply", *arguments)
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+
+
+def relabel(charm: Callable, folder: Path, *more: object):
+    files = [folder / name for name in ("scores.parquet", "responses.parquet", "offsets.parquet")]
+    return charm("relabel", *files, "-o", folder / "prefs", *more)
+
+
+def test_relabel_writes_the_folder(charm: Callable, folder: Path) -> None:
+    calibrate(charm, folder, *PAIR, "-o", folder / "offsets.parquet")
+    result = relabel(charm, folder)
+    assert result.exit_code == 0, result.output
+    assert "flipped" in result.stdout
+    assert "80 preference pairs" in result.stderr
+    assert (folder / "prefs" / "preferences.jsonl").exists()
+    assert relabel(charm, folder).exit_code == 2
+    assert relabel(charm, folder, "--force").exit_code == 0
+
+
+def test_relabel_takes_strategies_and_prompts(charm: Callable, folder: Path) -> None:
+    calibrate(charm, folder, "--all", "--draws", 0, "-o", folder / "offsets.parquet")
+    refused = relabel(charm, folder)
+    assert refused.exit_code == 2
+    assert "no reference" in refused.stderr
+    pl.DataFrame({"prompt_id": ["p0000", "p0001"]}).write_csv(folder / "some.csv")
+    for strategy, pairs in (("all-pairs", 12), ("best-vs-worst", 2), ("sampled", 6)):
+        more = ("--strategy", strategy, "-k", 3, "--prompts", folder / "some.csv", "--json", "--force")
+        result = relabel(charm, folder, *more)
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["pairs"] == pairs
+    pl.DataFrame({"id": ["p0000"]}).write_csv(folder / "some.csv")
+    result = relabel(charm, folder, "--prompts", folder / "some.csv", "--force")
+    assert result.exit_code == 2
+    assert "column 'prompt_id' is missing" in result.stderr
