@@ -11,20 +11,20 @@ from ..errors import NotIdentifiable, SchemaError, did_you_mean
 from ..tables import Battles
 from .bradley_terry import Counts, Floats
 
+PAIR_AND_OUTCOME = ("policy_a", "policy_b", "winner")
 OUTCOME = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 
 def count_battles(battles: Battles) -> pl.DataFrame:
     """One row per (policy_a, policy_b, winner): battles, sum of weights, sum of squared weights."""
-    weight = pl.col("weight").fill_null(1.0) if "weight" in battles.frame.columns else pl.lit(1.0)
-    return (
-        battles.frame.lazy()
-        .select("policy_a", "policy_b", "winner", weight.alias("weight"))
-        .group_by("policy_a", "policy_b", "winner")
-        .agg(pl.len().alias("n"), pl.sum("weight"), pl.col("weight").pow(2).sum().alias("weight_sq"))
-        .sort("policy_a", "policy_b", "winner")
-        .collect()
-    )
+    sums = [pl.len().alias("n")]
+    if "weight" in battles.frame.columns:
+        weight = pl.col("weight").fill_null(1.0)
+        sums += [weight.sum().alias("weight"), (weight * weight).sum().alias("weight_sq")]
+    tally = battles.frame.group_by(*PAIR_AND_OUTCOME).agg(sums).sort(*PAIR_AND_OUTCOME)
+    if "weight" in tally.columns:
+        return tally
+    return tally.with_columns(pl.col("n").cast(pl.Float64).alias(c) for c in ("weight", "weight_sq"))
 
 
 def as_counts(rows: pl.DataFrame, policies: Sequence[str], covariates: Floats | None = None) -> Counts:

@@ -48,9 +48,11 @@ def fit_ratings(
             winless policies without a prior, redundant styles).
         NotConverged: Newton's method stopped short of ``tolerance``.
     """
-    policies = battles.policies
-    _check_settings(policies, anchor, prior)
     tally = count_battles(battles)
+    policies = sorted(
+        {*tally["policy_a"], *tally["policy_b"]}
+    )  # of the counts: far quicker than of the battles
+    _check_settings(policies, anchor, prior)
     counts = _style_counts(battles, policies, style) if style else as_counts(tally, policies)
     if prior > 0:
         counts = with_prior(counts, prior)
