@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+
 from charm_rm.ratings import fit_ratings
 from charm_rm.testbed import POLICIES, Policy, draw_tasks, respond, simulate_arena, vote_probability
 from charm_rm.testbed.arena import VOTE_SLOPE
@@ -46,7 +47,9 @@ def test_a_perfect_plain_answer_holds_every_right_answer_and_nothing_else():
         answer = respond(Policy("perfect", skill=1.0), task, rng=rng)
         assert answer.quality == 1.0
         assert answer.style == 0.0
-        assert answer.text == "; ".join(f"{a}: {b}" for a, b in zip(task.asks, task.answers, strict=True)) + "."
+        assert (
+            answer.text == "; ".join(f"{a}: {b}" for a, b in zip(task.asks, task.answers, strict=True)) + "."
+        )
 
 
 def test_all_style_is_style_one():

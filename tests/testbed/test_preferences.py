@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+
 from charm_rm.testbed import biased_preferences, simulate_arena, true_preferences
 from charm_rm.testbed.preferences import BENCHMARK_SUBSETS
 
@@ -46,7 +47,11 @@ def test_benchmark_has_equal_subsets_whose_chosen_response_is_better():
 def test_benchmark_admits_less_in_the_chosen_response(seed):
     frame = true_preferences(seed=seed, n_pairs=90).frame
     unknown = [
-        sum(m[0]["content"].count(w) for m in frame[c].to_list() for w in ("not sure", "unknown", "cannot say"))
+        sum(
+            m[0]["content"].count(w)
+            for m in frame[c].to_list()
+            for w in ("not sure", "unknown", "cannot say")
+        )
         for c in ("chosen", "rejected")
     ]
     assert unknown[0] < unknown[1] / 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -179,12 +179,21 @@ class AuditSection(Section):
     references: list[str] | None = Field(
         default=None, description="Audit pairs with these references only (null: every pair)."
     )
-    draws: int = Field(default=1000, ge=0, description="Bootstrap draws behind the intervals.")
+    draws: int = Field(
+        default=1000, ge=0, description="Bootstrap draws behind the intervals: at least 100, or 0 for none."
+    )
     ties: Literal["half", "loss"] = Field(default="half", description="What an equal score counts.")
     temperature: Positive = Field(default=1.0, description="Temperature of the soft win rates.")
     unrated: Literal["error", "skip"] = Field(
         default="error", description="What to do with a policy without a rating."
     )
+
+    @field_validator("draws")
+    @classmethod
+    def _enough_draws(cls, draws: int) -> int:
+        if 0 < draws < 100:
+            raise ValueError("use at least 100 draws, or 0 for intervals without a bootstrap")
+        return draws
 
 
 class CalibrateSection(Section):

@@ -127,7 +127,7 @@ def _first_problem(error: ValidationError, *, where: str, lines: Mapping[Locatio
     """The first problem as one readable error; how many more there are is said."""
     problems = error.errors(include_url=False)
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    location = tuple(x for x in first["loc"] if (*_prefix(first["loc"], x),) in lines) or first["loc"]
+    location = _in_file(first, lines)
     line = next((lines[location[:i]] for i in range(len(location), 0, -1) if location[:i] in lines), None)
     what, mend = _describe(first, location)
     if more := len(problems) - 1:
@@ -135,9 +135,15 @@ def _first_problem(error: ValidationError, *, where: str, lines: Mapping[Locatio
     return ConfigError(what, where=f"{where}, line {line}" if line else where, mend=mend)
 
 
-def _prefix(location: Location, part: str | int) -> Location:
-    """The location up to and including ``part``: pydantic adds union tags that are in no file."""
-    return location[: location.index(part) + 1]
+def _in_file(problem: ErrorDetails, lines: Mapping[Location, int]) -> Location:
+    """The problem's location without the tags that pydantic adds for unions, which are in no file."""
+    kept: Location = ()
+    for part in problem["loc"]:
+        if (*kept, part) in lines:
+            kept = (*kept, part)
+    if problem["type"] == "missing" or not kept:
+        kept = (*kept, problem["loc"][-1]) if problem["loc"] else ()
+    return kept
 
 
 def _describe(problem: ErrorDetails, location: Location) -> tuple[str, str]:

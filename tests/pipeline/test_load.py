@@ -1,0 +1,89 @@
+"""Configuration files: every mistake names its key and, where there is one, its line."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from charm_rm.errors import ConfigError, UnreadableFile
+from charm_rm.pipeline import Config, load_config
+from charm_rm.pipeline.config import PATHS, PATHS_OR_IDS
+from charm_rm.pipeline.load import section_type
+
+GOOD = "responses:\n  source: r.parquet\nscore:\n  scores: s.parquet\n"
+
+
+def _load(tmp_path: Path, text: str) -> Config:
+    path = tmp_path / "charm.yaml"
+    path.write_text(textwrap.dedent(text))
+    return load_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("resposes:\n  source: a", ["line 1", "unknown key 'resposes'", "Did you mean 'responses'?"]),
+        (
+            GOOD + "audit:\n  drawz: 3",
+            ["line 6", "unknown key 'audit.drawz'", "'draws'", "known here: references"],
+        ),
+        (GOOD + "seed: many", ["line 5", "seed is 'many'", "valid integer"]),
+        (GOOD + "audit:\n  ties: both", ["line 6", "audit.ties is 'both'", "'half' or 'loss'"]),
+        (GOOD + "seed: 1\nseed: 2", ["line 6", "'seed' is there twice", "first in line 5"]),
+        ("responses:\n  policies: []\nscore: {scores: s}", ["line 1", "'responses.source' is missing"]),
+        (GOOD + "rm: {model: x}", ["exactly one of rm and score.scores"]),
+        (GOOD + "ratings:\n  source: other.csv\n  battles: b.csv", ["line 5", "either source or battles"]),
+        (GOOD + "calibrate:\n  over: a\n  held_out: [a]", ["held_out names ['a']"]),
+        (GOOD + "evaluate:\n  benchmarks: [llmbar]", ["needs evaluate.data"]),
+        (
+            "rm:\n  train_from: {base: b, preferences: p, rate: 3}\nresponses: {source: a}",
+            ["rm.train_from.rate"],
+        ),
+        ("responses: [", ["line 1", "not valid YAML"]),
+        ("3", ["mapping of sections"]),
+        ("", ["mapping of sections"]),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, words: list[str]):
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, text)
+    for word in [*words, "charm.yaml"]:
+        assert word in str(caught.value)
+
+
+def test_missing_file_and_wrong_encoding(tmp_path: Path):
+    with pytest.raises(UnreadableFile, match="charm init"):
+        load_config(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes("name: café".encode("latin-1"))
+    with pytest.raises(UnreadableFile, match="UTF-8"):
+        load_config(tmp_path / "latin.yaml")
+
+
+def test_relative_paths_start_at_the_file_and_ids_stay(tmp_path: Path):
+    config = _load(tmp_path, "responses: {source: r.parquet}\nrm: {model: org/some-rm}\ntruth: t.parquet\n")
+    assert config.responses.source == str(tmp_path / "r.parquet")
+    assert config.truth == str(tmp_path / "t.parquet")
+    assert config.rm is not None
+    assert config.rm.model == "org/some-rm"
+    (tmp_path / "org" / "some-rm").mkdir(parents=True)
+    config = _load(tmp_path, "responses: {source: [a.json, b.json]}\nrm: {model: org/some-rm}\n")
+    assert config.rm is not None
+    assert config.rm.model == str(tmp_path / "org" / "some-rm")
+    assert config.responses.source == [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: Path):
+    config = _load(tmp_path, GOOD + "train:\n  learning_rate: 2e-6\n")
+    assert config.train is not None
+    assert config.train.learning_rate == 2e-6
+
+
+def test_path_keys_exist_in_the_schema():
+    for table in (PATHS, PATHS_OR_IDS):
+        for section, keys in table.items():
+            model = {"": Config, "train_from": section_type(section_type(Config, "rm"), "train_from")}.get(
+                section
+            ) or section_type(Config, section)
+            assert set(keys) <= set(model.model_fields)

@@ -1,0 +1,248 @@
+"""Stages run once, again only if what they depend on changed, and go on where a killed run stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+
+from charm_rm import store
+from charm_rm.errors import CharmWarning, ConfigError, StageFailed, UnknownPolicy
+from charm_rm.pipeline import plan_run, run_pipeline
+from charm_rm.pipeline.manifest import locked
+from charm_rm.pipeline.stages import planned_stages
+from charm_rm.tables import Mismatch, Offsets, Preferences
+
+STAGES = ("ratings", "responses", "score", "audit", "calibrate", "relabel")
+CHARM = [sys.executable, "-c", "from charm_rm.cli import main; main()"]
+
+
+@pytest.fixture
+def done(configure, tmp_path):
+    """A finished small run: its configuration and directory."""
+    config = configure()
+    result = run_pipeline(config, tmp_path / "run")
+    assert result.ran == STAGES
+    return config, tmp_path / "run"
+
+
+def test_a_run_leaves_the_promised_files(done):
+    _, run = done
+    prompts = store.read_frame(run / "prompts.parquet")
+    assert dict(prompts["split"].value_counts().iter_rows()) == {"train": 60, "test": 40}
+    test = set(prompts.filter(pl.col("split") == "test")["prompt_id"])
+    assert (store.load(Mismatch, run / "before/mismatch.parquet").frame["n"] == len(test)).all()
+    preferences = store.load(Preferences, run / "prefs/preferences.parquet")
+    assert not set(preferences.frame["prompt_id"]) & test
+    offsets = store.load(Offsets, run / "offsets.parquet")
+    assert offsets.provenance["over"] == "velvet"
+    assert set(preferences.frame["chosen_policy"]) | set(preferences.frame["rejected_policy"]) == set(
+        offsets.policies
+    )
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["simulated"] is False
+    record = manifest["stages"]["calibrate"]
+    assert set(record["inputs"]) == {"before/scores.parquet", "ratings.parquet", "prompts.parquet"}
+    assert set(record["outputs"]) == {"offsets.parquet"}
+    assert record["seconds"] >= 0
+    assert record["versions"]["polars"]
+
+
+def test_second_run_skips_everything_and_writes_nothing(done):
+    config, run = done
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*.parquet")}
+    result = run_pipeline(config, run)
+    assert (result.ran, result.skipped) == ((), STAGES)
+    assert before == {p: p.stat().st_mtime_ns for p in run.rglob("*.parquet")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "ran"),
+    [
+        (
+            {"audit": {"draws": 120}},
+            ("audit", "calibrate", "relabel"),
+        ),  # intervals of the offsets change with it
+        ({"relabel": {"temperature": 2.0}}, ("relabel",)),
+        ({"calibrate": {"over": "satin"}}, ("calibrate", "relabel")),
+        ({"ratings": {"prior": 0.5}}, ("ratings", "audit", "calibrate", "relabel")),
+        ({"name": "other"}, ()),
+        ({"score": {"token_budget": 7}}, ()),
+    ],
+)
+def test_a_changed_setting_reruns_its_stage_and_what_follows_from_it(done, configure, changes, ran):
+    _, run = done
+    config = configure(**changes)
+    assert run_pipeline(config, run).ran == ran
+    assert run_pipeline(config, run).ran == ()
+
+
+def test_touching_an_input_reruns_nothing_changing_it_does(done, configure, arena_files, tmp_path):
+    _, run = done
+    scores = tmp_path / "scores.parquet"
+    shutil.copy(arena_files / "scores.parquet", scores)
+    config = configure(score={"scores": str(scores)})
+    run_pipeline(config, run)
+    os.utime(scores)
+    assert run_pipeline(config, run).ran == ()
+    frame = store.read_frame(scores).with_columns(pl.col("score") + 1.0)
+    frame.write_parquet(scores)
+    steps = {s.stage.name: s.why for s in plan_run(config, run)}
+    assert steps["ratings"] is steps["responses"] is None
+    assert steps["score"] == "input changed: scores.parquet"
+    assert steps["audit"] == "input comes from score, which runs"
+    # A constant added to every score changes no margin: the audit is the same, and what follows is skipped.
+    assert run_pipeline(config, run).ran[:2] == ("score", "audit")
+
+
+def test_a_damaged_or_missing_output_is_made_again(done):
+    config, run = done
+    whole = (run / "offsets.parquet").read_bytes()
+    (run / "offsets.parquet").write_bytes(whole[:100])
+    assert run_pipeline(config, run).ran == ("calibrate",)
+    assert (run / "offsets.parquet").read_bytes() == whole
+    (run / "prefs/ledger.parquet").unlink()
+    assert run_pipeline(config, run).ran == ("relabel",)
+
+
+def test_only_until_and_force(configure, tmp_path):
+    config, run = configure(), tmp_path / "run"
+    assert run_pipeline(config, run, until="score").ran == STAGES[:3]
+    with pytest.raises(ConfigError, match=r"needs offsets\.parquet"):
+        run_pipeline(config, run, only="relabel")
+    assert run_pipeline(config, run, only="audit").ran == ("audit",)
+    assert run_pipeline(config, run, force_stages=["score"]).ran == ("score", "calibrate", "relabel")
+    with pytest.raises(ConfigError, match="Did you mean 'audit'"):
+        run_pipeline(config, run, until="audits")
+    with pytest.raises(ConfigError, match="no stage 'train'"):
+        run_pipeline(config, run, force_stages=["train"])
+    with pytest.raises(ConfigError, match="exclude each other"):
+        run_pipeline(config, run, only="audit", until="score")
+
+
+def test_planning_writes_nothing(configure, tmp_path):
+    steps = plan_run(configure(), tmp_path / "run")
+    assert [(s.stage.name, s.why) for s in steps] == [(name, "has not run") for name in STAGES]
+    assert not (tmp_path / "run").exists()
+
+
+def test_sections_that_are_off_take_their_stages_along(configure):
+    assert [s.name for s in planned_stages(configure(calibrate=None))] == [
+        "ratings",
+        "responses",
+        "score",
+        "audit",
+    ]
+    assert [s.name for s in planned_stages(configure(relabel=None))][-1] == "calibrate"
+
+
+def test_held_out_policies_take_no_part(configure, tmp_path):
+    run = tmp_path / "run"
+    run_pipeline(configure(calibrate={"held_out": ["velvet"]}), run)
+    assert "velvet" not in store.load(Offsets, run / "offsets.parquet").policies
+    assert "velvet" in store.load(Mismatch, run / "before/mismatch.parquet").policies
+    with pytest.raises(UnknownPolicy, match=r"held_out.*Did you mean 'velvet'"):
+        run_pipeline(configure(calibrate={"held_out": ["velvett"]}), run)
+
+
+def test_joint_offsets(configure, tmp_path):
+    run = tmp_path / "run"
+    config = configure(
+        calibrate={"method": "joint", "held_out": ["reed"]}, relabel={"strategy": "best-vs-worst"}
+    )
+    with pytest.warns(CharmWarning, match="covers 0"):
+        run_pipeline(config, run)
+    warned = json.loads((run / "manifest.json").read_text())["warnings"]
+    assert any("covers 0" in w for w in warned)
+    offsets = store.load(Offsets, run / "offsets.parquet").frame
+    assert offsets.height == 11
+    assert offsets["is_reference"].sum() == 1
+
+
+def test_a_failing_stage_is_named_and_leaves_the_others_done(configure, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(UnknownPolicy, match=r"(?s)stage calibrate.*'velvett'.*Did you mean 'velvet'"):
+        run_pipeline(configure(calibrate={"over": "velvett"}), run)
+    assert run_pipeline(configure(), run).skipped == STAGES[:4]
+
+
+def test_a_stage_without_its_output_is_a_failure_of_ours(configure, tmp_path, monkeypatch):
+    from charm_rm.pipeline import runner
+
+    monkeypatch.setattr(runner, "_work", lambda _stage, _run: ("nothing", []))
+    with pytest.raises(StageFailed, match=r"without ratings\.parquet"):
+        run_pipeline(configure(), tmp_path / "run")
+
+
+def test_unscored_responses_are_counted_and_named(configure, arena_files, tmp_path):
+    frame = store.read_frame(arena_files / "scores.parquet")
+    frame[:-3].write_parquet(tmp_path / "few.parquet")
+    with pytest.raises(ConfigError, match=r"3 of 1200 responses have no score"):
+        run_pipeline(configure(score={"scores": str(tmp_path / "few.parquet")}), tmp_path / "run")
+
+
+# --- two runs, killed runs ----------------------------------------------------------------------
+
+
+def test_a_second_run_in_the_same_directory_is_refused(configure, tmp_path):
+    run = tmp_path / "run"
+    with (
+        locked(run),
+        pytest.raises(ConfigError, match=rf"another run is at work here \(process {os.getpid()}\)"),
+    ):
+        run_pipeline(configure(), run)
+    assert run_pipeline(configure(), run, until="ratings").ran == ("ratings",)
+
+
+def test_a_lock_file_left_behind_is_stale(configure, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".lock").write_text("999999\n")
+    assert run_pipeline(configure(), run, until="ratings").ran == ("ratings",)
+
+
+def test_a_foreign_manifest_is_not_overwritten(configure, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "manifest.json").write_text('{"other": 1}')
+    with pytest.raises(ConfigError, match="not the manifest of a run"):
+        run_pipeline(configure(), run)
+    assert (run / "manifest.json").read_text() == '{"other": 1}'
+
+
+def _wait_for(condition, process: subprocess.Popen, *, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, "the run did not get there"
+        time.sleep(0.01)
+
+
+def test_a_killed_run_goes_on_where_it_stopped(configure, tmp_path):
+    """SIGKILL in the audit, which 100,000 draws make long; what comes out equals a run that was not killed."""
+    config = configure(audit={"draws": 100_000})
+    run = tmp_path / "killed"
+    process = subprocess.Popen(
+        [*CHARM, "run", str(tmp_path / "config.yaml"), "-o", str(run)], stderr=subprocess.DEVNULL
+    )
+    manifest = run / "manifest.json"
+    _wait_for(lambda: manifest.exists() and "score" in json.loads(manifest.read_text())["stages"], process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    stopped = json.loads(manifest.read_text())["stages"]
+    assert set(stopped) == set(STAGES[:3])
+    assert not (run / "before/mismatch.parquet").exists()
+
+    config = configure(audit={"draws": 100})
+    result = run_pipeline(config, run)
+    assert (result.skipped, result.ran) == (STAGES[:3], STAGES[3:])
+    run_pipeline(config, tmp_path / "whole")
+    for path in sorted((tmp_path / "whole").rglob("*.parquet")):
+        assert path.read_bytes() == (run / path.relative_to(tmp_path / "whole")).read_bytes(), path.name
