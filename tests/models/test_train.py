@@ -187,11 +187,14 @@ def test_gradients_accumulate_to_the_whole_batch(bert: Path, tmp_path: Path) -> 
     np.testing.assert_allclose(whole, parts, atol=1e-4)
 
 
-def test_training_resumes_and_ends_where_it_would_have(bert: Path, tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("lora", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["full", "lora"])
+def test_training_resumes_and_ends_where_it_would_have(
+    lora: bool, bert: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     """Interrupted after a checkpoint, dropout on: the resumed weights are those of an unbroken run."""
     from charm_rm.models import trainer
 
-    settings = replace(QUICK, dropout=True, epochs=3, save_every=4)
+    settings = replace(QUICK, dropout=True, epochs=3, save_every=4, lora=lora)
     straight = train(bert, tmp_path / "straight", settings=settings)
     original = trainer.PairTrainer.training_step
 

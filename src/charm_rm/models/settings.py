@@ -152,13 +152,15 @@ def summarise_rewards(
     n = clustered_size(correct, prompts)
     accuracy = float(correct.mean())
     low, high = wilson_interval(accuracy * n, n)
+    with np.errstate(invalid="ignore"):  # a model that diverged gives NaN, and its caller says so
+        loss = float(np.logaddexp(0.0, -difference).mean())
     return HeldOut(
         n=len(correct),
         n_prompts=len(np.unique(prompts)),
         accuracy=accuracy,
         ci_low=float(low),
         ci_high=float(high),
-        loss=float(np.logaddexp(0.0, -difference).mean()),
+        loss=loss,
     )
 
 

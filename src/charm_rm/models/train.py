@@ -68,10 +68,10 @@ def train_reward_model(
     from .pairs import encode_pairs, split_by_prompt
     from .trainer import build_trainer, calm
 
+    training = preferences
     if held_out is None:
         training, held_out = split_by_prompt(preferences, fraction=settings.eval_fraction, seed=settings.seed)
     else:
-        training = preferences
         _refuse_shared_prompts(training, held_out)
     provenance = _provenance(training, held_out, rm, settings)
     work = _Work.open(output, provenance["fingerprint"], resume=resume, force=force)
