@@ -48,3 +48,8 @@ def test_training_keys_and_defaults_are_those_of_the_trainer():
 
 def test_template_is_plain_yaml():
     assert set(yaml.safe_load(config_template())) <= set(Config.model_fields)
+
+
+def test_the_documentation_shows_the_template_as_it_is():
+    page = Path(__file__).resolve().parents[2] / "docs" / "pipeline.md"
+    assert config_template() in page.read_text(), "docs/pipeline.md is stale: paste what `charm init` writes"
