@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +116,9 @@ def _convert(source: Path, folder: Path) -> None:
     work = Path(tempfile.mkdtemp(dir=folder.parent))
     model.save_pretrained(work)
     transformers.AutoTokenizer.from_pretrained(source, gguf_file=gguf).save_pretrained(work)
-    if not folder.exists():
+    if folder.exists():
+        shutil.rmtree(work)
+    else:
         work.rename(folder)
 
 
