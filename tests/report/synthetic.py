@@ -247,12 +247,22 @@ def _evaluation(folder: Path, rng: np.random.Generator) -> None:
         for (name, subset), a in zip(subsets, base, strict=True)
     ]
     store.write_frame(pl.DataFrame(rows), folder / "evaluation" / "benchmarks.parquet")
+    metrics = {"spearman": 0.7, "kendall": 0.52, "mean_abs_mismatch": 0.12}
     alignment = pl.DataFrame(
-        {
-            "measure": ["spearman", "kendall", "mean |P̂ - P|"],
-            "before": [0.61, 0.44, 0.17],
-            "after": [0.70, 0.52, 0.12],
-        }
+        [
+            {
+                "metric": metric,
+                "n": 16,
+                "value": value,
+                "ci_low": value - 0.1,
+                "ci_high": value + 0.1,
+                "baseline_value": value - 0.05,
+                "difference": 0.05,
+                "diff_ci_low": -0.02,
+                "diff_ci_high": 0.12,
+            }
+            for metric, value in metrics.items()
+        ]
     )
     store.write_frame(alignment, folder / "evaluation" / "alignment.parquet")
     store.write_json({"rm": "model", "baseline": "rm", "seed": 0}, folder / "evaluation" / "evaluation.json")

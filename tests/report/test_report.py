@@ -15,6 +15,8 @@ import pytest
 from charm_rm import store
 from charm_rm.errors import OutputExists, SchemaError, UnreadableFile
 from charm_rm.report import write_report
+from charm_rm.report.gather import gather
+from charm_rm.report.summary import groups
 from report.synthetic import HOSTILE, build_run, names, write_audit
 
 
@@ -143,6 +145,31 @@ def test_a_plain_audit_directory_is_enough(tmp_path: Path) -> None:
     outline = Outline(write_report(tmp_path).read_text(encoding="utf-8"))
     ids = {a.get("id") for a in outline.named("section")}
     assert ids == {"ratings", "favour", "mismatch", "terms", "provenance"}
+
+
+def test_a_run_is_called_by_its_manifest_or_its_folder(tmp_path: Path) -> None:
+    for folder, called in ((tmp_path / ".audit.x1y2.part", "audit"), (tmp_path / "mine", "mine")):
+        run = build_run(folder, policies=names(2))
+        assert gather(run).name == called
+        store.write_json({"name": "simpo"}, run / "manifest.json", force=True)
+        assert gather(run).name == "simpo"
+
+
+def test_groups_by_hand(tmp_path: Path) -> None:
+    run = build_run(tmp_path / "run", policies=["r", "o", "x", "y"])
+    found = {g.name: g for g in groups(gather(run))}
+    assert {n: g.pairs for n, g in found.items()} == {
+        "Calibrated pair": 1,
+        "Calibrated policies": 3,
+        "Held-out policies": 1,
+        "All pairs": 6,
+    }
+    for stage in ("before", "after"):
+        rows = store.read_frame(run / stage / "mismatch.parquet").to_dicts()
+        held_out = [abs(r["mismatch"]) for r in rows if {r["policy"], r["reference"]} == {"x", "y"}]
+        assert getattr(found["Held-out policies"], stage) == pytest.approx(held_out[0])
+        mean = sum(abs(r["mismatch"]) for r in rows) / 6
+        assert getattr(found["All pairs"], stage) == pytest.approx(mean)
 
 
 def test_mismatch_alone_is_enough(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""The few kinds of chart the report draws, as Altair; they know rows and colours, not findings.
+"""The few kinds of chart the report draws, as Vega-Lite; they know rows and colours, not findings.
 
+Specifications are plain dictionaries: building them through Altair took several times as long as drawing them.
 Each mark names its tooltip by a key; the text itself stays outside Vega (see :mod:`.svg`).
 """
 
@@ -10,11 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import altair as alt
-
 from .svg import Drawing, draw
 from .theme import LIGHT, SCALE
 
+Spec = dict[str, Any]
 FONT = "Helvetica, Arial, sans-serif"
 
 
@@ -70,24 +70,25 @@ def interval_rows(rows: Sequence[Row], *, width: int, axis: str, zero: float | N
     """One line per row: a dot, its interval, and where it started (hollow) if it moved."""
     data, tips = _keyed(rows)
     y = _row_axis([r.name for r in rows], width)
-    scale = alt.Scale(domain=_span(rows, zero), nice=False, zero=False)
-    x = alt.X("value:Q", title=axis, scale=scale, axis=alt.Axis(tickCount=8 if width > 500 else 4))
-    base = alt.Chart(_ROWS)
-    layers: list[Any] = [] if zero is None else [_rule_at(zero)]
-    layers += [
-        base.mark_rule(aria=False, strokeWidth=2).encode(
-            x=alt.X("low:Q", scale=scale), x2="high:Q", y=y, color=_role()
+    scale = {"domain": _span(rows, zero), "nice": False, "zero": False}
+    x = _number("value", axis, scale=scale, ticks=8 if width > 500 else 4)
+    low, start = _number("low", axis, scale=scale), _number("start", axis, scale=scale)
+    hollow = {"size": 52, "strokeWidth": 1.6, "stroke": LIGHT["before"], "fill": LIGHT["card"], "opacity": 1}
+    layers = [
+        _layer("rule", {"x": low, "x2": {"field": "high"}, "y": y, "color": _ROLE}, strokeWidth=2),
+        _layer(
+            "rule",
+            {"x": start, "x2": {"field": "value"}, "y": y},
+            strokeWidth=1,
+            strokeDash=[2, 2],
+            color=LIGHT["before"],
         ),
-        base.mark_rule(aria=False, strokeWidth=1, strokeDash=[2, 2], color=LIGHT["before"]).encode(
-            x=alt.X("start:Q", scale=scale), x2="value:Q", y=y
-        ),
-        base.mark_point(
-            aria=False, size=52, strokeWidth=1.6, color=LIGHT["before"], fill=LIGHT["card"]
-        ).encode(x=alt.X("start:Q", scale=scale), y=y),
-        base.mark_circle(aria=False, size=58, opacity=1).encode(x=x, y=y, color=_role()),
-        _hover_band(base, y),
+        _layer("point", {"x": start, "y": y}, **hollow),
+        _layer("circle", {"x": x, "y": y, "color": _ROLE}, size=58, opacity=1),
+        _hover_band(y),
     ]
-    return _finish(alt.layer(*layers), data, tips, width=width, height={"step": _step(len(rows))})
+    rule = [] if zero is None else [_rule_at(zero, scale)]
+    return _finish({"layer": rule + layers}, data, tips, width=width, height={"step": _step(len(rows))})
 
 
 def stacked_rows(
@@ -99,24 +100,22 @@ def stacked_rows(
         for j, (name, counts, _) in enumerate(rows)
         for i, part in enumerate(parts)
     ]
-    colour = alt.Color(
-        "part:N",
-        scale=alt.Scale(domain=list(parts), range=[LIGHT[p] for p in parts]),
-        legend=alt.Legend(orient="top", title=None, direction="horizontal", symbolType="square"),
-    )
-    chart = (
-        alt.Chart(_ROWS)
-        .mark_bar(height={"band": 0.62})
-        .encode(
-            x=alt.X("sum(n):Q", title=axis, axis=alt.Axis(tickCount=8 if width > 500 else 4)),
-            y=_row_axis([r[0] for r in rows], width),
-            color=colour,
-            order="order:Q",
-            description="key:N",
-        )
-    )
+    colour = {
+        "field": "part",
+        "type": "nominal",
+        "scale": {"domain": list(parts), "range": [LIGHT[p] for p in parts]},
+        "legend": {"orient": "top", "title": None, "direction": "horizontal", "symbolType": "square"},
+    }
+    encoding = {
+        "x": _number("n", axis, ticks=8 if width > 500 else 4) | {"aggregate": "sum"},
+        "y": _row_axis([r[0] for r in rows], width),
+        "color": colour,
+        "order": {"field": "order", "type": "quantitative"},
+        "description": _KEY,
+    }
     tips = {f"k{j}": tip for j, (_, _, tip) in enumerate(rows)}
-    return _finish(chart, data, tips, width=width, height={"step": max(22, _step(len(rows)))})
+    bars = {"mark": {"type": "bar", "height": {"band": 0.62}}, "encoding": encoding}
+    return _finish(bars, data, tips, width=width, height={"step": max(22, _step(len(rows)))})
 
 
 def scatter(
@@ -124,129 +123,138 @@ def scatter(
 ) -> Drawing:
     """Points with intervals both ways, over lines; the ``labels`` points of lowest rank are named."""
     data, tips = _keyed(points)
-    base = alt.Chart(_ROWS)
     spans = [_extent(points, "x"), _extent(points, "y")]
-    ticks = 8 if width > 500 else 4
-    scales = [alt.Scale(domain=s, nice=False, zero=False) for s in spans]
-    ax = alt.X("x:Q", title=x, scale=scales[0], axis=alt.Axis(tickCount=ticks))
-    ay = alt.Y("y:Q", title=y, scale=scales[1], axis=alt.Axis(tickCount=6))
-    bar = {"aria": False, "strokeWidth": 1.1, "opacity": 0.5}
+    sx, sy = ({"domain": s, "nice": False, "zero": False} for s in spans)
+    at = {
+        "x": _number("x", x, scale=sx, ticks=8 if width > 500 else 4),
+        "y": _number("y", y, scale=sy, ticks=6),
+    }
+    across = at | {"x": _number("x_low", x, scale=sx), "x2": {"field": "x_high"}, "color": _ROLE}
+    upright = at | {"y": _number("y_low", y, scale=sy), "y2": {"field": "y_high"}, "color": _ROLE}
     layers = [
-        *(_line(one, spans).encode(x=ax, y=ay) for one in lines),
-        base.mark_rule(**bar).encode(x=alt.X("x_low:Q", scale=scales[0]), x2="x_high:Q", y=ay, color=_role()),
-        base.mark_rule(**bar).encode(x=ax, y=alt.Y("y_low:Q", scale=scales[1]), y2="y_high:Q", color=_role()),
-        base.mark_circle(aria=False, size=62, opacity=1).encode(x=ax, y=ay, color=_role()),
-        *(
-            one.encode(x=ax, y=ay)
-            for one in _labels(points, spans, plot=(width - 64, height - 48), count=labels)
-        ),
-        base.mark_circle(size=260, opacity=0.001, color=LIGHT["card"]).encode(
-            x=ax, y=ay, description="key:N"
-        ),
+        *(_line(one, spans) | {"encoding": at} for one in lines),
+        _layer("rule", across, strokeWidth=1.1, opacity=0.5),
+        _layer("rule", upright, strokeWidth=1.1, opacity=0.5),
+        _layer("circle", at | {"color": _ROLE}, size=62, opacity=1),
+        *_labels(points, spans, at, plot=(width - 64, height - 48), count=labels),
+        _hover("circle", at, size=260),
     ]
-    return _finish(alt.layer(*layers), data, tips, width=width, height=height)
+    return _finish({"layer": layers}, data, tips, width=width, height=height)
 
 
 def heat_map(tiles: Sequence[Tile], *, names: Sequence[str], cell: int, limit: float, legend: str) -> Drawing:
     """A square of cells on a diverging scale from -limit to limit, in steps that can be told apart."""
     data, tips = _keyed(tiles)
+    small = cell < 16
     axis = {
         "labelLimit": 190,
-        "labelFontSize": 9 if cell < 16 else 11,
+        "labelFontSize": 9 if small else 11,
         "domain": False,
         "title": None,
         "labelOverlap": False,
     }
-    colour = alt.Color(
-        "value:Q", scale=alt.Scale(type="quantize", domain=[-limit, limit], range=SCALE), legend=None
-    )
-    cells = (
-        alt.Chart(_ROWS)
-        .mark_rect(stroke=LIGHT["card"], strokeWidth=0.6 if cell < 16 else 1)
-        .encode(
-            x=alt.X(
-                "column:N",
-                scale=alt.Scale(domain=list(names)),
-                axis=alt.Axis(orient="top", labelAngle=-90, **axis),
-            ),
-            y=alt.Y("row:N", scale=alt.Scale(domain=list(names)), axis=alt.Axis(**axis)),
-            color=colour,
-            description="key:N",
-        )
-        .properties(width={"step": cell}, height={"step": cell})
-    )
-    chart = alt.vconcat(_colour_key(limit, legend, colour), cells, spacing=16)
-    return _finish(chart.resolve_scale(x="independent", y="independent"), data, tips)
+    place = {"type": "nominal", "scale": {"domain": list(names)}}
+    colour = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"type": "quantize", "domain": [-limit, limit], "range": SCALE},
+        "legend": None,
+    }
+    cells = {
+        "width": {"step": cell},
+        "height": {"step": cell},
+        "mark": {"type": "rect", "stroke": LIGHT["card"], "strokeWidth": 0.6 if small else 1},
+        "encoding": {
+            "x": place | {"field": "column", "axis": axis | {"orient": "top", "labelAngle": -90}},
+            "y": place | {"field": "row", "axis": axis},
+            "color": colour,
+            "description": _KEY,
+        },
+    }
+    chart = {
+        "data": {"name": "rows"},
+        "vconcat": [_colour_key(limit, legend, colour), cells],
+        "spacing": 16,
+        "resolve": {"scale": {"x": "independent", "y": "independent"}},
+    }
+    return _finish(chart, data, tips)
 
 
 # --- parts --------------------------------------------------------------------------------------
 
+_ROLES = ("over", "under", "even", "accent")
+_ROLE: Spec = {
+    "field": "role",
+    "type": "nominal",
+    "scale": {"domain": list(_ROLES), "range": [LIGHT[r] for r in _ROLES]},
+    "legend": None,
+}
+_KEY: Spec = {"field": "key", "type": "nominal"}
+_SIGNED = "datum.value === 0 ? '0' : replace(format(datum.value, '+.2~f'), '-', '\u2212')"
 
-_ROWS = alt.NamedData(name="rows")  # named, for Altair copies data again with every layer
 
-
-def _keyed(rows: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _keyed(rows: Sequence[Any]) -> tuple[list[Spec], dict[str, str]]:
     """Rows as chart data, each under a key, and the tooltips by key."""
     values = [{k: v for k, v in vars(r).items() if k != "tip"} | {"key": f"k{i}"} for i, r in enumerate(rows)]
     return values, {f"k{i}": r.tip for i, r in enumerate(rows)}
 
 
-def _role() -> alt.Color:
-    roles = ["over", "under", "even", "accent"]
-    return alt.Color("role:N", scale=alt.Scale(domain=roles, range=[LIGHT[r] for r in roles]), legend=None)
+def _layer(mark: str, encoding: Spec, **properties: Any) -> Spec:
+    """A layer that says nothing to screen readers: one hover layer speaks for all."""
+    return {"mark": {"type": mark, "aria": False} | properties, "encoding": encoding}
 
 
-def _row_axis(names: Sequence[str], width: int) -> alt.Y:
-    axis = alt.Axis(
-        title=None, labelLimit=250 if width > 500 else 132, domain=False, labelPadding=8, labelOverlap=False
-    )
-    return alt.Y("name:N", scale=alt.Scale(domain=list(dict.fromkeys(names))), axis=axis)
+def _hover(mark: str, encoding: Spec, **properties: Any) -> Spec:
+    """An invisible layer that carries the tooltips: larger than what is seen, so that it needs no aim."""
+    look = {"type": mark, "opacity": 0.001, "color": LIGHT["card"]}
+    return {"mark": look | properties, "encoding": encoding | {"description": _KEY}}
 
 
-_SIGNED = "datum.value === 0 ? '0' : replace(format(datum.value, '+.2~f'), '-', '\u2212')"
+def _hover_band(y: Spec) -> Spec:
+    return _hover("bar", {"x": {"value": 0}, "x2": {"value": "width"}, "y": y}, height={"band": 1})
 
 
-def _colour_key(limit: float, title: str, colour: alt.Color) -> Any:
+def _number(field: str, title: str, *, scale: Spec | None = None, ticks: int | None = None) -> Spec:
+    channel: Spec = {"field": field, "type": "quantitative", "title": title}
+    channel |= {"scale": scale} if scale else {}
+    return channel | ({"axis": {"tickCount": ticks}} if ticks else {})
+
+
+def _row_axis(names: Sequence[str], width: int) -> Spec:
+    axis = {"title": None, "labelLimit": 250 if width > 500 else 132, "domain": False, "labelPadding": 8}
+    scale = {"domain": list(dict.fromkeys(names))}
+    return {"field": "name", "type": "nominal", "scale": scale, "axis": axis | {"labelOverlap": False}}
+
+
+def _colour_key(limit: float, title: str, colour: Spec) -> Spec:
     """The strip that says which colour stands for which value."""
     step = 2 * limit / len(SCALE)
     edges = [-limit + i * step for i in range(len(SCALE) + 1)]
     values = [{"low": a, "high": b, "value": (a + b) / 2} for a, b in pairwise(edges)]
-    axis = alt.Axis(
-        title=None,
-        values=[-limit, -limit / 2, 0, limit / 2, limit],
-        labelExpr=_SIGNED,
-        grid=False,
-        domain=False,
-    )
-    return (
-        alt.Chart(alt.InlineData(values=values))
-        .mark_rect(aria=False)
-        .encode(
-            x=alt.X("low:Q", scale=alt.Scale(domain=[-limit, limit], nice=False), axis=axis),
-            x2="high:Q",
-            color=colour,
-        )
-        .properties(
-            width=240,
-            height=10,
-            title=alt.TitleParams(title, anchor="start", fontSize=12, fontWeight="normal", offset=6),
-        )
-    )
+    axis = {"title": None, "values": [-limit, -limit / 2, 0, limit / 2, limit], "labelExpr": _SIGNED}
+    x = {"field": "low", "type": "quantitative", "scale": {"domain": [-limit, limit], "nice": False}}
+    return {
+        "data": {"values": values},
+        "width": 240,
+        "height": 10,
+        "title": {"text": title, "anchor": "start", "fontSize": 12, "fontWeight": "normal", "offset": 6},
+        **_layer(
+            "rect",
+            {
+                "x": x | {"axis": axis | {"grid": False, "domain": False}},
+                "x2": {"field": "high"},
+                "color": colour,
+            },
+        ),
+    }
 
 
-def _hover_band(base: alt.Chart, y: alt.Y) -> Any:
-    """An invisible bar over the whole row: the tooltip needs no aim."""
-    return base.mark_bar(opacity=0.001, color=LIGHT["card"], height={"band": 1}).encode(
-        x=alt.value(0), x2=alt.value("width"), y=y, description="key:N"
-    )
+def _rule_at(x: float, scale: Spec) -> Spec:
+    at = {"field": "at", "type": "quantitative", "scale": scale}
+    return {"data": {"values": [{"at": x}]}} | _layer("rule", {"x": at}, color=LIGHT["axis"])
 
 
-def _rule_at(x: float) -> Any:
-    data = alt.InlineData(values=[{"at": x}])
-    return alt.Chart(data).mark_rule(aria=False, color=LIGHT["axis"]).encode(x="at:Q")
-
-
-def _line(line: Line, spans: Sequence[list[float]]) -> Any:
+def _line(line: Line, spans: Sequence[list[float]]) -> Spec:
     """The line clipped to the plot, so that it stretches no axis."""
     (x0, x1), (y0, y1) = line.x, line.y
     slope = (y1 - y0) / (x1 - x0) if x1 != x0 else 0.0
@@ -255,14 +263,12 @@ def _line(line: Line, spans: Sequence[list[float]]) -> Any:
         across = sorted(x0 + (y - y0) / slope for y in spans[1])
         ends = [max(ends[0], across[0]), min(ends[1], across[1])]
     if ends[0] >= ends[1]:
-        ends = [spans[0][0]] * 2
+        ends = []
     values = [{"x": x, "y": y0 + slope * (x - x0)} for x in ends]
-    return alt.Chart(alt.InlineData(values=values)).mark_line(
-        aria=False,
-        color=LIGHT["axis" if line.dashed else "accent"],
-        strokeWidth=1.2 if line.dashed else 2,
-        **({"strokeDash": [4, 4]} if line.dashed else {}),
-    )
+    look = {"color": LIGHT["axis"], "strokeWidth": 1.2, "strokeDash": [4, 4]}
+    if not line.dashed:
+        look = {"color": LIGHT["accent"], "strokeWidth": 2}
+    return {"data": {"values": values}} | _layer("line", {}, **look)
 
 
 def _step(n: int) -> int:
@@ -285,21 +291,23 @@ def _extent(points: Sequence[Point], axis: str) -> list[float]:
 
 
 def _labels(
-    points: Sequence[Point], spans: Sequence[list[float]], *, plot: tuple[int, int], count: int
-) -> list[Any]:
+    points: Sequence[Point], spans: Sequence[list[float]], at: Spec, *, plot: tuple[int, int], count: int
+) -> list[Spec]:
     """Name the points of lowest rank wherever a name fits without covering a point, a bar or another name."""
     boxes = [_pixels(p, spans, plot) for p in points]
     taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y, *_ in boxes]
     taken += [(left, y - 1, right, y + 1) for _, y, left, _, right, _ in boxes]
     taken += [(x - 1, top, x + 1, bottom) for x, _, _, top, _, bottom in boxes]
-    layers: list[Any] = []
+    layers: list[Spec] = []
     for point, box in sorted(zip(points, boxes, strict=True), key=lambda pair: pair[0].rank)[:count]:
         name = point.name if len(point.name) <= 28 else point.name[:27] + "…"
         for align, baseline, dx, dy, text in _places(box, width=6.2 * len(name), height=13):
             inside = text[0] >= 0 and text[2] <= plot[0] and text[1] >= 0 and text[3] <= plot[1]
             if inside and not any(_overlap(text, other) for other in taken):
                 taken.append(text)
-                layers.append(_label(replace(point, name=name), align, baseline, dx, dy))
+                layers.extend(
+                    _label(replace(point, name=name), at, align=align, baseline=baseline, dx=dx, dy=dy)
+                )
                 break
     return layers
 
@@ -342,33 +350,41 @@ def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def _label(point: Point, align: str, baseline: str, dx: float, dy: float) -> Any:
-    data = alt.InlineData(values=[{"x": point.x, "y": point.y, "name": point.name}])
-    mark = alt.Chart(data).mark_text(
-        aria=False, align=align, baseline=baseline, dx=dx, dy=dy, fontSize=11, color=LIGHT["ink"], limit=0
-    )
-    return mark.encode(text="name:N")
+def _label(point: Point, at: Spec, **place: Any) -> list[Spec]:
+    """A name, over a halo that keeps it legible where a line passes behind."""
+    data = {"values": [{"x": point.x, "y": point.y, "name": point.name}]}
+    encoding = at | {"text": {"field": "name", "type": "nominal"}}
+    look = {"fontSize": 11, "limit": 0, **place}
+    halo = {"stroke": LIGHT["card"], "strokeWidth": 4, "color": LIGHT["card"]}
+    return [{"data": data} | _layer("text", encoding, **look, **c) for c in (halo, {"color": LIGHT["ink"]})]
 
 
 def _finish(
-    chart: Any, data: list[dict[str, Any]], tips: dict[str, str], *, width: int = 0, height: Any = None
+    chart: Spec, data: list[Spec], tips: dict[str, str], *, width: int = 0, height: Any = None
 ) -> Drawing:
-    """Apply the house style; with a ``width`` the drawing, axes and all, is that wide."""
+    """Add data and house style; with a ``width`` the drawing, axes and all, is that wide."""
     if width:
-        fit = alt.AutoSizeParams(type="fit" if isinstance(height, int) else "fit-x", contains="padding")
-        chart = chart.properties(width=width, height=height, autosize=fit)
-    text = {"labelColor": LIGHT["ink"], "titleColor": LIGHT["muted"], "labelFontSize": 11.5}
-    axis = {
+        fit = {"type": "fit" if isinstance(height, int) else "fit-x", "contains": "padding"}
+        chart = {"width": width, "height": height, "autosize": fit} | chart
+    house = {"data": {"name": "rows"}, "datasets": {"rows": data}, "padding": 4, "background": LIGHT["card"]}
+    return draw({"$schema": _SCHEMA} | house | chart | {"config": _CONFIG}, tips)
+
+
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+_TEXT: Spec = {"labelColor": LIGHT["ink"], "titleColor": LIGHT["muted"], "labelFontSize": 11.5}
+_CONFIG: Spec = {
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        **_TEXT,
         "gridColor": LIGHT["grid"],
         "domainColor": LIGHT["rule"],
         "ticks": False,
         "titleFontWeight": "normal",
-    }
-    chart = chart.properties(padding=4, background=LIGHT["card"]).configure(
-        font=FONT,
-        view=alt.ViewConfig(stroke=None),
-        axis=alt.AxisConfig(**text, **axis, titleFontSize=12, labelPadding=6, titlePadding=10),
-        legend=alt.LegendConfig(**text),
-        title=alt.TitleConfig(color=LIGHT["muted"]),
-    )
-    return draw(chart.to_dict(validate=False) | {"datasets": {"rows": data}}, tips)
+        "titleFontSize": 12,
+        "labelPadding": 6,
+        "titlePadding": 10,
+    },
+    "legend": _TEXT,
+    "title": {"color": LIGHT["muted"]},
+}

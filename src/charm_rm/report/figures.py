@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any
 
 import polars as pl
-from altair.utils.schemapi import debug_mode
 
 from .charts import Line, Point, Row, Tile, heat_map, interval_rows, scatter, stacked_rows
 from .gather import Audited, Findings
@@ -32,12 +31,8 @@ class Figure:
 
 
 def draw_figures(findings: Findings) -> dict[str, Figure]:
-    """Every figure that the findings allow, by key.
-
-    Altair's validation of every part against its schema takes most of the time and tells users nothing.
-    """
-    with debug_mode(False):
-        return {f.key: f for f in chain.from_iterable(maker(findings) for maker in _MAKERS)}
+    """Every figure that the findings allow, by key."""
+    return {f.key: f for f in chain.from_iterable(maker(findings) for maker in _MAKERS)}
 
 
 # --- policies -----------------------------------------------------------------------------------
@@ -123,9 +118,7 @@ def _favour_figure(findings: Findings) -> Iterator[Figure]:
     if moved:
         yield _both(
             "favour_after",
-            lambda w: interval_rows(
-                _ends(moved), width=w, axis="favour, Elo points: before (hollow) and after"
-            ),
+            lambda w: interval_rows(_ends(moved), width=w, axis="favour, Elo points"),
             f"Favour of {len(moved)} policies before and after calibration, in Elo points.",
         )
 

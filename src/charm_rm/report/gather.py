@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,8 +78,9 @@ def gather(directory: str | Path) -> Findings:
     directory = Path(directory)
     offsets = _noun(Offsets, directory / "offsets.parquet")
     ratings = _noun(Ratings, directory / "ratings.parquet")
+    manifest = _mapping(directory / "manifest.json")
     return Findings(
-        name=clean(directory.resolve().name),
+        name=_name(directory, manifest),
         before=_first_audit(directory),
         after=_audited(directory / "after"),
         ratings=ratings.frame if ratings else None,
@@ -90,8 +92,15 @@ def gather(directory: str | Path) -> Findings:
         benchmarks=_frame(directory / "evaluation" / "benchmarks.parquet"),
         alignment=_frame(directory / "evaluation" / "alignment.parquet"),
         evaluation=_mapping(directory / "evaluation" / "evaluation.json"),
-        manifest=_mapping(directory / "manifest.json"),
+        manifest=manifest,
     )
+
+
+def _name(directory: Path, manifest: Mapping[str, Any]) -> str:
+    """What the run is called; a folder still being written (see store) by what it will be called."""
+    folder = directory.resolve().name
+    unfinished = re.fullmatch(r"\.(.+)\.[^.]+\.part", folder)
+    return clean(manifest.get("name") or (unfinished[1] if unfinished else folder))
 
 
 def _first_audit(directory: Path) -> Audited:

@@ -134,6 +134,26 @@ def benchmark_listing(findings: Findings) -> Listing | None:
     return _listing("benchmarks", "Benchmark accuracies", frame, columns)
 
 
+def alignment_listing(findings: Findings) -> Listing | None:
+    """How the scores agree with human ratings over policies, and how the baseline's did."""
+    frame = findings.alignment
+    if frame is None or not {"metric", "value"} <= set(frame.columns):
+        return plain_listing("alignment", "Alignment with human ratings", frame)
+    columns: dict[str, Cell] = {
+        "Metric": _text("metric"),
+        "n": _number("n", 0),
+        "Value": _number("value"),
+        "95 % CI": _interval("ci_low", "ci_high", signed=False),
+    }
+    if "difference" in frame.columns and frame["difference"].is_not_null().any():
+        columns |= {
+            "Baseline": _number("baseline_value"),
+            "Difference": _number("difference", signed=True),
+            "95 % CI of difference": _interval("diff_ci_low", "diff_ci_high"),
+        }
+    return _listing("alignment", "Alignment with human ratings", frame, columns)
+
+
 def plain_listing(key: str, caption: str, frame: pl.DataFrame | None) -> Listing | None:
     """A small table as it is, whatever its columns."""
     if frame is None:

@@ -110,7 +110,7 @@ def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
         "residuals": listings.residuals_listing(findings),
         "ledger": listings.plain_listing("ledger", "Label ledger", findings.ledger),
         "benchmarks": listings.benchmark_listing(findings),
-        "alignment": listings.plain_listing("alignment", "Alignment with human ratings", findings.alignment),
+        "alignment": listings.alignment_listing(findings),
     }
 
 

@@ -201,7 +201,17 @@ def _mismatch_tile(findings: Findings) -> tuple[str, str, str]:
     value = number(everything.before) + (
         f" → {number(everything.after)}" if everything.after is not None else ""
     )
-    return "Mean |P̂ − P|", value, f"{count(everything.pairs, 'pair')}"
+    return (
+        "Mean |P̂ − P|",
+        value,
+        f"{_mean_interval(findings.before)} {count(everything.pairs, 'pair')}".strip(),
+    )
+
+
+def _mean_interval(audited: Audited) -> str:
+    """The audit's own interval of the mean over all pairs, where it gives one."""
+    found = audited.details.get("summary", {}).get("mean_abs_mismatch")
+    return interval(found.get("ci_low"), found.get("ci_high")) if isinstance(found, Mapping) else ""
 
 
 def _rank_tile(findings: Findings) -> tuple[str, str, str] | None:
