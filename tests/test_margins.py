@@ -114,8 +114,7 @@ def test_score_matrix_marks_what_is_missing() -> None:
 
 
 def tallied(values: np.ndarray, draws: int) -> m.Tally:
-    matrix = m.ScoreMatrix(tuple(map(str, range(len(values)))), tuple(POLICIES[: values.shape[1]]), values)
-    paired = m.ScoreMargins(matrix, m.all_pairs(values.shape[1]))
+    paired = m.ScoreMargins(tuple(POLICIES[: values.shape[1]]), m.all_pairs(values.shape[1]), values.T)
     return m.tally_margins(
         paired, drawn=draw_prompt_weights(len(values), draws=draws, rng=np.random.default_rng(1))
     )

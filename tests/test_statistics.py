@@ -31,7 +31,7 @@ def test_soft_outcomes_become_hard_as_temperature_falls() -> None:
 def test_bootstrap_of_binary_outcomes_is_jeffreys_beta() -> None:
     """The draws' quantiles are those of Beta(wins + 1/2, losses + 1/2): the interval the docstring promises."""
     wins, n = 7, 10
-    outcomes = np.array([[1.0]] * wins + [[0.0]] * (n - wins))
+    outcomes = np.array([[1.0] * wins + [0.0] * (n - wins)])
     drawn = s.draw_prompt_weights(n, draws=40_000, rng=np.random.default_rng(0))
     rates = s.weighted_win_rates(outcomes, drawn)[:, 0]
     beta = stats.beta(wins + 0.5, n - wins + 0.5)
@@ -44,7 +44,7 @@ def test_bootstrap_of_binary_outcomes_is_jeffreys_beta() -> None:
 def test_interval_covers_the_truth_about_95_times_in_100(n: int, p: float) -> None:
     rng = np.random.default_rng(1)
     trials = 400
-    outcomes = (rng.random((n, trials)) < p).astype(float)
+    outcomes = (rng.random((trials, n)) < p).astype(float)
     drawn = s.draw_prompt_weights(n, draws=1000, rng=rng)
     low, high = s.percentile_interval(s.weighted_win_rates(outcomes, drawn))
     assert 0.90 <= np.mean((low <= p) & (p <= high)) <= 0.99
@@ -52,9 +52,9 @@ def test_interval_covers_the_truth_about_95_times_in_100(n: int, p: float) -> No
 
 def test_missing_prompts_are_left_out_of_the_weights() -> None:
     drawn = s.draw_prompt_weights(4, draws=50, rng=np.random.default_rng(0))
-    full = np.array([[1.0], [0.0], [0.5], [np.nan]])
+    full = np.array([[1.0, 0.0, 0.5, np.nan]])
     some = s.PromptWeights(drawn.weights[:, :3], drawn.pseudo_wins, drawn.pseudo_losses)
-    np.testing.assert_allclose(s.weighted_win_rates(full, drawn), s.weighted_win_rates(full[:3], some))
+    np.testing.assert_allclose(s.weighted_win_rates(full, drawn), s.weighted_win_rates(full[:, :3], some))
 
 
 def test_variance_is_never_zero() -> None:

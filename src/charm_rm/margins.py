@@ -7,12 +7,13 @@ by block, and :func:`tally_margins` reads each block once, whatever is asked of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy import sparse
 
 from .errors import NoOverlap, UnknownPolicy, did_you_mean, listing
 from .statistics import (
@@ -21,6 +22,7 @@ from .statistics import (
     TieRule,
     hard_outcomes,
     soft_outcomes,
+    tie_credit,
     weighted_win_rates,
     win_rate_variance,
 )
@@ -92,7 +94,10 @@ def reference_pairs(policies: Sequence[str], references: Sequence[str]) -> IntAr
 
 
 class PairedMargins(Protocol):
-    """Margins of ``pairs`` (m, 2: policy, reference) by prompt, given in blocks of pairs."""
+    """Margins of ``pairs`` (m, 2: policy, reference) by prompt, given in blocks of pairs.
+
+    A block has one row per pair, so that sums over prompts run along memory.
+    """
 
     @property
     def policies(self) -> tuple[str, ...]: ...
@@ -102,33 +107,32 @@ class PairedMargins(Protocol):
     def pairs(self) -> IntArray: ...
 
     def block(self, start: int, stop: int) -> FloatArray:
-        """(n_prompts, stop - start) margins, NaN where a side is missing."""
+        """(stop - start, n_prompts) margins, NaN where a side is missing."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreMargins:
-    """s_policy - s_reference, computed from a score matrix block by block."""
+    """s_policy - s_reference, computed from (K, n_prompts) scores block by block."""
 
-    scores: ScoreMatrix
+    policies: tuple[str, ...]
     pairs: IntArray
-
-    @property
-    def policies(self) -> tuple[str, ...]:
-        return self.scores.policies
+    scores: FloatArray
 
     @property
     def n_prompts(self) -> int:
-        return len(self.scores.prompts)
+        return int(self.scores.shape[1])
 
     def block(self, start: int, stop: int) -> FloatArray:
         left, right = self.pairs[start:stop].T
-        return self.scores.values[:, left] - self.scores.values[:, right]
+        margins: FloatArray = self.scores[left]
+        margins -= self.scores[right]
+        return margins
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedMargins:
-    """Margins as judged, held as a dense (n_prompts, m) array."""
+    """Margins as judged, held as a dense (m, n_prompts) array."""
 
     policies: tuple[str, ...]
     pairs: IntArray
@@ -136,10 +140,10 @@ class JudgedMargins:
 
     @property
     def n_prompts(self) -> int:
-        return int(self.values.shape[0])
+        return int(self.values.shape[1])
 
     def block(self, start: int, stop: int) -> FloatArray:
-        return self.values[:, start:stop]
+        return self.values[start:stop]
 
 
 def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None = None) -> PairedMargins:
@@ -169,7 +173,7 @@ def margins_from_scores(scores: Scores, *, references: Sequence[str] | None = No
     matrix = score_matrix(scores)
     paired = _pair_scores(scores, references)
     frames = [
-        pl.DataFrame({"prompt_id": list(matrix.prompts), "margin": paired.block(j, j + 1)[:, 0]})
+        pl.DataFrame({"prompt_id": list(matrix.prompts), "margin": paired.block(j, j + 1)[0]})
         .with_columns(
             pl.lit(matrix.policies[k]).alias("policy"), pl.lit(matrix.policies[r]).alias("reference")
         )
@@ -181,9 +185,9 @@ def margins_from_scores(scores: Scores, *, references: Sequence[str] | None = No
 
 def _pair_scores(scores: Scores, references: Sequence[str] | None) -> ScoreMargins:
     matrix = score_matrix(scores)
-    if references is None:
-        return ScoreMargins(matrix, all_pairs(len(matrix.policies)))
-    return ScoreMargins(matrix, reference_pairs(matrix.policies, references))
+    names = matrix.policies
+    pairs = all_pairs(len(names)) if references is None else reference_pairs(names, references)
+    return ScoreMargins(names, pairs, np.ascontiguousarray(matrix.values.T))
 
 
 def _pair_judgements(margins: Margins, references: Sequence[str] | None) -> JudgedMargins:
@@ -209,8 +213,8 @@ def _pair_judgements(margins: Margins, references: Sequence[str] | None) -> Judg
     pairs = frame.select("k", "r").unique().sort("k", "r").with_row_index("pair")
     frame = frame.join(pairs, on=["k", "r"])
     rows, prompts = _codes(frame["prompt_id"])
-    values = np.full((len(prompts), pairs.height), np.nan)
-    values[rows, frame["pair"].to_numpy()] = frame["margin"].to_numpy()
+    values = np.full((pairs.height, len(prompts)), np.nan)
+    values[frame["pair"].to_numpy(), rows] = frame["margin"].to_numpy()
     return JudgedMargins(policies, pairs.select("k", "r").to_numpy().astype(np.int64), values)
 
 
@@ -329,48 +333,46 @@ def tally_margins(
     Raises:
         NoOverlap: no pair shares a prompt.
     """
-    blocks = [
-        _tally_block(paired, start, stop, ties=ties, temperature=temperature, drawn=drawn)
-        for start, stop in _blocks(paired)
-    ]
-    n = np.concatenate([b.n for b in blocks])
-    kept = n > 0
-    if not kept.any():
+    influence = np.zeros((len(paired.policies), paired.n_prompts))
+    counted, draws = [], []
+    for start, stop in _blocks(paired):
+        outcomes, counts = _count_block(paired.block(start, stop), ties=ties, temperature=temperature)
+        rate = counts.total / np.maximum(counts.n, 1)
+        influence += _influence(outcomes, rate, paired.pairs[start:stop], len(influence))
+        counted.append(counts)
+        if drawn is not None:
+            draws.append(weighted_win_rates(outcomes, drawn))
+    found = _Counts(*(np.concatenate(parts) for parts in zip(*map(astuple, counted), strict=True)))
+    if not found.n.any():
         raise NoOverlap(
             "no two policies share a prompt", mend="score the same prompts for every policy (check prompt_id)"
         )
-    total, squares, count_ties, soft = (
-        np.concatenate([getattr(b, name) for b in blocks])[kept]
-        for name in ("total", "squares", "ties", "soft")
-    )
-    n = n[kept]
-    influence = sum((b.influence for b in blocks), np.zeros((paired.n_prompts, len(paired.policies))))
-    draws = (
-        None if drawn is None else np.concatenate([b.draws for b in blocks if b.draws is not None], axis=1)
-    )
-    return Tally(
+    n = np.maximum(found.n, 1)
+    tally = Tally(
         policies=paired.policies,
-        pairs=paired.pairs[kept],
-        n=n,
-        win_rate=total / n,
-        std_err=np.sqrt(win_rate_variance(n, total, squares)),
-        wins=total - (0.5 * count_ties if ties == "half" else 0.0),
-        ties=count_ties,
-        win_rate_soft=soft / n,
-        win_rate_draws=None if draws is None else draws[:, kept],
-        score_covariance=influence.T @ influence,
+        pairs=paired.pairs,
+        n=found.n,
+        win_rate=found.total / n,
+        std_err=np.sqrt(win_rate_variance(found.n, found.total, found.squares)),
+        wins=found.wins,
+        ties=found.ties,
+        win_rate_soft=found.soft / n,
+        win_rate_draws=np.concatenate(draws, axis=1) if draws else None,
+        score_covariance=influence @ influence.T,
     )
+    return tally if found.n.all() else tally.subset(found.n > 0)
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _Counts:
+    """Counts of a block, by pair: prompts, Σ outcomes, Σ outcomes², wins, ties, Σ soft outcomes."""
+
     n: FloatArray
     total: FloatArray
     squares: FloatArray
+    wins: FloatArray
     ties: FloatArray
     soft: FloatArray
-    influence: FloatArray
-    draws: FloatArray | None
 
 
 def _blocks(paired: PairedMargins) -> Iterator[tuple[int, int]]:
@@ -379,36 +381,29 @@ def _blocks(paired: PairedMargins) -> Iterator[tuple[int, int]]:
         yield start, min(start + size, len(paired.pairs))
 
 
-def _tally_block(
-    paired: PairedMargins,
-    start: int,
-    stop: int,
-    *,
-    ties: TieRule,
-    temperature: float,
-    drawn: PromptWeights | None,
-) -> _Block:
-    margins = paired.block(start, stop)
-    outcomes = hard_outcomes(margins, ties=ties)
-    missing = np.isnan(margins)
-    n = (~missing).sum(axis=0).astype(np.float64)
-    total = np.nansum(outcomes, axis=0)
-    residual = np.where(missing, 0.0, outcomes - total / np.maximum(n, 1))
-    return _Block(
-        n=n,
+def _count_block(margins: FloatArray, *, ties: TieRule, temperature: float) -> tuple[FloatArray, _Counts]:
+    """Hard outcomes of a block, and its counts."""
+    outcomes, credit = hard_outcomes(margins, ties=ties), tie_credit(ties)
+    total, tied = np.nansum(outcomes, axis=1), np.count_nonzero(margins == 0, axis=1).astype(np.float64)
+    wins = total - credit * tied
+    return outcomes, _Counts(
+        n=np.count_nonzero(~np.isnan(margins), axis=1).astype(np.float64),
         total=total,
-        squares=np.nansum(outcomes**2, axis=0),
-        ties=(margins == 0).sum(axis=0).astype(np.float64),
-        soft=np.nansum(soft_outcomes(margins, temperature=temperature), axis=0),
-        influence=residual @ _incidence(paired.pairs[start:stop], len(paired.policies)),
-        draws=None if drawn is None else weighted_win_rates(outcomes, drawn),
+        squares=wins + credit**2 * tied,
+        wins=wins,
+        ties=tied,
+        soft=np.nansum(soft_outcomes(margins, temperature=temperature), axis=1),
     )
 
 
-def _incidence(pairs: IntArray, n_policies: int) -> FloatArray:
+def _influence(outcomes: FloatArray, rate: FloatArray, pairs: IntArray, n_policies: int) -> FloatArray:
+    """(K, n_prompts): by how much each prompt's wins of a policy exceed what its win rates say."""
+    excess = np.nan_to_num(outcomes - rate[:, None], copy=False)
+    return np.asarray(_incidence(pairs, n_policies).T @ excess)
+
+
+def _incidence(pairs: IntArray, n_policies: int) -> sparse.csr_array:
     """(m, K): +1 for the policy of a pair, -1 for its reference."""
-    matrix = np.zeros((len(pairs), n_policies))
-    rows = np.arange(len(pairs))
-    matrix[rows, pairs[:, 0]] = 1.0
-    matrix[rows, pairs[:, 1]] = -1.0
-    return matrix
+    rows = np.tile(np.arange(len(pairs)), 2)
+    signs = np.repeat([1.0, -1.0], len(pairs))
+    return sparse.csr_array((signs, (rows, pairs.T.ravel())), shape=(len(pairs), n_policies))

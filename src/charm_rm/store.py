@@ -14,7 +14,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -200,7 +200,7 @@ def _read_json_rows(path: Path) -> pl.DataFrame:
     return pl.DataFrame(read_json(path), infer_schema_length=None)
 
 
-_READERS = {
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
     ".csv": _read_csv,
     ".jsonl": lambda p: pl.read_ndjson(p, infer_schema_length=None),

@@ -59,7 +59,7 @@ def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def output_option(
     default: str | None = None, *, required: bool = False, what: str = "Where to write."
-) -> Any:
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The ``-o/--output PATH`` option."""
     return click.option(
         "-o",
@@ -134,8 +134,8 @@ def print_frame(
     for name, dtype in frame.schema.items():
         numeric = dtype.is_numeric() or name in ("95 % CI", "q")
         table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
-    cut = limit is not None and limit > 0 and frame.height > limit + tail
-    head = frame.head(limit) if cut else frame
+    shown = limit if limit and frame.height > limit + tail else frame.height
+    head, cut = frame.head(shown), shown < frame.height
     for row in head.iter_rows():
         table.add_row(*[escape(_cell(v, digits)) for v in row])
     if cut:

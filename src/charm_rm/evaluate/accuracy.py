@@ -253,7 +253,7 @@ def _group_draws(
         codes, size = _prompt_codes(benchmark, items)
         drawn = draw_prompt_weights(size, draws=draws, rng=rng)
         by_item = replace(drawn, weights=drawn.weights[:, codes])
-        rates += weighted_win_rates(values[items][:, None], by_item)[:, 0]
+        rates += weighted_win_rates(values[items][None, :], by_item)[:, 0]
     return rates / len(groups)
 
 

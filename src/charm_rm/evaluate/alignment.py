@@ -23,9 +23,9 @@ from ..ratings import match_ratings
 from ..statistics import (
     FloatArray,
     PromptWeights,
+    basic_interval,
     draw_prompt_weights,
     kendall,
-    percentile_interval,
     spearman,
 )
 from ..tables import Ratings, Scores
@@ -142,24 +142,18 @@ def _measure(
 def _row(metric: str, n: int, mine: _Measured, theirs: _Measured | None) -> dict[str, Any]:
     low, high = METRICS[metric]
     value, draws = mine.value[metric], mine.draws[metric]
-    ends = basic_interval(value, draws, low=low, high=high)
+    ends = _ends(value, draws, low, high)
     row = {"metric": metric, "n": n, "value": value, "ci_low": ends[0], "ci_high": ends[1]}
     if theirs is None:
         return row | {name: None for name in _FLOATS if name not in row}
     gap, width = value - theirs.value[metric], high - low
-    ends = basic_interval(gap, draws - theirs.draws[metric], low=-width, high=width)
+    ends = _ends(gap, draws - theirs.draws[metric], -width, width)
     row |= {"baseline_value": theirs.value[metric], "difference": gap}
     return row | {"diff_ci_low": ends[0], "diff_ci_high": ends[1]}
 
 
-def basic_interval(
-    value: float, draws: FloatArray, *, low: float, high: float
-) -> tuple[float | None, float | None]:
-    """Basic 95 % bootstrap interval, 2·value - (upper, lower quantile), cut to the range of the figure."""
-    if draws.size == 0:
-        return None, None
-    lower, upper = percentile_interval(draws)
-    return float(np.clip(2 * value - upper, low, high)), float(np.clip(2 * value - lower, low, high))
+def _ends(value: float, draws: FloatArray, low: float, high: float) -> tuple[float | None, float | None]:
+    return basic_interval(value, draws, low=low, high=high) if draws.size else (None, None)
 
 
 def _only(scores: Scores, policies: set[str]) -> Scores:

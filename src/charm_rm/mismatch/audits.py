@@ -17,10 +17,9 @@ from ..ratings import Aliases, match_ratings
 from ..statistics import (
     FloatArray,
     TieRule,
+    basic_estimate,
     draw_prompt_weights,
-    estimate_from_draws,
     kendall,
-    percentile_interval,
     spearman,
 )
 from ..store import save, write_json
@@ -175,7 +174,12 @@ def _audit(
         else _tally(source, draws=draws, ties="half", temperature=temperature, rng=rng)
     )
     favouritism, correlation = _favour(even, rated, rating_draws, rng)
-    settings = {"references": references and list(references), "draws": draws, "seed": seed, "ties": ties}
+    settings: dict[str, Any] = {
+        "references": references and list(references),
+        "draws": draws,
+        "seed": seed,
+        "ties": ties,
+    }
     settings |= {"temperature": temperature, "unrated": unrated}
     return Audit(
         mismatch=mismatch,
@@ -250,7 +254,7 @@ def _rank_correlation(
         if theta_draws is None or rating_draws is None:
             found[name] = Estimate(value)
         else:
-            found[name] = estimate_from_draws(value, correlate(theta_draws, rating_draws))
+            found[name] = basic_estimate(value, correlate(theta_draws, rating_draws), low=-1.0, high=1.0)
     return found
 
 
@@ -284,8 +288,7 @@ def _unscored(ratings: Ratings, matched: Ratings) -> dict[str, Any]:
 def mean_absolute_mismatch(tally: Tally, rated: Yardstick, rating_draws: FloatArray | None) -> Estimate:
     """Mean |P̂ - P| over the pairs of a tally.
 
-    Noise adds to an absolute value, in the draws once more than in the data, so the interval is the basic
-    bootstrap's (2·estimate - quantile), which takes that excess back out.
+    The interval is the basic bootstrap's: noise adds to an absolute value.
     """
     k, r = tally.pairs.T
     value = float(np.abs(tally.win_rate - expected_win_rate(rated.rating[k], rated.rating[r])).mean())
@@ -293,10 +296,7 @@ def mean_absolute_mismatch(tally: Tally, rated: Yardstick, rating_draws: FloatAr
         return Estimate(value)
     expected = expected_win_rate(rating_draws[:, k], rating_draws[:, r])
     drawn = np.abs(tally.win_rate_draws - expected).mean(axis=1)
-    low, high = percentile_interval(drawn)
-    return Estimate(
-        value, float(drawn.std(ddof=1)), max(0.0, float(2 * value - high)), max(0.0, float(2 * value - low))
-    )
+    return basic_estimate(value, drawn, low=0.0, high=1.0)
 
 
 def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:

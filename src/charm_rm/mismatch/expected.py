@@ -53,8 +53,8 @@ class Yardstick:
     def gap_variance(self, pairs: IntArray) -> FloatArray:
         """var(R_O) + var(R_ref) - 2 cov, by pair."""
         k, r = pairs.T
-        variance = self.variance[k] + self.variance[r]
-        return variance if self.covariance.ndim == 1 else variance - 2 * self.covariance[k, r]
+        variance: FloatArray = self.variance[k] + self.variance[r]
+        return variance if self.covariance.ndim == 1 else np.asarray(variance - 2 * self.covariance[k, r])
 
     def draw(self, draws: int, rng: np.random.Generator) -> FloatArray:
         """(draws, K) plausible ratings."""

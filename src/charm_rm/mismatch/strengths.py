@@ -74,8 +74,7 @@ def information(games: FloatArray, p: FloatArray) -> FloatArray:
 
 def solve_laplacian(laplacian: FloatArray, right: FloatArray) -> FloatArray:
     """Solve L x = right for the mean-0 x; ``right`` sums to 0."""
-    solution: FloatArray = np.linalg.solve(_grounded(laplacian), right[..., None])[..., 0]
-    return solution
+    return np.asarray(np.linalg.solve(_grounded(laplacian), right[..., None])[..., 0], dtype=np.float64)
 
 
 def pseudo_inverse(laplacian: FloatArray) -> FloatArray:
