@@ -150,7 +150,7 @@ def sigmoid_sums(over: FloatArray, reference: FloatArray, temperature: float) ->
         block = u[start : start + size, None]
         win = 1 / (1 + block * v) if products else special.expit(block - v)
         wins += float(win.sum())
-        squares += float(np.vdot(win, win))
+        squares += float(np.einsum("ij,ij->", win, win))
     return wins, squares
 
 
