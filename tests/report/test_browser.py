@@ -208,6 +208,7 @@ CONTRAST = """() => {
   for (const e of document.querySelectorAll("body *")) {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
     if (!own || !e.checkVisibility() || ["SCRIPT", "STYLE"].includes(e.tagName)) continue;
+    if (e instanceof SVGElement && e.hasAttribute("stroke")) continue;  // the halo beneath a name
     const style = getComputedStyle(e);
     const colour = e instanceof SVGElement ? style.fill : style.color;
     const [a, b] = [light(colour), light(ground(e))].sort((x, y) => y - x);
