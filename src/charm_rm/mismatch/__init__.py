@@ -1,8 +1,9 @@
 """Mismatch and favouritism: what an RM prefers against what people prefer."""
 
-from .audits import Audit, audit, mean_absolute_mismatch, measure_favouritism, measure_mismatch, save_audit
+from .audits import Audit, audit, measure_favouritism, measure_mismatch, save_audit
 from .degree import mismatch_degree
 from .expected import Yardstick, expected_variance, expected_win_rate, yardstick
+from .summary import mean_absolute_mismatch
 
 __all__ = [
     "Audit",

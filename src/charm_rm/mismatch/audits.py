@@ -24,10 +24,11 @@ from ..statistics import (
 )
 from ..store import save, write_json
 from ..tables import Estimate, Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
-from .degree import SIGNIFICANT, mismatch_table
-from .expected import Yardstick, expected_win_rate, yardstick
+from .degree import mismatch_table
+from .expected import Yardstick, yardstick
 from .favour import favouritism_table, rm_strengths
 from .published import tally_published
+from .summary import summarise, unscored
 
 Source = Scores | Margins | WinRates
 Unrated = Literal["error", "skip"]
@@ -186,7 +187,7 @@ def _audit(
         favouritism=favouritism,
         win_rates=tally.to_win_rates(),
         rank_correlation=correlation,
-        summary=_summary(source, tally, rated, rating_draws, mismatch) | _unscored(ratings, matched),
+        summary=summarise(source, tally, rated, rating_draws, mismatch) | unscored(ratings, matched),
         warnings=(),
         provenance={
             "verb": "audit",
@@ -256,47 +257,6 @@ def _rank_correlation(
         else:
             found[name] = basic_estimate(value, correlate(theta_draws, rating_draws), low=-1.0, high=1.0)
     return found
-
-
-def _summary(
-    source: Source, tally: Tally, rated: Yardstick, rating_draws: FloatArray | None, mismatch: Mismatch
-) -> dict[str, Any]:
-    prompts = source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
-    verdicts = mismatch.frame["verdict"].value_counts().to_dict(as_series=False)
-    return {
-        "policies": len(tally.policies),
-        "prompts": prompts,
-        "pairs": len(tally.pairs),
-        "tests": len(mismatch),
-        "significance": SIGNIFICANT,
-        "verdicts": dict(zip(verdicts["verdict"], verdicts["count"], strict=True)),
-        "mean_abs_mismatch": mean_absolute_mismatch(tally, rated, rating_draws),
-    }
-
-
-def _unscored(ratings: Ratings, matched: Ratings) -> dict[str, Any]:
-    """Count and name (the best few) the rated policies that the source has no row for."""
-    used = set(matched.provenance.get("renamed", {}).values()) | set(matched.frame["policy"])
-    rest = ratings.frame.filter(~pl.col("policy").is_in(list(used))).sort("rating", descending=True)
-    return {
-        "rated": len(ratings),
-        "rated_not_scored": rest.height,
-        "best_not_scored": rest["policy"].head(5).to_list(),
-    }
-
-
-def mean_absolute_mismatch(tally: Tally, rated: Yardstick, rating_draws: FloatArray | None) -> Estimate:
-    """Mean |P̂ - P| over the pairs of a tally.
-
-    The interval is the basic bootstrap's: noise adds to an absolute value.
-    """
-    k, r = tally.pairs.T
-    value = float(np.abs(tally.win_rate - expected_win_rate(rated.rating[k], rated.rating[r])).mean())
-    if tally.win_rate_draws is None or rating_draws is None:
-        return Estimate(value)
-    expected = expected_win_rate(rating_draws[:, k], rating_draws[:, r])
-    drawn = np.abs(tally.win_rate_draws - expected).mean(axis=1)
-    return basic_estimate(value, drawn, low=0.0, high=1.0)
 
 
 def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:

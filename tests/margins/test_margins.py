@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from charm_rm import margins as m
 from charm_rm.errors import NoOverlap, UnknownPolicy
+from charm_rm.margins import tally as tally_module
 from charm_rm.statistics import draw_prompt_weights
 from charm_rm.tables import Margins, Scores
 from reference import slow_audit
@@ -61,7 +62,7 @@ def test_turning_twice_is_nothing() -> None:
 def test_blocks_do_not_change_the_tally(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=(30, 4))
     whole = tallied(values, draws=50)
-    monkeypatch.setattr(m, "_BLOCK_CELLS", 60)
+    monkeypatch.setattr(tally_module, "_BLOCK_CELLS", 60)
     blocked = tallied(values, draws=50)
     np.testing.assert_array_equal(blocked.win_rate, whole.win_rate)
     np.testing.assert_allclose(blocked.win_rate_draws, whole.win_rate_draws)

@@ -1,0 +1,216 @@
+"""Scores or judgements -> margins by prompt, pair by pair.
+
+The pairs of K policies over n prompts are never all held at once: :class:`PairedMargins` gives them block
+by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ..errors import NoOverlap, UnknownPolicy, did_you_mean
+from ..statistics import (
+    FloatArray,
+)
+from ..tables import Margins, Scores
+
+IntArray = NDArray[np.int64]
+
+
+# --- scores as a matrix -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMatrix:
+    """Scores as (n_prompts, K) ``values``, NaN where a policy has no score for a prompt."""
+
+    prompts: tuple[str, ...]
+    policies: tuple[str, ...]
+    values: FloatArray
+
+    def column(self, policy: str) -> FloatArray:
+        """The scores of one policy, by prompt."""
+        return self.values[:, position(self.policies, policy)]
+
+
+def score_matrix(scores: Scores, *, policies: Sequence[str] | None = None) -> ScoreMatrix:
+    """Arrange scores by prompt and policy, both sorted (policies in the order given, if given)."""
+    names = list(policies) if policies is not None else scores.policies
+    rows, prompts = _codes(scores.frame["prompt_id"])
+    columns = scores.frame["policy"].replace_strict(
+        pl.Series(names), pl.Series(range(len(names))), default=None, return_dtype=pl.Int64
+    )
+    kept = columns.is_not_null().to_numpy()
+    values = np.full((len(prompts), len(names)), np.nan)
+    values[rows[kept], columns.drop_nulls().to_numpy()] = scores.frame["score"].to_numpy()[kept]
+    return ScoreMatrix(prompts, tuple(names), values)
+
+
+def position(policies: Sequence[str], policy: str) -> int:
+    """Index of ``policy``.
+
+    Raises:
+        UnknownPolicy: it is not there.
+    """
+    try:
+        return list(policies).index(policy)
+    except ValueError:
+        raise UnknownPolicy(
+            f"no policy {policy!r} in the scores.{did_you_mean(policy, policies)}",
+            mend="name a policy that was scored",
+        ) from None
+
+
+def all_pairs(n_policies: int) -> IntArray:
+    """(m, 2) indices of every unordered pair."""
+    return np.stack(np.triu_indices(n_policies, k=1), axis=1).astype(np.int64)
+
+
+def reference_pairs(policies: Sequence[str], references: Sequence[str]) -> IntArray:
+    """(m, 2) indices of every policy against every reference; two references meet once."""
+    chosen = [position(policies, r) for r in references]
+    met = {
+        (k, r) for j, r in enumerate(chosen) for k in range(len(policies)) if k != r and k not in chosen[:j]
+    }
+    return np.array(sorted(met), dtype=np.int64).reshape(-1, 2)
+
+
+# --- margins by prompt --------------------------------------------------------------------------
+
+
+class PairedMargins(Protocol):
+    """Margins of ``pairs`` (m, 2: policy, reference) by prompt, given in blocks of pairs.
+
+    A block has one row per pair, so that sums over prompts run along memory.
+    """
+
+    @property
+    def policies(self) -> tuple[str, ...]: ...
+    @property
+    def n_prompts(self) -> int: ...
+    @property
+    def pairs(self) -> IntArray: ...
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        """(stop - start, n_prompts) margins, NaN where a side is missing."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMargins:
+    """s_policy - s_reference, computed from (K, n_prompts) scores block by block."""
+
+    policies: tuple[str, ...]
+    pairs: IntArray
+    scores: FloatArray
+
+    @property
+    def n_prompts(self) -> int:
+        return int(self.scores.shape[1])
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        left, right = self.pairs[start:stop].T
+        margins: FloatArray = self.scores[left]
+        margins -= self.scores[right]
+        return margins
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedMargins:
+    """Margins as judged, held as a dense (m, n_prompts) array."""
+
+    policies: tuple[str, ...]
+    pairs: IntArray
+    values: FloatArray
+
+    @property
+    def n_prompts(self) -> int:
+        return int(self.values.shape[1])
+
+    def block(self, start: int, stop: int) -> FloatArray:
+        return self.values[start:stop]
+
+
+def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None = None) -> PairedMargins:
+    """Pair a source's policies: every pair, or every policy against the ``references``.
+
+    Raises:
+        UnknownPolicy: a reference is not among the policies.
+        NoOverlap: fewer than two policies, or no pair shares a prompt.
+    """
+    if len(source.policies) < 2:
+        raise NoOverlap(
+            f"{source.noun}: {len(source.policies)} policy, at least two are needed to compare",
+            mend="score the responses of more policies",
+        )
+    paired = (
+        _pair_scores(source, references)
+        if isinstance(source, Scores)
+        else _pair_judgements(source, references)
+    )
+    if paired.pairs.size == 0:
+        raise NoOverlap("no judged pair has one of the references", mend="name a reference that was judged")
+    return paired
+
+
+def margins_from_scores(scores: Scores, *, references: Sequence[str] | None = None) -> Margins:
+    """Write the paired margins out as a table; for every pair of many policies this is large."""
+    matrix = score_matrix(scores)
+    paired = _pair_scores(scores, references)
+    frames = [
+        pl.DataFrame({"prompt_id": list(matrix.prompts), "margin": paired.block(j, j + 1)[0]})
+        .with_columns(
+            pl.lit(matrix.policies[k]).alias("policy"), pl.lit(matrix.policies[r]).alias("reference")
+        )
+        .filter(pl.col("margin").is_not_nan())
+        for j, (k, r) in enumerate(paired.pairs.tolist())
+    ]
+    return Margins(pl.concat(frames).select("prompt_id", "policy", "reference", "margin"))
+
+
+def _pair_scores(scores: Scores, references: Sequence[str] | None) -> ScoreMargins:
+    matrix = score_matrix(scores)
+    names = matrix.policies
+    pairs = all_pairs(len(names)) if references is None else reference_pairs(names, references)
+    return ScoreMargins(names, pairs, np.ascontiguousarray(matrix.values.T))
+
+
+def _pair_judgements(margins: Margins, references: Sequence[str] | None) -> JudgedMargins:
+    """Bring every judged pair into one orientation; both orientations of a prompt are averaged."""
+    policies = tuple(margins.policies)
+    wanted = set() if references is None else {position(policies, r) for r in references}
+    code = dict(zip(policies, range(len(policies)), strict=True))
+    frame = margins.frame.with_columns(
+        pl.col("policy").replace_strict(code).alias("k"), pl.col("reference").replace_strict(code).alias("r")
+    )
+    if references is not None:
+        frame = frame.filter(pl.col("k").is_in(wanted) | pl.col("r").is_in(wanted))
+    turn = pl.col("k") > pl.col("r")
+    if references is not None:
+        turn = pl.col("k").is_in(wanted) & ~(pl.col("r").is_in(wanted) & (pl.col("k") < pl.col("r")))
+    frame = frame.select(
+        "prompt_id",
+        pl.when(turn).then("r").otherwise("k").alias("k"),
+        pl.when(turn).then("k").otherwise("r").alias("r"),
+        pl.when(turn).then(-pl.col("margin")).otherwise("margin").alias("margin"),
+    )
+    frame = frame.group_by("prompt_id", "k", "r").agg(pl.col("margin").mean())
+    pairs = frame.select("k", "r").unique().sort("k", "r").with_row_index("pair")
+    frame = frame.join(pairs, on=["k", "r"])
+    rows, prompts = _codes(frame["prompt_id"])
+    values = np.full((pairs.height, len(prompts)), np.nan)
+    values[frame["pair"].to_numpy(), rows] = frame["margin"].to_numpy()
+    return JudgedMargins(policies, pairs.select("k", "r").to_numpy().astype(np.int64), values)
+
+
+def _codes(values: pl.Series) -> tuple[IntArray, tuple[str, ...]]:
+    """Row codes of sorted distinct values, and those values."""
+    distinct = values.unique().sort()
+    codes = values.replace_strict(distinct, pl.Series(range(distinct.len())), return_dtype=pl.Int64)
+    return codes.to_numpy(), tuple(distinct.to_list())

@@ -1,0 +1,208 @@
+"""Margins by prompt -> win rates: one pass over the blocks gives all that is ever asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from ..errors import NoOverlap, listing
+from ..statistics import (
+    FloatArray,
+    PromptWeights,
+    TieRule,
+    hard_outcomes,
+    soft_outcomes,
+    tie_credit,
+    weighted_win_rates,
+    win_rate_variance,
+)
+from ..tables import WinRates
+from .pairing import IntArray, PairedMargins, position
+
+_BLOCK_CELLS = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """What one pass over paired margins (or a published table) gives; arrays are by pair, (m,).
+
+    ``win_rate_draws`` is (draws, m). ``score_covariance`` is (K, K), the covariance of each policy's total
+    wins over prompts: what a sandwich covariance of the RM's own strengths needs.
+    """
+
+    policies: tuple[str, ...]
+    pairs: IntArray
+    n: FloatArray
+    win_rate: FloatArray
+    std_err: FloatArray
+    wins: FloatArray | None
+    ties: FloatArray | None
+    win_rate_soft: FloatArray | None
+    win_rate_draws: FloatArray | None
+    score_covariance: FloatArray
+
+    def against(self, references: Sequence[str]) -> Tally:
+        """Only the pairs with one of ``references``, that one on the reference's side.
+
+        Raises:
+            UnknownPolicy: a reference is not among the policies.
+            NoOverlap: no pair has one.
+        """
+        chosen = np.isin(np.arange(len(self.policies)), [position(self.policies, r) for r in references])
+        left, right = chosen[self.pairs].T
+        kept = left | right
+        if not kept.any():
+            raise NoOverlap(f"no pair has {listing(references)}", mend="name a reference that was compared")
+        return self.turned(left & ~right).subset(kept)
+
+    def subset(self, kept: NDArray[np.bool_]) -> Tally:
+        """The same tally for some of its pairs; the score covariance stays that of all."""
+
+        def some(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else values[..., kept]
+
+        return replace(
+            self,
+            pairs=self.pairs[kept],
+            n=self.n[kept],
+            win_rate=self.win_rate[kept],
+            std_err=self.std_err[kept],
+            wins=some(self.wins),
+            ties=some(self.ties),
+            win_rate_soft=some(self.win_rate_soft),
+            win_rate_draws=some(self.win_rate_draws),
+        )
+
+    def turned(self, turn: NDArray[np.bool_]) -> Tally:
+        """The same tally with policy and reference exchanged where ``turn`` holds."""
+        rate = 1.0 - self.win_rate
+        wins = self.wins
+        if self.wins is not None and self.ties is not None:
+            # A tie counted as a loss is a loss to either side: 1 - rate would make it a win.
+            credit = self.win_rate * self.n - self.wins
+            wins = self.n - self.wins - self.ties
+            rate = (wins + credit) / self.n
+        shift = rate - (1.0 - self.win_rate)
+
+        def complement(rates: FloatArray | None, moved: FloatArray | float = 0.0) -> FloatArray | None:
+            return None if rates is None else np.where(turn, 1.0 - rates + moved, rates)
+
+        return replace(
+            self,
+            pairs=np.where(turn[:, None], self.pairs[:, ::-1], self.pairs),
+            win_rate=np.where(turn, rate, self.win_rate),
+            wins=None if wins is None or self.wins is None else np.where(turn, wins, self.wins),
+            win_rate_soft=complement(self.win_rate_soft),
+            win_rate_draws=complement(self.win_rate_draws, shift),
+        )
+
+    def to_win_rates(self) -> WinRates:
+        """The tally as a table."""
+        names = np.array(self.policies, dtype=object)
+        counts = None if self.wins is None else np.rint(self.n).astype(np.int64)
+        columns = {
+            "policy": names[self.pairs[:, 0]].tolist(),
+            "reference": names[self.pairs[:, 1]].tolist(),
+            "win_rate": self.win_rate,
+            "n": counts,
+            "wins": self.wins,
+            "ties": self.ties,
+            "std_err": self.std_err,
+            "win_rate_soft": self.win_rate_soft,
+        }
+        return WinRates(pl.DataFrame({k: v for k, v in columns.items() if v is not None}))
+
+
+def tally_margins(
+    paired: PairedMargins,
+    *,
+    ties: TieRule = "half",
+    temperature: float = 1.0,
+    drawn: PromptWeights | None = None,
+) -> Tally:
+    """Aggregate paired margins into win rates, hard and soft, with their uncertainty.
+
+    Pairs that share no prompt are left out.
+
+    Raises:
+        NoOverlap: no pair shares a prompt.
+    """
+    influence = np.zeros((len(paired.policies), paired.n_prompts))
+    counted, draws = [], []
+    for start, stop in _blocks(paired):
+        outcomes, counts = _count_block(paired.block(start, stop), ties=ties, temperature=temperature)
+        rate = counts.total / np.maximum(counts.n, 1)
+        influence += _influence(outcomes, rate, paired.pairs[start:stop], len(influence))
+        counted.append(counts)
+        if drawn is not None:
+            draws.append(weighted_win_rates(outcomes, drawn))
+    found = _Counts(*(np.concatenate(parts) for parts in zip(*map(astuple, counted), strict=True)))
+    if not found.n.any():
+        raise NoOverlap(
+            "no two policies share a prompt", mend="score the same prompts for every policy (check prompt_id)"
+        )
+    n = np.maximum(found.n, 1)
+    tally = Tally(
+        policies=paired.policies,
+        pairs=paired.pairs,
+        n=found.n,
+        win_rate=found.total / n,
+        std_err=np.sqrt(win_rate_variance(found.n, found.total, found.squares)),
+        wins=found.wins,
+        ties=found.ties,
+        win_rate_soft=found.soft / n,
+        win_rate_draws=np.concatenate(draws, axis=1) if draws else None,
+        score_covariance=influence @ influence.T,
+    )
+    return tally if found.n.all() else tally.subset(found.n > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """Counts of a block, by pair: prompts, Σ outcomes, Σ outcomes², wins, ties, Σ soft outcomes."""
+
+    n: FloatArray
+    total: FloatArray
+    squares: FloatArray
+    wins: FloatArray
+    ties: FloatArray
+    soft: FloatArray
+
+
+def _blocks(paired: PairedMargins) -> Iterator[tuple[int, int]]:
+    size = max(1, _BLOCK_CELLS // max(paired.n_prompts, 1))
+    for start in range(0, len(paired.pairs), size):
+        yield start, min(start + size, len(paired.pairs))
+
+
+def _count_block(margins: FloatArray, *, ties: TieRule, temperature: float) -> tuple[FloatArray, _Counts]:
+    """Hard outcomes of a block, and its counts."""
+    outcomes, credit = hard_outcomes(margins, ties=ties), tie_credit(ties)
+    total, tied = np.nansum(outcomes, axis=1), np.count_nonzero(margins == 0, axis=1).astype(np.float64)
+    wins = total - credit * tied
+    return outcomes, _Counts(
+        n=np.count_nonzero(~np.isnan(margins), axis=1).astype(np.float64),
+        total=total,
+        squares=wins + credit**2 * tied,
+        wins=wins,
+        ties=tied,
+        soft=np.nansum(soft_outcomes(margins, temperature=temperature), axis=1),
+    )
+
+
+def _influence(outcomes: FloatArray, rate: FloatArray, pairs: IntArray, n_policies: int) -> FloatArray:
+    """(K, n_prompts): by how much each prompt's wins of a policy exceed what its win rates say."""
+    excess = np.nan_to_num(outcomes - rate[:, None], copy=False)
+    return np.asarray(_incidence(pairs, n_policies).T @ excess)
+
+
+def _incidence(pairs: IntArray, n_policies: int) -> sparse.csr_array:
+    """(m, K): +1 for the policy of a pair, -1 for its reference."""
+    rows = np.tile(np.arange(len(pairs)), 2)
+    signs = np.repeat([1.0, -1.0], len(pairs))
+    return sparse.csr_array((signs, (rows, pairs.T.ravel())), shape=(len(pairs), n_policies))

@@ -1,0 +1,59 @@
+"""An audit in a few numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..margins import Tally
+from ..statistics import FloatArray, basic_estimate
+from ..tables import Estimate, Margins, Mismatch, Ratings, Scores, WinRates
+from .degree import SIGNIFICANT
+from .expected import Yardstick, expected_win_rate
+
+
+def summarise(
+    source: Scores | Margins | WinRates,
+    tally: Tally,
+    rated: Yardstick,
+    rating_draws: FloatArray | None,
+    mismatch: Mismatch,
+) -> dict[str, Any]:
+    prompts = source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
+    verdicts = mismatch.frame["verdict"].value_counts().to_dict(as_series=False)
+    return {
+        "policies": len(tally.policies),
+        "prompts": prompts,
+        "pairs": len(tally.pairs),
+        "tests": len(mismatch),
+        "significance": SIGNIFICANT,
+        "verdicts": dict(zip(verdicts["verdict"], verdicts["count"], strict=True)),
+        "mean_abs_mismatch": mean_absolute_mismatch(tally, rated, rating_draws),
+    }
+
+
+def unscored(ratings: Ratings, matched: Ratings) -> dict[str, Any]:
+    """Count and name (the best few) the rated policies that the source has no row for."""
+    used = set(matched.provenance.get("renamed", {}).values()) | set(matched.frame["policy"])
+    rest = ratings.frame.filter(~pl.col("policy").is_in(list(used))).sort("rating", descending=True)
+    return {
+        "rated": len(ratings),
+        "rated_not_scored": rest.height,
+        "best_not_scored": rest["policy"].head(5).to_list(),
+    }
+
+
+def mean_absolute_mismatch(tally: Tally, rated: Yardstick, rating_draws: FloatArray | None) -> Estimate:
+    """Mean |P̂ - P| over the pairs of a tally.
+
+    The interval is the basic bootstrap's: noise adds to an absolute value.
+    """
+    k, r = tally.pairs.T
+    value = float(np.abs(tally.win_rate - expected_win_rate(rated.rating[k], rated.rating[r])).mean())
+    if tally.win_rate_draws is None or rating_draws is None:
+        return Estimate(value)
+    expected = expected_win_rate(rating_draws[:, k], rating_draws[:, r])
+    drawn = np.abs(tally.win_rate_draws - expected).mean(axis=1)
+    return basic_estimate(value, drawn, low=0.0, high=1.0)

@@ -1,0 +1,35 @@
+"""The nouns: frozen, validated tables that every stage reads and writes."""
+
+from .nouns import (
+    Battles,
+    Estimate,
+    Favouritism,
+    Margins,
+    Mismatch,
+    Offsets,
+    Preferences,
+    Ratings,
+    Responses,
+    Scores,
+    WinRates,
+    as_messages,
+)
+from .schema import Column, Table, read_payload
+
+__all__ = [
+    "Battles",
+    "Column",
+    "Estimate",
+    "Favouritism",
+    "Margins",
+    "Mismatch",
+    "Offsets",
+    "Preferences",
+    "Ratings",
+    "Responses",
+    "Scores",
+    "Table",
+    "WinRates",
+    "as_messages",
+    "read_payload",
+]

@@ -1,0 +1,219 @@
+"""What a noun is: a frozen Polars frame whose schema and invariants are checked once, when it is made.
+
+A verb that receives a noun trusts it. ``provenance`` is a plain mapping (verb, settings, solver, warnings)
+that travels with the table into its Parquet metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+
+from ..errors import CharmWarning, SchemaError, did_you_mean, listing
+
+TEXT, NUMBER, WHOLE, TRUTH, ANY = "text", "number", "whole number", "true/false", "any"
+_DTYPES = {TEXT: pl.String, NUMBER: pl.Float64, WHOLE: pl.Int64, TRUTH: pl.Boolean}
+_PAYLOAD_KEY = "charm_rm"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a noun.
+
+    ``nullable`` allows missing values; numbers must be finite unless ``finite`` is off; ``low`` and
+    ``high`` bound them (inclusive).
+    """
+
+    name: str
+    kind: str = NUMBER
+    required: bool = True
+    nullable: bool = False
+    finite: bool = True
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Base of the nouns: a validated frame and how it came about.
+
+    Raises:
+        SchemaError: a column is missing or of the wrong kind, a value is null, NaN, infinite or out of
+            range, or the key is not unique. The message names column, row and mend.
+    """
+
+    frame: pl.DataFrame
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    noun: ClassVar[str] = "table"
+    columns: ClassVar[tuple[Column, ...]] = ()
+    key: ClassVar[tuple[str, ...]] = ()
+    keeps_extra_columns: ClassVar[bool] = False
+    may_be_empty: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", _validated(type(self), self.frame))
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @property
+    def policies(self) -> list[str]:
+        """Every policy the table names, sorted."""
+        names = [c for c in ("policy", "reference", "policy_a", "policy_b") if c in self.frame.columns]
+        return sorted(set().union(*(self.frame[c].unique().to_list() for c in names)) - {None})
+
+    def payload(self) -> dict[str, Any]:
+        """What the table holds beside its frame, as JSON-able values (stored in Parquet metadata)."""
+        return {"noun": self.noun, "provenance": dict(self.provenance)}
+
+    @classmethod
+    def restore(cls, frame: pl.DataFrame, payload: Mapping[str, Any]) -> Self:
+        """Rebuild from a frame and what :meth:`payload` gave; an empty payload is allowed."""
+        return cls(frame, provenance=payload.get("provenance", {}))
+
+    def metadata(self) -> dict[str, str]:
+        """The payload as Parquet key-value metadata."""
+        return {_PAYLOAD_KEY: json.dumps(self.payload(), default=_jsonable)}
+
+
+def read_payload(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return the payload kept in a Parquet file's key-value metadata (empty where there is none)."""
+    return json.loads(metadata[_PAYLOAD_KEY]) if _PAYLOAD_KEY in metadata else {}
+
+
+# --- validation ---------------------------------------------------------------------------------
+
+
+def _validated(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+    frame = _select(noun, frame)
+    if frame.height == 0 and not noun.may_be_empty:
+        raise SchemaError(f"{noun.noun}: the table has no rows", mend="check the stage that wrote it")
+    frame = frame.with_columns(
+        [_cast(noun, frame, c) for c in noun.columns if c.name in frame.columns and c.kind != ANY]
+    )
+    for column in noun.columns:
+        if column.name in frame.columns:
+            _check_values(noun, frame, column)
+    _check_key(noun, frame)
+    return frame
+
+
+def _select(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+    """Check the column names; drop what the noun has no place for, saying so."""
+    known = [c.name for c in noun.columns]
+    missing = [c.name for c in noun.columns if c.required and c.name not in frame.columns]
+    extra = [c for c in frame.columns if c not in known]
+    if missing:
+        hint = did_you_mean(missing[0], extra)
+        raise SchemaError(
+            f"{noun.noun}: column {listing(missing)} is missing; found {listing(frame.columns, limit=12)}.{hint}",
+            mend=f"rename or add it; {noun.noun} needs {', '.join(c.name for c in noun.columns if c.required)}",
+        )
+    if noun.keeps_extra_columns or not extra:
+        return frame
+    for name in extra:
+        if hint := did_you_mean(name, [k for k in known if k not in frame.columns]):
+            raise SchemaError(f"{noun.noun}: unknown column {name!r}.{hint}", mend="rename or drop it")
+    warnings.warn(f"{noun.noun}: ignored unknown column {listing(extra)}", CharmWarning, stacklevel=5)
+    return frame.drop(extra)
+
+
+def _cast(noun: type[Table], frame: pl.DataFrame, column: Column) -> pl.Series:
+    series = frame[column.name]
+    wanted = _DTYPES[column.kind]
+    if series.dtype == wanted:
+        return series
+    if column.kind == NUMBER and series.dtype == pl.Boolean:
+        raise _wrong_kind(noun, column, series)
+    cast = series.cast(wanted, strict=False)
+    changed = cast.is_null() & ~series.is_null()
+    if column.kind == WHOLE and series.dtype.is_float():
+        changed = changed | (cast.cast(pl.Float64) != series).fill_null(False)
+    if changed.any():
+        raise _wrong_kind(noun, column, series, row=int(changed.arg_true()[0]))
+    return cast
+
+
+def _wrong_kind(noun: type[Table], column: Column, series: pl.Series, row: int = 0) -> SchemaError:
+    return SchemaError(
+        f"column {column.name!r} should hold a {column.kind}, found {series[row]!r} ({series.dtype})",
+        where=f"{noun.noun}, row {row}",
+        mend=f"convert the column to {column.kind}",
+    )
+
+
+def _check_values(noun: type[Table], frame: pl.DataFrame, column: Column) -> None:
+    values = pl.col(column.name)
+    rules: list[tuple[pl.Expr, str]] = []
+    if not column.nullable:
+        rules.append((values.is_null(), "is missing (null)"))
+    if column.kind == NUMBER and column.finite:
+        rules.append((~values.is_finite(), "is not finite"))
+    if column.low is not None:
+        rules.append((values < column.low, f"is below {column.low:g}"))
+    if column.high is not None:
+        rules.append((values > column.high, f"is above {column.high:g}"))
+    for broken, complaint in rules:
+        bad = frame.select(broken.fill_null(False).alias("bad"))["bad"]
+        if bad.any():
+            row = int(bad.arg_true()[0])
+            raise SchemaError(
+                f"{column.name} {complaint}: {frame[column.name][row]!r} ({int(bad.sum())} such rows)",
+                where=_row_label(noun, frame, row),
+                mend="correct or drop these rows",
+            )
+
+
+def _check_key(noun: type[Table], frame: pl.DataFrame) -> None:
+    key = [k for k in noun.key if k in frame.columns]
+    if not key:
+        return
+    twice = frame.select(pl.struct(key).is_duplicated().alias("twice"))["twice"]
+    if twice.any():
+        row = int(twice.arg_true()[0])
+        raise SchemaError(
+            f"({', '.join(key)}) is not unique: {int(twice.sum())} rows share theirs with another",
+            where=_row_label(noun, frame, row),
+            mend="keep one row per key",
+        )
+
+
+def _row_label(noun: type[Table], frame: pl.DataFrame, row: int) -> str:
+    named = [k for k in (*noun.key, "policy", "policy_a", "policy_b", "prompt_id") if k in frame.columns]
+    labels = [f"{k} {frame[k][row]!r}" for k in dict.fromkeys(named) if frame[k][row] is not None]
+    return f"{noun.noun}, row {row}" + (f" ({', '.join(labels)})" if labels else "")
+
+
+def refuse(table: Table, broken: pl.Expr, column: str, complaint: Any, *, mend: str) -> None:
+    """Raise for the first row where ``broken`` holds, naming it."""
+    bad = table.frame.select(broken.fill_null(False).alias("bad"))["bad"]
+    if bad.any():
+        row = int(bad.arg_true()[0])
+        raise SchemaError(
+            f"{complaint(table.frame[column][row])} ({int(bad.sum())} such rows)",
+            where=_row_label(type(table), table.frame, row),
+            mend=mend,
+        )
+
+
+def refuse_self_pairs(table: Table) -> None:
+    refuse(
+        table,
+        pl.col("policy") == pl.col("reference"),
+        "policy",
+        lambda v: f"policy {v!r} is compared with itself",
+        mend="drop these rows",
+    )
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value)
