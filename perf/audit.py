@@ -20,7 +20,8 @@ import numpy as np
 import polars as pl
 
 from charm_rm.margins import score_matrix
-from charm_rm.mismatch import audit, expected_win_rate
+from charm_rm.mismatch import audit
+from charm_rm.ratings import expected_win_rate
 from charm_rm.tables import Ratings, Scores
 
 CASES = {

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from .errors import CharmError, CharmWarning
     from .evaluate import alignment_with_ratings, evaluate_benchmark
     from .margins import margins_from_scores, pair_margins, score_matrix, tally_margins
-    from .mismatch import Audit, audit, expected_win_rate, measure_favouritism, measure_mismatch, save_audit
+    from .mismatch import Audit, audit, measure_favouritism, measure_mismatch, save_audit
     from .models import load_reward_model, score_responses, train_reward_model
     from .offsets import apply_offsets, solve_joint_offsets, solve_offsets
     from .pipeline import run_pipeline
     from .preferences import load_preferences
-    from .ratings import fit_ratings, load_battles, load_ratings, match_ratings, resolve_names
+    from .ratings import (
+        expected_win_rate,
+        fit_ratings,
+        load_battles,
+        load_ratings,
+        match_ratings,
+        resolve_names,
+    )
     from .relabel import relabel_preferences
     from .report import write_report
     from .responses import load_responses, sample_instructions, split_prompts
@@ -55,7 +62,14 @@ _HOMES = {
         "Estimate",
     ],
     "store": ["load", "save"],
-    "ratings": ["load_battles", "fit_ratings", "load_ratings", "match_ratings", "resolve_names"],
+    "ratings": [
+        "load_battles",
+        "fit_ratings",
+        "load_ratings",
+        "match_ratings",
+        "resolve_names",
+        "expected_win_rate",
+    ],
     "responses": ["load_responses", "sample_instructions", "split_prompts"],
     "sources": ["load_source", "load_example"],
     "models": ["load_reward_model", "score_responses", "train_reward_model"],
@@ -65,7 +79,6 @@ _HOMES = {
         "Audit",
         "measure_mismatch",
         "measure_favouritism",
-        "expected_win_rate",
         "save_audit",
     ],
     "offsets": ["solve_offsets", "solve_joint_offsets", "apply_offsets"],

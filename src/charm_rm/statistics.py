@@ -15,6 +15,7 @@ from scipy import special
 from .tables import Estimate
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 TieRule = Literal["half", "loss"]
 
 Z95 = float(special.ndtri(0.975))

@@ -17,9 +17,8 @@ import polars as pl
 
 from ..errors import CharmWarning, NoOverlap, NotIdentifiable
 from ..margins import pair_margins, tally_margins
-from ..mismatch.expected import Yardstick, expected_win_rate, yardstick
 from ..mismatch.favour import rm_strengths
-from ..ratings import match_ratings
+from ..ratings import Yardstick, expected_win_rate, match_ratings, yardstick
 from ..statistics import (
     FloatArray,
     PromptWeights,

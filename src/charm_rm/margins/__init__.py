@@ -1,7 +1,6 @@
 """Scores or judgements -> margins by prompt -> win rates."""
 
 from .pairing import (
-    IntArray,
     JudgedMargins,
     PairedMargins,
     ScoreMargins,
@@ -16,7 +15,6 @@ from .pairing import (
 from .tally import Tally, tally_margins
 
 __all__ = [
-    "IntArray",
     "JudgedMargins",
     "PairedMargins",
     "ScoreMargins",

@@ -12,16 +12,13 @@ from typing import Protocol
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from ..errors import NoOverlap, UnknownPolicy, did_you_mean
 from ..statistics import (
     FloatArray,
+    IntArray,
 )
 from ..tables import Margins, Scores
-
-IntArray = NDArray[np.int64]
-
 
 # --- scores as a matrix -------------------------------------------------------------------------
 

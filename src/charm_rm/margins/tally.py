@@ -13,6 +13,7 @@ from scipy import sparse
 from ..errors import NoOverlap, listing
 from ..statistics import (
     FloatArray,
+    IntArray,
     PromptWeights,
     TieRule,
     hard_outcomes,
@@ -22,7 +23,7 @@ from ..statistics import (
     win_rate_variance,
 )
 from ..tables import WinRates
-from .pairing import IntArray, PairedMargins, position
+from .pairing import PairedMargins, position
 
 _BLOCK_CELLS = 2_000_000
 

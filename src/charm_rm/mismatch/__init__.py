@@ -2,19 +2,14 @@
 
 from .audits import Audit, audit, measure_favouritism, measure_mismatch, save_audit
 from .degree import mismatch_degree
-from .expected import Yardstick, expected_variance, expected_win_rate, yardstick
 from .summary import mean_absolute_mismatch
 
 __all__ = [
     "Audit",
-    "Yardstick",
     "audit",
-    "expected_variance",
-    "expected_win_rate",
     "mean_absolute_mismatch",
     "measure_favouritism",
     "measure_mismatch",
     "mismatch_degree",
     "save_audit",
-    "yardstick",
 ]

@@ -13,7 +13,7 @@ import polars as pl
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing
 from ..margins import Tally, pair_margins, tally_margins
-from ..ratings import Aliases, match_ratings
+from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..statistics import (
     FloatArray,
     TieRule,
@@ -25,7 +25,6 @@ from ..statistics import (
 from ..store import save, write_json
 from ..tables import Estimate, Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
 from .degree import mismatch_table
-from .expected import Yardstick, yardstick
 from .favour import favouritism_table, rm_strengths
 from .published import tally_published
 from .summary import summarise, unscored

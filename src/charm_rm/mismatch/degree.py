@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from ..margins import Tally
+from ..ratings import Yardstick, expected_variance, expected_win_rate
 from ..statistics import (
     Z95,
     FloatArray,
@@ -14,7 +15,6 @@ from ..statistics import (
     two_sided_p,
 )
 from ..tables import Mismatch
-from .expected import Yardstick, expected_variance, expected_win_rate
 
 SIGNIFICANT = 0.05
 NOTEWORTHY = 0.10  # a difference of win rates that one would want an audit to be able to see

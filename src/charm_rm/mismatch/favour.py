@@ -16,11 +16,13 @@ import polars as pl
 from scipy import optimize, special
 
 from ..errors import CharmWarning, NotIdentifiable, listing
-from ..margins import IntArray, Tally
+from ..margins import Tally
+from ..ratings import Yardstick
 from ..statistics import (
     ELO_PER_LOGIT,
     Z95,
     FloatArray,
+    IntArray,
     benjamini_hochberg,
     estimate_from_draws,
     normal_estimate,
@@ -28,7 +30,6 @@ from ..statistics import (
     two_sided_p,
 )
 from ..tables import Estimate, Favouritism
-from .expected import Yardstick
 from .strengths import fit_strengths, information, pseudo_inverse, win_components
 
 _DRAW_CELLS = 4_000_000

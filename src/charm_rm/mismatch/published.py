@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 
 from ..errors import NotIdentifiable, SchemaError, listing
-from ..margins import IntArray, Tally, position
-from ..statistics import FloatArray, win_rate_variance
+from ..margins import Tally, position
+from ..statistics import FloatArray, IntArray, win_rate_variance
 from ..tables import WinRates
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from ..margins import Tally
+from ..ratings import Yardstick, expected_win_rate
 from ..statistics import FloatArray, basic_estimate
 from ..tables import Estimate, Margins, Mismatch, Ratings, Scores, WinRates
 from .degree import SIGNIFICANT
-from .expected import Yardstick, expected_win_rate
 
 
 def summarise(

@@ -5,20 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from ..errors import CharmWarning, ConfigError, listing
-from ..ratings import match_ratings
-from ..statistics import ELO_PER_LOGIT, FloatArray, draw_normal, percentile_interval
+from ..ratings import Aliases, expected_matrix, match_ratings, yardstick
+from ..statistics import FloatArray, percentile_interval
 from ..tables import Offsets, Ratings
 
 Link = Literal["hard", "sigmoid"]
-Aliases = Mapping[str, str] | str | Path
 Unrated = Literal["error", "skip"]
 
 
@@ -59,12 +56,6 @@ class Targets:
         return expected_matrix(self.rating)
 
 
-def expected_matrix(rating: FloatArray) -> FloatArray:
-    """P_kl = σ((R_k - R_l) ln 10 / 400) for ratings (..., K), as (..., K, K)."""
-    matrix: FloatArray = special.expit((rating[..., :, None] - rating[..., None, :]) / ELO_PER_LOGIT)
-    return matrix
-
-
 def rating_targets(
     ratings: Ratings,
     policies: Sequence[str],
@@ -79,19 +70,15 @@ def rating_targets(
         UnknownPolicy: a policy has no rating.
     """
     matched = match_ratings(ratings, policies, aliases=aliases)
-    rating = matched.frame["rating"].to_numpy()
-    std_err = matched.frame["std_err"]
+    rated = yardstick(matched, tuple(policies))
     notes = []
-    if draws and matched.covariance is None and std_err.null_count():
-        without = matched.frame.filter(std_err.is_null())["policy"]
+    if draws and not rated.has_uncertainty:
+        without = matched.frame.filter(pl.col("std_err").is_null())["policy"]
         notes.append(
             f"the ratings of {listing(without)} carry no uncertainty; they are taken as exact, "
             "so the intervals are too narrow"
         )
-    covariance = matched.covariance
-    if covariance is None:
-        covariance = std_err.fill_null(0.0).to_numpy() ** 2
-    return Targets(rating, draw_normal(rating, covariance, draws=draws, rng=rng)), notes
+    return Targets(rated.rating, rated.draw(draws, rng)), notes
 
 
 def summarise_draws(draws: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

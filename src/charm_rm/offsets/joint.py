@@ -12,10 +12,10 @@ from scipy.sparse.csgraph import connected_components
 
 from ..errors import ConfigError, NoOverlap, NotIdentifiable, listing
 from ..margins import position, score_matrix
-from ..ratings import match_ratings
+from ..ratings import Aliases, match_ratings
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Offsets, Ratings, Scores
-from .inputs import Aliases, Link, Settings, Targets, Unrated, as_offsets, rating_targets, summarise_draws
+from .inputs import Link, Settings, Targets, Unrated, as_offsets, rating_targets, summarise_draws
 from .system import (
     BoolArray,
     JointProblem,

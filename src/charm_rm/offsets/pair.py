@@ -10,10 +10,11 @@ import polars as pl
 
 from ..errors import ConfigError, NoOverlap, NotIdentifiable
 from ..margins import ScoreMatrix, position, score_matrix
+from ..ratings import Aliases, expected_matrix
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights, hard_outcomes
 from ..tables import Offsets, Ratings, Scores
 from .allpairs import AllPairs, hard_root_all_pairs, sigmoid_root_all_pairs
-from .inputs import Aliases, Link, Settings, as_offsets, expected_matrix, rating_targets, summarise_draws
+from .inputs import Link, Settings, as_offsets, rating_targets, summarise_draws
 from .roots import hard_root, sigmoid_root
 from .uncertainty import unpaired_draws
 

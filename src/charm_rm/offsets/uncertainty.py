@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
+from ..ratings import expected_matrix
 from ..statistics import FloatArray, PromptWeights
 from .allpairs import BLOCK_CELLS, SIDES, AllPairs, sigmoid_sums
-from .inputs import expected_matrix
 from .system import JointProblem, hard_rates, sigmoid_rates
 
 # --- all policies at once -----------------------------------------------------------------------

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 
 from ..benchmarks import Benchmark, Item, Metric, load_benchmark
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, UnknownPolicy, did_you_mean
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, SchemaError, UnknownPolicy, did_you_mean
 from ..evaluate import alignment_with_ratings, compare_with_baseline, evaluate_benchmark
 from ..evaluate.files import save_evaluation
-from ..mismatch import expected_win_rate
 from ..offsets import solve_joint_offsets, solve_offsets
 from ..preferences import load_preferences
+from ..ratings import expected_win_rate
 from ..relabel import relabel_preferences, save_relabelled
 from ..tables import Favouritism, Offsets, Preferences, Responses, Scores
 from .config import AUTO, MODEL, CalibrateSection
@@ -186,7 +186,13 @@ def pairs_benchmark(preferences: Preferences, *, name: str) -> Benchmark:
     frame = preferences.frame
     subsets = frame["subset"].to_list() if "subset" in frame.columns else ["all"] * frame.height
     items = tuple(
-        Item(str(i), str(subset), row["prompt"], (_text(row["chosen"]),), (_text(row["rejected"]),))
+        Item(
+            str(i),
+            str(subset),
+            _text(row["prompt"], i),
+            (_text(row["chosen"], i),),
+            (_text(row["rejected"], i),),
+        )
         for i, (row, subset) in enumerate(zip(frame.iter_rows(named=True), subsets, strict=True))
     )
     names = list(dict.fromkeys(str(s) for s in subsets))
@@ -197,8 +203,14 @@ def pairs_benchmark(preferences: Preferences, *, name: str) -> Benchmark:
     )
 
 
-def _text(messages: list[dict[str, str]]) -> str:
-    return "\n\n".join(m["content"] for m in messages)
+def _text(messages: list[dict[str, str]], row: int) -> str:
+    if len(messages) != 1:
+        raise SchemaError(
+            f"a conversation of {len(messages)} messages; a benchmark item has one prompt and one response",
+            where=f"evaluate.pairs, row {row}",
+            mend="leave out pairs with several turns",
+        )
+    return messages[0]["content"]
 
 
 # --- report -------------------------------------------------------------------------------------

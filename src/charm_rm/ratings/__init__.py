@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from .battles import load_battles
+from .expected import Yardstick, expected_matrix, expected_variance, expected_win_rate, yardstick
 from .fit import fit_ratings
 from .load import load_ratings
 from .names import Aliases, match_ratings, read_aliases, resolve_names
 
 __all__ = [
     "Aliases",
+    "Yardstick",
+    "expected_matrix",
+    "expected_variance",
+    "expected_win_rate",
     "fit_ratings",
     "load_battles",
     "load_ratings",
     "match_ratings",
     "read_aliases",
     "resolve_names",
+    "yardstick",
 ]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charm_rm.errors import SchemaError
-from charm_rm.mismatch import expected_variance, expected_win_rate, yardstick
+from charm_rm.ratings import expected_variance, expected_win_rate, yardstick
 from charm_rm.tables import Ratings
 from reference import slow_audit
 

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from ..errors import SchemaError, listing
-from ..margins import IntArray
-from ..statistics import ELO_PER_LOGIT, FloatArray, draw_normal
+from ..statistics import ELO_PER_LOGIT, FloatArray, IntArray, draw_normal
 from ..tables import Ratings
 
 
@@ -19,6 +18,11 @@ def expected_win_rate(rating: ArrayLike, reference: ArrayLike) -> FloatArray:
     gap = (np.asarray(rating, dtype=np.float64) - np.asarray(reference, dtype=np.float64)) / ELO_PER_LOGIT
     expected: FloatArray = special.expit(gap)
     return expected
+
+
+def expected_matrix(rating: FloatArray) -> FloatArray:
+    """P_kl of every pair for ratings (..., K), as (..., K, K); the diagonal is ½."""
+    return expected_win_rate(rating[..., :, None], rating[..., None, :])
 
 
 def expected_variance(expected: FloatArray, gap_variance: FloatArray) -> FloatArray:
