@@ -18,7 +18,7 @@ HEADER = """\
 # The configuration of `charm demo`: everything here is SIMULATED (see docs/testbed.md).
 # Change a value, then:   charm run {file} -o .   (`charm demo` itself writes this file anew)
 """
-N_PROMPTS, N_VOTES, N_PAIRS, N_TRUE = 160, 20_000, 400, 240
+N_PROMPTS, N_VOTES, N_PAIRS, N_TRUE = 150, 20_000, 320, 180
 MAX_LENGTH = 96
 
 

