@@ -196,6 +196,7 @@ def _stages(model: str | None) -> tuple[Stage, ...]:
                 "evaluation/evaluation.json",
             ),
             writes=("report.html",),
+            may_write=("figures",),
         ),
     )
 
