@@ -111,3 +111,9 @@ def test_rank_correlations_work_row_by_row() -> None:
     np.testing.assert_allclose(
         s.kendall(x, y), [stats.kendalltau(a, b).statistic for a, b in zip(x, y, strict=True)]
     )
+
+
+def test_basic_interval_reflects_stays_in_range_and_holds_the_value() -> None:
+    draws = np.linspace(0.5, 0.9, 401)
+    assert s.basic_interval(0.8, draws, low=0.0, high=1.0) == pytest.approx((1.6 - 0.89, 1.0))
+    assert s.basic_interval(0.1, draws, low=0.0, high=1.0) == pytest.approx((0.0, 0.1))

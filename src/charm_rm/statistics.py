@@ -136,10 +136,11 @@ def basic_interval(value: float, draws: FloatArray, *, low: float, high: float) 
     """Basic 95 % bootstrap interval, 2·value - (upper, lower quantile), cut to the range of the figure.
 
     For figures that noise biases (it lowers correlations and raises absolute differences): the draws carry that
-    bias once more than the value does, and reflecting undoes both.
+    bias once more than the value does, and reflecting undoes both. Where the value is little but noise, reflection
+    would leave it outside; the interval is then widened to hold it.
     """
-    lower, upper = percentile_interval(draws)
-    return float(np.clip(2 * value - upper, low, high)), float(np.clip(2 * value - lower, low, high))
+    lower, upper = (float(end) for end in percentile_interval(draws))
+    return max(low, min(value, 2 * value - upper)), min(high, max(value, 2 * value - lower))
 
 
 def basic_estimate(value: float, draws: FloatArray, *, low: float, high: float) -> Estimate:

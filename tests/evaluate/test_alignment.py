@@ -12,7 +12,6 @@ from scipy import stats
 from charm_rm.errors import CharmWarning, NoOverlap, NotIdentifiable, UnknownPolicy
 from charm_rm.evaluate import alignment_with_ratings
 from charm_rm.evaluate.alignment import METRICS
-from charm_rm.statistics import basic_interval
 from charm_rm.tables import Ratings, Scores
 
 POLICIES = [f"policy-{k}" for k in range(8)]
@@ -160,13 +159,6 @@ def test_equal_scores_and_equal_ratings_have_no_order() -> None:
         alignment_with_ratings(make_scores(np.zeros_like(values)), make_ratings(rating))
     with pytest.raises(NotIdentifiable, match="no order"):
         alignment_with_ratings(make_scores(values), make_ratings(np.full(8, 1000.0)))
-
-
-def test_basic_interval_reflects_and_stays_in_range() -> None:
-    draws = np.linspace(0.5, 0.7, 201)
-    low, high = basic_interval(0.8, draws, low=0.0, high=1.0)
-    assert low == pytest.approx(1.6 - 0.695)
-    assert high == 1.0
 
 
 @pytest.mark.slow
