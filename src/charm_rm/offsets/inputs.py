@@ -44,6 +44,32 @@ class Settings:
             raise ConfigError(f"draws is {self.draws}", mend="give 0 (no intervals) or at least 2 draws")
 
 
+def named(value: str | Sequence[str]) -> list[str]:
+    """One name or several -> a list, each once."""
+    return [value] if isinstance(value, str) else list(dict.fromkeys(value))
+
+
+def checked_weights(overs: list[str], refs: list[str], weights: Sequence[float] | None) -> FloatArray:
+    """Weights that add up to 1, after checking that the two sides are disjoint and not empty."""
+    if not overs or not refs:
+        raise ConfigError(
+            "nothing to calibrate: name at least one policy and one reference",
+            mend="give over= and references= (--over and --ref)",
+        )
+    if both := sorted(set(overs) & set(refs)):
+        raise ConfigError(
+            f"policy {both[0]!r} is to be calibrated against itself", mend="name another reference"
+        )
+    array = np.ones(len(refs)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if array.shape != (len(refs),) or not np.isfinite(array).all() or (array <= 0).any():
+        raise ConfigError(
+            f"reference weights {array.tolist()} do not fit {len(refs)} references",
+            mend="give one weight above 0 for each reference",
+        )
+    scaled: FloatArray = array / array.sum()
+    return scaled
+
+
 @dataclass(frozen=True, eq=False)
 class Targets:
     """Ratings of the policies at hand, in order, in Elo points; ``draws`` (B, K) are plausible ratings."""

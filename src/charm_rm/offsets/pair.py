@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ..errors import ConfigError, NoOverlap, NotIdentifiable
+from ..errors import NoOverlap, NotIdentifiable
 from ..margins import ScoreMatrix, position, score_matrix
 from ..ratings import Aliases, expected_matrix
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights, hard_outcomes
 from ..tables import Offsets, Ratings, Scores
 from .allpairs import AllPairs, hard_root_all_pairs, sigmoid_root_all_pairs
-from .inputs import Link, Settings, as_offsets, rating_targets, summarise_draws
+from .inputs import Link, Settings, as_offsets, checked_weights, named, rating_targets, summarise_draws
 from .roots import hard_root, sigmoid_root
 from .uncertainty import unpaired_draws
 
@@ -66,8 +66,8 @@ def solve_offsets(
         ConfigError: a setting is not usable.
     """
     settings = Settings(link, temperature, draws, seed)
-    overs, refs = _names(over), _names(references)
-    weights = _reference_weights(overs, refs, reference_weights)
+    overs, refs = named(over), named(references)
+    weights = checked_weights(overs, refs, reference_weights)
     matrix = score_matrix(scores)
     for name in (*overs, *refs):
         position(matrix.policies, name)
@@ -277,31 +277,6 @@ def _win_rates(own: FloatArray, other: FloatArray, delta: float, *, paired: bool
     own, other = own[~np.isnan(own)], other[~np.isnan(other)]
     pairs = AllPairs.of(own, [other], [1.0])
     return own.size * other.size, pairs.hard(0.0), pairs.hard(delta)
-
-
-def _names(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(dict.fromkeys(value))
-
-
-def _reference_weights(overs: list[str], refs: list[str], weights: Sequence[float] | None) -> FloatArray:
-    """Weights that add up to 1, after checking that the two sides are disjoint and not empty."""
-    if not overs or not refs:
-        raise ConfigError(
-            "nothing to calibrate: name at least one policy and one reference",
-            mend="give over= and references= (--over and --ref)",
-        )
-    if both := sorted(set(overs) & set(refs)):
-        raise ConfigError(
-            f"policy {both[0]!r} is to be calibrated against itself", mend="name another reference"
-        )
-    array = np.ones(len(refs)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if array.shape != (len(refs),) or not np.isfinite(array).all() or (array <= 0).any():
-        raise ConfigError(
-            f"reference weights {array.tolist()} do not fit {len(refs)} references",
-            mend="give one weight above 0 for each reference",
-        )
-    scaled: FloatArray = array / array.sum()
-    return scaled
 
 
 def _fixed(references: Sequence[str]) -> pl.DataFrame:
