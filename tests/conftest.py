@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the real data folder, pip-shipped models, the command line."""
+"""What all tests share: the real data folder, pip-shipped models, the command line, Hypothesis's profile."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# No deadline: on a busy machine time says nothing about correctness. Where CI is set, the same examples every time.
+settings.register_profile("charm", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("charm")
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ levels = st.lists(st.integers(0, 3).map(float), min_size=3, max_size=3)
 domain = st.lists(st.tuples(levels, levels), min_size=1, max_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(chat=domain, math=domain, code=domain, refuse=domain, response=domain)
 def test_rm_bench_is_the_official_computation(
     chat: list[Scored], math: list[Scored], code: list[Scored], refuse: list[Scored], response: list[Scored]
@@ -101,7 +101,7 @@ def test_rm_bench_is_the_official_computation(
     assert result.accuracy() == pytest.approx(official["total"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=12))
 def test_llmbar_is_the_official_computation_ties_included(pairs: list[tuple[int, int]]) -> None:
     result = evaluate_benchmark(Lookup(), llmbar({"Natural": [(float(c), float(r)) for c, r in pairs]}))
@@ -221,7 +221,7 @@ def test_bootstrap_interval_covers_the_truth() -> None:
 # --- the baseline -------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 25), st.integers(0, 25))
 def test_mcnemar_is_the_count_of_splits(better: int, worse: int) -> None:
     assert exact_mcnemar(better, worse) == pytest.approx(mcnemar_by_counting(better, worse))

@@ -26,7 +26,7 @@ def log_likelihood(theta: np.ndarray, wins: np.ndarray) -> float:
 
 
 @given(wins_matrix)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_strengths_are_zermelos(wins: np.ndarray) -> None:
     fitted = s.fit_strengths(wins)
     np.testing.assert_allclose(fitted.theta, slow_audit.bradley_terry(wins.tolist(), rounds=3000), atol=1e-6)
@@ -34,7 +34,7 @@ def test_strengths_are_zermelos(wins: np.ndarray) -> None:
 
 
 @given(wins_matrix)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_strengths_are_choixs(wins: np.ndarray) -> None:
     battles = [(k, r) for k, row in enumerate(wins) for r, n in enumerate(row) for _ in range(int(n))]
     theirs = choix.opt_pairwise(len(wins), battles, tol=1e-12)
@@ -42,7 +42,7 @@ def test_strengths_are_choixs(wins: np.ndarray) -> None:
 
 
 @given(wins_matrix)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_information_is_minus_the_second_derivative(wins: np.ndarray) -> None:
     theta = np.linspace(-0.5, 0.5, len(wins))
     p = special.expit(theta[:, None] - theta[None, :])

@@ -143,7 +143,7 @@ class TestTruncation:
         assert seen.count("<user>") == 1
         assert seen.endswith(f"<assistant> r1 r2 {EOS}")
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         lengths=st.lists(st.integers(0, 60), min_size=1, max_size=5),
         n_response=st.integers(0, 60),

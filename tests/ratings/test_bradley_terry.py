@@ -28,7 +28,7 @@ def random_counts(seed: int, *, covariates: int) -> bt.Counts:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2))
 def test_gradient_and_hessian_are_the_derivatives_of_the_likelihood(seed: int, covariates: int) -> None:
     counts = random_counts(seed, covariates=covariates)

@@ -61,7 +61,7 @@ def test_provenance_says_how_the_fit_came_about() -> None:
 # --- twins and oracles --------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(connected_rows(max_policies=4))
 def test_agrees_with_the_slow_twin_in_strength_and_covariance(rows: list[tuple[str, str, str]]) -> None:
     plain = [(a, b, OUTCOME[w]) for a, b, w in rows]
@@ -73,7 +73,7 @@ def test_agrees_with_the_slow_twin_in_strength_and_covariance(rows: list[tuple[s
     np.testing.assert_allclose(ours, twin.sandwich(plain, theta), rtol=1e-5, atol=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(connected_rows())
 def test_agrees_with_evalica_and_choix(rows: list[tuple[str, str, str]]) -> None:
     assert_oracles_agree(battles_of(rows))
@@ -114,7 +114,7 @@ def assert_oracles_agree(battles: Battles) -> None:
 # --- invariants ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(connected_rows(), st.randoms(use_true_random=False))
 def test_order_of_battles_and_of_sides_changes_nothing(rows: list, random) -> None:
     swapped = [
@@ -125,7 +125,7 @@ def test_order_of_battles_and_of_sides_changes_nothing(rows: list, random) -> No
     assert log_strengths(one) == pytest.approx(log_strengths(two), abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(connected_rows(), st.floats(0.1, 50.0))
 def test_scaling_all_weights_changes_neither_ratings_nor_errors(rows: list, scale: float) -> None:
     plain = fit_ratings(battles_of(rows))

@@ -63,7 +63,7 @@ def test_a_prior_makes_an_undefeated_policy_finite_and_its_interval_wide() -> No
     assert ratings.provenance["n_battles"] == 100
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(connected_rows(), st.floats(0.5, 5.0))
 def test_a_prior_equals_pseudo_battles_written_out(rows: list, prior: float) -> None:
     pairs = sorted({tuple(sorted((a, b))) for a, b, _ in rows})
