@@ -12,7 +12,7 @@ import pytest
 
 from charm_rm.errors import ConfigError, ModelError
 from charm_rm.models import load_reward_model
-from charm_rm.models.loading import fingerprint, open_model
+from charm_rm.models.loading import fingerprint, open_model, quiet
 
 pytestmark = pytest.mark.models
 torch = pytest.importorskip("torch", reason="needs the [hf] extra")
@@ -113,7 +113,8 @@ class TestAdapters:
         config = peft.LoraConfig(
             task_type="SEQ_CLS", target_modules=["q_proj", "v_proj"], init_lora_weights=False
         )
-        model = peft.get_peft_model(base, config)
+        with quiet():
+            model = peft.get_peft_model(base, config)
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 if "score" in name and "modules_to_save" in name:
@@ -125,6 +126,7 @@ class TestAdapters:
         model.config.pad_token_id = 0
         return tmp_path / "adapter", float(model(input_ids=ids, attention_mask=ids * 0 + 1).logits.detach())
 
+    @pytest.mark.filterwarnings("error::FutureWarning")
     def test_adapter_and_saved_head_are_both_used(
         self, adapter: tuple[Path, float], tiny_rm_dir: Path
     ) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .datasets_io import load_any_responses, load_dataset_responses
     from .encoding import Encoded, ResponseEncoder
     from .reward import RewardModel, load_reward_model
-    from .scoring import score_responses
+    from .scoring import ScoredTexts, score_responses, score_texts
     from .settings import HeldOut, TrainResult, TrainSettings
     from .train import train_reward_model
 
@@ -27,6 +27,7 @@ _HOME = {
     "HeldOut": "settings",
     "ResponseEncoder": "encoding",
     "RewardModel": "reward",
+    "ScoredTexts": "scoring",
     "TrainResult": "settings",
     "TrainSettings": "settings",
     "load_any_responses": "datasets_io",
@@ -34,6 +35,7 @@ _HOME = {
     "load_reward_model": "reward",
     "plan_batches": "batching",
     "score_responses": "scoring",
+    "score_texts": "scoring",
     "train_reward_model": "train",
     "write_mismatch_section": "card",
 }
@@ -43,6 +45,7 @@ __all__ = [
     "HeldOut",
     "ResponseEncoder",
     "RewardModel",
+    "ScoredTexts",
     "TrainResult",
     "TrainSettings",
     "load_any_responses",
@@ -51,6 +54,7 @@ __all__ = [
     "plan_batches",
     "require",
     "score_responses",
+    "score_texts",
     "train_reward_model",
     "write_mismatch_section",
 ]

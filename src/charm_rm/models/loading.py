@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def open_model(
     require("torch"), require("transformers")
     folder = _folder(path_or_id)
     options = {"dtype": dtype, "trust_remote_code": trust_remote_code}
-    with _as_model_error(path_or_id), _quiet():
+    with _as_model_error(path_or_id), quiet():
         if (folder / ADAPTER_CONFIG).exists():
             return _open_adapter(folder, options)
         model, missing = _load(folder, options, new_head_seed=new_head_seed)
@@ -85,6 +86,24 @@ def fingerprint(folder: str | os.PathLike[str]) -> str:
         with file.open("rb") as handle:
             digest.update(hashlib.file_digest(handle, "sha256").digest())
     return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Hold back the libraries' own bars and reports: what matters in them is a typed error here."""
+    logging = require("transformers").utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            # TRL and peft use names that transformers has begun to rename.
+            warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 # --- details ------------------------------------------------------------------------------------
@@ -191,21 +210,6 @@ def _as_model_error(source: str | os.PathLike[str]) -> Iterator[None]:
             where=os.fspath(source),
             mend="it should load with AutoModelForSequenceClassification (num_labels 1) and AutoTokenizer",
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back transformers' own bars and reports: what matters in them is a typed error here."""
-    logging = require("transformers").utils.logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _first_line(error: BaseException) -> str:

@@ -117,8 +117,8 @@ def load_reward_model(
     )
 
 
-def warn_truncated(encoded: Sequence[Encoded], max_length: int) -> int:
-    """Count the truncated rows, with a :class:`CharmWarning` where there are any."""
+def warn_truncated(encoded: Sequence[Encoded], max_length: int) -> None:
+    """Say by a :class:`CharmWarning` how many rows lost part of their text."""
     cut = sum(e.truncated for e in encoded)
     if cut:
         warnings.warn(
@@ -127,7 +127,6 @@ def warn_truncated(encoded: Sequence[Encoded], max_length: int) -> int:
             CharmWarning,
             stacklevel=3,
         )
-    return cut
 
 
 def check_finite(scores: NDArray[np.float64], *, source: str, names: Sequence[str] | None = None) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from ..errors import CharmError, UnreadableFile, WriteFailed
 from ..tables import Responses, Scores
 from .batching import plan_batches
-from .encoding import Encoded
+from .encoding import Encoded, Prompt
 from .reward import RewardModel, check_finite, warn_truncated
 
 if TYPE_CHECKING:
@@ -55,27 +56,59 @@ def score_responses(
         CharmWarning: (as a warning) some texts were truncated.
     """
     frame = responses.frame
-    encoded = [
-        model.encoder.encode(p, r)
-        for p, r in _tracked(
-            zip(frame["prompt"].to_list(), frame["response"].to_list(), strict=True),
-            total=len(frame),
-            title="encoding",
-            show=progress,
-        )
-    ]
-    n_truncated = warn_truncated(encoded, model.encoder.max_length)
+    scored = score_texts(
+        model,
+        frame["prompt"].to_list(),
+        frame["response"].to_list(),
+        token_budget=token_budget,
+        progress=progress,
+        checkpoint=checkpoint,
+        names=[f"({i}, {p})" for i, p in frame.select("prompt_id", "policy").iter_rows()],
+    )
+    table = frame.select("prompt_id", "policy").with_columns(
+        pl.Series("score", scored.values),
+        pl.Series("n_tokens", scored.n_tokens),
+        pl.Series("truncated", scored.truncated),
+    )
+    return Scores(table, provenance=_provenance(model, responses) | {"truncated": sum(scored.truncated)})
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredTexts:
+    """Scores in the order of the texts, the tokens that each was read as, and whether some were cut off."""
+
+    values: NDArray[np.float64]
+    n_tokens: list[int]
+    truncated: list[bool]
+
+
+def score_texts(
+    model: RewardModel,
+    prompts: Sequence[Prompt],
+    responses: Sequence[str],
+    *,
+    token_budget: int | None = None,
+    progress: bool = True,
+    checkpoint: str | Path | None = None,
+    names: Sequence[str] | None = None,
+) -> ScoredTexts:
+    """Score each response to its prompt: as calling the model does, with a bar, resumable, texts told apart once.
+
+    ``names`` are what a message calls the rows; the rest is as in :func:`score_responses`.
+
+    Raises:
+        ModelError: a score is not finite.
+        CharmWarning: (as a warning) some texts were truncated.
+    """
+    pairs = zip(prompts, responses, strict=True)
+    tracked = _tracked(pairs, total=len(responses), title="encoding", show=progress)
+    encoded = [model.encoder.encode(p, r) for p, r in tracked]
+    warn_truncated(encoded, model.encoder.max_length)
     values = score_encoded(
         model, encoded, token_budget=token_budget, progress=progress, checkpoint=checkpoint
     )
-    names = [f"({i}, {p})" for i, p in frame.select("prompt_id", "policy").iter_rows()]
     check_finite(values, source=model.source, names=names)
-    scored = frame.select("prompt_id", "policy").with_columns(
-        pl.Series("score", values),
-        pl.Series("n_tokens", [len(e) for e in encoded]),
-        pl.Series("truncated", [e.truncated for e in encoded]),
-    )
-    return Scores(scored, provenance=_provenance(model, responses) | {"truncated": n_truncated})
+    return ScoredTexts(values, [len(e) for e in encoded], [e.truncated for e in encoded])
 
 
 def score_encoded(

@@ -64,9 +64,9 @@ def train_reward_model(
     for module in _EXTRAS:
         require(module)
     from .base import load_base
-    from .loading import _quiet
+    from .loading import quiet
     from .pairs import encode_pairs, split_by_prompt
-    from .trainer import build_trainer, calm
+    from .trainer import build_trainer, flush_denormals
 
     training = preferences
     if held_out is None:
@@ -75,7 +75,7 @@ def train_reward_model(
         _refuse_shared_prompts(training, held_out)
     provenance = _provenance(training, held_out, rm, settings)
     work = _Work.open(output, provenance["fingerprint"], resume=resume, force=force)
-    with work, calm(), _quiet():
+    with work, flush_denormals(), quiet():
         base = load_base(rm, settings=settings, trust_remote_code=trust_remote_code)
         pairs = encode_pairs(
             training, base.encoder, margin=settings.margin_loss, soft_labels=settings.soft_labels

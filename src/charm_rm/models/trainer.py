@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,14 +165,11 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 @contextlib.contextmanager
-def calm() -> Iterator[None]:
-    """Denormal floats are 0 (on CPUs they slow training several times over), and library gossip is held back."""
+def flush_denormals() -> Iterator[None]:
+    """Take denormal floats for 0: on CPUs they slow training several times over."""
     torch.set_flush_denormal(True)
     try:
-        with warnings.catch_warnings():
-            # TRL and peft set names that transformers has begun to rename.
-            warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
-            yield
+        yield
     finally:
         torch.set_flush_denormal(False)
 
