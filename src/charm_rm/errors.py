@@ -7,8 +7,10 @@ right but may mislead. The command line prints them without a traceback and exit
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 
 
 class CharmError(Exception):
@@ -89,6 +91,25 @@ class StageFailed(CharmError):
 
 class CharmWarning(UserWarning):
     """The result is right, but may mislead if this is not known."""
+
+
+@contextlib.contextmanager
+def noting_warnings() -> Iterator[list[str]]:
+    """Yield a list that, after the block, holds the block's CharmWarnings, each once; they are said then, too.
+
+    So a result can carry what was said while it was made. Other warnings pass as they would have.
+    """
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CharmWarning)
+        yield notes
+    for warning in caught:
+        if not issubclass(warning.category, CharmWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in notes:
+            notes.append(str(warning.message))
+    for note in notes:
+        warnings.warn(note, CharmWarning, stacklevel=4)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -268,6 +268,7 @@ def test_audits_round_trip_through_files(tmp_path: Path) -> None:
     save_audit(found, tmp_path)
     assert load(Mismatch, tmp_path / "mismatch.parquet").frame.equals(found.mismatch.frame)
     assert load(Favouritism, tmp_path / "favouritism.parquet").sharpness == found.sharpness
+    assert load(Ratings, tmp_path / "ratings.parquet").frame.equals(found.ratings.frame)
     written = json.loads((tmp_path / "audit.json").read_text())
     assert set(written) >= {
         "sharpness",
@@ -281,6 +282,18 @@ def test_audits_round_trip_through_files(tmp_path: Path) -> None:
         "policy", "reference", "n", "win_rate", "expected", "mismatch", "mismatch_degree",
         "ci_low", "ci_high", "p_value", "q_value",
     }  # fmt: skip
+
+
+def test_an_audit_keeps_the_ratings_it_used_under_the_policies_own_names() -> None:
+    human = ratings()
+    renamed = human.frame.with_columns(pl.col("policy").replace("calm", "calm-2024"))
+    more = pl.DataFrame({"policy": ["unscored"], "rating": [900.0]})
+    found = audit(
+        simulated_scores(favour={}, n=40),
+        Ratings(pl.concat([renamed, more], how="diagonal")),
+        aliases={"calm": "calm-2024"},
+    )
+    assert dict(found.ratings.frame.select("policy", "rating").iter_rows()) == RATING
 
 
 def test_the_shipped_judge() -> None:

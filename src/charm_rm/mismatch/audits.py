@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
 from ..margins import Tally, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..statistics import (
@@ -38,12 +38,13 @@ class Audit:
     """What an audit found.
 
     ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
-    ``summary`` map names to estimates or counts.
+    ``summary`` map names to estimates or counts. ``ratings`` are those used, under the policies' own names.
     """
 
     mismatch: Mismatch
     favouritism: Favouritism | None
     win_rates: WinRates
+    ratings: Ratings
     rank_correlation: Mapping[str, Estimate]
     summary: Mapping[str, Any]
     warnings: tuple[str, ...]
@@ -99,8 +100,7 @@ def audit(
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
     _check_settings(draws, ties, temperature)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CharmWarning)
+    with noting_warnings() as notes:
         result = _audit(
             source,
             ratings,
@@ -112,16 +112,14 @@ def audit(
             temperature=temperature,
             unrated=unrated,
         )
-    said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, CharmWarning)))
-    for message in said:
-        warnings.warn(message, CharmWarning, stacklevel=2)
-    return replace(result, warnings=said)
+    return replace(result, warnings=tuple(notes))
 
 
 def save_audit(found: Audit, folder: Path) -> None:
-    """Write mismatch, favouritism and win rates (Parquet) and audit.json into an existing folder."""
+    """Write mismatch, favouritism, win rates and ratings (Parquet) and audit.json into an existing folder."""
     save(found.mismatch, folder / "mismatch.parquet", force=True)
     save(found.win_rates, folder / "win_rates.parquet", force=True)
+    save(found.ratings, folder / "ratings.parquet", force=True)
     if found.favouritism is not None:
         save(found.favouritism, folder / "favouritism.parquet", force=True)
     write_json(found.to_json(), folder / "audit.json", force=True)
@@ -185,6 +183,7 @@ def _audit(
         mismatch=mismatch,
         favouritism=favouritism,
         win_rates=tally.to_win_rates(),
+        ratings=matched,
         rank_correlation=correlation,
         summary=summarise(source, tally, rated, rating_draws, mismatch) | unscored(ratings, matched),
         warnings=(),
