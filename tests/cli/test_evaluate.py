@@ -119,6 +119,20 @@ def test_a_reward_model_on_both_benchmarks(
 
 
 @pytest.mark.models
+def test_truncated_conversations_are_said_and_counted(
+    charm: Charm, data: Path, minilm_rm_dir: Path, tmp_path: Path
+) -> None:
+    arguments = ("--rm", minilm_rm_dir, "--benchmark", "llmbar", "--data", data, "--max-length", 12)
+    result = charm("evaluate", *arguments, "-o", tmp_path / "evaluation")
+    assert result.exit_code == 0, result.output
+    assert "longer than 12 tokens" in result.stderr
+    found = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    assert found["provenance"]["truncated"]["rm"]["llmbar"] > 0
+    assert found["provenance"]["settings"]["max_length"] == 12
+    assert any("longer than 12 tokens" in note for note in found["warnings"])
+
+
+@pytest.mark.models
 def test_a_limit_is_labelled_as_a_sample(charm: Charm, data: Path, minilm_rm_dir: Path) -> None:
     arguments = ("--rm", minilm_rm_dir, "--benchmark", "rm-bench", "--data", data, "--limit", "2", "--json")
     found = json.loads(charm("evaluate", *arguments).stdout)

@@ -36,9 +36,37 @@ unrated_option = click.option(
     show_default=True,
     help="Policies without a rating: stop, or leave them out.",
 )
+trust_option = click.option(
+    "--trust-remote-code", is_flag=True, help="Run Python code that comes with the model."
+)
 rm_option = click.option(
     "--rm", required=True, metavar="DIR_OR_ID", help="Reward model: a local folder or a Hugging Face hub id."
 )
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How to load and run a reward model: ``--max-length``, ``--dtype``, ``--device``, ``--trust-remote-code``.
+
+    The command passes them on to :func:`~charm_rm.models.load_reward_model` under their own names.
+    """
+    for option in (
+        trust_option,
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ..."),
+        click.option(
+            "--dtype",
+            type=click.Choice(["float32", "bfloat16", "auto"]),
+            default="float32",
+            show_default=True,
+            help="Precision; `auto` is as saved.",
+        ),
+        click.option(
+            "--max-length",
+            type=click.IntRange(min=1),
+            help="Most tokens per conversation (default: the model's).",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from .common import (
     draws_option,
     force_option,
     json_option,
+    model_options,
     output_option,
     print_frame,
     print_json,
@@ -26,13 +27,13 @@ from .common import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import polars as pl
-    from numpy.typing import NDArray
 
     from ..benchmarks import Benchmark
-    from ..evaluate import AlignmentResult, BenchmarkResult, Scorer
-    from ..models import RewardModel
+    from ..evaluate import AlignmentResult, BenchmarkResult
+    from ..statistics import FloatArray
+
+    Truncated = dict[str, dict[str, int]]
 
 
 @click.command("evaluate")
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--benchmark", "names", multiple=True, metavar="NAME", help="llmbar or rm-bench; repeatable.")
 @click.option("--data", type=PATH, help="Folder with the benchmarks' original files, or a parent of several.")
 @click.option("--limit", type=click.IntRange(min=1), help="Evaluate a seeded sample of N items a benchmark.")
+@model_options
 @click.option("--scores", type=PATH, help="Scores of many policies' responses, to hold against ratings.")
 @click.option("--baseline-scores", type=PATH, help="The baseline's scores of the same responses.")
 @ratings_options
@@ -69,6 +71,7 @@ def command(
     output: Path | None,
     force: bool,
     as_json: bool,
+    **loading: Any,
 ) -> None:
     """How good is a reward model: on benchmarks, and at ranking policies as people do?
 
@@ -96,15 +99,17 @@ def command(
         how = {"category": category, "date": date, "alias": alias, "unrated": unrated}
         alignment = _align(scores, baseline_scores, ratings_spec, how, draws=draws, seed=seed)
     benchmarks = [_load(name, data, limit=limit, seed=seed) for name in names if data]
-    results = _evaluate(rm, baseline, benchmarks, draws=draws, seed=seed) if rm else []
+    results, truncated = (
+        _evaluate(rm, baseline, benchmarks, loading, draws=draws, seed=seed) if rm else ([], {})
+    )
     settings: dict[str, Any] = {
         "rm": rm,
         "baseline": baseline,
         "scores": scores,
         "baseline_scores": baseline_scores,
     }
-    settings |= {"ratings": ratings_spec, "limit": limit, "draws": draws, "seed": seed}
-    provenance = {"verb": "evaluate", "settings": settings, "versions": versions()}
+    settings |= {"ratings": ratings_spec, "limit": limit, "draws": draws, "seed": seed, **loading}
+    provenance = {"verb": "evaluate", "settings": settings, "truncated": truncated, "versions": versions()}
     if as_json:
         print_json(evaluation_json(results, alignment, provenance=provenance))
     else:
@@ -145,42 +150,47 @@ def _load(name: str, data: Path, *, limit: int | None, seed: int) -> Benchmark:
 
 
 def _evaluate(
-    rm: str, baseline: str | None, benchmarks: list[Benchmark], *, draws: int, seed: int
-) -> list[BenchmarkResult]:
+    rm: str,
+    baseline: str | None,
+    benchmarks: list[Benchmark],
+    loading: dict[str, Any],
+    *,
+    draws: int,
+    seed: int,
+) -> tuple[list[BenchmarkResult], Truncated]:
     """One model in memory at a time: all benchmarks with the one, then all with the other."""
     from ..evaluate import compare_with_baseline
 
-    results = _evaluate_one(rm, benchmarks, draws=draws, seed=seed)
+    results, cut = _evaluate_one(rm, benchmarks, loading, draws=draws, seed=seed)
     if baseline is None:
-        return results
-    others = _evaluate_one(baseline, benchmarks, draws=draws, seed=seed)
+        return results, {"rm": cut}
+    others, cut_of_baseline = _evaluate_one(baseline, benchmarks, loading, draws=draws, seed=seed)
     pairs = zip(results, others, strict=True)
-    return [compare_with_baseline(mine, theirs, draws=draws, seed=seed) for mine, theirs in pairs]
+    compared = [compare_with_baseline(mine, theirs, draws=draws, seed=seed) for mine, theirs in pairs]
+    return compared, {"rm": cut, "baseline": cut_of_baseline}
 
 
-def _evaluate_one(rm: str, benchmarks: list[Benchmark], *, draws: int, seed: int) -> list[BenchmarkResult]:
+def _evaluate_one(
+    rm: str, benchmarks: list[Benchmark], loading: dict[str, Any], *, draws: int, seed: int
+) -> tuple[list[BenchmarkResult], dict[str, int]]:
+    """The results, and by benchmark how many conversations were cut to the maximum length."""
     from ..evaluate import evaluate_benchmark
-    from ..models import load_reward_model
+    from ..models import load_reward_model, score_texts
 
-    scorer = _with_progress(load_reward_model(rm))
-    results = []
+    model = load_reward_model(rm, **loading)
+    results, truncated = [], {}
     for benchmark in benchmarks:
         say(f"{rm}: {benchmark.name}, {len(benchmark.items)} items")
+
+        def scorer(
+            prompts: Sequence[Any], responses: Sequence[str], name: str = benchmark.name
+        ) -> FloatArray:
+            scored = score_texts(model, prompts, responses)
+            truncated[name] = sum(scored.truncated)
+            return scored.values
+
         results.append(evaluate_benchmark(scorer, benchmark, draws=draws, seed=seed))
-    return results
-
-
-def _with_progress(model: RewardModel) -> Scorer:
-    """The same scores as calling the model, with a progress bar."""
-    from ..models.reward import warn_truncated
-    from ..models.scoring import score_encoded
-
-    def score(prompts: Sequence[Any], responses: Sequence[str]) -> NDArray[np.float64]:
-        encoded = [model.encoder.encode(p, r) for p, r in zip(prompts, responses, strict=True)]
-        warn_truncated(encoded, model.encoder.max_length)
-        return score_encoded(model, encoded, progress=True)
-
-    return score
+    return results, truncated
 
 
 def _align(

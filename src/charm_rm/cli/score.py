@@ -10,6 +10,7 @@ import click
 from .common import (
     force_option,
     json_option,
+    model_options,
     output_option,
     print_frame,
     print_json,
@@ -34,19 +35,8 @@ if TYPE_CHECKING:
 )
 @seed_option
 @click.option("--split", help="Which split of a `datasets` folder or hub id.")
-@click.option(
-    "--max-length", type=click.IntRange(min=1), help="Most tokens per conversation (default: the model's)."
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "bfloat16", "auto"]),
-    default="float32",
-    show_default=True,
-    help="Precision; `auto` is as saved.",
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@model_options
 @click.option("--token-budget", type=click.IntRange(min=1), help="Tokens per batch, padding included.")
-@click.option("--trust-remote-code", is_flag=True, help="Run Python code that comes with the model.")
 @force_option
 @json_option
 def command(
@@ -57,13 +47,10 @@ def command(
     n_prompts: int | None,
     seed: int,
     split: str | None,
-    max_length: int | None,
-    dtype: Any,
-    device: str,
     token_budget: int | None,
-    trust_remote_code: bool,
     force: bool,
     as_json: bool,
+    **loading: Any,
 ) -> None:
     """Score responses with a reward model.
 
@@ -93,9 +80,7 @@ def command(
         policies=policies or None,
         complete=n_prompts is not None,
     )
-    model = load_reward_model(
-        rm, dtype=dtype, device=device, max_length=max_length, trust_remote_code=trust_remote_code
-    )
+    model = load_reward_model(rm, **loading)
     partial = output.with_name(f".{output.name}.partial.jsonl")
     if partial.exists():
         say(f"going on from {partial}")

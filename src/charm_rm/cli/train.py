@@ -19,6 +19,7 @@ from .common import (
     rm_option,
     say,
     seed_option,
+    trust_option,
     unrated_option,
 )
 
@@ -68,7 +69,7 @@ POSITIVE = click.IntRange(min=1)
 @alias_option
 @unrated_option
 @seed_option
-@click.option("--trust-remote-code", is_flag=True, help="Run Python code that comes with the model.")
+@trust_option
 @force_option
 @json_option
 def command(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..benchmarks import Benchmark, Metric
-from ..errors import ModelError, NoOverlap
+from ..errors import ModelError, NoOverlap, noting_warnings
 from ..statistics import (
     FloatArray,
     benjamini_hochberg,
@@ -57,13 +57,15 @@ class BenchmarkResult:
 
     ``margins`` is (n_items, C, R): score of each chosen minus score of each rejected response. ``frame`` has
     one row per metric: benchmark, subset, metric, n (items), comparisons, accuracy, ci_low, ci_high, ties,
-    partial, and, once compared with a baseline, :data:`BASELINE_COLUMNS` (else null).
+    partial, and, once compared with a baseline, :data:`BASELINE_COLUMNS` (else null). ``warnings`` were said
+    while scoring.
     """
 
     benchmark: Benchmark
     margins: FloatArray
     frame: pl.DataFrame
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def outcomes(self) -> FloatArray:
@@ -85,8 +87,10 @@ def evaluate_benchmark(
     Raises:
         ModelError: the scorer gives another number of scores than responses, or one that is not finite.
     """
-    margins = _score(scorer, benchmark)
-    result = BenchmarkResult(benchmark, margins, pl.DataFrame(), {"draws": draws, "seed": seed})
+    with noting_warnings() as notes:
+        margins = _score(scorer, benchmark)
+    settings = {"draws": draws, "seed": seed}
+    result = BenchmarkResult(benchmark, margins, pl.DataFrame(), settings, tuple(notes))
     rows = [_row(result, m, draws=draws, seed=seed) for m in benchmark.metrics]
     frame = pl.DataFrame(rows).with_columns(pl.lit(None, t).alias(c) for c, t in BASELINE_COLUMNS.items())
     return replace(result, frame=frame)
@@ -112,7 +116,8 @@ def compare_with_baseline(
     rows = [_comparison(result, baseline, m, draws=draws, seed=seed) for m in result.benchmark.metrics]
     q_values = benjamini_hochberg([row["p_value"] for row in rows])
     columns = pl.DataFrame(rows).with_columns(q_value=q_values).select(list(BASELINE_COLUMNS))
-    return replace(result, frame=result.frame.with_columns(columns))
+    said = (*result.warnings, *(f"baseline: {note}" for note in baseline.warnings))
+    return replace(result, frame=result.frame.with_columns(columns), warnings=said)
 
 
 # --- scoring ------------------------------------------------------------------------------------
