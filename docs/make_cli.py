@@ -63,7 +63,7 @@ def _summary(command: click.Command) -> str:
 
 def _usage(name: str, command: click.Command) -> str:
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
-    shown = [(p.name or "").upper() + ("..." if p.nargs == -1 else "") for p in arguments]
+    shown = [(p.metavar or (p.name or "").upper()) + ("..." if p.nargs == -1 else "") for p in arguments]
     optional = [a if p.required else f"[{a}]" for a, p in zip(shown, arguments, strict=True)]
     below = ["COMMAND [ARGS]..."] if isinstance(command, click.Group) else []
     return " ".join([name, "[OPTIONS]", *optional, *below])
@@ -94,7 +94,7 @@ def _option(option: click.Option) -> str:
     value = "" if option.is_flag else f" {option.metavar or _kind(option.type)}"
     notes = [
         *(["required"] if option.required else []),
-        *(["repeatable"] if option.multiple and "repeatable" not in (option.help or "").lower() else []),
+        *(["repeatable"] if option.multiple and "repeat" not in (option.help or "").lower() else []),
         *_default(option),
     ]
     said = " ".join([(option.help or "").strip(), *([f"({'; '.join(notes)})"] if notes else [])]).strip()
