@@ -1,0 +1,148 @@
+"""Every command on files that a person might really hand it: broken ones, and ones that would be overwritten.
+
+Whatever the command and whatever the fault: exit code 2, one message on standard error that names the file,
+nothing on standard output, no traceback, no output written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import Result
+
+Charm = Callable[..., Result]
+
+# Good tables, and the column of each that is taken away.
+TABLES = {
+    "scores": pl.DataFrame(
+        {"prompt_id": ["p", "p", "q", "q"], "policy": ["a", "b"] * 2, "score": [0.1, 0.9, 0.6, 0.2]}
+    ),
+    "ratings": pl.DataFrame({"policy": ["a", "b"], "rating": [1000.0, 1100.0], "std_err": [5.0, 5.0]}),
+    "responses": pl.DataFrame(
+        {"prompt_id": ["p", "p"], "prompt": ["Hi?"] * 2, "policy": ["a", "b"], "response": ["Yes.", "Né."]}
+    ),
+    "battles": pl.DataFrame({"policy_a": ["a", "b"], "policy_b": ["b", "a"], "winner": ["a", "a"]}),
+    "offsets": pl.DataFrame({"policy": ["a", "b"], "delta": [0.5, 0.0], "is_reference": [False, True]}),
+    "prefs": pl.DataFrame({"prompt": ["Hi?"], "chosen": ["Yes."], "rejected": ["No."]}),
+}
+NEEDED = {
+    "scores": "score",
+    "ratings": "rating",
+    "responses": "response",
+    "battles": "winner",
+    "offsets": "delta",
+    "prefs": "chosen",
+}
+
+# Command lines; @name is a good table, and each such table is broken in turn.
+COMMANDS = {
+    "audit": "audit @scores --ratings @ratings -o OUT",
+    "calibrate": "calibrate @scores --ratings @ratings --over a --ref b -o OUT.parquet",
+    "apply": "apply @scores @offsets -o OUT.parquet",
+    "relabel": "relabel @scores @responses @offsets -o OUT",
+    "score": "score @responses --rm /no/model -o OUT.parquet",
+    "train": "train @prefs --rm /no/model -o OUT",
+    "evaluate": "evaluate --scores @scores --ratings @ratings -o OUT",
+    "ratings fit": "ratings fit @battles -o OUT.parquet",
+    "ratings save": "ratings save @ratings -o OUT.parquet",
+}
+NEEDS_MODELS = {"score", "train"}
+
+
+def empty(_table: pl.DataFrame, path: Path, _needed: str) -> Path:
+    path.write_bytes(b"")
+    return path
+
+
+def cut_short(table: pl.DataFrame, path: Path, _needed: str) -> Path:
+    table.write_parquet(path)
+    path.write_bytes(path.read_bytes()[:-20])
+    return path
+
+
+def not_utf8(table: pl.DataFrame, path: Path, _needed: str) -> Path:
+    text = table.cast(pl.String).with_columns(pl.lit("café").alias("note")).write_csv()
+    path = path.with_suffix(".csv")
+    path.write_bytes(text.encode("latin-1"))
+    return path
+
+
+def without_a_column(table: pl.DataFrame, path: Path, needed: str) -> Path:
+    table.drop(needed).write_parquet(path)
+    return path
+
+
+def without_rows(table: pl.DataFrame, path: Path, _needed: str) -> Path:
+    table.clear().write_parquet(path)
+    return path
+
+
+def missing(_table: pl.DataFrame, path: Path, _needed: str) -> Path:
+    return path
+
+
+def a_folder(_table: pl.DataFrame, path: Path, _needed: str) -> Path:
+    path.mkdir()
+    return path
+
+
+FAULTS = (empty, cut_short, not_utf8, without_a_column, without_rows, missing, a_folder)
+
+
+def cases() -> list[object]:
+    found = []
+    for command, line in COMMANDS.items():
+        marks = [pytest.mark.models] if command in NEEDS_MODELS else []
+        for name in (word[1:] for word in line.split() if word.startswith("@")):
+            found += [
+                pytest.param(line, name, f, id=f"{command}-{name}-{f.__name__}", marks=marks) for f in FAULTS
+            ]
+    return found
+
+
+def write_tables(folder: Path) -> dict[str, Path]:
+    paths = {name: folder / f"{name}.parquet" for name in TABLES}
+    for name, path in paths.items():
+        TABLES[name].write_parquet(path)
+    return paths
+
+
+def arguments(line: str, paths: dict[str, Path], out: Path) -> list[str]:
+    words = [str(paths[w[1:]]) if w.startswith("@") else w for w in line.split()]
+    return [w.replace("OUT", str(out)) for w in words]
+
+
+@pytest.mark.parametrize(("line", "name", "fault"), cases())
+def test_a_broken_file_is_named_and_nothing_is_written(
+    charm: Charm, tmp_path: Path, line: str, name: str, fault: Callable[[pl.DataFrame, Path, str], Path]
+) -> None:
+    paths = write_tables(tmp_path)
+    paths[name].unlink()
+    paths[name] = fault(TABLES[name], paths[name], NEEDED[name])
+    result = charm(*arguments(line, paths, tmp_path / "out"))
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "error:" in result.stderr
+    assert paths[name].name in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "unexpected" not in result.stderr
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize("line", COMMANDS.values(), ids=COMMANDS)
+def test_an_existing_output_is_refused_before_any_file_is_read(
+    charm: Charm, tmp_path: Path, line: str
+) -> None:
+    for kept in (tmp_path / "out.parquet", tmp_path / "out" / "evaluation.json"):
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text("precious")
+    nowhere = {name: tmp_path / "nowhere" / f"{name}.parquet" for name in TABLES}
+    result = charm(*arguments(line, nowhere, tmp_path / "out"))
+    assert result.exit_code == 2, result.output
+    assert "already exists" in result.stderr
+    assert "--force" in result.stderr
+    assert (tmp_path / "out.parquet").read_text() == "precious"
+    assert (tmp_path / "out" / "evaluation.json").read_text() == "precious"
