@@ -33,13 +33,26 @@ TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
 
 
 def refuse_existing(path: str | Path, *, force: bool) -> Path:
-    """Return ``path``; raise :class:`OutputExists` where something is there and ``force`` is off."""
+    """Return ``path``; raise :class:`OutputExists` where something is there and ``force`` is off.
+
+    A file that stands where a folder on the way to ``path`` would be is refused whatever ``force`` is.
+    """
     path = Path(path)
+    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    if not nearest.is_dir():
+        raise OutputExists("is a file; a folder is needed", where=str(nearest), mend="choose another path")
     if not force and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
         raise OutputExists(
             "the output already exists", where=str(path), mend="choose another path, or add --force"
         )
     return path
+
+
+def refuse_table(path: str | Path, *, force: bool) -> Path:
+    """:func:`refuse_existing` for a table, whose suffix must name a format (:class:`UnreadableFile`)."""
+    path = Path(path)
+    _known_suffix(path)
+    return refuse_existing(path, force=force)
 
 
 @contextlib.contextmanager
@@ -76,6 +89,8 @@ def replacing(path: str | Path, *, force: bool = False) -> Iterator[Path]:
 def replacing_directory(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     """The same promise for a whole directory: it appears complete, or the old one stays."""
     path = refuse_existing(path, force=force)
+    if path.is_file():
+        raise OutputExists("is a file; a folder is needed", where=str(path), mend="choose another path")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
@@ -106,8 +121,7 @@ def write_frame(
     frame: pl.DataFrame, path: str | Path, *, force: bool = False, metadata: Mapping[str, str] | None = None
 ) -> Path:
     """Write a frame atomically in the format its suffix names."""
-    path = Path(path)
-    _known_suffix(path)
+    path = refuse_table(path, force=force)
     with replacing(path, force=force) as temporary:
         if path.suffix == ".parquet":
             frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata or {}))

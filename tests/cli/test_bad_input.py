@@ -146,3 +146,66 @@ def test_an_existing_output_is_refused_before_any_file_is_read(
     assert "--force" in result.stderr
     assert (tmp_path / "out.parquet").read_text() == "precious"
     assert (tmp_path / "out" / "evaluation.json").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [c for c in COMMANDS.values() if c.endswith(".parquet")],
+    ids=[c for c in COMMANDS if COMMANDS[c].endswith(".parquet")],
+)
+def test_an_output_of_unknown_kind_is_refused_before_any_file_is_read(
+    charm: Charm, tmp_path: Path, line: str
+) -> None:
+    nowhere = {name: tmp_path / f"{name}.parquet" for name in TABLES}
+    result = charm(*arguments(line.replace("OUT.parquet", "OUT.xlsx"), nowhere, tmp_path / "out"))
+    assert result.exit_code == 2, result.output
+    assert "'.xlsx'" in result.stderr
+    assert ".parquet" in result.stderr
+
+
+@pytest.mark.parametrize("line", COMMANDS.values(), ids=COMMANDS)
+def test_a_file_where_the_outputs_folder_would_be_is_named_first(
+    charm: Charm, tmp_path: Path, line: str
+) -> None:
+    (tmp_path / "notes").write_text("precious")
+    nowhere = {name: tmp_path / f"{name}.parquet" for name in TABLES}
+    result = charm(*arguments(line, nowhere, tmp_path / "notes" / "out"))
+    assert result.exit_code == 2, result.output
+    assert "notes: is a file; a folder is needed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "audit @scores --ratings @ratings --seed -1",
+        "audit @scores --ratings @ratings --draws -1",
+        "audit @scores --ratings @ratings --draws 5",
+        "audit @scores --ratings @ratings --temperature nan",
+        "audit @scores --ratings @ratings --top -1",
+        "audit @scores --ratings @ratings --reference c",
+        "calibrate @scores --ratings @ratings --over a --ref b --seed -1",
+        "calibrate @scores --ratings @ratings --over a --ref a",
+        "calibrate @scores --ratings @ratings --over c --ref a",
+        "calibrate @scores --ratings @ratings --over a --ref b --link sigmoid --temperature -1",
+        "relabel @scores @responses @offsets --strategy sampled -k 0 -o OUT",
+        "relabel @scores @responses @offsets --temperature 0 -o OUT",
+        "relabel @scores @responses @offsets --policy c -o OUT",
+        "evaluate --scores @scores --ratings @ratings --draws -1",
+        "evaluate --scores @scores --ratings @ratings --seed -1",
+        "ratings fit @battles --prior nan",
+        "ratings fit @battles --anchor a",
+        "ratings fit @battles --anchor c=1000",
+        "ratings fit @battles --style length",
+        "ratings show @ratings --find nobody",
+        "ratings show arena:no-such-category",
+        "report OUT",
+        "init @scores",
+    ],
+)
+def test_settings_out_of_the_question_are_the_callers_error(charm: Charm, tmp_path: Path, line: str) -> None:
+    result = charm(*arguments(line, write_tables(tmp_path), tmp_path / "out"))
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "error:" in result.stderr.lower()
+    assert "unexpected" not in result.stderr
+    assert not (tmp_path / "out").exists()

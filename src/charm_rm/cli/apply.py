@@ -29,7 +29,7 @@ def command(scores: Path, offsets: Path, output: Path, force: bool) -> None:
     from ..offsets import apply_offsets
     from ..tables import Offsets, Scores
 
-    store.refuse_existing(output, force=force)
+    store.refuse_table(output, force=force)
     calibrated = apply_offsets(store.load(Scores, scores), store.load(Offsets, offsets))
     store.save(calibrated, output, force=force)
     say(f"wrote {output}: {len(calibrated)} scores of {len(calibrated.policies)} policies")

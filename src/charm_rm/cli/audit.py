@@ -9,7 +9,6 @@ import click
 
 from .common import (
     PATH,
-    alias_option,
     draws_option,
     force_option,
     heading,
@@ -23,7 +22,7 @@ from .common import (
     ratings_options,
     say,
     seed_option,
-    unrated_option,
+    top_option,
 )
 
 if TYPE_CHECKING:
@@ -48,14 +47,12 @@ if TYPE_CHECKING:
     help="What equal scores count.",
 )
 @click.option("--temperature", default=1.0, show_default=True, help="Temperature of the soft win rate.")
-@alias_option
-@unrated_option
 @draws_option
 @seed_option
 @click.option(
     "--example", is_flag=True, help="Audit the shipped example: a real judge's published win rates."
 )
-@click.option("--top", default=12, show_default=True, help="Rows to print of each long table (0: all).")
+@top_option(12)
 @output_option(what="Folder for tables (Parquet, JSON) and the HTML report.")
 @force_option
 @json_option

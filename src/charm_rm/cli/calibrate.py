@@ -9,7 +9,6 @@ import click
 
 from .common import (
     PATH,
-    alias_option,
     draws_option,
     force_option,
     heading,
@@ -21,7 +20,7 @@ from .common import (
     ratings_options,
     say,
     seed_option,
-    unrated_option,
+    top_option,
 )
 
 if TYPE_CHECKING:
@@ -55,11 +54,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="With --all: meet each policy's total wins, or least squares over all pairs.",
 )
-@alias_option
-@unrated_option
 @draws_option
 @seed_option
-@click.option("--top", default=20, show_default=True, help="Rows to print of each table (0: all).")
+@top_option(20)
 @output_option(what="Where to write the offsets (Parquet).")
 @force_option
 @json_option
@@ -105,7 +102,7 @@ def command(
 
     _check_usage(ratings_spec, overs, references, joint=joint, unpaired=unpaired)
     if output:
-        store.refuse_existing(output, force=force)
+        store.refuse_table(output, force=force)
     table = store.load(Scores, scores)
     ratings = load_ratings(str(ratings_spec), category=category, date=date)
     settings: dict[str, Any] = {"link": link, "temperature": temperature, "draws": draws, "seed": seed}

@@ -22,19 +22,15 @@ force_option = click.option("--force", is_flag=True, help="Overwrite the output 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables."
 )
-seed_option = click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything random."
+)
 draws_option = click.option(
-    "--draws", default=1000, show_default=True, help="Bootstrap draws behind the intervals (0: none)."
-)
-alias_option = click.option(
-    "--alias", type=PATH, help="CSV (policy, arena_name) that names your policies as the ratings do."
-)
-unrated_option = click.option(
-    "--unrated",
-    type=click.Choice(["error", "skip"]),
-    default="error",
+    "--draws",
+    type=click.IntRange(min=0),
+    default=1000,
     show_default=True,
-    help="Policies without a rating: stop, or leave them out.",
+    help="Bootstrap draws behind the intervals (0: none).",
 )
 trust_option = click.option(
     "--trust-remote-code", is_flag=True, help="Run Python code that comes with the model."
@@ -70,8 +66,19 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--ratings SPEC`` with ``--category`` and ``--date``."""
+    """Human ratings, and how policies find theirs: ``--ratings SPEC``, ``--category``, ``--date``, ``--alias``,
+    ``--unrated``."""
     for option in (
+        click.option(
+            "--unrated",
+            type=click.Choice(["error", "skip"]),
+            default="error",
+            show_default=True,
+            help="Policies without a rating: stop, or leave them out.",
+        ),
+        click.option(
+            "--alias", type=PATH, help="CSV (policy, arena_name) that names your policies as the ratings do."
+        ),
         click.option("--date", help="Date of the ratings, where the source has several (YYYY-MM-DD)."),
         click.option("--category", help="Category of the ratings, where the source has several."),
         click.option(
@@ -83,6 +90,17 @@ def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def top_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The ``--top N`` option of commands that print long tables."""
+    return click.option(
+        "--top",
+        type=click.IntRange(min=0),
+        default=default,
+        show_default=True,
+        help="Rows to print of each long table (0: all).",
+    )
 
 
 def output_option(

@@ -9,7 +9,6 @@ import click
 
 from .common import (
     PATH,
-    alias_option,
     console,
     draws_option,
     force_option,
@@ -21,7 +20,6 @@ from .common import (
     ratings_options,
     say,
     seed_option,
-    unrated_option,
 )
 
 if TYPE_CHECKING:
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
 @click.option("--scores", type=PATH, help="Scores of many policies' responses, to hold against ratings.")
 @click.option("--baseline-scores", type=PATH, help="The baseline's scores of the same responses.")
 @ratings_options
-@alias_option
-@unrated_option
 @draws_option
 @seed_option
 @output_option(what="Folder for benchmarks.parquet, alignment.parquet and evaluation.json.")

@@ -79,7 +79,7 @@ def fit(
 
     anchored = _parse_anchor(anchor)
     if output:
-        store.refuse_existing(output, force=force)
+        store.refuse_table(output, force=force)
     ratings = fit_ratings(load_battles(battles), anchor=anchored, style=style, prior=prior)
     if output:
         store.save(ratings, output, force=force)
@@ -140,7 +140,7 @@ def save(spec: str, category: str | None, date: str | None, output: Path, force:
     from .. import store
     from ..ratings import load_ratings
 
-    store.refuse_existing(output, force=force)
+    store.refuse_table(output, force=force)
     ratings = load_ratings(spec, category=category, date=date)
     store.save(ratings, output, force=force)
     say(f"wrote {len(ratings)} ratings to {output}")

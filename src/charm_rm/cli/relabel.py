@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import PATH, force_option, json_option, output_option, print_frame, print_json, say, seed_option
+from .common import (
+    PATH,
+    force_option,
+    json_option,
+    output_option,
+    print_frame,
+    print_json,
+    say,
+    seed_option,
+    top_option,
+)
 
 if TYPE_CHECKING:
     from ..relabel import Relabelled, Strategy
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--policy", "policies", multiple=True, metavar="POLICY", help="Use this policy; repeatable.")
 @click.option("--prompts", type=PATH, help="Table with a column prompt_id: use these prompts alone.")
 @seed_option
-@click.option("--top", default=20, show_default=True, help="Rows to print of the ledger (0: all).")
+@top_option(20)
 @output_option(required=True, what="Folder for the preferences.")
 @force_option
 @json_option

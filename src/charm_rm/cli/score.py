@@ -68,11 +68,9 @@ def command(
     """
     from ..models import load_any_responses, load_reward_model, score_responses
     from ..responses import sample_instructions
-    from ..store import TABLE_SUFFIXES, refuse_existing, save
+    from ..store import refuse_table, save
 
-    if output.suffix not in TABLE_SUFFIXES:
-        raise click.BadParameter(f"{output} should end in one of {', '.join(TABLE_SUFFIXES)}")
-    refuse_existing(output, force=force)
+    refuse_table(output, force=force)
     responses = sample_instructions(
         load_any_responses(source, split=split),
         n=n_prompts,

@@ -9,7 +9,6 @@ import click
 
 from .common import (
     PATH,
-    alias_option,
     force_option,
     json_option,
     output_option,
@@ -20,7 +19,6 @@ from .common import (
     say,
     seed_option,
     trust_option,
-    unrated_option,
 )
 
 if TYPE_CHECKING:
@@ -66,8 +64,6 @@ POSITIVE = click.IntRange(min=1)
 @click.option("--responses", type=PATH, help="Responses to audit before and after, for the model card.")
 @ratings_options
 @click.option("--reference", "references", multiple=True, metavar="POLICY", help="Audit against this policy.")
-@alias_option
-@unrated_option
 @seed_option
 @trust_option
 @force_option
