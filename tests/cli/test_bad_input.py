@@ -25,7 +25,9 @@ TABLES = {
         {"prompt_id": ["p", "p"], "prompt": ["Hi?"] * 2, "policy": ["a", "b"], "response": ["Yes.", "Né."]}
     ),
     "battles": pl.DataFrame({"policy_a": ["a", "b"], "policy_b": ["b", "a"], "winner": ["a", "a"]}),
-    "offsets": pl.DataFrame({"policy": ["a", "b"], "delta": [0.5, 0.0], "is_reference": [False, True]}),
+    "offsets": pl.DataFrame(
+        {"policy": ["a", "b"], "delta": [0.5, 0.0], "is_reference": [False, True], "target": [0.5, None]}
+    ).with_columns(pl.lit(None, pl.Float64).alias(c) for c in ("std_err", "ci_low", "ci_high", "attained")),
     "prefs": pl.DataFrame({"prompt": ["Hi?"], "chosen": ["Yes."], "rejected": ["No."]}),
 }
 NEEDED = {
@@ -113,6 +115,22 @@ def write_tables(folder: Path) -> dict[str, Path]:
 def arguments(line: str, paths: dict[str, Path], out: Path) -> list[str]:
     words = [str(paths[w[1:]]) if w.startswith("@") else w for w in line.split()]
     return [w.replace("OUT", str(out)) for w in words]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "apply @scores @offsets -o OUT.parquet",
+        "relabel @scores @responses @offsets -o OUT",
+        "calibrate @scores --ratings @ratings --over a --ref b --draws 0 -o OUT.parquet",
+        "ratings fit @battles --prior 1 -o OUT.parquet",
+        "ratings save @ratings -o OUT.parquet",
+    ],
+)
+def test_the_tables_are_good_until_they_are_broken(charm: Charm, tmp_path: Path, line: str) -> None:
+    result = charm(*arguments(line, write_tables(tmp_path), tmp_path / "out"))
+    assert result.exit_code == 0, result.output
+    assert list(tmp_path.glob("out*"))
 
 
 @pytest.mark.parametrize(("line", "name", "fault"), cases())

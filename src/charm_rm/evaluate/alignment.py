@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, NoOverlap, NotIdentifiable
+from ..errors import CharmWarning, NoOverlap, NotIdentifiable, noting_warnings
 from ..margins import pair_margins, tally_margins
 from ..mismatch.favour import rm_strengths
-from ..ratings import Yardstick, expected_win_rate, match_ratings, yardstick
+from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yardstick
 from ..statistics import (
     FloatArray,
     PromptWeights,
@@ -42,12 +41,14 @@ class AlignmentResult:
     """Agreement of scores with ratings over policies.
 
     ``frame`` has one row per metric of :data:`METRICS`: metric, n (policies, or pairs), value, ci_low, ci_high,
-    and, with a baseline, baseline_value, difference, diff_ci_low, diff_ci_high (else null).
+    and, with a baseline, baseline_value, difference, diff_ci_low, diff_ci_high (else null). ``warnings`` were
+    said on the way.
     """
 
     frame: pl.DataFrame
     policies: tuple[str, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def alignment_with_ratings(
@@ -55,7 +56,7 @@ def alignment_with_ratings(
     ratings: Ratings,
     *,
     baseline: Scores | None = None,
-    aliases: Mapping[str, str] | str | Path | None = None,
+    aliases: Aliases | None = None,
     unrated: Literal["error", "skip"] = "error",
     draws: int = 1000,
     seed: int = 0,
@@ -64,14 +65,29 @@ def alignment_with_ratings(
 
     Intervals draw prompts and ratings together and are basic ones, 2·value - quantile: noise lowers
     correlations and raises absolute differences, in the draws as much again as in the value itself, and
-    reflecting undoes both. With ``baseline`` both are reduced to the scores they share, and share every draw. ``aliases`` and ``unrated`` are those of
-    :func:`charm_rm.ratings.match_ratings`.
+    reflecting undoes both. With ``baseline`` both are reduced to the scores they share, and share every draw.
+    ``aliases`` and ``unrated`` are those of :func:`charm_rm.ratings.match_ratings`.
 
     Raises:
         UnknownPolicy: a scored policy has no rating.
         NoOverlap: fewer than three policies, or no prompts shared.
         NotIdentifiable: all scores, or all ratings, are equal.
     """
+    with noting_warnings() as notes:
+        result = _align(scores, ratings, baseline, aliases, unrated, draws=draws, seed=seed)
+    return replace(result, warnings=tuple(notes))
+
+
+def _align(
+    scores: Scores,
+    ratings: Ratings,
+    baseline: Scores | None,
+    aliases: Aliases | None,
+    unrated: Literal["error", "skip"],
+    *,
+    draws: int,
+    seed: int,
+) -> AlignmentResult:
     if baseline is not None:
         scores, baseline = _in_common(scores, baseline)
     matched = match_ratings(ratings, scores.policies, aliases=aliases, unrated=unrated)
@@ -82,6 +98,12 @@ def alignment_with_ratings(
             mend="score the responses of more policies",
         )
     rated = yardstick(matched, policies)
+    if draws and not rated.has_uncertainty:
+        warnings.warn(
+            "some ratings carry no interval: the alignment's intervals leave out the ratings' own uncertainty",
+            CharmWarning,
+            stacklevel=3,
+        )
     rng = np.random.default_rng(seed)
     scores = _only(scores, set(policies))
     n_prompts = scores.frame["prompt_id"].n_unique()

@@ -28,10 +28,11 @@ def evaluation_json(
     provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything an evaluation found, as JSON-able values; ``warnings`` say what is partial or was cut."""
+    notes = [f"{r.benchmark.name}: {note}" for r in results for note in (*r.benchmark.notes, *r.warnings)]
     return {
         "benchmarks": [_benchmark_json(r) for r in results],
         "alignment": [] if alignment is None else alignment.frame.to_dicts(),
-        "warnings": [f"{r.benchmark.name}: {n}" for r in results for n in (*r.benchmark.notes, *r.warnings)],
+        "warnings": notes + ([] if alignment is None else list(alignment.warnings)),
         "provenance": dict(provenance or {}),
     }
 
