@@ -30,7 +30,7 @@ draws_option = click.option(
     type=click.IntRange(min=0),
     default=1000,
     show_default=True,
-    help="Bootstrap draws behind the intervals (0: none).",
+    help="Bootstrap draws behind the intervals: 0 (closed-form intervals where there are any) or at least 100.",
 )
 trust_option = click.option(
     "--trust-remote-code", is_flag=True, help="Run Python code that comes with the model."

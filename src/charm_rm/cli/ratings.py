@@ -66,7 +66,8 @@ def fit(
 
     Battles have policy_a, policy_b and winner (a, b, tie, both_bad), or the Arena's model_a, model_b and winner
     (model_a, model_b, tie, both_bad), or the Kaggle layout. Ties and both_bad count as half a win. Policies that
-    never met, or that never lost or won, are an error unless a --prior is stated.
+    never met are an error, and so are policies that never lost or won unless a --prior is
+    stated.
 
     \b
     Examples:

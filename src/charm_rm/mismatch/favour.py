@@ -67,7 +67,7 @@ def rm_strengths(tally: Tally) -> RMStrengths:
         )
         rate, games = (rate * games + 0.5) / (games + 1), games + 1
     theta = fit_strengths(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size)).theta
-    return RMStrengths(theta, _sandwich(tally, theta), _strength_draws(tally, theta))
+    return RMStrengths(theta, _sandwich(tally, games, theta), _strength_draws(tally, theta))
 
 
 def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) -> FloatArray:
@@ -79,10 +79,10 @@ def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) ->
     return matrix
 
 
-def _sandwich(tally: Tally, theta: FloatArray) -> FloatArray:
+def _sandwich(tally: Tally, games: FloatArray, theta: FloatArray) -> FloatArray:
     """H⁺ (Σ_i u_i u_iᵀ) H⁺, u_i the score contributions of prompt i, H the information."""
-    games = win_matrix(tally.pairs, tally.n, tally.n, len(theta))
-    bread = pseudo_inverse(information(games, special.expit(theta[:, None] - theta[None, :])))
+    played = win_matrix(tally.pairs, games, games, len(theta))
+    bread = pseudo_inverse(information(played, special.expit(theta[:, None] - theta[None, :])))
     covariance: FloatArray = bread @ tally.score_covariance @ bread
     return covariance
 
@@ -239,7 +239,8 @@ def _delta_errors(
     """Standard errors of the favour (Elo points) and of the slope.
 
     With A = (XᵀWX)⁻¹XᵀW, H = XA and V = cov θ + a² cov ρ: var b = (I-H) V (I-H)ᵀ + τ² H Hᵀ, var slope =
-    [A (V + τ² I) Aᵀ]₁₁, and b/a adds (b/a²)² var slope.
+    [A (V + τ² I) Aᵀ]₁₁, and b/a adds (b/a²)² var slope. The covariance of b and a is left out: with the right
+    weights residuals and coefficients are uncorrelated.
     """
     x = np.stack([np.ones_like(rho), rho], axis=1)
     weighted = x.T * line.weights
