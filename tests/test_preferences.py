@@ -126,7 +126,11 @@ def test_prompts_differ_in_key_where_roles_or_turns_differ() -> None:
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("name", "pairs"),
-    [("rmb_pairwise", 14532), ("ultrafeedback_sample_1000", 996), ("hh_harmless_base_test", 2307)],
+    [
+        pytest.param("rmb_pairwise", 14532, marks=pytest.mark.slow),
+        ("ultrafeedback_sample_1000", 996),
+        ("hh_harmless_base_test", 2307),
+    ],
 )
 def test_real_files_are_read(real_data: Path, name: str, pairs: int) -> None:
     preferences = load_preferences(real_data / "preferences" / f"{name}.parquet")

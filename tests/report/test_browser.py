@@ -104,14 +104,15 @@ def test_hostile_text_shows_literally_in_page_tables_and_tooltips(visit: Visit) 
 def test_hovering_shows_names_and_numbers(visit: Visit) -> None:
     page = visit.page
     page.locator("#ratings svg.wide [data-tip^='claude-2.1\\a']").hover(force=True)
-    tip = page.locator("#tip").inner_text()
+    shown = page.locator("#tip:visible")  # reading waits for it: what is hidden has no line breaks
+    tip = shown.inner_text()
     assert tip.startswith("claude-2.1\n")
     assert "Arena Elo" in tip
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
     cell = page.locator("#mismatch svg [data-tip*='against']").first
     cell.hover(force=True)
-    assert "P̂ − P" in page.locator("#tip").inner_text()
+    assert "P̂ − P" in shown.inner_text()
 
 
 def test_tables_sort_and_filter(visit: Visit) -> None:
