@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from . import store
+from .conversations import Messages, is_conversation
 from .errors import CharmError, SchemaError, did_you_mean, listing
 from .tables import Preferences, read_payload
 
@@ -23,8 +24,6 @@ MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 _POLICY_NAMES = {"chosen_model": "chosen_policy", "rejected_model": "rejected_policy"}
 _TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
-
-Messages = list[dict[str, str]]
 
 
 def load_preferences(path: str | Path) -> Preferences:
@@ -127,20 +126,12 @@ def _messages(value: Any, role: str, index: int) -> Messages:
         value = value[0]
     if isinstance(value, str):
         return _transcript(value) or [{"role": role, "content": value}]
-    if isinstance(value, list) and value and all(_is_message(m) for m in value):
+    if is_conversation(value):
         return [{"role": m["role"], "content": m["content"]} for m in value]
     raise SchemaError(
         f"expected text or a list of messages with role and content, found {str(value)[:80]!r}",
         where=f"preferences, row {index}",
         mend="give text, or [{'role': ..., 'content': ...}, ...]",
-    )
-
-
-def _is_message(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("role"), str)
-        and isinstance(value.get("content"), str)
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from .conversations import is_conversation
 from .errors import (
     CharmWarning,
     ConfigError,
@@ -213,7 +214,7 @@ def _check_prompts(frame: pl.DataFrame, source: str) -> None:
     """Prompts are text, or non-empty lists of messages; one prompt_id stands for one prompt."""
     prompts = frame["prompt"].to_list()
     for row, prompt in enumerate(prompts):
-        if not isinstance(prompt, str) and not _is_conversation(prompt):
+        if not isinstance(prompt, str) and not is_conversation(prompt):
             raise SchemaError(
                 f"prompt should be text or a list of {{role, content}} messages, found {str(prompt)[:80]!r}",
                 where=f"{source}: responses, row {row}",
@@ -229,18 +230,6 @@ def _check_prompts(frame: pl.DataFrame, source: str) -> None:
                 where=f"{source}: responses, row {row}",
                 mend="give different prompts different ids, or drop the column and let charm make them",
             )
-
-
-def _is_conversation(prompt: Any) -> bool:
-    return (
-        isinstance(prompt, list)
-        and len(prompt) > 0
-        and all(isinstance(m, Mapping) and _is_text(m, "role") and _is_text(m, "content") for m in prompt)
-    )
-
-
-def _is_text(message: Mapping[str, Any], field: str) -> bool:
-    return isinstance(message.get(field), str)
 
 
 def _prompt_hash(prompt: str | Sequence[Mapping[str, str]]) -> str:
