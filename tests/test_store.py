@@ -123,17 +123,3 @@ def test_a_schema_error_names_the_file(tmp_path: Path) -> None:
     path.write_text("prompt_id,policy,score\np,x,nan\n")
     with pytest.raises(SchemaError, match=r"s\.csv: scores, row 0"):
         store.load(Scores, path)
-
-
-def test_manifests_tell_apart_what_matters_and_nothing_else() -> None:
-    one = store.Manifest("audit", {"scores": "aa"}, {"draws": 10}, seed=0, versions={"numpy": "1"})
-    same = store.Manifest("audit", {"scores": "aa"}, {"draws": 10}, seed=0, versions={"numpy": "2"})
-    other = store.Manifest("audit", {"scores": "aa"}, {"draws": 10}, seed=1)
-    assert one.fingerprint == same.fingerprint != other.fingerprint
-
-
-def test_hash_of_a_folder_sees_names_and_contents(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1")
-    first = store.hash_path(tmp_path)
-    (tmp_path / "a").rename(tmp_path / "b")
-    assert store.hash_path(tmp_path) != first

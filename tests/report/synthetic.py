@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from charm_rm import store
+from charm_rm.provenance import versions
 from charm_rm.tables import Estimate, Favouritism, Mismatch, Offsets, Preferences, Ratings
 
 ELO = 400 / np.log(10)
@@ -116,7 +117,7 @@ def write_audit(
         "sharpness": vars(favouritism.sharpness),
         "rank_correlation": {"spearman": {"value": 0.78, "ci_low": 0.6, "ci_high": 0.88}},
         "warnings": list(warnings),
-        "provenance": {"verb": "audit", "seed": 0, "draws": 1000, "versions": store.versions()},
+        "provenance": {"verb": "audit", "seed": 0, "draws": 1000, "versions": versions()},
     }
     store.write_json(details, folder / "audit.json")
     return folder

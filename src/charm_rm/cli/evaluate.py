@@ -86,7 +86,7 @@ def command(
     """
     _check_usage(rm, baseline, names, data, scores, baseline_scores, ratings_spec)
     from ..evaluate import evaluation_json, refuse_existing_evaluation, save_evaluation
-    from ..store import versions
+    from ..provenance import versions
 
     if output:
         refuse_existing_evaluation(output, force=force)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .. import store
 from ..errors import ConfigError, NotConverged, OutputExists, SchemaError
 from ..preferences import prompt_key
+from ..provenance import Manifest, versions
 from ..tables import Preferences
 from . import require
 from .card import write_card
@@ -174,8 +175,8 @@ def _provenance(
         "held_out_pairs_sha256": None if held_out is None else hash_preferences(held_out),
         "settings": asdict(settings),
     }
-    manifest = store.Manifest("train", inputs={}, settings=record, seed=settings.seed)
-    return record | {"fingerprint": manifest.fingerprint, "versions": store.versions(PACKAGES)}
+    manifest = Manifest("train", inputs={}, settings=record, seed=settings.seed)
+    return record | {"fingerprint": manifest.fingerprint, "versions": versions(PACKAGES)}
 
 
 def hash_preferences(preferences: Preferences) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import store
 from ..errors import CharmError, ConfigError
+from ..provenance import hash_path
 
 FILE, HASHES, LOCK = "manifest.json", ".hashes.json", ".lock"
 # The model card is written into the model folder after the model itself; it never changes a score.
@@ -74,7 +75,7 @@ class Ledger:
         signature = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         if key in self.seen and self.seen[key][:-1] == signature:
             return str(self.seen[key][-1])
-        self.seen[key] = [*signature, store.hash_path(path)]
+        self.seen[key] = [*signature, hash_path(path)]
         return str(self.seen[key][-1])
 
     def hash_input(self, name: str) -> str | None:

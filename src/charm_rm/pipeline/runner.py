@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import store
 from ..errors import CharmError, CharmWarning, ConfigError, StageFailed
+from ..provenance import versions
 from .config import Config
 from .manifest import FILE, Ledger, changed_keys, locked
 from .stages import Stage, planned_stages, stage_named
@@ -167,7 +167,7 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
         "settings": settings,
         "seed": settings.get("seed"),
         "outputs": {name: ledger.hash(run.directory / name) for name in written},
-        "versions": store.versions(PACKAGES),
+        "versions": versions(PACKAGES),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 3),
         "summary": summary,
@@ -206,7 +206,7 @@ def _header(config: Config) -> dict[str, Any]:
         "simulated": config.simulated,
         "seed": config.seed,
         "config": config.model_dump(mode="json"),
-        "versions": store.versions(PACKAGES),
+        "versions": versions(PACKAGES),
     }
 
 

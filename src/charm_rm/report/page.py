@@ -16,7 +16,7 @@ import jinja2
 import polars as pl
 from markupsafe import Markup
 
-from .. import store
+from ..provenance import versions
 from . import listings, summary, words
 from .figures import Figure
 from .gather import Findings
@@ -60,7 +60,7 @@ def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
         offset_note=_offset_note(findings),
         has_baseline=bool(tables["benchmarks"] and len(tables["benchmarks"].columns) > 6),
         provenance=_provenance(findings),
-        version=store.versions().get("charm-rm", ""),
+        version=versions().get("charm-rm", ""),
         count=words.count,
         number=words.number,
     )
