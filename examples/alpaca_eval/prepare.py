@@ -1,6 +1,6 @@
 """Lay out the inputs of this example: link the data, pick the training pairs of the first reward model.
 
-    python examples/alpaca_eval/prepare.py [--data FOLDER] [--pairs 3000]
+    python examples/alpaca_eval/prepare.py [--data FOLDER] [--pairs 1500]
 
 FOLDER (default: $CHARM_DATA, else ../shared/data beside the checkout) holds alpaca_eval/responses.parquet, the
 Arena snapshots, the benchmarks' original files and RMB's pairwise set. Nothing of it is copied into the project: the
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     default = os.environ.get("CHARM_DATA", HERE.parents[2] / "shared" / "data")
     parser.add_argument("--data", type=Path, default=Path(default))
-    parser.add_argument("--pairs", type=int, default=3000)
+    parser.add_argument("--pairs", type=int, default=1500)
     args = parser.parse_args()
     inputs = HERE / "inputs"
     shutil.rmtree(inputs, ignore_errors=True)

@@ -1,0 +1,81 @@
+"""Gather what the two runs found into small tables: no response text, no prompt text.
+
+    python examples/alpaca_eval/tables.py
+
+Reads runs/pair and runs/joint, writes results/*.csv.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+import charm_rm as charm
+from charm_rm.store import read_frame, write_frame
+
+HERE = Path(__file__).resolve().parent
+RUNS = ("pair", "joint")
+
+
+def main() -> None:
+    """Write every table for every run that is there."""
+    runs = [name for name in RUNS if (HERE / "runs" / name / "after/audit.json").exists()]
+    tables = {
+        "summary": [summary(run) for run in runs],
+        "favour": [when(run, "favouritism.parquet") for run in runs],
+        "mismatch": [when(run, "mismatch.parquet") for run in runs],
+        "offsets": [offsets(run) for run in runs],
+        "ledger": [labelled(run, "prefs/ledger.parquet") for run in runs],
+        "benchmarks": [labelled(run, "evaluation/benchmarks.parquet") for run in runs],
+        "alignment": [labelled(run, "evaluation/alignment.parquet") for run in runs],
+    }
+    for name, frames in tables.items():
+        path = write_frame(
+            rounded(pl.concat(frames, how="diagonal_relaxed")), HERE / "results" / f"{name}.csv", force=True
+        )
+        print(path.relative_to(HERE))
+
+
+def labelled(run: str, path: str) -> pl.DataFrame:
+    """One table of a run, with the run's name in front."""
+    return read_frame(HERE / "runs" / run / path).select(pl.lit(run).alias("run"), pl.all())
+
+
+def when(run: str, path: str) -> pl.DataFrame:
+    """The same table before and after."""
+    both = [
+        labelled(run, f"{time}/{path}").with_columns(pl.lit(time).alias("when"))
+        for time in ("before", "after")
+    ]
+    return pl.concat(both).select("run", "when", pl.exclude("run", "when"))
+
+
+def offsets(run: str) -> pl.DataFrame:
+    """Offsets, without the text of their provenance."""
+    table = charm.load(charm.Offsets, HERE / "runs" / run / "offsets.parquet")
+    return table.frame.select(pl.lit(run).alias("run"), pl.all())
+
+
+def summary(run: str) -> pl.DataFrame:
+    """Sharpness, rank correlation and mean |win rate - expected|, before and after."""
+    rows: list[dict[str, Any]] = []
+    for time in ("before", "after"):
+        found = json.loads((HERE / "runs" / run / time / "audit.json").read_text())
+        figures = {"sharpness": found["sharpness"], **found["rank_correlation"]}
+        figures["mean_abs_mismatch"] = found["summary"]["mean_abs_mismatch"]
+        rows += [
+            {"run": run, "when": time, "figure": name, **value} for name, value in figures.items() if value
+        ]
+    return pl.DataFrame(rows)
+
+
+def rounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Five significant digits are more than any of it deserves."""
+    return frame.with_columns(pl.selectors.float().round_sig_figs(5))
+
+
+if __name__ == "__main__":
+    main()
