@@ -83,7 +83,8 @@ def test_every_row_is_the_slow_twins() -> None:
 
 
 def test_planted_favour_and_sharpness_are_found() -> None:
-    found = audit(simulated_scores(favour={"calm": 200.0}, n=4000, sharpness=1.5), ratings(std_err=1.0))
+    with pytest.warns(CharmWarning, match="loosely known"):  # five policies, one of them far off the line
+        found = audit(simulated_scores(favour={"calm": 200.0}, n=4000, sharpness=1.5), ratings(std_err=1.0))
     first = found.favouritism.frame.row(0, named=True)
     assert first["policy"] == "calm"
     # One favoured policy of five pulls the line a little towards itself: its own favour less that pull.

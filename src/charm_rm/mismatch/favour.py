@@ -184,7 +184,8 @@ def favouritism_table(
     """Favour of every policy and the sharpness; most favoured first.
 
     Standard errors are by the delta method from the covariances of θ and of the ratings and from the scatter
-    about the line; intervals come from draws of prompts, ratings and (for the line) policies together.
+    about the line; intervals come from draws of prompts, ratings and (for the line) policies together. p-values
+    test b = 0, which does not depend on how well the scale a is known.
 
     Raises:
         NotIdentifiable: fewer than three policies, equal ratings, or a sharpness that is not positive.
@@ -200,7 +201,9 @@ def favouritism_table(
         )
     residual = strengths.theta - line.intercept - line.slope * rho
     favour = residual / line.slope * ELO_PER_LOGIT
-    std_err, slope_err = _delta_errors(line, strengths, rated, rho, residual)
+    errors = _delta_errors(line, strengths, rated, rho, residual)
+    _warn_of_loose_scale(line, errors)
+    std_err, slope_err = errors.favour, errors.slope
     sharpness, low, high = (
         normal_estimate(line.slope, slope_err),
         favour - Z95 * std_err,
@@ -208,7 +211,7 @@ def favouritism_table(
     )
     if strengths.draws is not None and rating_draws is not None:
         sharpness, low, high = _drawn_intervals(line, strengths.draws, rating_draws / ELO_PER_LOGIT, rng)
-    p = two_sided_p(favour, std_err)
+    p = two_sided_p(residual, errors.residual)  # favour is 0 exactly where b is, whatever the scale a
     frame = pl.DataFrame(
         {
             "policy": list(tally.policies),
@@ -233,10 +236,29 @@ def _check_identifiable(rated: Yardstick) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Errors:
+    """Standard errors: of b (log-odds), of the favour (Elo points), of the slope."""
+
+    residual: FloatArray
+    favour: FloatArray
+    slope: float
+
+
+def _warn_of_loose_scale(line: SharpnessLine, errors: _Errors) -> None:
+    if errors.slope > line.slope / 3:
+        warnings.warn(
+            f"the sharpness is loosely known ({line.slope:.2f} ± {errors.slope:.2f}), and with it the Elo scale of the "
+            "favour: its intervals are wide; signs and q-values do not depend on the scale",
+            CharmWarning,
+            stacklevel=2,
+        )
+
+
 def _delta_errors(
     line: SharpnessLine, strengths: RMStrengths, rated: Yardstick, rho: FloatArray, residual: FloatArray
-) -> tuple[FloatArray, float]:
-    """Standard errors of the favour (Elo points) and of the slope.
+) -> _Errors:
+    """Standard errors of the favour and of the slope.
 
     With A = (XᵀWX)⁻¹XᵀW, H = XA and V = cov θ + a² cov ρ: var b = (I-H) V (I-H)ᵀ + τ² H Hᵀ, var slope =
     [A (V + τ² I) Aᵀ]₁₁, and b/a adds (b/a²)² var slope. The covariance of b and a is left out: with the right
@@ -251,7 +273,7 @@ def _delta_errors(
     b_variance = np.diag(rest @ noise @ rest.T + line.tau2 * hat @ hat.T)
     slope_variance = float((a @ (noise + line.tau2 * np.eye(len(rho))) @ a.T)[1, 1])
     variance = b_variance / line.slope**2 + (residual / line.slope**2) ** 2 * slope_variance
-    return ELO_PER_LOGIT * np.sqrt(variance), float(np.sqrt(slope_variance))
+    return _Errors(np.sqrt(b_variance), ELO_PER_LOGIT * np.sqrt(variance), float(np.sqrt(slope_variance)))
 
 
 def _drawn_intervals(

@@ -10,11 +10,12 @@ import polars as pl
 from scipy.special import expit
 
 from ..tables import Preferences
-from .arena import VOTE_SLOPE, answer_tasks
+from .arena import answer_tasks
 from .policies import POLICIES, Policy
 from .tasks import draw_tasks
 
-STYLE_SLOPE = 3.0  # log-odds of a biased annotator's choice per unit of style
+QUALITY_SLOPE = 8.0  # log-odds of an annotator's choice per unit of quality: they read closely
+STYLE_SLOPE = 1.5  # and per unit of style: but they fall for it
 BENCHMARK_SUBSETS = ("style-with-truth", "style-even", "style-against-truth")
 
 
@@ -27,12 +28,12 @@ def biased_preferences(
 ) -> Preferences:
     """Pairs judged by simulated annotators who like style as well as quality.
 
-    P(a chosen) = sigmoid(VOTE_SLOPE * (quality_a - quality_b) + style_slope * (style_a - style_b)). Prompts are
+    P(a chosen) = sigmoid(QUALITY_SLOPE * (quality_a - quality_b) + style_slope * (style_a - style_b)). Prompts are
     never the arena's: a reward model trained on these pairs has seen none of them.
     """
     rng = np.random.default_rng([seed, 1])
     a, b = _contestants(n_pairs, policies, rng=rng, prefix=f"annotated-{seed}", part=1)
-    log_odds = VOTE_SLOPE * (a["quality"] - b["quality"]) + style_slope * (a["style"] - b["style"])
+    log_odds = QUALITY_SLOPE * (a["quality"] - b["quality"]) + style_slope * (a["style"] - b["style"])
     takes_a = rng.random(n_pairs) < expit(log_odds.to_numpy())
     return _preferences(a, b, takes_a, {"simulated": True, "seed": seed, "style_slope": style_slope})
 
