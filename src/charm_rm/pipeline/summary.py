@@ -27,7 +27,7 @@ _SCHEMA = {
 @dataclass(frozen=True)
 class Summary:
     """``frame`` has measure, n (pairs, policies or items), before, after, whether the figure got better, and the 95 %
-    interval of the change where it was measured: an interval on both sides of 0 says that the change may be chance.
+    interval of the change where it was measured; where that lies on both sides of 0, better is ``unclear``.
     """
 
     title: str
@@ -81,7 +81,15 @@ def _row(
     if before is None or after is None:
         return measure, n, before, after, "", ""
     gain = after - before if goal is None else abs(before - goal) - abs(after - goal)
-    return measure, n, before, after, "yes" if gain > 0 else "no" if gain < 0 else "same", interval
+    return measure, n, before, after, _better(gain, ci), interval
+
+
+def _better(gain: float, ci: Interval) -> str:
+    """``yes``, ``no`` or ``same``; ``unclear`` where the interval of the change lies on both sides of 0."""
+    low, high = ci
+    if low is not None and high is not None and low <= 0 <= high:
+        return "unclear"
+    return "yes" if gain > 0 else "no" if gain < 0 else "same"
 
 
 def _change_intervals(directory: Path) -> dict[str, Interval]:
@@ -235,7 +243,7 @@ def _remarks(frame: pl.DataFrame, over: str | None, used: set[str], config: Conf
         )
     worse = frame.filter(pl.col("better") == "no")["measure"].to_list()
     if worse:
-        remarks.append(f"Got worse (see the intervals for chance): {'; '.join(worse)}.")
+        remarks.append(f"Got worse: {'; '.join(worse)}.")
     return tuple(remarks)
 
 
