@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
+    from rich.text import Text
 
     from ..tables import Estimate
 
@@ -173,7 +174,6 @@ def print_frame(
 
     Beyond ``limit`` rows the middle is left out, saying so; the last ``tail`` rows are always shown.
     """
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", header_style="bold")
@@ -183,17 +183,25 @@ def print_frame(
     shown = limit if limit and frame.height > limit + tail else frame.height
     head, cut = frame.head(shown), shown < frame.height
     for row in head.iter_rows():
-        table.add_row(*[escape(_cell(v, digits)) for v in row])
+        table.add_row(*[_cell(v, digits) for v in row])
     if cut:
         table.add_row(f"... {frame.height - head.height - tail} more", *[""] * (frame.width - 1), style="dim")
         for row in frame.tail(tail).iter_rows():
-            table.add_row(*[escape(_cell(v, digits)) for v in row])
+            table.add_row(*[_cell(v, digits) for v in row])
     console().print(table)
 
 
-def _cell(value: Any, digits: int) -> str:
+# Words that carry the verdict of a row, coloured where the terminal has colour.
+_COLOURS = {"over-valued": "red", "under-valued": "blue", "yes": "green", "no": "red"}
+
+
+def _cell(value: Any, digits: int) -> Text:
+    """A value as text: data are never read as markup."""
+    from rich.text import Text
+
     if value is None:
-        return "-"
+        return Text("-", style="dim")
     if isinstance(value, float) and 0 < abs(value) < 0.5 * 10**-digits:
-        return f"{value:.0e}"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+        return Text(f"{value:.0e}")
+    text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return Text(text, style=_COLOURS.get(text, ""))
