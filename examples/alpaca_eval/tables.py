@@ -18,6 +18,19 @@ from charm_rm.store import read_frame, write_frame
 
 HERE = Path(__file__).resolve().parent
 RUNS = ("pair", "joint")
+MISMATCH = [
+    "run",
+    "when",
+    "policy",
+    "reference",
+    "n",
+    "win_rate",
+    "expected",
+    "mismatch",
+    "ci_low",
+    "ci_high",
+]
+MISMATCH += ["mismatch_degree", "q_value", "verdict"]
 
 
 def main() -> None:
@@ -26,7 +39,7 @@ def main() -> None:
     tables = {
         "summary": [summary(run) for run in runs],
         "favour": [when(run, "favouritism.parquet") for run in runs],
-        "mismatch": [when(run, "mismatch.parquet") for run in runs],
+        "mismatch": [when(run, "mismatch.parquet").select(MISMATCH) for run in runs],
         "offsets": [offsets(run) for run in runs],
         "ledger": [labelled(run, "prefs/ledger.parquet") for run in runs],
         "benchmarks": [labelled(run, "evaluation/benchmarks.parquet") for run in runs],
