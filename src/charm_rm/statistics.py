@@ -27,7 +27,13 @@ ELO_PER_LOGIT = 400 / np.log(10)
 
 def hard_outcomes(margins: ArrayLike, *, ties: TieRule = "half") -> FloatArray:
     """1 where the margin is above 0, 0 where below; a tie is ½, or 0 with ``ties="loss"``. NaN stays NaN."""
-    outcomes: FloatArray = np.heaviside(np.asarray(margins, dtype=np.float64), tie_credit(ties))
+    margins = np.asarray(margins, dtype=np.float64)
+    if ties == "loss":
+        outcomes: FloatArray = np.heaviside(margins, 0.0)
+        return outcomes
+    outcomes = np.sign(margins)  # twice as fast as heaviside, and this is where an audit spends its time
+    outcomes *= 0.5
+    outcomes += 0.5
     return outcomes
 
 

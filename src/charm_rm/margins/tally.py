@@ -184,21 +184,26 @@ def _blocks(paired: PairedMargins) -> Iterator[tuple[int, int]]:
 def _count_block(margins: FloatArray, *, ties: TieRule, temperature: float) -> tuple[FloatArray, _Counts]:
     """Hard outcomes of a block, and its counts."""
     outcomes, credit = hard_outcomes(margins, ties=ties), tie_credit(ties)
-    total, tied = np.nansum(outcomes, axis=1), np.count_nonzero(margins == 0, axis=1).astype(np.float64)
+    missing = np.count_nonzero(np.isnan(margins), axis=1)
+    add_up = np.nansum if missing.any() else np.sum  # nansum copies the block
+    tied = np.count_nonzero(margins == 0, axis=1).astype(np.float64)
+    total = add_up(outcomes, axis=1)
     wins = total - credit * tied
     return outcomes, _Counts(
-        n=np.count_nonzero(~np.isnan(margins), axis=1).astype(np.float64),
+        n=(margins.shape[1] - missing).astype(np.float64),
         total=total,
         squares=wins + credit**2 * tied,
         wins=wins,
         ties=tied,
-        soft=np.nansum(soft_outcomes(margins, temperature=temperature), axis=1),
+        soft=add_up(soft_outcomes(margins, temperature=temperature), axis=1),
     )
 
 
 def _influence(outcomes: FloatArray, rate: FloatArray, pairs: IntArray, n_policies: int) -> FloatArray:
     """(K, n_prompts): by how much each prompt's wins of a policy exceed what its win rates say."""
-    excess = np.nan_to_num(outcomes - rate[:, None], copy=False)
+    excess = outcomes - rate[:, None]
+    if np.isnan(excess).any():
+        np.nan_to_num(excess, copy=False)
     return np.asarray(_incidence(pairs, n_policies).T @ excess)
 
 
