@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,10 @@ def test_the_readme_has_commands_and_ci_runs_those_that_install() -> None:
 @pytest.mark.models
 def test_every_command_runs(tmp_path: Path) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    if (
+        ROOT / "charm-demo/report.html"
+    ).exists():  # what `make demo` left: then `charm demo` finds all up to date
+        shutil.copytree(ROOT / "charm-demo", tmp_path / "charm-demo")
     for command in commands():
         if command.startswith(SETUP):
             continue
