@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
 from ..errors import NoOverlap, listing
 from ..statistics import (
@@ -24,6 +24,9 @@ from ..statistics import (
 )
 from ..tables import WinRates
 from .pairing import PairedMargins, position
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _BLOCK_CELLS = 2_000_000
 
@@ -207,8 +210,10 @@ def _influence(outcomes: FloatArray, rate: FloatArray, pairs: IntArray, n_polici
     return np.asarray(_incidence(pairs, n_policies).T @ excess)
 
 
-def _incidence(pairs: IntArray, n_policies: int) -> sparse.csr_array:
+def _incidence(pairs: IntArray, n_policies: int) -> csr_array:
     """(m, K): +1 for the policy of a pair, -1 for its reference."""
+    from scipy.sparse import csr_array  # slow to import, and published win rates need none of it
+
     rows = np.tile(np.arange(len(pairs)), 2)
     signs = np.repeat([1.0, -1.0], len(pairs))
-    return sparse.csr_array((signs, (rows, pairs.T.ravel())), shape=(len(pairs), n_policies))
+    return csr_array((signs, (rows, pairs.T.ravel())), shape=(len(pairs), n_policies))

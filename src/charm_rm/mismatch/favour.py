@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import optimize, special
+from scipy import special
 
 from ..errors import CharmWarning, NotIdentifiable, listing
 from ..margins import Tally
@@ -96,7 +96,7 @@ def _strength_draws(tally: Tally, start: FloatArray) -> FloatArray | None:
     for low in range(0, len(tally.win_rate_draws), chunk):
         rate = tally.win_rate_draws[low : low + chunk]
         wins = win_matrix(tally.pairs, rate * tally.n, (1 - rate) * tally.n, len(start))
-        parts.append(fit_strengths(wins, start=start, tolerance=1e-7).theta)
+        parts.append(fit_strengths(wins, start=start, tolerance=1e-6).theta)
     return np.concatenate(parts)
 
 
@@ -155,19 +155,20 @@ def weighted_line(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[Fl
 
 
 def _paule_mandel(rho: FloatArray, theta: FloatArray, noise: FloatArray) -> float:
-    """The τ² >= 0 at which Σ r_k² / (noise_k + τ²) equals its expectation, K - 2."""
+    """The τ² >= 0 at which Σ w_k b_k², w_k = 1 / (noise_k + τ²), equals its expectation K - 2.
 
-    def excess(tau2: float) -> float:
+    Their own iteration: the sum falls and is convex in τ², so Newton's steps from 0 climb to the root.
+    """
+    tau2 = 0.0
+    for _ in range(100):
         weights = 1.0 / (noise + tau2)
         intercept, slope = weighted_line(rho, theta, weights)
-        return float((weights * (theta - intercept - slope * rho) ** 2).sum() - (len(theta) - 2))
-
-    if excess(0.0) <= 0:
-        return 0.0
-    top = float(np.var(theta)) + 1.0
-    while excess(top) > 0:
-        top *= 2
-    return float(optimize.brentq(excess, 0.0, top, xtol=1e-14))
+        squares = (theta - intercept - slope * rho) ** 2
+        excess = float((weights * squares).sum()) - (len(theta) - 2)
+        if excess <= 1e-10 * len(theta):
+            break
+        tau2 += excess / float((weights**2 * squares).sum())
+    return tau2
 
 
 # --- favouritism ------------------------------------------------------------------------------------

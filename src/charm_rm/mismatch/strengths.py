@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse, special
-from scipy.sparse import csgraph
+from scipy import special
 
 from ..errors import NotConverged
 from ..statistics import FloatArray
@@ -86,7 +85,10 @@ def pseudo_inverse(laplacian: FloatArray) -> FloatArray:
 
 def win_components(wins: FloatArray) -> list[list[int]]:
     """Groups within which everyone is linked by a chain of wins both ways; one group: the MLE is finite."""
-    _, labels = csgraph.connected_components(sparse.csr_array(wins > 0), directed=True, connection="strong")
+    reach = (wins > 0) | np.eye(len(wins), dtype=bool)
+    for _ in range(int(np.ceil(np.log2(len(wins)))) + 1):  # each squaring doubles the length of the chains
+        reach = (reach.astype(np.float32) @ reach.astype(np.float32)) > 0
+    _, labels = np.unique(reach & reach.T, axis=0, return_inverse=True)
     return [np.flatnonzero(labels == c).tolist() for c in np.unique(labels)]
 
 

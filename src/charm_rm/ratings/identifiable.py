@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ..errors import NotIdentifiable, listing
 from .bradley_terry import Counts, pinned_information
+
+if TYPE_CHECKING:
+    from scipy.sparse import coo_array
 
 LARGEST_SHOWN = 4
 
@@ -26,6 +28,8 @@ def check_identifiable(counts: Counts, policies: Sequence[str]) -> None:
     Raises:
         NotIdentifiable: naming the groups and how to mend it.
     """
+    from scipy.sparse.csgraph import connected_components  # a tenth of a second that only fits should pay
+
     beat = _win_graph(counts)
     n_groups, group = connected_components(beat, directed=False)
     if n_groups > 1:
@@ -49,6 +53,8 @@ def _full_rank(counts: Counts) -> bool:
 
 def _win_graph(counts: Counts) -> coo_array:
     """An edge i -> j wherever i beat j at least once; a tie is an edge both ways."""
+    from scipy.sparse import coo_array
+
     first, second = counts.first, counts.second
     won, lost = counts.outcome > 0.0, counts.outcome < 1.0
     rows = np.concatenate([first[won], second[lost]])
