@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from ..errors import NotConverged
@@ -42,18 +43,22 @@ def fit_strengths(
     Raises:
         NotConverged: after ``max_iterations``; ``tolerance`` is on wins minus expected wins, per game.
     """
-    games = wins + np.swapaxes(wins, -1, -2)
-    won = wins.sum(axis=-1)
-    size = np.maximum(games.sum(axis=-1), 1e-300)
-    theta = np.zeros(won.shape) if start is None else np.broadcast_to(start, won.shape).copy()
+    k, r = np.nonzero(np.triu(_met(wins), k=1))  # a star of K - 1 pairs should not cost K² of them
+    won, games = wins[..., k, r], wins[..., k, r] + wins[..., r, k]
+    sides = np.zeros((len(k), wins.shape[-1]))
+    sides[np.arange(len(k)), k], sides[np.arange(len(k)), r] = 1.0, -1.0
+    size = np.maximum(games @ np.abs(sides), 1e-300)
+    theta = np.zeros(size.shape) if start is None else np.broadcast_to(start, size.shape).copy()
     residual = np.inf
     for iteration in range(max_iterations + 1):
-        p = special.expit(theta[..., :, None] - theta[..., None, :])
-        gradient = won - (games * p).sum(axis=-1)
+        p = special.expit(theta[..., k] - theta[..., r])
+        gradient = (won - games * p) @ sides
         residual = float(np.max(np.abs(gradient) / size))
         if residual <= tolerance:
             return Strengths(theta - theta.mean(axis=-1, keepdims=True), iteration, residual)
-        step = solve_laplacian(information(games, p), gradient)
+        curvature = np.zeros(wins.shape)
+        curvature[..., k, r] = curvature[..., r, k] = games * p * (1 - p)
+        step = solve_laplacian(laplacian(curvature), gradient)
         largest = np.max(np.abs(step), axis=-1, keepdims=True)
         theta = theta + step * np.minimum(1.0, _MAX_STEP / np.maximum(largest, 1e-300))
     raise NotConverged(
@@ -64,22 +69,26 @@ def fit_strengths(
 
 def information(games: FloatArray, p: FloatArray) -> FloatArray:
     """Negative Hessian of the log-likelihood: the Laplacian with weights n_kl p_kl (1 - p_kl)."""
-    weights = games * p * (1 - p)
-    laplacian = -weights
+    return laplacian(games * p * (1 - p))
+
+
+def laplacian(weights: FloatArray) -> FloatArray:
+    """Row sums on the diagonal less the symmetric ``weights`` (..., K, K)."""
+    matrix = -weights
     k = np.arange(weights.shape[-1])
-    laplacian[..., k, k] += weights.sum(axis=-1)
-    return laplacian
+    matrix[..., k, k] += weights.sum(axis=-1)
+    return matrix
 
 
-def solve_laplacian(laplacian: FloatArray, right: FloatArray) -> FloatArray:
+def solve_laplacian(matrix: FloatArray, right: FloatArray) -> FloatArray:
     """Solve L x = right for the mean-0 x; ``right`` sums to 0."""
-    return np.asarray(np.linalg.solve(_grounded(laplacian), right[..., None])[..., 0], dtype=np.float64)
+    return np.asarray(np.linalg.solve(_grounded(matrix), right[..., None])[..., 0], dtype=np.float64)
 
 
-def pseudo_inverse(laplacian: FloatArray) -> FloatArray:
+def pseudo_inverse(matrix: FloatArray) -> FloatArray:
     """Pseudo-inverse of a connected Laplacian: the covariance of mean-0 strengths under the model."""
-    k = laplacian.shape[-1]
-    inverse: FloatArray = np.linalg.inv(_grounded(laplacian)) - 1.0 / (k * _scale(laplacian))
+    k = matrix.shape[-1]
+    inverse: FloatArray = np.linalg.inv(_grounded(matrix)) - 1.0 / (k * _scale(matrix))
     return inverse
 
 
@@ -92,12 +101,19 @@ def win_components(wins: FloatArray) -> list[list[int]]:
     return [np.flatnonzero(labels == c).tolist() for c in np.unique(labels)]
 
 
-def _grounded(laplacian: FloatArray) -> FloatArray:
+def _met(wins: FloatArray) -> NDArray[np.bool_]:
+    """(K, K): who was compared with whom in any of the fits."""
+    size = wins.shape[-1]
+    games = (wins + np.swapaxes(wins, -1, -2)).reshape(-1, size, size)
+    return np.asarray((games > 0).any(axis=0))
+
+
+def _grounded(matrix: FloatArray) -> FloatArray:
     """Add s·11ᵀ/K: the constant direction, L's null space, gets eigenvalue s and the rest is untouched."""
-    grounded: FloatArray = laplacian + _scale(laplacian) / laplacian.shape[-1]
+    grounded: FloatArray = matrix + _scale(matrix) / matrix.shape[-1]
     return grounded
 
 
-def _scale(laplacian: FloatArray) -> FloatArray:
-    trace = np.trace(laplacian, axis1=-2, axis2=-1) / laplacian.shape[-1]
+def _scale(matrix: FloatArray) -> FloatArray:
+    trace = np.trace(matrix, axis1=-2, axis2=-1) / matrix.shape[-1]
     return np.asarray(np.maximum(trace, 1e-300))[..., None, None]
