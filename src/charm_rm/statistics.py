@@ -5,12 +5,13 @@ Everything takes and returns NumPy arrays; nothing here knows of policies or fil
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from .tables import Estimate
 
@@ -18,8 +19,18 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 TieRule = Literal["half", "loss"]
 
-Z95 = float(special.ndtri(0.975))
+Z95 = NormalDist().inv_cdf(0.975)
 ELO_PER_LOGIT = 400 / np.log(10)
+
+
+# `scipy.special` has these too, but takes as long to import as an audit of published figures takes to run.
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def sigmoid(x: ArrayLike) -> FloatArray:
+    """1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2, which overflows nowhere."""
+    value: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * np.asarray(x, dtype=np.float64))
+    return value
 
 
 # --- outcomes of one margin ---------------------------------------------------------------------
@@ -44,8 +55,7 @@ def tie_credit(ties: TieRule) -> float:
 
 def soft_outcomes(margins: ArrayLike, *, temperature: float = 1.0) -> FloatArray:
     """sigmoid(margin / temperature). NaN stays NaN."""
-    soft: FloatArray = special.expit(np.asarray(margins, dtype=np.float64) / temperature)
-    return soft
+    return sigmoid(np.asarray(margins, dtype=np.float64) / temperature)
 
 
 # --- prompt bootstrap ---------------------------------------------------------------------------
@@ -163,7 +173,7 @@ def normal_estimate(value: float, std_err: float) -> Estimate:
 
 def wilson_interval(wins: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Wilson score interval of a proportion of independent trials (Wilson 1927)."""
-    z = special.ndtri((1 + level) / 2)
+    z = NormalDist().inv_cdf((1 + level) / 2)
     n = np.asarray(n, dtype=np.float64)
     p = np.asarray(wins, dtype=np.float64) / n
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
@@ -176,7 +186,7 @@ def two_sided_p(difference: ArrayLike, std_err: ArrayLike) -> FloatArray:
     difference = np.abs(np.asarray(difference, dtype=np.float64))
     std_err = np.asarray(std_err, dtype=np.float64)
     z = np.divide(difference, std_err, out=np.where(difference > 0, np.inf, 0.0), where=std_err > 0)
-    p: FloatArray = 2 * special.ndtr(-z)
+    p: FloatArray = _erfc(z / np.sqrt(2.0))
     return p
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from ..errors import CharmWarning, NotIdentifiable, listing
 from ..margins import Tally
@@ -27,6 +26,7 @@ from ..statistics import (
     estimate_from_draws,
     normal_estimate,
     percentile_interval,
+    sigmoid,
     two_sided_p,
 )
 from ..tables import Estimate, Favouritism
@@ -82,7 +82,7 @@ def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) ->
 def _sandwich(tally: Tally, games: FloatArray, theta: FloatArray) -> FloatArray:
     """H⁺ (Σ_i u_i u_iᵀ) H⁺, u_i the score contributions of prompt i, H the information."""
     played = win_matrix(tally.pairs, games, games, len(theta))
-    bread = pseudo_inverse(information(played, special.expit(theta[:, None] - theta[None, :])))
+    bread = pseudo_inverse(information(played, sigmoid(theta[:, None] - theta[None, :])))
     covariance: FloatArray = bread @ tally.score_covariance @ bread
     return covariance
 

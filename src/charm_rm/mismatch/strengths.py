@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from ..errors import NotConverged
-from ..statistics import FloatArray
+from ..statistics import FloatArray, sigmoid
 
 _MAX_STEP = 3.0  # in log-odds; keeps the first steps of lopsided counts inside the region of fast convergence
 
@@ -51,7 +50,7 @@ def fit_strengths(
     theta = np.zeros(size.shape) if start is None else np.broadcast_to(start, size.shape).copy()
     residual = np.inf
     for iteration in range(max_iterations + 1):
-        p = special.expit(theta[..., k] - theta[..., r])
+        p = sigmoid(theta[..., k] - theta[..., r])
         gradient = (won - games * p) @ sides
         residual = float(np.max(np.abs(gradient) / size))
         if residual <= tolerance:

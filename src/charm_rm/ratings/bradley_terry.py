@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from ..errors import NotConverged
+from ..statistics import sigmoid
 
 Floats = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def log_likelihood(parameters: Floats, counts: Counts) -> float:
 
 def gradient(parameters: Floats, counts: Counts) -> Floats:
     """dl = sum w (y - p) z, with p = sigma(eta) and z = (e_first - e_second, x)."""
-    residual = counts.weight * (counts.outcome - expit(log_odds(parameters, counts)))
+    residual = counts.weight * (counts.outcome - sigmoid(log_odds(parameters, counts)))
     k = counts.n_policies
     theta = np.bincount(counts.first, residual, k) - np.bincount(counts.second, residual, k)
     return np.concatenate([theta, counts.covariates.T @ residual])
@@ -75,7 +75,7 @@ def gradient(parameters: Floats, counts: Counts) -> Floats:
 
 def information(parameters: Floats, counts: Counts) -> Floats:
     """-d2l = sum w p (1 - p) z z^T: a graph Laplacian over the policies, bordered by the covariates."""
-    p = expit(log_odds(parameters, counts))
+    p = sigmoid(log_odds(parameters, counts))
     return _gram(counts.weight * p * (1.0 - p), counts)
 
 
@@ -89,7 +89,7 @@ def pinned_information(parameters: Floats, counts: Counts) -> Floats:
 
 def score_variance(parameters: Floats, counts: Counts) -> Floats:
     """The sandwich's filling, sum w^2 (y - p)^2 z z^T: what the scores of single battles really vary by."""
-    residual = counts.outcome - expit(log_odds(parameters, counts))
+    residual = counts.outcome - sigmoid(log_odds(parameters, counts))
     return _gram(counts.weight_sq * residual**2, counts)
 
 

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from ..errors import SchemaError, listing
-from ..statistics import ELO_PER_LOGIT, FloatArray, IntArray, draw_normal
+from ..statistics import ELO_PER_LOGIT, FloatArray, IntArray, draw_normal, sigmoid
 from ..tables import Ratings
 
 
 def expected_win_rate(rating: ArrayLike, reference: ArrayLike) -> FloatArray:
     """P(O) = 1 / (1 + 10^((R_ref - R_O) / 400)), from ratings on the Elo scale."""
     gap = (np.asarray(rating, dtype=np.float64) - np.asarray(reference, dtype=np.float64)) / ELO_PER_LOGIT
-    expected: FloatArray = special.expit(gap)
+    expected: FloatArray = sigmoid(gap)
     return expected
 
 
