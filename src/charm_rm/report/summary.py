@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from .gather import Audited, Findings
+from .gather import Audited, Findings, mismatch_either_way
 from .words import count, elo, interval, number, with_interval
 
 
@@ -83,7 +83,7 @@ def _both_stages(findings: Findings) -> pl.DataFrame:
     frame = findings.before.mismatch.select("policy", "reference", "mismatch")
     if findings.after is None:
         return frame
-    after = findings.after.mismatch.select("policy", "reference", pl.col("mismatch").alias("mismatch_after"))
+    after = mismatch_either_way(findings.after.mismatch, "mismatch_after")
     return frame.join(after, on=["policy", "reference"], how="inner")
 
 
