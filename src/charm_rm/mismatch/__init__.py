@@ -1,12 +1,13 @@
 """Mismatch and favouritism: what an RM prefers against what people prefer."""
 
 from .audits import Audit, audit, measure_favouritism, measure_mismatch, save_audit
-from .degree import mismatch_degree
+from .degree import both_ways, mismatch_degree
 from .summary import mean_absolute_mismatch
 
 __all__ = [
     "Audit",
     "audit",
+    "both_ways",
     "mean_absolute_mismatch",
     "measure_favouritism",
     "measure_mismatch",

@@ -67,6 +67,23 @@ def mismatch_table(
     return Mismatch(pl.DataFrame(columns).sort("mismatch", descending=True, maintain_order=True))
 
 
+def both_ways(frame: pl.DataFrame) -> pl.DataFrame:
+    """Mismatch with its interval by (policy, reference), each pair both ways round.
+
+    An audit of every pair names the over-valued side first, so that a pair which calibration turned round is
+    not found under its old name by a plain join.
+    """
+    frame = frame.select("policy", "reference", "mismatch", "ci_low", "ci_high")
+    turned = frame.select(
+        policy="reference",
+        reference="policy",
+        mismatch=-pl.col("mismatch"),
+        ci_low=-pl.col("ci_high"),
+        ci_high=-pl.col("ci_low"),
+    )
+    return pl.concat([frame, turned]).unique(["policy", "reference"], keep="first", maintain_order=True)
+
+
 def verdict(difference: float, low: float, high: float, q_value: float) -> str:
     """Say in a word what a pair shows.
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from .. import store
 from ..errors import UnreadableFile
+from ..mismatch import both_ways
 from ..tables import Mismatch
 from .settings import HeldOut, TrainResult, TrainSettings
 
@@ -143,7 +144,7 @@ def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
     key = ["policy", "reference"]
     columns = [*key, "mismatch", "ci_low", "ci_high"]
     joined = before.frame.select([*columns, "expected"]).join(
-        _both_ways(after.frame.select(columns)), on=key, how="inner", suffix="_after"
+        both_ways(after.frame.select(columns)), on=key, how="inner", suffix="_after"
     )
     joined = joined.sort(pl.col("mismatch").abs(), descending=True)
     means = [float(joined[c].abs().mean() or 0.0) for c in ("mismatch", "mismatch_after")]  # type: ignore[arg-type]
@@ -167,18 +168,6 @@ def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
         table.append(f"| {' | '.join(cells)} |")
     more = f"\n\n{joined.height - _ROWS} more pairs are left out." if joined.height > _ROWS else ""
     return "\n\n".join(lines) + "\n\n" + "\n".join(table) + more
-
-
-def _both_ways(frame: pl.DataFrame) -> pl.DataFrame:
-    """Each pair also seen from the other side: an audit without references turns pairs over-valued side first."""
-    turned = frame.select(
-        policy="reference",
-        reference="policy",
-        mismatch=-pl.col("mismatch"),
-        ci_low=-pl.col("ci_high"),
-        ci_high=-pl.col("ci_low"),
-    )
-    return pl.concat([frame, turned]).unique(["policy", "reference"], keep="first", maintain_order=True)
 
 
 def _signed(row: Mapping[str, Any], suffix: str = "") -> str:

@@ -161,16 +161,3 @@ def _mapping(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UnreadableFile("should hold a JSON object", where=str(path), mend="run the stage again")
     return value
-
-
-def mismatch_either_way(mismatch: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Mismatch as column ``name`` by (policy, reference), each pair both ways round.
-
-    An audit of every pair names the over-valued side first, so that what calibration turned round is
-    found by neither its old name nor a plain join.
-    """
-    seen = mismatch.select("policy", "reference", pl.col("mismatch").alias(name))
-    turned = seen.select(
-        pl.col("reference").alias("policy"), pl.col("policy").alias("reference"), -pl.col(name)
-    )
-    return pl.concat([seen, turned]).unique(["policy", "reference"], keep="first", maintain_order=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from .gather import Findings, mismatch_either_way
+from ..mismatch import both_ways
+from .gather import Findings
 from .words import clean, count, elo, interval, number
 
 MAX_ROWS = 2000
@@ -68,7 +69,7 @@ def mismatch_listing(findings: Findings) -> Listing:
         "Verdict": _text("verdict"),
     }
     if findings.after is not None:
-        later = mismatch_either_way(findings.after.mismatch, "after")
+        later = both_ways(findings.after.mismatch).select("policy", "reference", after="mismatch")
         frame = frame.join(later, on=["policy", "reference"], how="left")
         columns["P̂ − P after"] = _number("after", signed=True)
     frame = frame.sort(pl.col("mismatch").abs(), descending=True)

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from .gather import Audited, Findings, mismatch_either_way
+from ..mismatch import both_ways
+from .gather import Audited, Findings
 from .words import count, elo, interval, number, with_interval
 
 
@@ -83,7 +84,7 @@ def _both_stages(findings: Findings) -> pl.DataFrame:
     frame = findings.before.mismatch.select("policy", "reference", "mismatch")
     if findings.after is None:
         return frame
-    after = mismatch_either_way(findings.after.mismatch, "mismatch_after")
+    after = both_ways(findings.after.mismatch).select("policy", "reference", mismatch_after="mismatch")
     return frame.join(after, on=["policy", "reference"], how="inner")
 
 
