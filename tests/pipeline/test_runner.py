@@ -16,8 +16,9 @@ import pytest
 from charm_rm import store
 from charm_rm.errors import CharmWarning, ConfigError, StageFailed, UnknownPolicy
 from charm_rm.pipeline import plan_run, run_pipeline
-from charm_rm.pipeline.manifest import locked
+from charm_rm.pipeline.manifest import LOCK
 from charm_rm.pipeline.stages import planned_stages
+from charm_rm.store import locked
 from charm_rm.tables import Mismatch, Offsets, Preferences
 
 STAGES = ("ratings", "responses", "score", "audit", "calibrate", "relabel")
@@ -197,7 +198,7 @@ def test_unscored_responses_are_counted_and_named(configure, arena_files, tmp_pa
 def test_a_second_run_in_the_same_directory_is_refused(configure, tmp_path):
     run = tmp_path / "run"
     with (
-        locked(run),
+        locked(run / LOCK),
         pytest.raises(ConfigError, match=rf"another run is at work here \(process {os.getpid()}\)"),
     ):
         run_pipeline(configure(), run)

@@ -25,10 +25,14 @@
 
   // --- tooltips: the first line is the name ---
   const tip = document.getElementById("tip");
+  const shown = { mark: null, left: 0, top: 0 };
+  const hide = () => { tip.hidden = true; };
   const show = (event) => {
     const mark = event.target.closest ? event.target.closest("[data-tip]") : null;
     tip.hidden = !mark;
     if (!mark) return;
+    const box = mark.getBoundingClientRect();
+    Object.assign(shown, { mark, left: box.left, top: box.top });
     const [title, ...lines] = mark.getAttribute("data-tip").split("\n");
     const strong = document.createElement("strong");
     strong.textContent = title;
@@ -46,8 +50,12 @@
   };
   document.addEventListener("pointermove", show);
   document.addEventListener("pointerdown", show);
-  document.addEventListener("scroll", () => { tip.hidden = true; }, { capture: true, passive: true });
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+  // A scroll is told of a frame later, when the pointer may already rest on another mark: hide only what moved away.
+  document.addEventListener("scroll", () => {
+    const box = shown.mark?.getBoundingClientRect();
+    if (box?.left !== shown.left || box?.top !== shown.top) hide();
+  }, { capture: true, passive: true });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   // --- tables: sort by a column, filter by a word ---
   const value = (text) => Number.parseFloat(text.replaceAll("\u2212", "-").replace(/[[,+]/g, ""));
