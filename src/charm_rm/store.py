@@ -7,6 +7,7 @@ writer beneath both.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from .errors import CharmError, OutputExists, UnreadableFile, WriteFailed
+from .errors import CharmError, ConfigError, OutputExists, UnreadableFile, WriteFailed
 from .tables import Table, read_payload
 
 N = TypeVar("N", bound=Table)
@@ -142,6 +143,40 @@ def write_json(value: Any, path: str | Path, *, force: bool = False) -> Path:
         path,
         force=force,
     )
+
+
+@contextlib.contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Hold the lock file ``path`` for the block; a second process that wants it is refused.
+
+    The lock is the kernel's (flock) on a file that names the holder's process. The kernel lets go of it
+    when the holder ends, however it ends, so that a lock file left by a killed run is stale and in nobody's way.
+
+    Raises:
+        ConfigError: another process holds it.
+        WriteFailed: the file cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise _write_failed(path, error) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            raise ConfigError(
+                f"another run is at work here (process {handle.read().strip() or 'unknown'})",
+                where=str(path.parent),
+                mend="wait for it to end, or choose another output with -o",
+            ) from error
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+        yield
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -21,14 +21,14 @@ beginning.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..errors import ConfigError, ModelError
+from ..protocols import Prompt
 from ..tables import as_messages
 
-Prompt = str | Sequence[Mapping[str, str]]
 Messages = list[dict[str, str]]
 Layout = Literal["auto", "chat", "pair", "plain"]
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CharmWarning, ConfigError, ModelError
+from ..protocols import Prompt
 from . import require
 from .batching import collate, plan_batches, set_pad_token
-from .encoding import Encoded, Prompt, ResponseEncoder, resolve_max_length
+from .encoding import Encoded, ResponseEncoder, resolve_max_length
 from .loading import open_model
 
 DTypeName = Literal["float32", "bfloat16", "auto"]

@@ -22,9 +22,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..errors import CharmError, UnreadableFile, WriteFailed
+from ..protocols import Prompt
 from ..tables import Responses, Scores
 from .batching import plan_batches
-from .encoding import Encoded, Prompt
+from .encoding import Encoded
 from .reward import RewardModel, check_finite, warn_truncated
 
 if TYPE_CHECKING:

@@ -6,11 +6,9 @@ outputs still have the recorded hashes need not run again.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,31 +91,3 @@ def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -
         elif a != b:
             found.append(f"{at}{key}")
     return found
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold the run directory; a second run in it is refused.
-
-    The lock is the kernel's (flock) on a file that names the holder's process. The kernel lets go of it
-    when the holder ends, however it ends, so that a lock file left by a killed run is stale and in nobody's way.
-
-    Raises:
-        ConfigError: another run holds the directory.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / LOCK).open("a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            raise ConfigError(
-                f"another run is at work here (process {handle.read().strip() or 'unknown'})",
-                where=str(directory),
-                mend="wait for it to end, or choose another output folder with -o",
-            ) from error
-        handle.seek(0)
-        handle.truncate()
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
-        yield

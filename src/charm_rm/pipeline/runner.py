@@ -12,8 +12,9 @@ from typing import Any
 
 from ..errors import CharmError, CharmWarning, ConfigError, StageFailed
 from ..provenance import versions
+from ..store import locked
 from .config import Config
-from .manifest import FILE, Ledger, changed_keys, locked
+from .manifest import FILE, LOCK, Ledger, changed_keys
 from .stages import Stage, planned_stages, stage_named
 from .work import Run
 
@@ -72,7 +73,7 @@ def run_pipeline(
     stages = _selected(config, only=only, until=until)
     for name in force_stages:
         stage_named(name, planned_stages(config))
-    with locked(directory):
+    with locked(directory / LOCK):
         ledger = Ledger.open(directory)
         ledger.header = _header(config)
         ran, skipped = [], []

@@ -1,0 +1,1 @@
+"""Judges and reward models behind an HTTP address: the only home of httpx (``pip install "charm-rm[api]"``)."""
