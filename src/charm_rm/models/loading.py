@@ -37,12 +37,17 @@ _DECIDING = (
 
 @dataclass(frozen=True)
 class Opened:
-    """A one-output sequence-classification model with its tokenizer, on the CPU and in eval mode."""
+    """A model with its tokenizer, on the CPU and in eval mode; ``model(**inputs).logits`` is (rows, 1), the reward.
+
+    ``n_outputs`` is how many outputs the head has, ``output`` says in words what of them is taken as the reward.
+    """
 
     model: Any
     tokenizer: Any
     fingerprint: str
     has_new_head: bool = False
+    n_outputs: int = 1
+    output: str = "the one output of the head"
 
 
 def open_model(
@@ -51,6 +56,7 @@ def open_model(
     dtype: str = "float32",
     trust_remote_code: bool = False,
     new_head_seed: int | None = None,
+    attention: str | None = None,
 ) -> Opened:
     """Open a model folder, a PEFT adapter folder (merged into its base), or a hub id.
 
@@ -58,6 +64,7 @@ def open_model(
         path_or_id: local folder or hub id.
         dtype: ``float32``, ``bfloat16`` or ``auto`` (as saved).
         trust_remote_code: run Python code that comes with the model.
+        attention: transformers' ``attn_implementation``; None: its choice.
         new_head_seed: where the checkpoint lacks only a reward head, make one with this seed instead of
             refusing: the start of training a reward model from a backbone.
 
@@ -67,7 +74,9 @@ def open_model(
     """
     require("torch"), require("transformers")
     folder = _folder(path_or_id)
-    options = {"dtype": dtype, "trust_remote_code": trust_remote_code}
+    options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
+    if attention is not None:
+        options["attn_implementation"] = attention
     with _as_model_error(path_or_id), quiet():
         if (folder / ADAPTER_CONFIG).exists():
             return _open_adapter(folder, options)
