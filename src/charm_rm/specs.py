@@ -89,7 +89,7 @@ def split_judge_spec(spec: str) -> tuple[str, str]:
     kind, colon, name = spec.partition(":")
     if colon and kind in JUDGE_KINDS and name:
         return kind, name
-    if Path(spec).expanduser().is_dir():
+    if spec and Path(spec).expanduser().is_dir():
         return "hf", spec
     raise ConfigError(f"no judge {spec!r}", mend=f"use a folder or one of: {'; '.join(JUDGE_KINDS.values())}")
 

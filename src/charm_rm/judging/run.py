@@ -36,7 +36,7 @@ from .verdicts import Verdict
 # Preferences are kept this far from 0 and 1, so that a judge's plain yes or no has finite log-odds, ±13.8.
 PREFERENCE_BOUND = 1e-6
 # Questions per batch for judges that answer in batches: what a kill loses at most.
-BLOCK = 128
+BLOCK = 64
 Missing = Literal["drop", "keep", "fail"]
 
 
