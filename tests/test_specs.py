@@ -60,6 +60,7 @@ def test_openai_gets_its_options_and_a_default_address(monkeypatch: pytest.Monke
         "api_key_env": "KEY",
         "concurrency": 3,
         "timeout": 5.0,
+        "on_error": "fail",
     }
     assert made[1]["base_url"] == "http://127.0.0.1:1/v1"
 

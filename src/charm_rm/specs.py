@@ -31,6 +31,7 @@ def load_judge(
     api_key_env: str = API_KEY,
     concurrency: int = 8,
     timeout: float = 60.0,
+    on_error: str = "fail",
     dtype: str = "float32",
     device: str = "auto",
     max_length: int | None = None,
@@ -45,6 +46,7 @@ def load_judge(
         api_key_env: the environment variable that holds the key; it may be unset for servers that need none.
         concurrency: calls in flight at once.
         timeout: seconds that a call may take.
+        on_error: what a call does that has no answer for all that was tried: ``fail``, or ``skip`` it.
         dtype, device, max_length, trust_remote_code: how a local model is run.
 
     Raises:
@@ -75,6 +77,7 @@ def load_judge(
                 api_key_env=api_key_env,
                 concurrency=concurrency,
                 timeout=timeout,
+                on_error=on_error,
             )
         judge = ChatJudge(chat, template)
     return judge

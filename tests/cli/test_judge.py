@@ -92,6 +92,7 @@ def test_a_second_run_asks_nothing_unless_told(
         asked.append(json.loads(result.stdout)["asked"])
     assert asked == [48, 0, 48]
     assert len(server["asked"]) == 96
+    assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
     first, second = ((tmp_path / f"{n}.parquet").read_bytes() for n in ("one", "two"))
     assert first == second
 
@@ -157,6 +158,7 @@ def test_a_second_run_on_the_same_output_is_refused(
     [
         (("--judge", "gpt-4"), "no judge 'gpt-4'"),
         (("--judge", "openai:m", "--pairs", "vs:aa"), "no responses of policy 'aa'"),
+        (("--judge", "openai:m", "--no-cache", "--cache", "x.sqlite"), "exclude each other"),
         (("--judge", "openai:m", "--pairs", "most"), "pairs 'most' are unknown"),
         (("--judge", "openai:m", "--prompt", "arena"), "no judge prompt 'arena'"),
         (("--judge", "openai:m", "--price-in", "1"), "--price-in and --price-out together"),

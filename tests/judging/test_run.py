@@ -182,7 +182,7 @@ def test_pairs_without_a_verdict_are_counted_and_never_ties(
     missing: str, kept: set[str], dropped: int, one: int
 ) -> None:
     responses = many_responses()
-    with pytest.warns(CharmWarning, match=r"18 of 36 answers held no verdict \(0 refused\)"):
+    with pytest.warns(CharmWarning, match=r"18 of 36 answers held no verdict \(0 refused, 0 calls failed\)"):
         margins = judge_responses(
             RuleJudge(some_silence), responses, plan_pairs(responses), missing=missing, progress=False
         )  # type: ignore[arg-type]
@@ -216,12 +216,30 @@ def test_refusals_are_counted_and_an_unread_answer_is_shown() -> None:
     responses = many_responses()
     judge = ChatJudge(FakeChat(lambda _: next(answers)), load_template("alpaca-eval-like"))
     with pytest.warns(
-        CharmWarning, match=r"18 of 36 answers held no verdict \(9 refused\), for example: 'Both are \\x1b"
+        CharmWarning,
+        match=r"18 of 36 answers held no verdict \(9 refused, 0 calls failed\), for example: 'Both are \\x1b",
     ):
         how = judge_responses(
             judge, responses, plan_pairs(responses), missing="keep", progress=False
         ).provenance
     assert how["answers"] == {"refused": 9, "text": 18, "unread": 9}
+
+
+def test_calls_that_failed_are_asked_again() -> None:
+    responses = many_responses()
+    pairs = plan_pairs(responses)
+    fates = itertools.cycle([Reply("", finish="error"), Reply("A", prompt_tokens=9, completion_tokens=1)])
+    chat = FakeChat(lambda _: next(fates))
+    judge = ChatJudge(chat, load_template("alpaca-eval-like"))
+    with Memo.open(None) as memo:
+        with pytest.warns(
+            CharmWarning, match=r"18 of 36 answers held no verdict \(0 refused, 18 calls failed\)"
+        ):
+            run = run_judge(judge, responses, pairs, memo=memo, missing="keep", progress=False)
+        assert run.spent.calls == 18
+        chat.answer = lambda _: Reply("A")
+        run = run_judge(judge, responses, pairs, memo=memo, progress=False)
+    assert (run.known, run.asked, len(run.margins)) == (18, 18, 18)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from charm_rm.errors import CharmWarning, ConfigError, ModelError
-from charm_rm.judging import ChatJudge, judge_responses, load_template, plan_pairs
+from charm_rm.judging import Chat, ChatJudge, judge_responses, load_template, plan_pairs
 from charm_rm.models.causal_judge import LocalChat, load_local_chat
 from charm_rm.store import save
 from judge_fakes import responses_of

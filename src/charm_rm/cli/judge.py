@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .common import (
+    PATH,
     force_option,
     heading,
     interval,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..judging import JudgeRun, Prices, RunEstimate
+    from ..memo import Memo
     from ..tables import Margins, Responses
 
 
@@ -76,15 +80,18 @@ if TYPE_CHECKING:
     show_default=True,
     help="openai: seconds per call.",
 )
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="openai: a call without an answer after all tries ends the run, or is left out and asked again next time.",
+)
 @model_options
 @click.option("--price-in", type=click.FloatRange(min=0), help="Price of a million tokens read.")
 @click.option("--price-out", type=click.FloatRange(min=0), help="Price of a million tokens written.")
-@click.option(
-    "--cache/--no-cache",
-    default=True,
-    show_default=True,
-    help="Take answers from the store of earlier runs ($CHARM_CACHE) and keep them there.",
-)
+@click.option("--cache", type=PATH, help="Store of answers (default: in $CHARM_CACHE or ~/.cache/charm-rm).")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew, and keep nothing but the output.")
 @click.option("--dry-run", is_flag=True, help="Say what the run would take, and ask nothing.")
 @force_option
 @json_option
@@ -100,7 +107,8 @@ def command(
     missing: Any,
     price_in: float | None,
     price_out: float | None,
-    cache: bool,
+    cache: Path | None,
+    no_cache: bool,
     dry_run: bool,
     force: bool,
     as_json: bool,
@@ -127,10 +135,12 @@ def command(
       charm judge results/ --judge hf:./my-judge --pairs sampled:10 --n-prompts 200 -o margins.parquet
       charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like --price-in 2 --price-out 8 -o m.parquet
     """
-    from ..judging import plan_pairs
-    from ..specs import split_judge_spec
+    from ..judging import plan_pairs, run_judge
+    from ..specs import load_judge, split_judge_spec
     from ..store import locked, refuse_table
 
+    if cache is not None and no_cache:
+        raise click.UsageError("--cache and --no-cache exclude each other")
     refuse_table(output, force=force)
     split_judge_spec(spec)
     prices = _prices(price_in, price_out)
@@ -138,10 +148,9 @@ def command(
     pairs = plan_pairs(responses, pair_spec, seed)
     if dry_run:
         return _show_estimate(_estimate(spec, prompt, responses, pairs, prices), as_json=as_json)
-    with locked(output.with_name(f".{output.name}.lock")):
-        run = _judge(
-            spec, prompt, responses, pairs, cache=cache, missing=missing, prices=prices, options=options
-        )
+    with locked(output.with_name(f".{output.name}.lock")), _store(output, cache, no_cache=no_cache) as memo:
+        judge = load_judge(spec, prompt=prompt, **options)
+        run = run_judge(judge, responses, pairs, memo=memo, missing=missing, prices=prices)
         _save(run, output, pair_spec, seed, force=force)
     return _show(run, output, as_json=as_json)
 
@@ -167,24 +176,19 @@ def _responses(source: str, *, policies: tuple[str, ...], n_prompts: int | None,
     )
 
 
-def _judge(
-    spec: str,
-    prompt: str,
-    responses: Responses,
-    pairs: pl.DataFrame,
-    *,
-    cache: bool,
-    missing: Any,
-    prices: Prices | None,
-    options: dict[str, Any],
-) -> JudgeRun:
-    from ..judging import run_judge
+@contextlib.contextmanager
+def _store(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Memo]:
+    """The store of answers; by ``no_cache`` one beside the output, which goes once the block has succeeded."""
     from ..memo import Memo, default_memo
-    from ..specs import load_judge
 
-    judge = load_judge(spec, prompt=prompt, **options)
-    with Memo.open(default_memo() if cache else None) as memo:
-        return run_judge(judge, responses, pairs, memo=memo, missing=missing, prices=prices)
+    beside = output.with_name(f".{output.name}.partial.sqlite")
+    if no_cache and beside.exists():
+        say(f"going on from {beside}")
+    with Memo.open(beside if no_cache else cache or default_memo()) as memo:
+        yield memo
+    if no_cache:
+        for ending in ("", "-wal", "-shm"):
+            beside.with_name(beside.name + ending).unlink(missing_ok=True)
 
 
 def _save(run: JudgeRun, output: Path, pair_spec: str, seed: int, *, force: bool) -> None:
@@ -281,11 +285,11 @@ def _show_bias(run: JudgeRun) -> None:
 def _show_usage(run: JudgeRun) -> None:
     how = run.margins.provenance
     answers, pairs = how["answers"], how["pairs"]
-    lost = answers.get("unread", 0) + answers.get("refused", 0)
+    lost = sum(answers.get(how, 0) for how in ("unread", "refused", "failed"))
     heading("Answers")
     click.echo(
         f"{sum(answers.values()):,} ({run.asked:,} asked now, {run.known:,} known), without a verdict {lost:,} "
-        f"({answers.get('refused', 0):,} refused); pairs dropped {pairs['dropped']:,}, judged in one order {pairs['one_order']:,}, "
+        f"({answers.get('refused', 0):,} refused, {answers.get('failed', 0):,} calls failed); pairs dropped {pairs['dropped']:,}, judged in one order {pairs['one_order']:,}, "
         f"of equal texts {pairs['equal_texts']:,}"
     )
     usage = how["usage"]

@@ -44,8 +44,8 @@ class Usage:
 
 
 def total_usage(verdicts: Iterable[Verdict]) -> Usage:
-    """Sum the tokens of answers."""
-    counts = [(v.prompt_tokens, v.completion_tokens) for v in verdicts]
+    """Sum the tokens of answers; calls that failed are none."""
+    counts = [(v.prompt_tokens, v.completion_tokens) for v in verdicts if v.how != "failed"]
     known = [(i, o) for i, o in counts if i is not None and o is not None]
     return Usage(len(counts), sum(i for i, _ in known), sum(o for _, o in known), len(counts) - len(known))
 

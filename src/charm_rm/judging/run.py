@@ -149,7 +149,9 @@ def _ask(
         for block in _blocks(list(requests), judge):
             wanted = [key for key in block if key not in known]
             for verdicts in _answers(judge, wanted, requests):
-                memo.add({key: verdict.to_json() for key, verdict in verdicts.items()}, run="judge")
+                # A call that failed was not answered: the next run asks again.
+                answered = {key: v.to_json() for key, v in verdicts.items() if v.how != "failed"}
+                memo.add(answered, run="judge")
                 asked |= verdicts
                 advance(len(verdicts))
     if lost := len(requests) - len(known) - len(asked):
@@ -266,12 +268,12 @@ def _bias(margins: Margins) -> PositionBias | None:
 def _warn(verdicts: Iterable[Verdict], judge: PairwisePreference) -> None:
     verdicts = list(verdicts)
     empty = [v for v in verdicts if math.isnan(v.p_first)]
-    refused = sum(v.how == "refused" for v in empty)
+    refused, failed = (sum(v.how == how for v in empty) for how in ("refused", "failed"))
     if empty:
         example = next((v.answer for v in empty if v.answer), None)
         said = f", for example: {example!r}" if example else ""
         warnings.warn(
-            f"{judge.source}: {len(empty)} of {len(verdicts)} answers held no verdict ({refused} refused){said}",
+            f"{judge.source}: {len(empty)} of {len(verdicts)} answers held no verdict ({refused} refused, {failed} calls failed){said}",
             CharmWarning,
             stacklevel=3,
         )

@@ -16,9 +16,11 @@ from typing import Any, Literal, Self
 from .chat import Reply
 from .templates import LabelReading, Template, TokenReading
 
-How = Literal["logprobs", "text", "refused", "unread", "model"]
+How = Literal["logprobs", "text", "refused", "unread", "failed", "model"]
 # Why an answer ended, where the model or its server would not answer.
 _REFUSALS = frozenset({"refusal", "content_filter", "safety"})
+# How a chat says that there was no answer at all, where it was told to go on without.
+_FAILED = "error"
 # What may surround a label without being part of it.
 _DECORATION = " \t\r\n*_`\"'.:!()[]{}"
 _EXCERPT = 160
@@ -29,7 +31,7 @@ class Verdict:
     """P(the response shown first is better), NaN for none, and how it was found.
 
     ``how``: by ``logprobs``, by ``text``, straight from a ``model`` that answers in numbers; or there is none, as the
-    judge ``refused`` or its answer was ``unread`` (then ``answer`` holds the end of it). ``mass`` is the probability that the first
+    judge ``refused``, its answer was ``unread`` (then ``answer`` holds the end of it), or the call ``failed``. ``mass`` is the probability that the first
     token had on the two names. ``truncated``: the judge saw the texts shortened.
     """
 
@@ -68,6 +70,8 @@ def read_verdict(reply: Reply, template: Template, *, truncated: bool = False) -
 
 
 def _read(reply: Reply, template: Template) -> tuple[float, How, float | None]:
+    if reply.finish == _FAILED:
+        return math.nan, "failed", None
     if reply.finish in _REFUSALS:
         return math.nan, "refused", None
     if template.tokens is not None and reply.top_logprobs:

@@ -230,9 +230,8 @@ def load_local_chat(
     """
     if dtype not in ("float32", "bfloat16", "auto"):
         raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
-    require("torch"), require("transformers")
+    folder = _folder(path_or_id)  # first: it costs no import of torch to find nothing there
     device = _device(device)
-    folder = _folder(path_or_id)
     model, tokenizer = _open(os.fspath(path_or_id), folder, dtype=dtype, trust_remote_code=trust_remote_code)
     length = resolve_max_length(tokenizer, model.config, max_length)
     end_ids = _set_generation(model, tokenizer)
