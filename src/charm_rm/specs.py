@@ -2,3 +2,106 @@
 
 Filled where the kinds of models meet: this is the one place that knows all of them.
 """
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from .errors import ConfigError
+from .judging import DEFAULT_TEMPLATE, ChatJudge, Template, load_template
+from .protocols import PairwisePreference
+
+JUDGE_KINDS = {
+    "hf": "hf:DIR_OR_ID, a local generative model",
+    "openai": "openai:MODEL, an OpenAI-compatible server",
+    "pair": "pair:DIR_OR_ID, a cross-encoder that compares two responses",
+    "python": "python:MODULE:FUNCTION, a function of your own",
+}
+OPENAI_URL = "https://api.openai.com/v1"
+API_KEY = "OPENAI_API_KEY"
+
+
+def load_judge(
+    spec: str,
+    *,
+    prompt: str | Path | Template = DEFAULT_TEMPLATE,
+    base_url: str | None = None,
+    api_key_env: str = API_KEY,
+    concurrency: int = 8,
+    timeout: float = 60.0,
+    on_error: str = "fail",
+    dtype: str = "float32",
+    device: str = "auto",
+    max_length: int | None = None,
+    trust_remote_code: bool = False,
+) -> PairwisePreference:
+    """Open the judge that ``spec`` names; options that its kind has no use for are left aside.
+
+    Args:
+        spec: one of :data:`JUDGE_KINDS`, or a folder of a generative model.
+        prompt: template of a generative judge: a shipped one by name, a file, or a template.
+        base_url: address of the OpenAI-compatible server; None: OpenAI's own.
+        api_key_env: the environment variable that holds the key; it may be unset for servers that need none.
+        concurrency: calls in flight at once.
+        timeout: seconds that a call may take.
+        on_error: what a call does that has no answer for all that was tried: ``fail``, or ``skip`` it.
+        dtype, device, max_length, trust_remote_code: how a local model is run.
+
+    Raises:
+        ConfigError: the spec, or an option, is unknown.
+        ModelError: the model cannot be opened.
+        MissingExtra: an optional dependency is not installed.
+    """
+    kind, name = split_judge_spec(spec)
+    local: dict[str, Any] = {
+        "dtype": dtype,
+        "device": device,
+        "max_length": max_length,
+        "trust_remote_code": trust_remote_code,
+    }
+    judge: PairwisePreference
+    if kind == "python":
+        judge = _named("callables", "load_callable_judge")(name)
+    elif kind == "pair":
+        judge = _named("models.pair_ranker", "load_pair_ranker")(name, **local)
+    else:
+        template = prompt if isinstance(prompt, Template) else load_template(prompt)
+        if kind == "hf":
+            chat = _named("models.causal_judge", "load_local_chat")(name, **local)
+        else:
+            chat = _named("remote", "OpenAIChat")(
+                name,
+                base_url=base_url or OPENAI_URL,
+                api_key_env=api_key_env,
+                concurrency=concurrency,
+                timeout=timeout,
+                on_error=on_error,
+            )
+        judge = ChatJudge(chat, template)
+    return judge
+
+
+def split_judge_spec(spec: str) -> tuple[str, str]:
+    """(kind, name) of a judge's spec.
+
+    Raises:
+        ConfigError: no such kind.
+    """
+    kind, colon, name = spec.partition(":")
+    if colon and kind in JUDGE_KINDS and name:
+        return kind, name
+    if spec and Path(spec).expanduser().is_dir():
+        return "hf", spec
+    raise ConfigError(f"no judge {spec!r}", mend=f"use a folder or one of: {'; '.join(JUDGE_KINDS.values())}")
+
+
+def is_generative(spec: str) -> bool:
+    """True for judges that answer in words, by a prompt template."""
+    return split_judge_spec(spec)[0] in ("hf", "openai")
+
+
+def _named(module: str, name: str) -> Any:
+    """Load a kind of model when it is asked for: each costs its own heavy imports."""
+    return getattr(importlib.import_module(f".{module}", __package__), name)

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "run",
     "ratings": "ratings",
     "score": "score",
+    "judge": "judge",
     "audit": "audit",
     "calibrate": "calibrate",
     "apply": "apply",

@@ -136,10 +136,21 @@ class Scores(Table):
 
 
 class Margins(Table):
-    """Log-odds-like preference of ``policy`` over ``reference`` on one prompt; above 0 prefers ``policy``."""
+    """Log-odds-like preference of ``policy`` over ``reference`` on one prompt; above 0 prefers ``policy``.
+
+    ``p_first`` and ``p_second`` are a judge's probability that ``policy`` is better when it is shown first, and when it
+    is shown second; null where that order was not asked or gave no verdict.
+    """
 
     noun = "margins"
-    columns = (_text("prompt_id"), _text("policy"), _text("reference"), Column("margin"))
+    columns = (
+        _text("prompt_id"),
+        _text("policy"),
+        _text("reference"),
+        Column("margin"),
+        _optional("p_first", low=0.0, high=1.0),
+        _optional("p_second", low=0.0, high=1.0),
+    )
     key = ("prompt_id", "policy", "reference")
 
     def __post_init__(self) -> None:

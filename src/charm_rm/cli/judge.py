@@ -1,0 +1,301 @@
+"""``charm judge``: pairs of responses and a judge -> margins."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .common import (
+    PATH,
+    force_option,
+    heading,
+    interval,
+    json_option,
+    model_options,
+    output_option,
+    print_frame,
+    print_json,
+    say,
+    seed_option,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..judging import JudgeRun, Prices, RunEstimate
+    from ..memo import Memo
+    from ..tables import Margins, Responses
+
+
+@click.command()
+@click.argument("source", metavar="RESPONSES")
+@click.option("--judge", "spec", required=True, metavar="SPEC", help="Who judges: see above.")
+@click.option(
+    "--pairs",
+    "pair_spec",
+    default="all",
+    show_default=True,
+    metavar="all|vs:POLICY|sampled:K",
+    help="Every pair of policies, every policy against one, or K random pairs per prompt.",
+)
+@output_option(required=True, what="Where to write the margins (.parquet, .csv, .jsonl).")
+@click.option(
+    "--prompt",
+    default="alpaca-eval-like",
+    show_default=True,
+    metavar="NAME_OR_FILE",
+    help="What a generative judge is asked: alpaca-eval-like, arena-hard-like, or a TOML file of your own.",
+)
+@click.option("--policy", "policies", multiple=True, help="Judge this policy's responses alone (repeat it).")
+@click.option(
+    "--n-prompts", type=click.IntRange(min=1), help="Judge a random sample of prompts (default: all)."
+)
+@seed_option
+@click.option(
+    "--missing",
+    type=click.Choice(["drop", "keep", "fail"]),
+    default="drop",
+    show_default=True,
+    help="Pairs with no verdict in one order: drop, keep with the other order alone, or fail.",
+)
+@click.option("--base-url", metavar="URL", help="openai: address of the server (default: OpenAI's own).")
+@click.option(
+    "--api-key-env",
+    metavar="NAME",
+    default="OPENAI_API_KEY",
+    show_default=True,
+    help="openai: environment variable that holds the key; unset for servers that need none.",
+)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="openai: calls at once."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="openai: seconds per call.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="openai: a call without an answer after all tries ends the run, or is left out and asked again next time.",
+)
+@model_options
+@click.option("--price-in", type=click.FloatRange(min=0), help="Price of a million tokens read.")
+@click.option("--price-out", type=click.FloatRange(min=0), help="Price of a million tokens written.")
+@click.option("--cache", type=PATH, help="Store of answers (default: in $CHARM_CACHE or ~/.cache/charm-rm).")
+@click.option("--no-cache", is_flag=True, help="Ask everything anew, and keep nothing but the output.")
+@click.option("--dry-run", is_flag=True, help="Say what the run would take, and ask nothing.")
+@force_option
+@json_option
+def command(
+    source: str,
+    spec: str,
+    pair_spec: str,
+    output: Path,
+    prompt: str,
+    policies: tuple[str, ...],
+    n_prompts: int | None,
+    seed: int,
+    missing: Any,
+    price_in: float | None,
+    price_out: float | None,
+    cache: Path | None,
+    no_cache: bool,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Judge pairs of responses, always in both orders; report win rates and position bias.
+
+    RESPONSES is what `charm score` takes. The judge's preference, averaged over both orders, becomes a margin in log-odds, which
+    `charm audit` and `charm calibrate` take like a reward model's. An answer that holds no verdict is counted and
+    left out, never made a tie. Every answer is kept the moment it comes: a run that was stopped asks nothing twice when the
+    same command is given again.
+
+    \b
+    SPEC, the judge:
+      hf:DIR_OR_ID            a local generative model, by the probabilities of its first token
+      openai:MODEL            any OpenAI-compatible server, at --base-url
+      pair:DIR_OR_ID          a cross-encoder that compares two responses (PairRM-like)
+      python:MODULE:FUNCTION  a function (prompts, first, second) -> probabilities that the first is better
+
+    \b
+    Examples:
+      charm judge responses.parquet --judge openai:gpt-4.1-mini --pairs vs:gpt-4o -o m.parquet --dry-run
+      charm judge responses.parquet --judge openai:qwen3 --base-url http://localhost:8000/v1 -o m.parquet
+      charm judge results/ --judge hf:./my-judge --pairs sampled:10 --n-prompts 200 -o margins.parquet
+      charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like --price-in 2 --price-out 8 -o m.parquet
+    """
+    from ..judging import plan_pairs, run_judge
+    from ..specs import load_judge, split_judge_spec
+    from ..store import locked, refuse_table
+
+    if cache is not None and no_cache:
+        raise click.UsageError("--cache and --no-cache exclude each other")
+    refuse_table(output, force=force)
+    split_judge_spec(spec)
+    prices = _prices(price_in, price_out)
+    responses = _responses(source, policies=policies, n_prompts=n_prompts, seed=seed)
+    pairs = plan_pairs(responses, pair_spec, seed)
+    if dry_run:
+        return _show_estimate(_estimate(spec, prompt, responses, pairs, prices), as_json=as_json)
+    with locked(output.with_name(f".{output.name}.lock")), _store(output, cache, no_cache=no_cache) as memo:
+        judge = load_judge(spec, prompt=prompt, **options)
+        run = run_judge(judge, responses, pairs, memo=memo, missing=missing, prices=prices)
+        _save(run, output, pair_spec, seed, force=force)
+    return _show(run, output, as_json=as_json)
+
+
+def _prices(price_in: float | None, price_out: float | None) -> Prices | None:
+    from ..judging import Prices
+
+    if (price_in is None) != (price_out is None):
+        raise click.UsageError("give --price-in and --price-out together")
+    return None if price_in is None or price_out is None else Prices(price_in, price_out)
+
+
+def _responses(source: str, *, policies: tuple[str, ...], n_prompts: int | None, seed: int) -> Responses:
+    from ..models import load_any_responses
+    from ..responses import sample_instructions
+
+    return sample_instructions(
+        load_any_responses(source),
+        n=n_prompts,
+        seed=seed,
+        policies=policies or None,
+        complete=n_prompts is not None,
+    )
+
+
+@contextlib.contextmanager
+def _store(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Memo]:
+    """The store of answers; by ``no_cache`` one beside the output, which goes once the block has succeeded."""
+    from ..memo import Memo, default_memo
+
+    beside = output.with_name(f".{output.name}.partial.sqlite")
+    if no_cache and beside.exists():
+        say(f"going on from {beside}")
+    with Memo.open(beside if no_cache else cache or default_memo()) as memo:
+        yield memo
+    if no_cache:
+        for ending in ("", "-wal", "-shm"):
+            beside.with_name(beside.name + ending).unlink(missing_ok=True)
+
+
+def _save(run: JudgeRun, output: Path, pair_spec: str, seed: int, *, force: bool) -> None:
+    from ..store import save
+    from ..tables import Margins
+
+    how = {"pair_spec": pair_spec, "seed": seed}
+    save(Margins(run.margins.frame, provenance={**run.margins.provenance, **how}), output, force=force)
+
+
+# --- printing -----------------------------------------------------------------------------------
+
+
+def _estimate(
+    spec: str, prompt: str, responses: Responses, pairs: pl.DataFrame, prices: Prices | None
+) -> RunEstimate:
+    from ..judging import estimate_run, load_template
+    from ..specs import is_generative
+
+    template = load_template(prompt) if is_generative(spec) else None
+    return estimate_run(responses, pairs, template=template, prices=prices)
+
+
+def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
+    if as_json:
+        return print_json(vars(estimate))
+    click.echo(f"pairs    {estimate.pairs:,} ({estimate.equal_texts:,} of equal texts: ties, not asked)")
+    click.echo(f"calls    {estimate.calls:,} at most; what the store knows is not asked again")
+    if estimate.tokens_in is not None:
+        click.echo(f"tokens   about {estimate.tokens_in:,} in, at most {estimate.tokens_out:,} out")
+    if estimate.cost is not None:
+        click.echo(f"cost     about {estimate.cost:,.2f} at most")
+    return None
+
+
+def _show(run: JudgeRun, output: Path, *, as_json: bool) -> None:
+    rates = summarise(run.margins)
+    if as_json:
+        spent = {"asked": run.asked, "known": run.known, "spent": vars(run.spent)}
+        by_pair = [] if run.bias is None else run.bias.by_pair.to_dicts()
+        return print_json(
+            {"output": str(output), "win_rates": rates.to_dicts(), "position_bias_by_pair": by_pair}
+            | spent
+            | {"provenance": dict(run.margins.provenance)}
+        )
+    print_frame(rates, title="Win rates, against ½", limit=40)
+    _show_bias(run)
+    _show_usage(run)
+    say(f"wrote {output}; next: charm audit {output} --ratings arena")
+    return None
+
+
+def summarise(margins: Margins) -> pl.DataFrame:
+    """Per pair of policies: prompts, win rate with its 95 % interval, ties, and whether it differs from ½."""
+    import polars as pl
+
+    from ..margins import pair_margins, tally_margins
+    from ..statistics import Z95
+
+    rates = tally_margins(pair_margins(margins)).to_win_rates().frame
+    half = Z95 * pl.col("std_err")
+    low, high = (pl.col("win_rate") - half).clip(0, 1), (pl.col("win_rate") + half).clip(0, 1)
+    return rates.select(
+        "policy",
+        "reference",
+        "n",
+        "win_rate",
+        low.alias("ci_low"),
+        high.alias("ci_high"),
+        "ties",
+        pl.when(low > 0.5)
+        .then(pl.lit("wins"))
+        .when(high < 0.5)
+        .then(pl.lit("loses"))
+        .otherwise(pl.lit("open"))
+        .alias("result"),
+    ).sort("reference", "win_rate", descending=[False, True])
+
+
+def _show_bias(run: JudgeRun) -> None:
+    if run.bias is None:
+        return
+    bias = run.bias
+    heading("Position bias")
+    click.echo(
+        f"the response shown first wins {50 + 100 * bias.bias.value:.1f} % of verdicts: bias {interval(bias.bias, digits=3)}; "
+        f"of probability {interval(bias.bias_soft, digits=3)}"
+    )
+    click.echo(
+        f"the winner turns with the order in {interval(bias.turned, digits=3)} of {bias.pairs} pairs ({bias.prompts} prompts)"
+    )
+
+
+def _show_usage(run: JudgeRun) -> None:
+    how = run.margins.provenance
+    answers, pairs = how["answers"], how["pairs"]
+    lost = sum(answers.get(how, 0) for how in ("unread", "refused", "failed"))
+    heading("Answers")
+    click.echo(
+        f"{sum(answers.values()):,} ({run.asked:,} asked now, {run.known:,} known), without a verdict {lost:,} "
+        f"({answers.get('refused', 0):,} refused, {answers.get('failed', 0):,} calls failed); pairs dropped {pairs['dropped']:,}, judged in one order {pairs['one_order']:,}, "
+        f"of equal texts {pairs['equal_texts']:,}"
+    )
+    usage = how["usage"]
+    if usage["uncounted"] < usage["calls"]:
+        cost = "" if how["cost"] is None else f", cost {how['cost']:,.4f}"
+        click.echo(
+            f"tokens of all answers {usage['tokens_in']:,} in, {usage['tokens_out']:,} out{cost}; "
+            f"of those asked now {run.spent.tokens_in:,} in, {run.spent.tokens_out:,} out"
+        )

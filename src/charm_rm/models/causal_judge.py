@@ -1,0 +1,297 @@
+"""A local causal language model that answers conversations: by the probabilities of its first token, or in words."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import CharmError, ConfigError, ModelError
+from ..judging.chat import Messages, Reply
+from ..memo import content_key
+from . import require
+from .batching import collate, plan_batches
+from .encoding import PINNED_DATE, Encoded, choose_layout, pin_clock, resolve_max_length
+from .loading import _folder, fingerprint, quiet
+from .reward import TOKEN_BUDGET, DTypeName, _device
+
+
+@dataclass(frozen=True, eq=False)
+class LocalChat:
+    """A :class:`~charm_rm.judging.Chat`; make one with :func:`load_local_chat`.
+
+    Rows of a batch are padded on the left and masked, whatever side the tokenizer prefers, and positions count from the first
+    real token: neither the batch nor the padding moves an answer by more than rounding.
+    """
+
+    model: Any
+    tokenizer: Any
+    device: str
+    dtype: str
+    max_length: int
+    token_budget: int
+    source: str
+    fingerprint: str
+    pad_token_id: int
+    end_ids: frozenset[int]
+    accepts: frozenset[str] = field(default_factory=frozenset)
+    # Batches, not single answers: what is asked together decides the last bits of the result.
+    streams: bool = False
+
+    def replies(
+        self, conversations: Sequence[Messages], *, max_tokens: int, top_logprobs: int
+    ) -> Iterator[tuple[int, Reply]]:
+        """Yield (index, answer), the longest conversations first; greedy, up to ``max_tokens`` tokens.
+
+        Raises:
+            ModelError: a conversation does not fit, or the model's output is not finite.
+        """
+        encoded = [Encoded(self._ids(c)) for c in conversations]
+        for index, row in enumerate(encoded):
+            if len(row) + max_tokens > self.max_length:
+                raise ModelError(
+                    f"conversation {index} has {len(row)} tokens; with an answer of {max_tokens} it exceeds {self.max_length}",
+                    where=self.source,
+                    mend="raise --max-length, or shorten the texts",
+                )
+        sizes = [len(row) + max_tokens for row in encoded]
+        for rows in plan_batches(sizes, token_budget=self.token_budget):
+            batch = [encoded[i] for i in rows]
+            answers = self._answer(batch, max_tokens=max_tokens, top_logprobs=top_logprobs)
+            yield from zip(rows.tolist(), answers, strict=True)
+
+    # --- what judging.fitting asks for ----------------------------------------------------------
+
+    def excess(self, conversation: Messages, *, max_tokens: int) -> int:
+        """By how many tokens the conversation and an answer of ``max_tokens`` exceed the limit."""
+        return len(self._ids(conversation)) + max_tokens - self.max_length
+
+    def count(self, text: str) -> int:
+        """Tokens of a text."""
+        return len(self._tokens(text))
+
+    def head(self, text: str, n: int) -> str:
+        """The text's first ``n`` tokens."""
+        if n <= 0:
+            return ""
+        if self.tokenizer.is_fast:
+            offsets = self.tokenizer(
+                text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+            )["offset_mapping"]
+            return text if len(offsets) <= n else text[: offsets[n - 1][1]]
+        return str(self.tokenizer.decode(self._tokens(text)[:n]))
+
+    # --- details --------------------------------------------------------------------------------
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
+    def _ids(self, conversation: Messages) -> list[int]:
+        """The conversation up to where the answer begins, through the chat template or as labelled text."""
+        turns = [{**m, "content": self._as_text(m["content"])} for m in conversation]
+        if choose_layout(self.tokenizer) != "chat":
+            text = "\n\n".join(f"{m['role'].capitalize()}: {m['content']}" for m in turns)
+            ids: list[int] = self.tokenizer(f"{text}\n\nAssistant:", verbose=False)["input_ids"]
+            return ids
+        try:
+            return self._tokens(self._render(turns))
+        except Exception as error:  # a template is a program of the model's author: anything may come
+            if len(turns) > 1 and turns[0]["role"] == "system":
+                # Templates without a place for a system turn (Gemma's) take its words as part of the request.
+                merged = {"role": "user", "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
+                return self._ids([merged, *turns[2:]])
+            raise ModelError(
+                f"the chat template refuses the conversation: {error}", where=self.source
+            ) from error
+
+    def _as_text(self, content: str) -> str:
+        """The content with a zero-width space in whatever the tokenizer would take for a token of its own.
+
+        A response that spells out a turn's end would otherwise end the turn, and could go on in the judge's name.
+        """
+        special = [re.escape(t) for t in self.tokenizer.all_special_tokens if len(t) > 1]
+        if not special:
+            return content
+        return re.sub("|".join(special), lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
+
+    def _render(self, turns: list[dict[str, str]]) -> str:
+        return str(
+            self.tokenizer.apply_chat_template(
+                turns,
+                chat_template=pin_clock(self.tokenizer.get_chat_template()),
+                date_string=PINNED_DATE.strftime("%d %b %Y"),
+                add_generation_prompt=True,
+                tokenize=False,
+            )
+        )
+
+    def _answer(self, batch: Sequence[Encoded], *, max_tokens: int, top_logprobs: int) -> list[Reply]:
+        torch = require("torch")
+        inputs = {
+            k: v.to(self.device)
+            for k, v in collate(batch, pad_token_id=self.pad_token_id, side="left").items()
+            if k in self.accepts
+        }
+        with torch.inference_mode():
+            if max_tokens == 1:
+                logits = self._last_logits(inputs)
+                answers = logits.argmax(dim=-1, keepdim=True).tolist()
+            else:
+                answers, logits = self._generate(inputs, max_tokens)
+            if not torch.isfinite(logits.amax(dim=-1)).all():
+                raise ModelError(
+                    "the model's output is not finite", where=self.source, mend="try --dtype float32"
+                )
+            candidates = self._candidates(logits, top_logprobs) if top_logprobs else [None] * len(batch)
+        return [
+            self._reply(len(row), ids, found)
+            for row, ids, found in zip(batch, answers, candidates, strict=True)
+        ]
+
+    def _last_logits(self, inputs: dict[str, Any]) -> Any:
+        """(rows, vocabulary) logits of the token after each row, in one forward pass."""
+        more: dict[str, Any] = {"use_cache": False} if "use_cache" in self.accepts else {}
+        if "position_ids" in self.accepts:
+            more["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        if "logits_to_keep" in self.accepts:
+            more["logits_to_keep"] = 1
+        return self.model(**inputs, **more).logits[:, -1].float()
+
+    def _generate(self, inputs: dict[str, Any], max_tokens: int) -> tuple[list[list[int]], Any]:
+        """Greedy answers, and the logits of their first tokens."""
+        transformers = require("transformers")
+        first: list[Any] = []
+
+        def keep_first(_ids: Any, logits: Any) -> Any:
+            if not first:
+                first.append(logits.float().clone())
+            return logits
+
+        with quiet():
+            whole = self.model.generate(
+                **inputs,
+                max_new_tokens=max_tokens,
+                logits_processor=transformers.LogitsProcessorList([keep_first]),
+            )
+        return whole[:, inputs["input_ids"].shape[1] :].tolist(), first[0]
+
+    def _candidates(self, logits: Any, top: int) -> list[dict[str, float]]:
+        """By row, the ``top`` likeliest first tokens by their text; tokens that read the same are summed."""
+        torch = require("torch")
+        values, ids = logits.log_softmax(dim=-1).topk(min(top, logits.shape[-1]), dim=-1)
+        found = []
+        for row_values, row_ids in zip(values.double(), ids.tolist(), strict=True):
+            row: dict[str, Any] = {}
+            for value, token in zip(row_values, row_ids, strict=True):
+                text = self.tokenizer.decode([token])
+                row[text] = torch.logaddexp(row[text], value) if text in row else value
+            found.append({text: float(value) for text, value in row.items()})
+        return found
+
+    def _reply(self, prompt_tokens: int, ids: list[int], candidates: dict[str, float] | None) -> Reply:
+        end = next((i for i, token in enumerate(ids) if token in self.end_ids), None)
+        kept = ids if end is None else ids[:end]
+        return Reply(
+            text=str(self.tokenizer.decode(kept, skip_special_tokens=True)),
+            top_logprobs=candidates,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=len(kept) + (end is not None),
+            finish="length" if end is None else "stop",
+        )
+
+
+def load_local_chat(
+    path_or_id: str | os.PathLike[str],
+    *,
+    dtype: DTypeName = "float32",
+    device: str = "auto",
+    max_length: int | None = None,
+    trust_remote_code: bool = False,
+    token_budget: int | None = None,
+) -> LocalChat:
+    """Load a causal language model (a folder or hub id) to answer conversations greedily.
+
+    Args:
+        path_or_id: local folder or hub id.
+        dtype: ``float32``, ``bfloat16`` or ``auto`` (as saved); probabilities are always taken in float32.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
+        max_length: most tokens of a conversation and its answer; default: all that the model takes.
+        trust_remote_code: run Python code that comes with the model.
+        token_budget: tokens per batch, padding and answers included; default: a sane number for the device.
+
+    Raises:
+        ModelError: it is no causal language model, lacks weights, or cannot be loaded.
+        ConfigError: a setting is out of the question.
+    """
+    if dtype not in ("float32", "bfloat16", "auto"):
+        raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
+    folder = _folder(path_or_id)  # first: it costs no import of torch to find nothing there
+    device = _device(device)
+    model, tokenizer = _open(os.fspath(path_or_id), folder, dtype=dtype, trust_remote_code=trust_remote_code)
+    length = resolve_max_length(tokenizer, model.config, max_length)
+    end_ids = _set_generation(model, tokenizer)
+    name = str(model.dtype).removeprefix("torch.")
+    return LocalChat(
+        model=model.to(device),
+        tokenizer=tokenizer,
+        device=device,
+        dtype=name,
+        max_length=length,
+        token_budget=token_budget or TOKEN_BUDGET["cuda" if device.startswith("cuda") else "cpu"],
+        source=os.fspath(path_or_id),
+        fingerprint=content_key("local chat", fingerprint(folder), name, length),
+        pad_token_id=model.generation_config.pad_token_id,
+        end_ids=end_ids,
+        accepts=frozenset(inspect.signature(model.forward).parameters),
+    )
+
+
+def _open(source: str, folder: Any, *, dtype: str, trust_remote_code: bool) -> tuple[Any, Any]:
+    transformers = require("transformers")
+    with _as_model_error(source), quiet():
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True
+        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    if info["missing_keys"]:
+        raise ModelError(
+            f"the checkpoint lacks {len(info['missing_keys'])} weights, which would be random numbers: "
+            f"{sorted(info['missing_keys'])[0]} ...",
+            where=source,
+            mend="a generative judge is a causal language model; a reward model goes to `charm score`",
+        )
+    return model.eval(), tokenizer
+
+
+def _set_generation(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Greedy and nothing else: no temperature or penalty that the checkpoint brings. Returns the tokens that end an answer."""
+    ends = {tokenizer.eos_token_id}
+    saved = model.generation_config.eos_token_id if model.generation_config is not None else None
+    ends |= set(saved) if isinstance(saved, list) else {saved}
+    end_ids = sorted(int(i) for i in ends if i is not None)
+    # Padding is masked out and stands before the text, so any token will do.
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (end_ids or [0])[0]
+    model.generation_config = require("transformers").GenerationConfig(
+        do_sample=False, num_beams=1, eos_token_id=end_ids or None, pad_token_id=pad
+    )
+    return frozenset(end_ids)
+
+
+@contextlib.contextmanager
+def _as_model_error(source: str) -> Iterator[None]:
+    try:
+        yield
+    except CharmError:
+        raise
+    except Exception as error:  # half a dozen libraries and perhaps the model's own code: anything may come
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"cannot be loaded as a causal language model: {first}",
+            where=source,
+            mend="it should load with AutoModelForCausalLM and AutoTokenizer",
+        ) from error

@@ -1,0 +1,70 @@
+"""A judge's spec, in words -> the kind of judge; heavy kinds are loaded when asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charm_rm import remote, specs
+from charm_rm.errors import ConfigError
+from charm_rm.judging import ChatJudge, Reply
+from judge_fakes import FakeChat
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        ("openai:gpt-4.1", ("openai", "gpt-4.1")),
+        ("openai:org/model:tag", ("openai", "org/model:tag")),
+        ("hf:org/name", ("hf", "org/name")),
+        ("pair:/x", ("pair", "/x")),
+        ("python:a.b:c", ("python", "a.b:c")),
+    ],
+)
+def test_specs_are_split(spec: str, found: tuple[str, str]) -> None:
+    assert specs.split_judge_spec(spec) == found
+
+
+def test_a_bare_folder_is_a_local_model(tmp_path: Path) -> None:
+    assert specs.split_judge_spec(str(tmp_path)) == ("hf", str(tmp_path))
+    assert specs.is_generative(str(tmp_path))
+    assert not specs.is_generative("python:a:b")
+
+
+@pytest.mark.parametrize("spec", ["", "gpt-4", "openai:", "azure:gpt-4", "org/name", "/no/such/folder"])
+def test_an_unknown_spec_names_the_kinds(spec: str) -> None:
+    with pytest.raises(ConfigError, match="no judge") as caught:
+        specs.load_judge(spec)
+    assert "openai:MODEL" in str(caught.value)
+
+
+def test_openai_gets_its_options_and_a_default_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, Any]] = []
+
+    def fake(model: str, **options: Any) -> FakeChat:
+        made.append({"model": model, **options})
+        return FakeChat(lambda _: Reply("A"))
+
+    monkeypatch.setattr(remote, "OpenAIChat", fake, raising=False)
+    judge = specs.load_judge(
+        "openai:m", concurrency=3, timeout=5.0, api_key_env="KEY", prompt="arena-hard-like"
+    )
+    assert isinstance(judge, ChatJudge)
+    assert judge.template.name == "arena-hard-like"
+    specs.load_judge("openai:m", base_url="http://127.0.0.1:1/v1")
+    assert made[0] == {
+        "model": "m",
+        "base_url": specs.OPENAI_URL,
+        "api_key_env": "KEY",
+        "concurrency": 3,
+        "timeout": 5.0,
+        "on_error": "fail",
+    }
+    assert made[1]["base_url"] == "http://127.0.0.1:1/v1"
+
+
+def test_a_misspelt_prompt_is_said_before_anything_loads() -> None:
+    with pytest.raises(ConfigError, match="no judge prompt"):
+        specs.load_judge("hf:/no/such/model", prompt="arena-hard")
