@@ -21,10 +21,11 @@ def checked_url(url: str) -> str:
     Raises:
         ConfigError: it is no http address, or holds what may be a secret (user, password, query), as messages show it.
     """
+    url = url.strip()
     try:
-        parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-        httpx.URL(url.strip())
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = usable and " " not in url and bool(httpx.URL(url).host)
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:
@@ -36,7 +37,7 @@ def checked_url(url: str) -> str:
             "the address must hold no user name, password, query or fragment",
             mend="put the key into an environment variable and name that",
         )
-    return url.strip().rstrip("/")
+    return url.rstrip("/")
 
 
 def key_in(variable: str | None) -> str | None:
