@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("httpx", reason="needs the [api] extra")
 pytest.importorskip("tenacity", reason="needs the [api] extra")
 
-from charm_rm.remote.client import Patience
 from charm_rm.remote.limits import Clock
+from charm_rm.remote.patience import Patience
 from remote.fault_server import Answer, Asked, FaultServer
 
 CANARY = "sk-canary-8f3b1c2d9e7a6f50"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 Fault = Literal["drop", "drop-after-headers", "cut", "drip", "not-http"]
 
@@ -46,7 +46,7 @@ class FaultServer:
         self.at_once = 0
         self.most_at_once = 0
         self._lock = threading.Lock()
-        self._http = _Quiet(("127.0.0.1", 0), _handler(self))
+        self._http = _Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"scripted": self}))
         self.port = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -88,61 +88,56 @@ class _Quiet(ThreadingHTTPServer):
         """A client that went away is what some tests want."""
 
 
-def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    scripted: ClassVar[FaultServer]
 
-        def do_GET(self) -> None:
-            self._do()
+    def do_GET(self) -> None:
+        self._do()
 
-        def do_POST(self) -> None:
-            self._do()
+    def do_POST(self) -> None:
+        self._do()
 
-        def log_message(self, *_: Any) -> None:
-            pass
+    def log_message(self, *_: Any) -> None:
+        pass
 
-        def _do(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            headers = {k.lower(): v for k, v in self.headers.items()}
-            with server.counted():
-                asked = server.note(self.command, self.path, headers, body)
-                answer = server.script(asked)
-                time.sleep(answer.delay)
-                # Counted as ended before the client can know of it.
-            self._send(answer)
+    def _do(self) -> None:
+        server = self.scripted
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        with server.counted():
+            asked = server.note(self.command, self.path, headers, body)
+            answer = server.script(asked)
+            time.sleep(answer.delay)
+            # Counted as ended before the client can know of it.
+        self._send(answer)
 
-        def _send(self, answer: Answer) -> None:
-            body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-            if answer.fault == "drop":
-                return self._hang_up()
-            if answer.fault == "not-http":
-                self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n")
-                return self._hang_up()
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            if answer.fault == "drop-after-headers":
-                return self._hang_up()
-            if answer.fault == "cut":
-                self.wfile.write(body[: len(body) // 2])
-                return self._hang_up()
-            if answer.fault == "drip":
-                for byte in body:
-                    self.wfile.write(bytes([byte]))
-                    time.sleep(0.05)
-                return None
-            self.wfile.write(body)
-            return None
+    def _send(self, answer: Answer) -> None:
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        if answer.fault in ("drop", "not-http"):
+            self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n" if answer.fault == "not-http" else b"")
+            return self._hang_up()
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if answer.fault == "drip":
+            return self._drip(body)
+        sent = {"drop-after-headers": 0, "cut": len(body) // 2}.get(answer.fault or "", len(body))
+        self.wfile.write(body[:sent])
+        return None if sent == len(body) else self._hang_up()
 
-        def _hang_up(self) -> None:
-            self.close_connection = True
-            self.wfile.flush()
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
+    def _drip(self, body: bytes) -> None:
+        for byte in body:
+            self.wfile.write(bytes([byte]))
+            time.sleep(0.05)
 
-    return Handler
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        self.wfile.flush()
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
 
 def closed_port() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import gzip
+import itertools
 import json
 import logging
 import threading
@@ -17,7 +18,8 @@ import pytest
 pytest.importorskip("httpx", reason="needs the [api] extra")
 
 from charm_rm.errors import CharmError, CharmWarning, ConfigError, RemoteError, RemoteRefused
-from charm_rm.remote.client import Client, Patience, Session
+from charm_rm.remote.client import Client, Session
+from charm_rm.remote.patience import Patience
 from charm_rm.remote.problems import BadRequest, Malformed
 from charm_rm.remote.running import each, streamed
 from remote.conftest import CANARY, FastClock
@@ -110,7 +112,9 @@ def test_a_slow_drip_does_not_hold_a_request_up_for_ever(serve: Serve, patience:
 
 def test_nobody_listens(clock: FastClock) -> None:
     client = Client(f"http://127.0.0.1:{closed_port()}", patience=Patience(retries=3, clock=clock))
-    with pytest.raises(RemoteError, match=r"no usable answer after 4 tries in \d+ s.*no connection") as caught:
+    with pytest.raises(
+        RemoteError, match=r"no usable answer after 4 tries in \d+ s.*no connection"
+    ) as caught:
         ask(client)
     assert caught.value.exit_code == 1
     assert len(clock.slept) == 3
@@ -135,6 +139,19 @@ def test_the_total_time_is_bounded(serve: Serve) -> None:
         ask(Client(server.url, patience=patience))
     assert sum(clock.slept) <= 60
     assert len(server.asked) < 30
+
+
+def test_waiting_for_a_place_is_not_the_servers_fault(serve: Serve) -> None:
+    """One place, twelve workers, each request a tenth of what one may take in all: the last ones wait longer than that."""
+    clock = FastClock(factor=100)
+    server = serve(lambda asked: Answer({}, status=500) if asked.number == 10 else echo_late(asked))
+    client = Client(server.url, concurrency=12, patience=Patience(total=30.0, clock=clock))
+    client._limit = 1.0
+    assert ask(client, n=20) == {i: i for i in range(20)}
+
+
+def echo_late(asked: Asked) -> Answer:
+    return Answer({"number": asked.body["number"]}, delay=0.1)
 
 
 @pytest.mark.parametrize(
@@ -171,9 +188,11 @@ def test_a_429_pauses_all_workers(serve: Serve) -> None:
         return Answer({"number": asked.body["number"]}, delay=0.05)
 
     server = serve(script)
-    assert ask(Client(server.url, concurrency=2, patience=Patience(clock=clock)), n=12).keys() == set(range(12))
+    assert ask(Client(server.url, concurrency=2, patience=Patience(clock=clock)), n=12).keys() == set(
+        range(12)
+    )
     # Whoever was under way at the 429 ends; nobody starts until its 5 s (half a second here) are over.
-    pause = max(b - a for a, b in zip(times, times[1:], strict=False))
+    pause = max(b - a for a, b in itertools.pairwise(times))
     assert pause > 0.4
     assert sum(t < times[0] + 0.3 for t in times) <= 3
 
@@ -215,7 +234,9 @@ def test_concurrency_is_bounded_and_nothing_is_lost_or_doubled(serve: Serve, pat
     assert 2 <= server.most_at_once <= 5
 
 
-def test_concurrency_falls_when_the_server_is_crowded_and_rises_again(serve: Serve, patience: Patience) -> None:
+def test_concurrency_falls_when_the_server_is_crowded_and_rises_again(
+    serve: Serve, patience: Patience
+) -> None:
     lock, running = threading.Lock(), 0
 
     def script(asked: Asked) -> Answer:
@@ -229,7 +250,9 @@ def test_concurrency_falls_when_the_server_is_crowded_and_rises_again(serve: Ser
         return Answer({}, status=429) if crowded else echo(asked)
 
     server = serve(script)
-    client = Client(server.url, concurrency=16, patience=Patience(retries=30, first=0.1, clock=patience.clock))
+    client = Client(
+        server.url, concurrency=16, patience=Patience(retries=30, first=0.1, clock=patience.clock)
+    )
     assert ask(client, n=150) == {i: i for i in range(150)}
     assert client._limit < 16, "what was learnt is kept for the next session"
     refused = sum(1 for _ in server.asked) - 150
@@ -265,7 +288,9 @@ def test_what_does_not_pass_is_an_error_at_once(
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_what_one_request_is_to_blame_for_is_told_apart(serve: Serve, patience: Patience, status: int) -> None:
+def test_what_one_request_is_to_blame_for_is_told_apart(
+    serve: Serve, patience: Patience, status: int
+) -> None:
     server = serve(lambda _: Answer({"message": "too long"}, status=status))
     with pytest.raises(BadRequest, match="too long") as caught:
         ask(Client(server.url, patience=patience))
@@ -337,8 +362,12 @@ def test_neither_key_nor_texts_reach_an_error_or_a_log(
     caplog.set_level(logging.DEBUG)
 
     def script(asked: Asked) -> Answer:
-        said = f"Bad key {asked.headers['authorization']} (...{key[-8:]}) for {asked.body['text']}\x1b[31m\u202e"
-        return Answer({"error": {"message": said}, "detail": [{"msg": said, "input": asked.body}]}, status=status)
+        said = (
+            f"Bad key {asked.headers['authorization']} (...{key[-8:]}) for {asked.body['text']}\x1b[31m\u202e"
+        )
+        return Answer(
+            {"error": {"message": said}, "detail": [{"msg": said, "input": asked.body}]}, status=status
+        )
 
     server = serve(script)
     patience = Patience(retries=1, clock=FastClock())
@@ -387,7 +416,8 @@ def test_a_key_in_place_of_a_variable_is_refused_unshown() -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_a_key_in_the_clear_is_warned_of(key: str) -> None:
+@pytest.mark.usefixtures("key")
+def test_a_key_in_the_clear_is_warned_of() -> None:
     with pytest.warns(CharmWarning, match="unencrypted"):
         Client("http://gpu-box.example:8000", api_key_env="CHARM_TEST_KEY")
     Client("https://gpu-box.example", api_key_env="CHARM_TEST_KEY")

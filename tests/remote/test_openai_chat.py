@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,7 +14,7 @@ pytest.importorskip("httpx", reason="needs the [api] extra")
 from charm_rm.errors import CharmWarning, ConfigError, RemoteError, RemoteRefused
 from charm_rm.judging.chat import Chat, Reply
 from charm_rm.remote import OpenAIChat
-from charm_rm.remote.client import Patience
+from charm_rm.remote.patience import Patience
 from remote.conftest import CANARY
 from remote.fault_server import Answer, Asked, FaultServer
 
@@ -36,9 +36,7 @@ def completion(text: str | None, *, asked: Asked | None = None, **choice: Any) -
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "model": "m",
-        "choices": [
-            {"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs} | choice
-        ],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": logprobs} | choice],
         "usage": {
             "prompt_tokens": 11,
             "completion_tokens": 2,
@@ -150,7 +148,9 @@ def test_faults_lose_and_double_nothing(serve: Serve, patience: Patience) -> Non
         1: Answer({"choices": []}),
         2: Answer({"choices": [{"message": {"role": "assistant"}}]}),
         3: Answer({"choices": [{"message": "hello"}]}),
-        4: Answer(completion("x", logprobs={"content": [{"top_logprobs": [{"token": "A", "logprob": "x"}]}]})),
+        4: Answer(
+            completion("x", logprobs={"content": [{"top_logprobs": [{"token": "A", "logprob": "x"}]}]})
+        ),
         5: Answer(completion("x"), fault="cut"),
         6: Answer({}, status=503),
         7: Answer({"error": {"message": "upstream", "code": 502}}),
@@ -213,7 +213,9 @@ def test_one_answer_without_them_among_others_changes_nothing(serve: Serve, pati
     ]
 
 
-def test_a_model_that_wants_max_completion_tokens_and_no_temperature(serve: Serve, patience: Patience) -> None:
+def test_a_model_that_wants_max_completion_tokens_and_no_temperature(
+    serve: Serve, patience: Patience
+) -> None:
     def script(asked: Asked) -> Answer:
         if "max_tokens" in asked.body:
             return refused(
@@ -238,7 +240,9 @@ def test_a_model_that_wants_max_completion_tokens_and_no_temperature(serve: Serv
 
 
 def test_a_refusal_that_goes_on_is_an_error(serve: Serve, patience: Patience) -> None:
-    server = serve(lambda _: refused("logprobs, temperature, max_completion_tokens: all unsupported, all wrong"))
+    server = serve(
+        lambda _: refused("logprobs, temperature, max_completion_tokens: all unsupported, all wrong")
+    )
     with pytest.raises(RemoteRefused, match="all wrong"):
         ask(make(server, patience), top_logprobs=20)
     assert len(server.asked) <= 8
@@ -367,6 +371,27 @@ def test_what_concerns_all_is_never_skipped(serve: Serve, patience: Patience, st
     with pytest.raises(RemoteRefused, match="0 of 50"):
         ask(make(server, patience, on_error="skip", concurrency=2), n=50)
     assert len(server.asked) <= 2
+
+
+def test_conversations_are_made_when_they_are_asked_and_their_errors_arrive(
+    serve: Serve, patience: Patience
+) -> None:
+    class Lazy(list[Any]):
+        made: ClassVar[list[int]] = []
+
+        def __getitem__(self, index: Any) -> Any:
+            self.made.append(index)
+            if index == 5:
+                raise ConfigError("cannot be shortened")
+            return super().__getitem__(index)
+
+    replies = make(serve(parrot), patience, concurrency=1).replies(
+        Lazy(talks(50)), max_tokens=1, top_logprobs=0
+    )
+    assert [next(replies)[0] for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(ConfigError, match="cannot be shortened"):
+        next(replies)
+    assert Lazy.made == [0, 1, 2, 3, 4, 5]
 
 
 def test_closing_early_stops_asking(serve: Serve, patience: Patience) -> None:

@@ -64,7 +64,7 @@ def test_what_was_emitted_comes_before_the_error() -> None:
 def test_the_first_failure_cancels_the_rest() -> None:
     cancelled = []
 
-    async def main(emit: Emit) -> None:
+    async def main(_: Emit) -> None:
         async def one(n: int) -> None:
             if n == 1:
                 raise ValueError("one")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import ssl
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
@@ -20,7 +19,8 @@ import tenacity
 
 from ..errors import ConfigError, RemoteError, RemoteRefused
 from .addresses import checked_url, is_local, key_in, same_server, warn_of_plain_key
-from .limits import Clock, Gate, retry_after, used_up_for
+from .limits import Gate, retry_after, used_up_for
+from .patience import Patience, Tries
 from .problems import BadRequest, Malformed, Transient, excerpt, message_of, refusal
 
 T = TypeVar("T")
@@ -33,27 +33,6 @@ _MOST_REDIRECTS = 3
 _CONNECT_SECONDS = 15.0
 # About how many bytes of a request make one token.
 _BYTES_PER_TOKEN = 4
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often and how long a request is tried: the pause starts at ``first`` seconds, doubles up to ``longest``.
-
-    ``total`` seconds is all that one request may take, pauses included; a server that asks for a longer wait than
-    is left has failed.
-    """
-
-    retries: int = 6
-    first: float = 0.5
-    longest: float = 30.0
-    total: float = 900.0
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        if self.retries < 0 or self.first < 0 or self.longest < self.first or self.total <= 0:
-            raise ConfigError(
-                "retries and times to wait must not be negative", mend="give at least 0 retries"
-            )
 
 
 class Client:
@@ -161,67 +140,37 @@ class Session:
     # --- many tries -----------------------------------------------------------------------------
 
     async def _patiently(self, call: _Call, read: Callable[[Any], T]) -> T:
-        patience, clock = self._client.patience, self._client.patience.clock
-        started = clock.now()
-        grow = tenacity.wait_exponential(multiplier=patience.first, max=patience.longest)
-
-        def wait(state: tenacity.RetryCallState) -> float:
-            asked = _transient(state).wait
-            pause = grow(state)
-            # Between half and all of it, so that many who failed together do not come back together.
-            return (
-                pause * (0.5 + random.random() / 2)
-                if asked is None
-                else asked + random.random() * patience.first / 10
-            )
-
-        def stop(state: tenacity.RetryCallState) -> bool:
-            spent = clock.now() - started + state.upcoming_sleep
-            return state.attempt_number > patience.retries or spent > patience.total
+        tries = Tries(self._client.patience)
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
             self._client.retries += 1
-            if _transient(state).crowded:
+            if tries.last.crowded:
                 self._gate.pause(state.upcoming_sleep)
 
         retrying = tenacity.AsyncRetrying(
-            wait=wait,
-            stop=stop,
+            wait=tries.wait,
+            stop=tries.stop,
             retry=tenacity.retry_if_exception_type(Transient),
             before_sleep=before_sleep,
-            sleep=clock.sleep,
+            sleep=tries.sleep,
             reraise=True,
         )
-        tries = 0
-
-        async def attempt() -> T:
-            nonlocal tries
-            tries += 1
-            return await self._once(call, read)
-
         try:
-            return await retrying(attempt)
-        except Transient as last:
-            raise self._exhausted(call, last, tries=tries, seconds=clock.now() - started) from None
-
-    def _exhausted(self, call: _Call, last: Transient, *, tries: int, seconds: float) -> RemoteError:
-        wait = f"; it asks to wait {last.wait:.0f} s" if last.wait and last.wait > 1 else ""
-        return RemoteError(
-            f"no usable answer after {tries} {'try' if tries == 1 else 'tries'} in {seconds:.0f} s; the last one: {last}{wait}",
-            where=self._url(call),
-            mend="check that the server runs and has room, raise the timeout or the retries, or lower the concurrency; "
-            "then run again",
-        )
+            return await retrying(self._once, call, read, tries)
+        except Transient:
+            raise tries.exhausted(self._url(call)) from None
 
     # --- one try --------------------------------------------------------------------------------
 
-    async def _once(self, call: _Call, read: Callable[[Any], T]) -> T:
+    async def _once(self, call: _Call, read: Callable[[Any], T], tries: Tries) -> T:
         async with self._gate.slot() as step:
             self._client.requests += 1
             try:
-                status, headers, body = await self._send(call)
+                with tries.timed():
+                    status, headers, body = await self._send(call)
                 answer = read(self._judge(call, status, headers, body))
             except Transient as problem:
+                tries.last = problem
                 if problem.crowded:
                     self._gate.narrow(step)
                 raise
@@ -323,14 +272,6 @@ class Session:
 
     def _url(self, call: _Call) -> str:
         return self._client.base_url + call.path
-
-
-# --- small things -------------------------------------------------------------------------------
-
-
-def _transient(state: tenacity.RetryCallState) -> Transient:
-    error = state.outcome.exception() if state.outcome else None
-    return error if isinstance(error, Transient) else Transient("unknown")
 
 
 def _is_certificate_error(error: BaseException) -> bool:

@@ -13,7 +13,8 @@ from ..errors import CharmWarning, ConfigError, RemoteError
 from ..judging.chat import Messages, Reply
 from ..memo import content_key
 from .answers import Answered, read_answer
-from .client import Client, Patience, Session
+from .client import Client, Session
+from .patience import Patience
 from .problems import BadRequest
 from .running import each, streamed
 

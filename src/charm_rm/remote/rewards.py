@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import CharmWarning, ConfigError, ModelError
 from ..protocols import Prompt
-from .client import Client, Patience, Session
+from .client import Client, Session
+from .patience import Patience
 from .problems import BadRequest
 from .running import each, streamed
 from .tei import TeiModel, open_tei
