@@ -93,6 +93,25 @@ def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def judgement_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whose judgements, against whom: ``--annotator``, ``--baseline``. Passed on to
+    :func:`~charm_rm.sources.load_source`."""
+    for option in (
+        click.option(
+            "--baseline",
+            metavar="POLICY",
+            help="Judgements: the model that all others met, where the file does not name it (Arena-Hard v0.1).",
+        ),
+        click.option(
+            "--annotator",
+            metavar="NAME",
+            help="Judgements: whose, where the file or folder holds several judges.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def top_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The ``--top N`` option of commands that print long tables."""
     return click.option(
