@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charm_rm import margins as m
 from charm_rm.errors import NoOverlap, UnknownPolicy
-from charm_rm.margins import tally as tally_module
+from charm_rm.margins import pairing as pairing_module
 from charm_rm.statistics import draw_prompt_weights
 from charm_rm.tables import Margins, Scores
 from reference import slow_audit
@@ -96,7 +96,7 @@ def test_turning_twice_is_nothing(outcome: str) -> None:
 def test_blocks_do_not_change_the_tally(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=(30, 4))
     whole = tallied(values, draws=50)
-    monkeypatch.setattr(tally_module, "_BLOCK_CELLS", 60)
+    monkeypatch.setattr(pairing_module, "_BLOCK_CELLS", 60)
     blocked = tallied(values, draws=50)
     np.testing.assert_array_equal(blocked.win_rate, whole.win_rate)
     np.testing.assert_allclose(blocked.win_rate_draws, whole.win_rate_draws)
@@ -139,7 +139,7 @@ def test_both_orders_of_a_judgement_are_averaged() -> None:
         {"prompt_id": ["p", "p"], "policy": ["a", "b"], "reference": ["b", "a"], "margin": [1.0, 0.5]}
     )
     paired = m.pair_margins(Margins(frame))
-    assert paired.block(0, 1).tolist() == [[0.25]]
+    assert paired.rows(slice(0, 1)).tolist() == [[0.25]]
 
 
 def test_score_matrix_marks_what_is_missing() -> None:

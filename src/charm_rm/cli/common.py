@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from ..tables import Estimate
+    from ..tables import Estimate, Margins, Scores
 
 PATH = click.Path(path_type=Path)
 
@@ -110,6 +110,26 @@ def judgement_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def load_comparable(path: Path, *, annotator: str | None, baseline: str | None) -> Scores | Margins:
+    """Scores or judgements: what can be calibrated.
+
+    Raises:
+        ConfigError: the file holds published win rates.
+    """
+    from ..errors import ConfigError
+    from ..sources import load_source
+    from ..tables import WinRates
+
+    source = load_source(path, annotator=annotator, baseline=baseline)
+    if isinstance(source, WinRates):
+        raise ConfigError(
+            "published win rates have nothing that an offset could be added to",
+            where=str(path),
+            mend="give the scores or judgements they were made from",
+        )
+    return source
 
 
 def top_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -24,12 +23,7 @@ from ..statistics import (
     win_rate_variance,
 )
 from ..tables import WinRates
-from .pairing import PairedMargins, position
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-_BLOCK_CELLS = 2_000_000
+from .pairing import PairedMargins, blocks, incidence, position
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,11 +139,11 @@ def tally_margins(
     count = _counter(outcome, ties=ties, temperature=temperature)
     influence = np.zeros((len(paired.policies), paired.n_prompts))
     counted, draws = [], []
-    for start, stop in _blocks(paired):
+    for some in blocks(paired):
         # The block is handed on without a name: it should be gone before the next arrays of its size are made.
-        outcomes, counts = count(paired.block(start, stop))
+        outcomes, counts = count(paired.rows(some))
         rate = counts.total / np.maximum(counts.n, 1)
-        influence += _influence(outcomes, rate, paired.pairs[start:stop], len(influence))
+        influence += _influence(outcomes, rate, paired.pairs[some], len(influence))
         counted.append(counts)
         if drawn is not None:
             draws.append(weighted_win_rates(outcomes, drawn))
@@ -185,12 +179,6 @@ class _Counts:
     wins: FloatArray
     ties: FloatArray
     soft: FloatArray
-
-
-def _blocks(paired: PairedMargins) -> Iterator[tuple[int, int]]:
-    size = max(1, _BLOCK_CELLS // max(paired.n_prompts, 1))
-    for start in range(0, len(paired.pairs), size):
-        yield start, min(start + size, len(paired.pairs))
 
 
 def _counter(
@@ -240,13 +228,4 @@ def _influence(outcomes: FloatArray, rate: FloatArray, pairs: IntArray, n_polici
     excess = outcomes - rate[:, None]
     if np.isnan(excess).any():
         np.nan_to_num(excess, copy=False)
-    return np.asarray(_incidence(pairs, n_policies).T @ excess)
-
-
-def _incidence(pairs: IntArray, n_policies: int) -> csr_array:
-    """(m, K): +1 for the policy of a pair, -1 for its reference."""
-    from scipy.sparse import csr_array  # slow to import, and published win rates need none of it
-
-    rows = np.tile(np.arange(len(pairs)), 2)
-    signs = np.repeat([1.0, -1.0], len(pairs))
-    return csr_array((signs, (rows, pairs.T.ravel())), shape=(len(pairs), n_policies))
+    return np.asarray(incidence(pairs, n_policies).T @ excess)

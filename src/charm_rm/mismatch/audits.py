@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
-from ..margins import Tally, pair_margins, tally_margins
+from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..statistics import (
     FloatArray,
@@ -158,7 +157,7 @@ def _audit(
 ) -> Audit:
     rng = np.random.default_rng(seed)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = _only(source, set(matched.frame["policy"]))
+    source = only_policies(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
     _warn_of_thin_data(tally, rated)
@@ -220,15 +219,6 @@ def _check_settings(source: Source, draws: int, outcome: str, ties: str, tempera
             "published win rates are hard or soft as they were published",
             mend="leave out --outcome soft, or audit the margins they were made from",
         )
-
-
-def _only(source: Source, rated: set[str]) -> Source:
-    """Leave out rows that name an unrated policy."""
-    named = [c for c in ("policy", "reference") if c in source.frame.columns]
-    frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(rated)) for c in named))
-    return (
-        source if frame.height == source.frame.height else type(source)(frame, provenance=source.provenance)
-    )
 
 
 def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
