@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .benchmarks import load_benchmark
     from .errors import CharmError, CharmWarning
     from .evaluate import alignment_with_ratings, evaluate_benchmark
+    from .judgements import load_judgements
     from .margins import margins_from_scores, pair_margins, score_matrix, tally_margins
     from .mismatch import Audit, audit, measure_favouritism, measure_mismatch, save_audit
     from .models import load_reward_model, score_responses, train_reward_model
@@ -72,6 +73,7 @@ _HOMES = {
     ],
     "responses": ["load_responses", "sample_instructions", "split_prompts"],
     "sources": ["load_source", "load_example"],
+    "judgements": ["load_judgements"],
     "models": ["load_reward_model", "score_responses", "train_reward_model"],
     "margins": ["score_matrix", "pair_margins", "margins_from_scores", "tally_margins"],
     "mismatch": [

@@ -9,16 +9,15 @@ an AlpacaEval ``model_outputs.json`` (instruction, output, generator), or a fold
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from .conversations import is_conversation
+from .conversations import is_conversation, prompt_hash, prompt_ids
 from .errors import (
     CharmWarning,
     ConfigError,
@@ -71,20 +70,6 @@ def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
     except SchemaError as error:
         error.where = f"{source}: {error.where}" if error.where else source
         raise
-
-
-def prompt_ids(frame: pl.DataFrame) -> pl.Series:
-    """Ids from the prompts themselves: a hash of the text, the same for every policy.
-
-    A policy's second answer to an identical prompt gets ``-2`` appended, its third ``-3``, in file order, so
-    that repeated instructions stay apart within a policy and still join across policies.
-    """
-    hashed = frame.select(
-        pl.Series("hash", [_prompt_hash(p) for p in frame["prompt"].to_list()], dtype=pl.String), "policy"
-    )
-    nth = pl.int_range(pl.len()).over("hash", "policy") + 1
-    suffix = pl.when(nth > 1).then(pl.format("-{}", nth)).otherwise(pl.lit(""))
-    return hashed.select((pl.col("hash") + suffix).alias("prompt_id"))["prompt_id"]
 
 
 def sample_instructions(
@@ -141,7 +126,7 @@ def split_prompts(
         ConfigError: ``test_fraction`` leaves a side empty.
     """
     frame = responses.frame.with_columns(
-        pl.Series("_text", [_prompt_hash(p) for p in responses.frame["prompt"].to_list()])
+        pl.Series("_text", [prompt_hash(p) for p in responses.frame["prompt"].to_list()])
     )
     texts = sorted(frame["_text"].unique().to_list(), key=lambda t: _sha256(f"{seed}:{t}"))
     n_test = round(test_fraction * len(texts))
@@ -224,19 +209,12 @@ def _check_prompts(frame: pl.DataFrame, source: str) -> None:
         return
     first: dict[Any, str] = {}
     for row, (name, prompt) in enumerate(zip(frame["prompt_id"].to_list(), prompts, strict=True)):
-        if first.setdefault(name, _prompt_hash(prompt)) != _prompt_hash(prompt):
+        if first.setdefault(name, prompt_hash(prompt)) != prompt_hash(prompt):
             raise SchemaError(
                 f"prompt_id {name!r} stands for two different prompts",
                 where=f"{source}: responses, row {row}",
                 mend="give different prompts different ids, or drop the column and let charm make them",
             )
-
-
-def _prompt_hash(prompt: str | Sequence[Mapping[str, str]]) -> str:
-    """Sixteen hex digits of the text's hash; surrounding white space, which exporters trim at will, is ignored."""
-    if isinstance(prompt, str):
-        return _sha256(prompt.strip())[:16]
-    return _sha256(json.dumps([[m["role"], m["content"].strip()] for m in prompt]))[:16]
 
 
 def _sha256(text: str) -> str:

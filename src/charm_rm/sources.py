@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from .errors import SchemaError, listing
+from .errors import ConfigError, SchemaError, listing
+from .judgements import judgement_frame, judgements_from_frame, load_judgements
 from .store import load, read_frame
 from .tables import Margins, Ratings, Scores, WinRates
 
@@ -19,21 +20,40 @@ _BY_COLUMN: dict[str, type[Scores] | type[Margins] | type[WinRates]] = {
 }
 
 
-def load_source(path: str | Path) -> Scores | Margins | WinRates:
+def load_source(
+    path: str | Path, *, annotator: str | None = None, baseline: str | None = None
+) -> Scores | Margins | WinRates:
     """Read scores (column ``score``), judgements (``margin``) or published win rates (``win_rate``).
+
+    Judgements in the layouts that :func:`charm_rm.load_judgements` knows (AlpacaEval's, Arena-Hard's ...) are told by
+    their columns too; ``annotator`` and ``baseline`` are passed on to it.
 
     Raises:
         SchemaError: none of these columns, or more than one, is there.
+        ConfigError: ``annotator`` or ``baseline`` is given for a file that is no list of judgements.
         UnreadableFile: the file cannot be read.
     """
+    path = Path(path)
+    if path.is_dir():
+        return load_judgements(path, annotator=annotator, baseline=baseline)
+    judged = judgement_frame(path)
+    if judged is not None:
+        return judgements_from_frame(judged, where=str(path), annotator=annotator, baseline=baseline)
+    if annotator is not None or baseline is not None:
+        raise ConfigError(
+            "an annotator or a baseline can be chosen in judgements alone, and this file's columns are of no layout "
+            "of judgements",
+            where=str(path),
+            mend="leave out --annotator and --baseline, or name the file of judgements",
+        )
     columns = read_frame(path).columns
     kinds = [c for c in _BY_COLUMN if c in columns]
     if len(kinds) != 1:
         raise SchemaError(
             f"need exactly one of the columns {listing(_BY_COLUMN)}; found {listing(columns, limit=12)}",
             where=str(path),
-            mend="scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin; "
-            "published: policy, reference, win_rate, std_err or n",
+            mend="scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin (or an "
+            "AlpacaEval, Arena-Hard or MT-Bench file); published: policy, reference, win_rate, std_err or n",
         )
     return load(_BY_COLUMN[kinds[0]], path)
 

@@ -18,6 +18,7 @@ from .tables import Estimate
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 TieRule = Literal["half", "loss"]
+Outcome = Literal["hard", "soft"]  # of a margin: who is preferred, or with what probability
 
 Z95 = NormalDist().inv_cdf(0.975)
 ELO_PER_LOGIT = 400 / np.log(10)

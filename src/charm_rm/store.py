@@ -237,6 +237,28 @@ def read_json(path: str | Path) -> Any:
         raise UnreadableFile(f"is not valid JSON: {_first_line(error)}", where=str(path)) from error
 
 
+def read_json_lines(path: str | Path) -> list[Any]:
+    """Read one JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
+    path = Path(path)
+    _check_readable(path)
+    values: list[Any] = []
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):  # noqa: B007
+                if line.strip():
+                    values.append(json.loads(line))
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(path) from error
+    except ValueError as error:
+        raise UnreadableFile(
+            f"line {number} is not valid JSON: {_first_line(error)}",
+            where=str(path),
+            mend="the file may be cut short; write it again",
+        ) from error
+    return values
+
+
 def _read_csv(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, infer_schema_length=None)
 

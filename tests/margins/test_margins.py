@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charm_rm import margins as m
 from charm_rm.errors import NoOverlap, UnknownPolicy
-from charm_rm.margins import tally as tally_module
+from charm_rm.margins import pairing as pairing_module
 from charm_rm.statistics import draw_prompt_weights
 from charm_rm.tables import Margins, Scores
 from reference import slow_audit
@@ -50,8 +50,42 @@ def test_tally_is_the_slow_twins(table: dict[tuple[str, str], float], ties: str)
         assert turned.win_rate[j] == pytest.approx(slow_audit.win_rate(table, r, k, ties)[0])
 
 
-def test_turning_twice_is_nothing() -> None:
-    tally = tallied(np.random.default_rng(0).normal(size=(30, 4)), draws=100)
+@given(cells, st.sampled_from([0.5, 1.0, 3.0]))
+@settings(max_examples=40)
+def test_a_soft_tally_is_the_slow_twins(table: dict[tuple[str, str], float], temperature: float) -> None:
+    shared = {(k, r) for p, k in table for q, r in table if p == q and k < r}
+    if not shared:
+        return
+    paired = m.pair_margins(scores_of(table))
+    soft = m.tally_margins(paired, outcome="soft", temperature=temperature)
+    hard = m.tally_margins(paired, temperature=temperature)
+    np.testing.assert_allclose(soft.win_rate, hard.win_rate_soft)
+    np.testing.assert_array_equal(soft.wins, hard.wins)
+    np.testing.assert_array_equal(soft.ties, hard.ties)
+    turned = soft.turned(np.ones(len(soft.pairs), dtype=bool))
+    for j, (k, r) in enumerate(soft.pairs.tolist()):
+        names = soft.policies[k], soft.policies[r]
+        rate = slow_audit.soft_win_rate(table, *names, temperature)
+        assert soft.win_rate[j] == soft.win_rate_soft[j] == pytest.approx(rate)
+        assert soft.std_err[j] == pytest.approx(slow_audit.soft_std_err(table, *names, temperature))
+        assert turned.win_rate[j] == pytest.approx(1 - rate)
+        assert turned.wins[j] + soft.wins[j] + soft.ties[j] == soft.n[j]
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_soft_draws_have_the_closed_forms_spread(missing: float) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 3))
+    values[rng.random(values.shape) < missing] = np.nan
+    tally = tallied(values, draws=20_000, outcome="soft")
+    assert tally.win_rate_draws is not None
+    np.testing.assert_allclose(tally.win_rate_draws.std(axis=0), tally.std_err, rtol=0.03)
+    np.testing.assert_allclose(tally.win_rate_draws.mean(axis=0), tally.win_rate, atol=0.01)
+
+
+@pytest.mark.parametrize("outcome", ["hard", "soft"])
+def test_turning_twice_is_nothing(outcome: str) -> None:
+    tally = tallied(np.random.default_rng(0).normal(size=(30, 4)), draws=100, outcome=outcome)
     all_of_them = np.ones(len(tally.pairs), dtype=bool)
     back = tally.turned(all_of_them).turned(all_of_them)
     np.testing.assert_allclose(back.win_rate, tally.win_rate)
@@ -62,7 +96,7 @@ def test_turning_twice_is_nothing() -> None:
 def test_blocks_do_not_change_the_tally(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(size=(30, 4))
     whole = tallied(values, draws=50)
-    monkeypatch.setattr(tally_module, "_BLOCK_CELLS", 60)
+    monkeypatch.setattr(pairing_module, "_BLOCK_CELLS", 60)
     blocked = tallied(values, draws=50)
     np.testing.assert_array_equal(blocked.win_rate, whole.win_rate)
     np.testing.assert_allclose(blocked.win_rate_draws, whole.win_rate_draws)
@@ -105,7 +139,7 @@ def test_both_orders_of_a_judgement_are_averaged() -> None:
         {"prompt_id": ["p", "p"], "policy": ["a", "b"], "reference": ["b", "a"], "margin": [1.0, 0.5]}
     )
     paired = m.pair_margins(Margins(frame))
-    assert paired.block(0, 1).tolist() == [[0.25]]
+    assert paired.rows(slice(0, 1)).tolist() == [[0.25]]
 
 
 def test_score_matrix_marks_what_is_missing() -> None:
@@ -114,11 +148,10 @@ def test_score_matrix_marks_what_is_missing() -> None:
     np.testing.assert_array_equal(matrix.column("b"), [np.nan, 2.0])
 
 
-def tallied(values: np.ndarray, draws: int) -> m.Tally:
+def tallied(values: np.ndarray, draws: int, outcome: str = "hard") -> m.Tally:
     paired = m.ScoreMargins(tuple(POLICIES[: values.shape[1]]), m.all_pairs(values.shape[1]), values.T)
-    return m.tally_margins(
-        paired, drawn=draw_prompt_weights(len(values), draws=draws, rng=np.random.default_rng(1))
-    )
+    drawn = draw_prompt_weights(len(values), draws=draws, rng=np.random.default_rng(1))
+    return m.tally_margins(paired, outcome=outcome, drawn=drawn)
 
 
 def by_pair(tally: m.Tally) -> dict[tuple[str, str], float]:

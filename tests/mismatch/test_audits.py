@@ -82,6 +82,19 @@ def test_every_row_is_the_slow_twins() -> None:
         assert row["mismatch_degree"] == pytest.approx(slow_audit.mismatch_degree(win, human))
 
 
+def test_every_soft_row_is_the_slow_twins() -> None:
+    source = simulated_scores(favour={"calm": 150.0}, n=40)
+    table = {(p, k): s for p, k, s in source.frame.iter_rows()}
+    found = measure_mismatch(source, ratings(), outcome="soft", temperature=2.0)
+    for row in found.frame.iter_rows(named=True):
+        win = slow_audit.soft_win_rate(table, row["policy"], row["reference"], 2.0)
+        human = slow_audit.expected(RATING[row["policy"]], RATING[row["reference"]])
+        assert row["win_rate"] == row["win_rate_soft"] == pytest.approx(win)
+        assert row["mismatch"] == row["mismatch_soft"] == pytest.approx(win - human)
+        assert row["mismatch"] >= 0
+        assert row["ci_low"] < row["mismatch"] < row["ci_high"]
+
+
 def test_planted_favour_and_sharpness_are_found() -> None:
     with pytest.warns(CharmWarning, match="loosely known"):  # five policies, one of them far off the line
         found = audit(simulated_scores(favour={"calm": 200.0}, n=4000, sharpness=1.5), ratings(std_err=1.0))
@@ -126,9 +139,44 @@ def test_mismatch_intervals_cover_the_truth() -> None:
     assert hits >= 51
 
 
-def test_normal_and_bootstrap_errors_agree() -> None:
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_soft_intervals_cover_the_truth(temperature: float) -> None:
+    margins = 1.5 * 100 / ELO_PER_LOGIT + special.logit((np.arange(100_000) + 0.5) / 100_000)
+    truth = special.expit(margins / temperature).mean() - special.expit(100 / ELO_PER_LOGIT)
+    hits, mild = 0, []
+    for seed in range(60):
+        found = audit(
+            simulated_scores(favour={}, n=60, seed=seed),
+            ratings(std_err=0.1),
+            references=["base"],
+            draws=400,
+            outcome="soft",
+            temperature=temperature,
+        )
+        row = found.mismatch.frame.row(by_predicate=pl.col("policy") == "ace", named=True)
+        hits += row["ci_low"] <= truth <= row["ci_high"]
+        table = found.favouritism.frame
+        mild += ((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).to_list()
+    assert hits >= 52
+    assert 0.88 <= np.mean(mild) <= 1.0
+
+
+def test_a_softened_judge_is_less_sharp_and_favours_the_same() -> None:
+    source = simulated_scores(favour={"calm": 200.0}, n=2000)
+    with pytest.warns(CharmWarning, match="loosely known"):
+        hard, soft = (audit(source, ratings(), outcome=o) for o in ("hard", "soft"))
+    assert soft.sharpness.value < 0.9 * hard.sharpness.value
+    first, hard_first = (f.favouritism.frame.row(0, named=True) for f in (soft, hard))
+    assert first["policy"] == hard_first["policy"] == "calm"
+    assert first["favour"] == pytest.approx(hard_first["favour"], rel=0.15)
+    assert first["q_value"] < 0.05
+    assert soft.provenance["settings"]["outcome"] == "soft"
+
+
+@pytest.mark.parametrize("outcome", ["hard", "soft"])
+def test_normal_and_bootstrap_errors_agree(outcome: str) -> None:
     source = simulated_scores(favour={"calm": 100.0}, n=500)
-    drawn, closed = (audit(source, ratings(), draws=d) for d in (2000, 0))
+    drawn, closed = (audit(source, ratings(), draws=d, outcome=outcome) for d in (2000, 0))
     np.testing.assert_allclose(drawn.mismatch.frame["ci_low"], closed.mismatch.frame["ci_low"], atol=0.012)
     np.testing.assert_allclose(drawn.favouritism.frame["favour"], closed.favouritism.frame["favour"])
     assert closed.rank_correlation["spearman"].ci_low is None
@@ -248,7 +296,22 @@ def test_a_reward_model_upside_down_has_no_elo_scale() -> None:
         measure_favouritism(Scores(frame), ratings())
 
 
-@pytest.mark.parametrize("bad", [{"draws": 5}, {"ties": "win"}, {"temperature": 0.0}])
+BAD_SETTINGS = [
+    {"draws": 5},
+    {"ties": "win"},
+    {"temperature": 0.0},
+    {"outcome": "mild"},
+    {"outcome": "soft", "ties": "loss"},
+]
+
+
+def test_published_win_rates_cannot_be_softened() -> None:
+    rates = WinRates(pl.DataFrame({"policy": ["ace"], "reference": ["base"], "win_rate": [0.6], "n": [50]}))
+    with pytest.raises(ConfigError, match="as they were published"):
+        audit(rates, ratings(), outcome="soft")
+
+
+@pytest.mark.parametrize("bad", BAD_SETTINGS)
 def test_unusable_settings(bad: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         audit(simulated_scores(favour={}, n=40), ratings(), **bad)

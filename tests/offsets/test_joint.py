@@ -12,7 +12,10 @@ import pytest
 
 from charm_rm import store
 from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, NotIdentifiable, UnknownPolicy
+from charm_rm.margins import all_pairs, pair_margins
 from charm_rm.offsets import solve_joint_offsets, solve_offsets
+from charm_rm.offsets.problem import JointProblem, sigmoid_rates
+from charm_rm.ratings import expected_win_rate
 from charm_rm.tables import Offsets, Ratings, Scores
 from simulated_offsets import arena, ratings_of, scores_of
 
@@ -82,14 +85,14 @@ def test_least_squares_is_nearer_pair_by_pair() -> None:
     scores, ratings = arena(200, 6, seed=3)
     settings: dict[str, Any] = {"link": "sigmoid", "temperature": 0.5}
 
-    def squares(offsets: Offsets) -> float:
-        from charm_rm.margins import score_matrix
-        from charm_rm.offsets.inputs import expected_matrix
-        from charm_rm.offsets.system import sigmoid_rates
+    k, r = all_pairs(6).T
+    rating = ratings.frame["rating"].to_numpy()
+    target = expected_win_rate(rating[k], rating[r])
 
-        values = score_matrix(scores).values.T + offsets.frame["delta"].to_numpy()[:, None]
-        gap = sigmoid_rates(values, 0.5)[0] - expected_matrix(ratings.frame["rating"].to_numpy())
-        return float((gap[np.triu_indices(6, 1)] ** 2).sum())
+    def squares(offsets: Offsets) -> float:
+        problem = JointProblem(pair_margins(scores), target, np.ones(6, dtype=bool))
+        rates = sigmoid_rates(problem, offsets.frame["delta"].to_numpy(), 0.5)[0]
+        return float(((rates - target) ** 2).sum())
 
     wins, least = (solve(scores, ratings, method=m, **settings) for m in ("total-wins", "least-squares"))
     assert squares(least) < squares(wins)

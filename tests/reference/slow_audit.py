@@ -31,6 +31,22 @@ def soft_win_rate(
     return total / len(prompts)
 
 
+def soft_std_err(
+    scores: dict[tuple[str, str], float], policy: str, reference: str, temperature: float
+) -> float:
+    """Of the soft win rate: each prompt once, one pseudo-prompt half won and half lost, weights uniform on the simplex.
+
+    A mean with Dirichlet weights has variance (mean of squares - square of mean) / (total weight + 1).
+    """
+    prompts = {p for p, k in scores if k == policy} & {p for p, k in scores if k == reference}
+    margins = [(scores[p, policy] - scores[p, reference]) / temperature for p in sorted(prompts)]
+    weighted = [(0.5, 1.0), (0.5, 0.0)] + [(1.0, 1 / (1 + math.exp(-x))) for x in margins]
+    total = sum(w for w, _ in weighted)
+    mean = sum(w * o for w, o in weighted) / total
+    square = sum(w * o * o for w, o in weighted) / total
+    return math.sqrt((square - mean**2) / (total + 1))
+
+
 def expected(rating: float, reference: float) -> float:
     return 1 / (1 + 10 ** ((reference - rating) / 400))
 

@@ -15,6 +15,7 @@ from .common import (
     interval,
     interval_column,
     json_option,
+    judgement_options,
     output_option,
     print_frame,
     print_json,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.command("audit")
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
+@judgement_options
 @click.option(
     "--reference",
     "references",
@@ -40,11 +42,18 @@ if TYPE_CHECKING:
     help="Report the mismatch against this policy; repeatable. Default: every pair.",
 )
 @click.option(
+    "--outcome",
+    type=click.Choice(["hard", "soft"]),
+    default="hard",
+    show_default=True,
+    help="Win rate: share of prompts won, or mean sigmoid(margin / temperature).",
+)
+@click.option(
     "--ties",
     type=click.Choice(["half", "loss"]),
     default="half",
     show_default=True,
-    help="What equal scores count.",
+    help="What equal scores count as hard outcomes.",
 )
 @click.option("--temperature", default=1.0, show_default=True, help="Temperature of the soft win rate.")
 @draws_option
@@ -61,7 +70,10 @@ def command(
     ratings_spec: str | None,
     category: str | None,
     date: str | None,
+    annotator: str | None,
+    baseline: str | None,
     references: tuple[str, ...],
+    outcome: str,
     ties: str,
     temperature: float,
     alias: Path | None,
@@ -77,8 +89,9 @@ def command(
     """Which policies does a reward model or judge play favourites with, by how much, is it real?
 
     SCORES is a table (Parquet, CSV, JSONL) of per-response scores (prompt_id, policy, score), per-prompt
-    judgements (prompt_id, policy, reference, margin) or published win rates (policy, reference, win_rate, std_err
-    or n). Ratings come from the shipped Arena table or your own file.
+    judgements (prompt_id, policy, reference, margin; or an AlpacaEval, Arena-Hard or MT-Bench file as it is) or
+    published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or
+    your own file.
 
     Two answers are given. Favour, in Elo points per policy, compares the RM's own ranking with people's and
     needs no reference policy; sharpness says how decided the RM is (1: as people are). Mismatch compares win
@@ -90,12 +103,14 @@ def command(
       charm audit scores.parquet --ratings arena
       charm audit scores.parquet --ratings arena:coding --reference gpt-4o-mini-2024-07-18 -o audit
       charm audit judged.csv --ratings my_ratings.csv --alias names.csv --unrated skip --json
+      charm audit annotations.json --ratings arena --outcome soft
+      charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
     """
     from ..mismatch import audit
     from ..store import refuse_existing
 
     settings: dict[str, Any] = {"draws": draws, "seed": seed, "ties": ties, "temperature": temperature}
-    settings |= {"references": list(references) or None, "unrated": unrated}
+    settings |= {"references": list(references) or None, "unrated": unrated, "outcome": outcome}
     if output:
         refuse_existing(output, force=force)
     if example:
@@ -107,7 +122,9 @@ def command(
     from ..sources import load_source
 
     ratings = load_ratings(ratings_spec, category=category, date=date)
-    found = audit(load_source(scores), ratings, aliases=alias, **settings)
+    found = audit(
+        load_source(scores, annotator=annotator, baseline=baseline), ratings, aliases=alias, **settings
+    )
     if as_json:
         print_json(found.to_json())
     else:
@@ -177,6 +194,10 @@ def _headline(found: Audit) -> list[str]:
     summary = found.summary
     prompts = f" on {summary['prompts']} prompts" if summary["prompts"] else ""
     lines = [f"{summary['policies']} policies{prompts}, {summary['pairs']} pairs compared"]
+    if found.provenance["settings"]["outcome"] == "soft":
+        lines.append(
+            f"win rates are soft: mean sigmoid(margin / {found.provenance['settings']['temperature']:g})"
+        )
     if summary["rated_not_scored"]:
         names = ", ".join(summary["best_not_scored"])
         lines.append(f"rated but not in the scores: {summary['rated_not_scored']} policies ({names}, ...)")

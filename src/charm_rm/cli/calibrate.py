@@ -14,6 +14,8 @@ from .common import (
     heading,
     interval_column,
     json_option,
+    judgement_options,
+    load_comparable,
     output_option,
     print_frame,
     print_json,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @click.command("calibrate")
 @click.argument("scores", type=PATH)
 @ratings_options
+@judgement_options
 @click.option("--over", "overs", multiple=True, metavar="POLICY", help="Policy to calibrate; repeatable.")
 @click.option("--ref", "references", multiple=True, metavar="POLICY", help="Reference, offset 0; repeatable.")
 @click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once.")
@@ -43,9 +46,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Match the win rate itself, or the mean sigmoid of the margins.",
 )
-@click.option("--temperature", default=1.0, show_default=True, help="Of the sigmoid, in score units.")
 @click.option(
-    "--unpaired", is_flag=True, help="Compare all responses with all, not by prompt (one pair only)."
+    "--temperature", default=1.0, show_default=True, help="Of the sigmoid, in units of the margins."
+)
+@click.option(
+    "--unpaired",
+    is_flag=True,
+    help="Compare all responses with all, not by prompt (scores of one pair only).",
 )
 @click.option(
     "--method",
@@ -65,6 +72,8 @@ def command(
     ratings_spec: str | None,
     category: str | None,
     date: str | None,
+    annotator: str | None,
+    baseline: str | None,
     overs: tuple[str, ...],
     references: tuple[str, ...],
     joint: bool,
@@ -83,7 +92,8 @@ def command(
 ) -> None:
     """By how much must a policy's scores move so that it wins as often as people say it should?
 
-    SCORES is a table prompt_id, policy, score. With --over and --ref one offset is solved per over-valued
+    SCORES is a table of scores (prompt_id, policy, score), or of judgements in any form that `charm audit` reads:
+    the offsets of a judge are in log-odds, added to policy's side of a margin. With --over and --ref one offset is solved per over-valued
     policy, its references fixed; with --all one per rated policy, so that everyone's total wins are right.
     Every offset comes with a 95 % interval over prompts and ratings. Where the interval covers 0 the
     policy is already aligned as far as the data tell, and calibrating may hurt.
@@ -94,16 +104,16 @@ def command(
           --ref gpt-4o-mini-2024-07-18 -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --all -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --over A --ref B --link sigmoid --temperature 0.1
+      charm calibrate annotations.json --ratings ratings.csv --over A --ref gpt4_1106_preview -o offsets.parquet
     """
     from .. import store
     from ..offsets import solve_joint_offsets, solve_offsets
     from ..ratings import load_ratings
-    from ..tables import Scores
 
     _check_usage(ratings_spec, overs, references, joint=joint, unpaired=unpaired)
     if output:
         store.refuse_table(output, force=force)
-    table = store.load(Scores, scores)
+    table = load_comparable(scores, annotator=annotator, baseline=baseline)
     ratings = load_ratings(str(ratings_spec), category=category, date=date)
     settings: dict[str, Any] = {"link": link, "temperature": temperature, "draws": draws, "seed": seed}
     settings |= {"references": references, "aliases": alias}
@@ -158,7 +168,8 @@ def _print(offsets: Offsets, *, top: int) -> None:
     shown = moved.select(
         "policy", "delta", interval_column(3), pl.col("std_err"), "target", "attained"
     ).rename({"std_err": "SE", "target": "target win rate"})
-    print_frame(shown, title=f"Offsets, in score units ({link} link)", limit=top)
+    unit = "log-odds" if how["unit"] == "log-odds" else "score units"
+    print_frame(shown, title=f"Offsets, in {unit} ({link} link)", limit=top)
     if offsets.residuals is not None:
         _print_residuals(offsets.residuals, top=top)
     if how["references"]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from ..tables import Estimate
+    from ..tables import Estimate, Margins, Scores
 
 PATH = click.Path(path_type=Path)
 
@@ -91,6 +91,45 @@ def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def judgement_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Whose judgements, against whom: ``--annotator``, ``--baseline``. Passed on to
+    :func:`~charm_rm.sources.load_source`."""
+    for option in (
+        click.option(
+            "--baseline",
+            metavar="POLICY",
+            help="Judgements: the model that all others met, where the file does not name it (Arena-Hard v0.1).",
+        ),
+        click.option(
+            "--annotator",
+            metavar="NAME",
+            help="Judgements: whose, where the file or folder holds several judges.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def load_comparable(path: Path, *, annotator: str | None, baseline: str | None) -> Scores | Margins:
+    """Scores or judgements: what can be calibrated.
+
+    Raises:
+        ConfigError: the file holds published win rates.
+    """
+    from ..errors import ConfigError
+    from ..sources import load_source
+    from ..tables import WinRates
+
+    source = load_source(path, annotator=annotator, baseline=baseline)
+    if isinstance(source, WinRates):
+        raise ConfigError(
+            "published win rates have nothing that an offset could be added to",
+            where=str(path),
+            mend="give the scores or judgements they were made from",
+        )
+    return source
 
 
 def top_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -1,14 +1,14 @@
 """Scores or judgements -> margins by prompt, pair by pair.
 
-The pairs of K policies over n prompts are never all held at once: :class:`PairedMargins` gives them block
-by block.
+The pairs of K policies over n prompts are never all held at once: :class:`PairedMargins` gives them some
+at a time. Everything downstream, win rates and offsets, starts from it, whatever the margins came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,15 @@ from ..statistics import (
     FloatArray,
     IntArray,
 )
-from ..tables import Margins, Scores
+from ..tables import Margins, Scores, Table
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+T = TypeVar("T", bound=Table)
+
+_BLOCK_CELLS = 2_000_000
+
 
 # --- scores as a matrix -------------------------------------------------------------------------
 
@@ -59,9 +67,17 @@ def position(policies: Sequence[str], policy: str) -> int:
         return list(policies).index(policy)
     except ValueError:
         raise UnknownPolicy(
-            f"no policy {policy!r} in the scores.{did_you_mean(policy, policies)}",
-            mend="name a policy that was scored",
+            f"no policy {policy!r} among those scored or judged.{did_you_mean(policy, policies)}",
+            mend="name a policy that was scored or judged",
         ) from None
+
+
+def only_policies(source: T, policies: Collection[str]) -> T:
+    """The rows of a table that name none but these policies, on either side."""
+    named = [c for c in ("policy", "reference") if c in source.frame.columns]
+    frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(policies)) for c in named))
+    same = frame.height == source.frame.height
+    return source if same else type(source)(frame, provenance=source.provenance)
 
 
 def all_pairs(n_policies: int) -> IntArray:
@@ -82,9 +98,10 @@ def reference_pairs(policies: Sequence[str], references: Sequence[str]) -> IntAr
 
 
 class PairedMargins(Protocol):
-    """Margins of ``pairs`` (m, 2: policy, reference) by prompt, given in blocks of pairs.
+    """Margins of ``pairs`` (m, 2: policy, reference) by prompt, given for some pairs at a time.
 
-    A block has one row per pair, so that sums over prompts run along memory.
+    There is one row per pair, so that sums over prompts run along memory. What is given may be a view: it is
+    not to be written to.
     """
 
     @property
@@ -94,9 +111,39 @@ class PairedMargins(Protocol):
     @property
     def pairs(self) -> IntArray: ...
 
-    def block(self, start: int, stop: int) -> FloatArray:
-        """(stop - start, n_prompts) margins, NaN where a side is missing."""
+    def rows(self, which: slice | IntArray) -> FloatArray:
+        """(pairs, n_prompts) margins of some pairs, NaN where a side is missing."""
         ...
+
+
+def blocks(paired: PairedMargins) -> Iterator[slice]:
+    """Slices of pairs whose margins take a few megabytes each."""
+    size = max(1, _BLOCK_CELLS // max(paired.n_prompts, 1))
+    for start in range(0, len(paired.pairs), size):
+        yield slice(start, min(start + size, len(paired.pairs)))
+
+
+def incidence(pairs: IntArray, n_policies: int) -> csr_array:
+    """(m, K): +1 for the policy of a pair, -1 for its reference."""
+    from scipy.sparse import csr_array  # slow to import, and published win rates need none of it
+
+    rows = np.tile(np.arange(len(pairs)), 2)
+    signs = np.repeat([1.0, -1.0], len(pairs))
+    return csr_array((signs, (rows, pairs.T.ravel())), shape=(len(pairs), n_policies))
+
+
+def margins_between(paired: PairedMargins, policy: str, reference: str) -> FloatArray:
+    """(n_prompts,) margins of one pair, whichever side it stands on; all NaN where it was never compared.
+
+    Raises:
+        UnknownPolicy: one of the two is not there.
+    """
+    k, r = position(paired.policies, policy), position(paired.policies, reference)
+    for sign, sides in ((1.0, (k, r)), (-1.0, (r, k))):
+        at = np.flatnonzero((paired.pairs == sides).all(axis=1))
+        if at.size:
+            return np.asarray(sign * paired.rows(at[:1])[0])
+    return np.full(paired.n_prompts, np.nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +158,8 @@ class ScoreMargins:
     def n_prompts(self) -> int:
         return int(self.scores.shape[1])
 
-    def block(self, start: int, stop: int) -> FloatArray:
-        left, right = self.pairs[start:stop].T
+    def rows(self, which: slice | IntArray) -> FloatArray:
+        left, right = self.pairs[which].T
         margins: FloatArray = self.scores[left]
         margins -= self.scores[right]
         return margins
@@ -130,8 +177,8 @@ class JudgedMargins:
     def n_prompts(self) -> int:
         return int(self.values.shape[1])
 
-    def block(self, start: int, stop: int) -> FloatArray:
-        return self.values[start:stop]
+    def rows(self, which: slice | IntArray) -> FloatArray:
+        return self.values[which]
 
 
 def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None = None) -> PairedMargins:
@@ -161,7 +208,7 @@ def margins_from_scores(scores: Scores, *, references: Sequence[str] | None = No
     matrix = score_matrix(scores)
     paired = _pair_scores(scores, references)
     frames = [
-        pl.DataFrame({"prompt_id": list(matrix.prompts), "margin": paired.block(j, j + 1)[0]})
+        pl.DataFrame({"prompt_id": list(matrix.prompts), "margin": paired.rows(slice(j, j + 1))[0]})
         .with_columns(
             pl.lit(matrix.policies[k]).alias("policy"), pl.lit(matrix.policies[r]).alias("reference")
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from ..errors import NoOverlap, listing
 from ..statistics import (
     FloatArray,
     IntArray,
+    Outcome,
     PromptWeights,
     TieRule,
     hard_outcomes,
@@ -23,20 +23,17 @@ from ..statistics import (
     win_rate_variance,
 )
 from ..tables import WinRates
-from .pairing import PairedMargins, position
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-_BLOCK_CELLS = 2_000_000
+from .pairing import PairedMargins, blocks, incidence, position
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
     """What one pass over paired margins (or a published table) gives; arrays are by pair, (m,).
 
-    ``win_rate_draws`` is (draws, m). ``score_covariance`` is (K, K), the covariance of each policy's total
-    wins over prompts: what a sandwich covariance of the RM's own strengths needs.
+    ``win_rate``, its ``std_err``, ``win_rate_draws`` (draws, m) and ``score_covariance`` are those of the ``outcome``:
+    the share of wins (hard) or the mean sigmoid(margin / temperature) (soft). ``win_rate_soft``, ``wins`` and ``ties``
+    are there with either. ``score_covariance`` is (K, K), the covariance of each policy's total outcomes over
+    prompts: what a sandwich covariance of the RM's own strengths needs.
     """
 
     policies: tuple[str, ...]
@@ -49,6 +46,7 @@ class Tally:
     win_rate_soft: FloatArray | None
     win_rate_draws: FloatArray | None
     score_covariance: FloatArray
+    outcome: Outcome = "hard"
 
     def against(self, references: Sequence[str]) -> Tally:
         """Only the pairs with one of ``references``, that one on the reference's side.
@@ -87,10 +85,11 @@ class Tally:
         rate = 1.0 - self.win_rate
         wins = self.wins
         if self.wins is not None and self.ties is not None:
-            # A tie counted as a loss is a loss to either side: 1 - rate would make it a win.
-            credit = self.win_rate * self.n - self.wins
             wins = self.n - self.wins - self.ties
-            rate = (wins + credit) / self.n
+            if self.outcome == "hard":
+                # A tie counted as a loss is a loss to either side: 1 - rate would make it a win.
+                credit = self.win_rate * self.n - self.wins
+                rate = (wins + credit) / self.n
         shift = rate - (1.0 - self.win_rate)
 
         def complement(rates: FloatArray | None, moved: FloatArray | float = 0.0) -> FloatArray | None:
@@ -125,23 +124,26 @@ class Tally:
 def tally_margins(
     paired: PairedMargins,
     *,
+    outcome: Outcome = "hard",
     ties: TieRule = "half",
     temperature: float = 1.0,
     drawn: PromptWeights | None = None,
 ) -> Tally:
-    """Aggregate paired margins into win rates, hard and soft, with their uncertainty.
+    """Aggregate paired margins into win rates, hard or soft (``outcome``), with their uncertainty.
 
-    Pairs that share no prompt are left out.
+    ``ties`` is for hard outcomes alone; a soft tie is sigmoid(0) = ½. Pairs that share no prompt are left out.
 
     Raises:
         NoOverlap: no pair shares a prompt.
     """
+    count = _counter(outcome, ties=ties, temperature=temperature)
     influence = np.zeros((len(paired.policies), paired.n_prompts))
     counted, draws = [], []
-    for start, stop in _blocks(paired):
-        outcomes, counts = _count_block(paired.block(start, stop), ties=ties, temperature=temperature)
+    for some in blocks(paired):
+        # The block is handed on without a name: it should be gone before the next arrays of its size are made.
+        outcomes, counts = count(paired.rows(some))
         rate = counts.total / np.maximum(counts.n, 1)
-        influence += _influence(outcomes, rate, paired.pairs[start:stop], len(influence))
+        influence += _influence(outcomes, rate, paired.pairs[some], len(influence))
         counted.append(counts)
         if drawn is not None:
             draws.append(weighted_win_rates(outcomes, drawn))
@@ -162,6 +164,7 @@ def tally_margins(
         win_rate_soft=found.soft / n,
         win_rate_draws=np.concatenate(draws, axis=1) if draws else None,
         score_covariance=influence @ influence.T,
+        outcome=outcome,
     )
     return tally if found.n.all() else tally.subset(found.n > 0)
 
@@ -178,13 +181,15 @@ class _Counts:
     soft: FloatArray
 
 
-def _blocks(paired: PairedMargins) -> Iterator[tuple[int, int]]:
-    size = max(1, _BLOCK_CELLS // max(paired.n_prompts, 1))
-    for start in range(0, len(paired.pairs), size):
-        yield start, min(start + size, len(paired.pairs))
+def _counter(
+    outcome: Outcome, *, ties: TieRule, temperature: float
+) -> Callable[[FloatArray], tuple[FloatArray, _Counts]]:
+    if outcome == "hard":
+        return lambda margins: _count_hard(margins, ties=ties, temperature=temperature)
+    return lambda margins: _count_soft(margins, temperature=temperature)
 
 
-def _count_block(margins: FloatArray, *, ties: TieRule, temperature: float) -> tuple[FloatArray, _Counts]:
+def _count_hard(margins: FloatArray, *, ties: TieRule, temperature: float) -> tuple[FloatArray, _Counts]:
     """Hard outcomes of a block, and its counts."""
     outcomes, credit = hard_outcomes(margins, ties=ties), tie_credit(ties)
     missing = np.count_nonzero(np.isnan(margins), axis=1)
@@ -202,18 +207,25 @@ def _count_block(margins: FloatArray, *, ties: TieRule, temperature: float) -> t
     )
 
 
+def _count_soft(margins: FloatArray, *, temperature: float) -> tuple[FloatArray, _Counts]:
+    """Soft outcomes of a block, and its counts."""
+    outcomes = soft_outcomes(margins, temperature=temperature)
+    missing = np.count_nonzero(np.isnan(margins), axis=1)
+    add_up = np.nansum if missing.any() else np.sum
+    total = add_up(outcomes, axis=1)
+    return outcomes, _Counts(
+        n=(margins.shape[1] - missing).astype(np.float64),
+        total=total,
+        squares=add_up(outcomes**2, axis=1),
+        wins=np.count_nonzero(margins > 0, axis=1).astype(np.float64),
+        ties=np.count_nonzero(margins == 0, axis=1).astype(np.float64),
+        soft=total,
+    )
+
+
 def _influence(outcomes: FloatArray, rate: FloatArray, pairs: IntArray, n_policies: int) -> FloatArray:
     """(K, n_prompts): by how much each prompt's wins of a policy exceed what its win rates say."""
     excess = outcomes - rate[:, None]
     if np.isnan(excess).any():
         np.nan_to_num(excess, copy=False)
-    return np.asarray(_incidence(pairs, n_policies).T @ excess)
-
-
-def _incidence(pairs: IntArray, n_policies: int) -> csr_array:
-    """(m, K): +1 for the policy of a pair, -1 for its reference."""
-    from scipy.sparse import csr_array  # slow to import, and published win rates need none of it
-
-    rows = np.tile(np.arange(len(pairs)), 2)
-    signs = np.repeat([1.0, -1.0], len(pairs))
-    return csr_array((signs, (rows, pairs.T.ravel())), shape=(len(pairs), n_policies))
+    return np.asarray(incidence(pairs, n_policies).T @ excess)

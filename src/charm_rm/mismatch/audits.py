@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
-from ..margins import Tally, pair_margins, tally_margins
+from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..statistics import (
     FloatArray,
+    Outcome,
     TieRule,
     basic_estimate,
     draw_prompt_weights,
@@ -78,6 +78,7 @@ def audit(
     aliases: Aliases | None = None,
     draws: int = 1000,
     seed: int = 0,
+    outcome: Outcome = "hard",
     ties: TieRule = "half",
     temperature: float = 1.0,
     unrated: Unrated = "error",
@@ -92,6 +93,9 @@ def audit(
         aliases: own names for rated policies.
         draws: bootstrap draws (prompts x ratings) behind the intervals; 0 gives normal intervals.
         seed: of the draws.
+        outcome: what a win rate is, throughout: ``hard``, the share of prompts on which ``policy`` is preferred, or
+            ``soft``, the mean of sigmoid(margin / temperature). For a judge's log-odds at temperature 1 the soft one is
+            the mean preference, as AlpacaEval publishes it.
         ties: what a margin of 0 counts for ``policy``: ``half``, or ``loss`` as the paper's released code.
         temperature: of the soft win rate sigmoid(margin / temperature).
         unrated: what to do about policies without a rating: raise, or leave them out with a warning.
@@ -99,17 +103,16 @@ def audit(
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
-    _check_settings(draws, ties, temperature)
+    _check_settings(source, draws, outcome, ties, temperature)
+    how = _Tallying(draws, outcome, ties, temperature)
     with noting_warnings() as notes:
         result = _audit(
             source,
             ratings,
             references,
             aliases,
-            draws=draws,
+            how,
             seed=seed,
-            ties=ties,
-            temperature=temperature,
             unrated=unrated,
         )
     return replace(result, warnings=tuple(notes))
@@ -147,38 +150,27 @@ def _audit(
     ratings: Ratings,
     references: Sequence[str] | None,
     aliases: Aliases | None,
+    how: _Tallying,
     *,
-    draws: int,
     seed: int,
-    ties: TieRule,
-    temperature: float,
     unrated: Unrated,
 ) -> Audit:
     rng = np.random.default_rng(seed)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = _only(source, set(matched.frame["policy"]))
-    tally = _tally(source, draws=draws, ties=ties, temperature=temperature, rng=rng)
+    source = only_policies(source, set(matched.frame["policy"]))
+    tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
     _warn_of_thin_data(tally, rated)
-    rating_draws = rated.draw(draws, rng) if draws else None
+    rating_draws = rated.draw(how.draws, rng) if how.draws else None
     chosen = tally if references is None else tally.against(references)
     # Published pairs keep the orientation they were published in.
-    turn = references is None and ties == "half" and not isinstance(source, WinRates)
+    turn = references is None and how.ties == "half" and not isinstance(source, WinRates)
     mismatch = mismatch_table(chosen, rated, rating_draws=rating_draws, over_first=turn)
     # Strengths need a rule that is the same for both sides, whatever the mismatch table uses.
-    even = (
-        tally
-        if ties == "half"
-        else _tally(source, draws=draws, ties="half", temperature=temperature, rng=rng)
-    )
+    even = tally if how.ties == "half" else _tally(source, replace(how, ties="half"), rng)
     favouritism, correlation = _favour(even, rated, rating_draws, rng)
-    settings: dict[str, Any] = {
-        "references": references and list(references),
-        "draws": draws,
-        "seed": seed,
-        "ties": ties,
-    }
-    settings |= {"temperature": temperature, "unrated": unrated}
+    settings = {"references": references and list(references), "seed": seed, "unrated": unrated}
+    settings |= asdict(how)
     return Audit(
         mismatch=mismatch,
         favouritism=favouritism,
@@ -201,32 +193,40 @@ def _audit(
     )
 
 
-def _check_settings(draws: int, ties: str, temperature: float) -> None:
+@dataclass(frozen=True)
+class _Tallying:
+    """How margins become win rates and draws of them."""
+
+    draws: int
+    outcome: Outcome
+    ties: TieRule
+    temperature: float
+
+
+def _check_settings(source: Source, draws: int, outcome: str, ties: str, temperature: float) -> None:
     if draws < 0 or 0 < draws < 100:
         raise ConfigError(f"draws is {draws}", mend="use 0 (normal intervals) or at least 100")
+    if outcome not in ("hard", "soft"):
+        raise ConfigError(f"unknown outcome {outcome!r}", mend="use 'hard' or 'soft'")
     if ties not in ("half", "loss"):
         raise ConfigError(f"unknown tie rule {ties!r}", mend="use 'half' or 'loss'")
-    if not temperature > 0:
+    if not (np.isfinite(temperature) and temperature > 0):
         raise ConfigError(f"temperature is {temperature}", mend="use a number above 0")
+    if outcome == "soft" and ties == "loss":
+        raise ConfigError("a soft tie is ½ and no loss", mend="leave out --ties loss, or --outcome soft")
+    if outcome == "soft" and isinstance(source, WinRates):
+        raise ConfigError(
+            "published win rates are hard or soft as they were published",
+            mend="leave out --outcome soft, or audit the margins they were made from",
+        )
 
 
-def _only(source: Source, rated: set[str]) -> Source:
-    """Leave out rows that name an unrated policy."""
-    named = [c for c in ("policy", "reference") if c in source.frame.columns]
-    frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(rated)) for c in named))
-    return (
-        source if frame.height == source.frame.height else type(source)(frame, provenance=source.provenance)
-    )
-
-
-def _tally(
-    source: Source, *, draws: int, ties: TieRule, temperature: float, rng: np.random.Generator
-) -> Tally:
+def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
     if isinstance(source, WinRates):
-        return tally_published(source, draws=draws, rng=rng)
+        return tally_published(source, draws=how.draws, rng=rng)
     paired = pair_margins(source)
-    drawn = draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None
-    return tally_margins(paired, ties=ties, temperature=temperature, drawn=drawn)
+    drawn = draw_prompt_weights(paired.n_prompts, draws=how.draws, rng=rng) if how.draws else None
+    return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
 
 
 def _favour(

@@ -154,6 +154,13 @@ def sigmoid_sums(over: FloatArray, reference: FloatArray, temperature: float) ->
     return wins, squares
 
 
+def rates_all_pairs(own: FloatArray, other: FloatArray, delta: float) -> tuple[int, float, float]:
+    """(n comparisons, hard win rate before, after) of scores by prompt, NaN where there is none."""
+    own, other = own[~np.isnan(own)], other[~np.isnan(other)]
+    pairs = AllPairs.of(own, [other], [1.0])
+    return own.size * other.size, pairs.hard(0.0), pairs.hard(delta)
+
+
 def _share(reference: FloatArray, shifted: FloatArray, side: Side) -> float:
     counts = np.searchsorted(reference, shifted, side=side)
     return float(counts.sum() / (reference.size * shifted.size))

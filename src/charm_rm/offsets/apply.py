@@ -1,37 +1,66 @@
-"""Adding offsets to scores."""
+"""Adding offsets to scores, or to judgements."""
 
 from __future__ import annotations
 
 import warnings
+from typing import overload
 
 import polars as pl
 
-from ..errors import CharmWarning, UnknownPolicy, listing
-from ..tables import Offsets, Scores
+from ..errors import CharmWarning, ConfigError, UnknownPolicy, listing
+from ..tables import Margins, Offsets, Scores
 
 
-def apply_offsets(scores: Scores, offsets: Offsets) -> Scores:
-    """Return the scores with each policy's offset added: s' = s + Δ.
+@overload
+def apply_offsets(source: Scores, offsets: Offsets) -> Scores: ...
+@overload
+def apply_offsets(source: Margins, offsets: Offsets) -> Margins: ...
+def apply_offsets(source: Scores | Margins, offsets: Offsets) -> Scores | Margins:
+    """Return the scores with each policy's offset added, s' = s + Δ; or margins, m' = m + Δ_policy - Δ_reference.
 
-    Policies without an offset keep their scores and are named in a warning.
+    Policies without an offset stay as they are and are named in a warning. Calibrated judgements lose ``p_first``
+    and ``p_second``, which say what the judge said in each order and would no longer agree with the margin.
 
     Raises:
-        UnknownPolicy: no policy of the scores has an offset.
+        UnknownPolicy: no policy of the source has an offset.
+        ConfigError: the offsets are of the other kind, log-odds for scores or the reverse.
     """
+    _check_unit(source, offsets)
     known = set(offsets.frame["policy"])
-    without = [p for p in scores.policies if p not in known]
-    if len(without) == len(scores.policies):
+    without = [p for p in source.policies if p not in known]
+    if len(without) == len(source.policies):
         raise UnknownPolicy(
-            f"no policy of the scores ({listing(scores.policies)}) has an offset ({listing(sorted(known))})",
-            mend="use offsets solved on these scores",
+            f"no policy of the {source.noun} ({listing(source.policies)}) has an offset ({listing(sorted(known))})",
+            mend=f"use offsets solved on these {source.noun}",
         )
     if without:
-        warnings.warn(f"no offset for {listing(without)}: their scores stay", CharmWarning, stacklevel=2)
-    delta = pl.col("policy").replace_strict(
+        warnings.warn(
+            f"no offset for {listing(without)}: their {source.noun} stay", CharmWarning, stacklevel=2
+        )
+    provenance = dict(source.provenance) | {
+        "calibrated": dict(zip(offsets.frame["policy"], offsets.frame["delta"], strict=True))
+    }
+    if isinstance(source, Margins):
+        moved = pl.col("margin") + (_delta(offsets, "policy") - _delta(offsets, "reference"))
+        frame = source.frame.select("prompt_id", "policy", "reference", moved.alias("margin"))
+        return Margins(frame, provenance=provenance)
+    score = pl.col("score") + _delta(offsets, "policy")
+    return Scores(source.frame.with_columns(score.alias("score")), provenance=provenance)
+
+
+def _delta(offsets: Offsets, column: str) -> pl.Expr:
+    """The offset of the policy that ``column`` names, 0 where it has none."""
+    return pl.col(column).replace_strict(
         offsets.frame["policy"], offsets.frame["delta"], default=0.0, return_dtype=pl.Float64
     )
-    return Scores(
-        scores.frame.with_columns((pl.col("score") + delta).alias("score")),
-        provenance=dict(scores.provenance)
-        | {"calibrated": dict(zip(offsets.frame["policy"], offsets.frame["delta"], strict=True))},
-    )
+
+
+def _check_unit(source: Scores | Margins, offsets: Offsets) -> None:
+    """Offsets solved here say what they move; those of a plain file do not, and are trusted."""
+    wanted = "score" if isinstance(source, Scores) else "log-odds"
+    unit = offsets.provenance.get("unit", wanted)
+    if unit != wanted:
+        raise ConfigError(
+            f"the offsets are in {unit} units, solved on {offsets.provenance.get('source')}; these are {source.noun}",
+            mend=f"solve offsets on these {source.noun}",
+        )

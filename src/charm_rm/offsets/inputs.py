@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, listing
-from ..ratings import Aliases, expected_matrix, match_ratings, yardstick
+from ..ratings import Aliases, match_ratings, yardstick
 from ..statistics import FloatArray, percentile_interval
-from ..tables import Offsets, Ratings
+from ..tables import Margins, Offsets, Ratings, Scores
 
 Link = Literal["hard", "sigmoid"]
 Unrated = Literal["error", "skip"]
@@ -42,6 +42,11 @@ class Settings:
             )
         if self.draws < 0 or self.draws == 1:
             raise ConfigError(f"draws is {self.draws}", mend="give 0 (no intervals) or at least 2 draws")
+
+
+def measured_in(source: Scores | Margins) -> dict[str, str]:
+    """What the offsets move, for the provenance: scores, or judgements' margins, which are log-odds."""
+    return {"source": source.noun, "unit": "score" if isinstance(source, Scores) else "log-odds"}
 
 
 def named(value: str | Sequence[str]) -> list[str]:
@@ -76,10 +81,6 @@ class Targets:
 
     rating: FloatArray
     draws: FloatArray
-
-    def expected(self) -> FloatArray:
-        """(K, K) P_kl = 1 / (1 + 10^((R_l - R_k)/400)); the diagonal is ½."""
-        return expected_matrix(self.rating)
 
 
 def rating_targets(

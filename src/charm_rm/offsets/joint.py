@@ -11,26 +11,20 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import ConfigError, NoOverlap, NotIdentifiable, listing
-from ..margins import position, score_matrix
-from ..ratings import Aliases, match_ratings
+from ..margins import PairedMargins, only_policies, pair_margins, position
+from ..ratings import Aliases, expected_win_rate, match_ratings
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
-from ..tables import Offsets, Ratings, Scores
-from .inputs import Link, Settings, Targets, Unrated, as_offsets, rating_targets, summarise_draws
-from .system import (
-    BoolArray,
-    JointProblem,
-    hard_rates,
-    sigmoid_rates,
-    solve_hard,
-    solve_sigmoid,
-)
+from ..tables import Margins, Offsets, Ratings, Scores
+from .inputs import Link, Settings, Targets, Unrated, as_offsets, measured_in, rating_targets, summarise_draws
+from .problem import BoolArray, JointProblem, hard_rates, sigmoid_rates
+from .system import solve_hard, solve_sigmoid
 from .uncertainty import draw_deltas
 
 Method = Literal["total-wins", "least-squares"]
 
 
 def solve_joint_offsets(
-    scores: Scores,
+    source: Scores | Margins,
     ratings: Ratings,
     *,
     references: str | Sequence[str] = (),
@@ -48,7 +42,7 @@ def solve_joint_offsets(
     cannot mend every pair: ``residuals`` shows what is left.
 
     Args:
-        scores: reward-model scores.
+        source: reward-model scores, or judgements of pairs (offsets are then in log-odds).
         ratings: human-preference ratings.
         references: policies held at Δ = 0. Without any the offsets have mean 0; only their differences matter.
         link: as in :func:`solve_offsets`.
@@ -64,7 +58,7 @@ def solve_joint_offsets(
         opponents, under the link. ``residuals`` has one row per pair that shares prompts, with hard win rates.
 
     Raises:
-        UnknownPolicy: a policy has no rating, or a reference no scores.
+        UnknownPolicy: a policy has no rating, or a reference was neither scored nor judged.
         NoOverlap: some policies share no prompts with the others.
         NotIdentifiable: too few shared prompts, or all scores equal under the hard link.
         NotConverged: the solver stopped short.
@@ -73,27 +67,28 @@ def solve_joint_offsets(
     if method not in ("total-wins", "least-squares"):
         raise ConfigError(f"method {method!r} is not known", mend="use total-wins or least-squares")
     refs = [references] if isinstance(references, str) else list(dict.fromkeys(references))
-    matched = match_ratings(ratings, scores.policies, aliases=aliases, unrated=unrated)
-    policies = matched.frame["policy"].to_list()
-    matrix = score_matrix(scores, policies=policies)
-    held = np.zeros(len(policies), dtype=bool)
-    held[[position(policies, r) for r in refs]] = True
+    matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
+    paired = pair_margins(only_policies(source, set(matched.frame["policy"])))
+    held = np.isin(paired.policies, refs)
+    for reference in refs:
+        position(paired.policies, reference)
     rng = np.random.default_rng(seed)
-    targets, notes = rating_targets(matched, policies, aliases=None, draws=draws, rng=rng)
-    problem = _problem(matrix.values.T, targets, held, policies, link=link)
+    targets, notes = rating_targets(matched, paired.policies, aliases=None, draws=draws, rng=rng)
+    problem = _problem(paired, targets, held, link=link)
     if link == "hard":
         solution = solve_hard(problem, method=method)
     else:
         solution = solve_sigmoid(problem, temperature=temperature, method=method)
-    drawn = draw_prompt_weights(len(matrix.prompts), draws=draws, rng=rng)
+    drawn = draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng)
     deltas, draw_matrix = _gauge(
         solution.deltas, _draws(problem, solution.deltas, targets, drawn, settings, method), refs
     )
     return as_offsets(
-        _frame(problem, policies, deltas, draw_matrix, held, settings),
-        residuals=_residuals(problem, policies, deltas, held),
+        _frame(problem, deltas, draw_matrix, held, settings),
+        residuals=_residuals(problem, deltas, held),
         provenance={
             "verb": "solve_joint_offsets",
+            **measured_in(source),
             "references": refs,
             "link": link,
             "temperature": temperature if link == "sigmoid" else None,
@@ -107,43 +102,46 @@ def solve_joint_offsets(
     )
 
 
-def _problem(
-    values: FloatArray, targets: Targets, held: BoolArray, policies: list[str], *, link: Link
-) -> JointProblem:
+def _problem(paired: PairedMargins, targets: Targets, held: BoolArray, *, link: Link) -> JointProblem:
     """The equations, after checking that they determine the offsets. Without a reference one policy is held."""
-    if len(policies) < 2 or held.all():
+    policies = paired.policies
+    if held.all():
         raise ConfigError(
             f"{len(policies)} rated policies of which {int(held.sum())} are references: nothing to solve",
-            mend="score more policies, or name fewer references",
+            mend="score or judge more policies, or name fewer references",
         )
     free = ~held if held.any() else np.arange(len(policies)) > 0
-    problem = JointProblem(np.ascontiguousarray(values), targets.expected(), free)
-    _check_connected(problem, policies)
-    few = [p for p, most in zip(policies, problem.counts.max(axis=1), strict=True) if most < 2]
-    if few:
+    k, r = paired.pairs.T
+    problem = JointProblem(paired, expected_win_rate(targets.rating[k], targets.rating[r]), free)
+    _check_connected(problem)
+    most = np.zeros(len(policies))
+    np.maximum.at(most, paired.pairs, problem.counts[:, None])
+    if (most < 2).any():
         raise NotIdentifiable(
-            f"{listing(few)} share a single prompt with any other policy",
-            where="scores",
-            mend="score more prompts",
+            f"{listing(np.array(policies)[most < 2])} share a single prompt with any other policy",
+            where="calibration",
+            mend="score or judge more prompts",
         )
     if link == "hard" and problem.scale == 0:
         raise NotIdentifiable(
             "on every prompt all scores are equal: win rates can only be 0, ½ or 1",
-            where="scores",
-            mend="check the scores (a constant reward model?)",
+            where="calibration",
+            mend="check the scores or judgements (a constant reward model?)",
         )
     return problem
 
 
-def _check_connected(problem: JointProblem, policies: list[str]) -> None:
-    n_groups, group = connected_components(coo_array(problem.counts > 0), directed=False)
+def _check_connected(problem: JointProblem) -> None:
+    linked = problem.margins.pairs[problem.met]
+    graph = coo_array((np.ones(len(linked)), linked.T), shape=(problem.size, problem.size))
+    n_groups, group = connected_components(graph, directed=False)
     if n_groups > 1:
         smallest = int(np.argmin(np.bincount(group)))
-        apart = [p for p, g in zip(policies, group, strict=True) if g == smallest]
+        apart = [p for p, g in zip(problem.margins.policies, group, strict=True) if g == smallest]
         raise NoOverlap(
             f"{listing(apart)} share no prompts with the other policies",
-            where="scores",
-            mend="score the same prompts for every policy (check prompt_id), or calibrate the groups apart",
+            where="calibration",
+            mend="score or judge the same prompts for every policy (check prompt_id), or calibrate the groups apart",
         )
 
 
@@ -170,48 +168,41 @@ def _gauge(deltas: FloatArray, draws: FloatArray, refs: list[str]) -> tuple[Floa
 
 
 def _frame(
-    problem: JointProblem,
-    policies: list[str],
-    deltas: FloatArray,
-    draws: FloatArray,
-    held: BoolArray,
-    settings: Settings,
+    problem: JointProblem, deltas: FloatArray, draws: FloatArray, held: BoolArray, settings: Settings
 ) -> pl.DataFrame:
-    moved = problem.values + deltas[:, None]
-    rates = hard_rates(moved) if settings.link == "hard" else sigmoid_rates(moved, settings.temperature)[0]
-    met = problem.counts > 0
-    opponents = met.sum(axis=1)
+    hard = settings.link == "hard"
+    rates = hard_rates(problem, deltas) if hard else sigmoid_rates(problem, deltas, settings.temperature)[0]
+    opponents = problem.opponents()
     std_err, low, high = (np.where(held, np.nan, x) for x in summarise_draws(draws))
     return pl.DataFrame(
         {
-            "policy": policies,
+            "policy": list(problem.margins.policies),
             "delta": deltas,
             "std_err": std_err,
             "ci_low": low,
             "ci_high": high,
             "is_reference": held,
-            "target": np.where(met, problem.targets, 0.0).sum(axis=1) / opponents,
-            "attained": rates.sum(axis=1) / opponents,
+            "target": problem.total_rates(problem.targets) / opponents,
+            "attained": problem.total_rates(rates) / opponents,
         }
     )
 
 
-def _residuals(
-    problem: JointProblem, policies: list[str], deltas: FloatArray, held: BoolArray
-) -> pl.DataFrame:
+def _residuals(problem: JointProblem, deltas: FloatArray, held: BoolArray) -> pl.DataFrame:
     """One row per pair that shares prompts; a reference stands on the reference side."""
-    rows, columns = np.nonzero(np.triu(problem.counts > 0, k=1))
-    turn = held[rows] & ~held[columns]
-    k, r = np.where(turn, columns, rows), np.where(turn, rows, columns)
-    before, after = hard_rates(problem.values), hard_rates(problem.values + deltas[:, None])
-    names = np.array(policies, dtype=object)
+    k, r = problem.sides()
+    turn = held[k] & ~held[r]
+    names = np.array(problem.margins.policies, dtype=object)
+    rates = {
+        "target": problem.targets,
+        "before": hard_rates(problem, np.zeros_like(deltas)),
+        "after": hard_rates(problem, deltas),
+    }
     return pl.DataFrame(
         {
-            "policy": names[k].tolist(),
-            "reference": names[r].tolist(),
-            "n": problem.counts[k, r].astype(np.int64),
-            "target": problem.targets[k, r],
-            "before": before[k, r],
-            "after": after[k, r],
+            "policy": names[np.where(turn, r, k)].tolist(),
+            "reference": names[np.where(turn, k, r)].tolist(),
+            "n": problem.counts.astype(np.int64),
+            **{name: np.where(turn, 1 - rate, rate) for name, rate in rates.items()},
         }
-    )
+    ).filter(pl.Series(problem.met))

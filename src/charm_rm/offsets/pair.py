@@ -8,13 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ..errors import NoOverlap, NotIdentifiable
-from ..margins import ScoreMatrix, position, score_matrix
+from ..errors import ConfigError, NoOverlap, NotIdentifiable
+from ..margins import margins_between, pair_margins, position, score_matrix
 from ..ratings import Aliases, expected_matrix
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights, hard_outcomes
-from ..tables import Offsets, Ratings, Scores
-from .allpairs import AllPairs, hard_root_all_pairs, sigmoid_root_all_pairs
-from .inputs import Link, Settings, as_offsets, checked_weights, named, rating_targets, summarise_draws
+from ..tables import Margins, Offsets, Ratings, Scores
+from .allpairs import AllPairs, hard_root_all_pairs, rates_all_pairs, sigmoid_root_all_pairs
+from .inputs import (
+    Link,
+    Settings,
+    as_offsets,
+    checked_weights,
+    measured_in,
+    named,
+    rating_targets,
+    summarise_draws,
+)
 from .roots import hard_root, sigmoid_root
 from .uncertainty import unpaired_draws
 
@@ -23,7 +32,7 @@ _CERTAIN = 1e-9
 
 
 def solve_offsets(
-    scores: Scores,
+    source: Scores | Margins,
     ratings: Ratings,
     *,
     over: str | Sequence[str],
@@ -38,19 +47,19 @@ def solve_offsets(
 ) -> Offsets:
     """Find the offset Δ of each policy in ``over`` at which its win rate is what the ratings say.
 
-    Solves Σ_l w_l L_l(Δ) = Σ_l w_l P_l, with L_l(Δ) = mean_i link((s_over,i - s_l,i + Δ)/τ) over the prompts shared
-    with reference l. References keep their scores (Δ = 0).
+    Solves Σ_l w_l L_l(Δ) = Σ_l w_l P_l, with L_l(Δ) = mean_i link((m_l,i + Δ)/τ) over the prompts shared with reference l;
+    m_l,i is the margin over it, s_over,i - s_l,i of scores. References stay as they are (Δ = 0).
 
     Args:
-        scores: reward-model scores.
+        source: reward-model scores, or judgements of pairs (margins), whose offset is in log-odds.
         ratings: human-preference ratings of the same policies.
         over: the policy to calibrate, or several; each is solved on its own.
         references: what to calibrate against.
         reference_weights: w_l, equal unless given; scaled to add up to 1.
         link: ``hard`` solves for the win rate itself; ``sigmoid`` for the mean of sigmoid(margin / temperature).
-        temperature: of the sigmoid, in score units.
+        temperature: of the sigmoid, in units of the margins.
         paired: compare responses to the same prompt; off, every response of one with every response of
-            the other, as the paper's released code does.
+            the other, as the paper's released code does (scores alone: judgements are paired by nature).
         aliases: the names of policies in the ratings, as in :func:`charm_rm.ratings.match_ratings`.
         draws: Bayesian-bootstrap draws of the prompts, each with a draw of the ratings (0: no intervals).
         seed: of the draws.
@@ -60,7 +69,7 @@ def solve_offsets(
         ``residuals`` has one row per pair: n comparisons, target, and hard win rate before and after.
 
     Raises:
-        UnknownPolicy: a policy has no score or no rating.
+        UnknownPolicy: a policy was neither scored nor judged, or has no rating.
         NoOverlap: no prompt is shared with a reference.
         NotIdentifiable: one shared prompt, margins all equal, or a target of 0 or 1.
         ConfigError: a setting is not usable.
@@ -68,17 +77,25 @@ def solve_offsets(
     settings = Settings(link, temperature, draws, seed)
     overs, refs = named(over), named(references)
     weights = checked_weights(overs, refs, reference_weights)
-    matrix = score_matrix(scores)
     for name in (*overs, *refs):
-        position(matrix.policies, name)
+        position(source.policies, name)
+    margins = pair_margins(source, references=refs)
+    columns = None if paired else _score_columns(source, [*overs, *refs])
     rng = np.random.default_rng(seed)
     targets, notes = rating_targets(ratings, [*overs, *refs], aliases=aliases, draws=draws, rng=rng)
-    drawn = draw_prompt_weights(len(matrix.prompts), draws=draws, rng=rng)
+    drawn = draw_prompt_weights(margins.n_prompts, draws=draws, rng=rng)
     solved = []
     for k, name in enumerate(overs):
         chosen = [k, *range(len(overs), len(overs) + len(refs))]
         pair = _Pair(
-            matrix, name, refs, weights, targets.rating[chosen], targets.draws[:, chosen], settings, paired
+            name,
+            refs,
+            weights,
+            targets.rating[chosen],
+            targets.draws[:, chosen],
+            settings,
+            np.stack([margins_between(margins, name, r) for r in refs]),
+            None if columns is None else [columns[j] for j in chosen],
         )
         solved.append(pair.solve(drawn))
     return as_offsets(
@@ -86,6 +103,7 @@ def solve_offsets(
         residuals=pl.concat([s.residuals for s in solved]),
         provenance={
             "verb": "solve_offsets",
+            **measured_in(source),
             "over": overs,
             "references": refs,
             "reference_weights": weights.tolist(),
@@ -108,16 +126,20 @@ class _Solved:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """One policy against its references; ``rating`` and ``rating_draws`` hold the policy first."""
+    """One policy against its references; ``rating`` and ``rating_draws`` hold the policy first.
 
-    scores: ScoreMatrix
+    ``margins`` (references, n_prompts) are NaN where not both were scored or judged. ``columns``, the scores by prompt
+    of the policy and then of its references, are there for the unpaired estimand alone.
+    """
+
     over: str
     references: list[str]
     weights: FloatArray
     rating: FloatArray
     rating_draws: FloatArray
     settings: Settings
-    paired: bool
+    margins: FloatArray
+    columns: list[FloatArray] | None
 
     def solve(self, drawn: PromptWeights) -> _Solved:
         """Point estimate, interval and residuals."""
@@ -125,7 +147,8 @@ class _Pair:
         target = float(self.weights @ expected)
         self._check_target(target)
         goals = expected_matrix(self.rating_draws)[:, 0, 1:] @ self.weights
-        delta, attained, draws = (self._paired if self.paired else self._unpaired)(target, goals, drawn)
+        estimand = self._paired if self.columns is None else self._unpaired
+        delta, attained, draws = estimand(target, goals, drawn)
         std_err, low, high = summarise_draws(draws[:, None])
         row = {
             "policy": self.over,
@@ -148,25 +171,23 @@ class _Pair:
                 mend="check that the ratings are on the Elo scale and of one leaderboard",
             )
 
-    def _margins(self) -> list[FloatArray]:
-        """Margins by prompt against each reference, NaN where not both are scored."""
-        own = self.scores.column(self.over)
-        margins = [own - self.scores.column(r) for r in self.references]
-        for reference, margin in zip(self.references, margins, strict=True):
+    def _check_margins(self) -> None:
+        for reference, margin in zip(self.references, self.margins, strict=True):
             shared = int((~np.isnan(margin)).sum())
             where = f"policies {self.over!r} and {reference!r}"
             if shared == 0:
                 raise NoOverlap(
-                    "they share no prompt", where=where, mend="score the same prompts (check prompt_id)"
+                    "they share no prompt",
+                    where=where,
+                    mend="score or judge the same prompts (check prompt_id)",
                 )
             if shared == 1:
                 raise NotIdentifiable(
                     "they share one prompt, which does not determine a win rate",
                     where=where,
-                    mend="score more prompts",
+                    mend="score or judge more prompts",
                 )
-        self._check_spread(min(map(np.nanmin, margins)), max(map(np.nanmax, margins)))
-        return margins
+        self._check_spread(float(np.nanmin(self.margins)), float(np.nanmax(self.margins)))
 
     def _check_spread(self, smallest: float, largest: float) -> None:
         """Equal margins make the hard win rate jump from 0 to 1 at one offset: nothing lies between."""
@@ -174,14 +195,15 @@ class _Pair:
             raise NotIdentifiable(
                 f"all margins are equal ({smallest:g}): the win rate can only be 0, ½ or 1",
                 where=f"policy {self.over!r} against {', '.join(self.references)}",
-                mend="check the scores (a constant reward model?), or use --link sigmoid",
+                mend="check the scores or judgements (a constant reward model?), or use --link sigmoid",
             )
 
     def _paired(
         self, target: float, goals: FloatArray, drawn: PromptWeights
     ) -> tuple[float, float, FloatArray]:
         """Pooled margins with weight w_l / n_l each; draws solve the same equation under drawn weights."""
-        margins = np.stack(self._margins())
+        self._check_margins()
+        margins = self.margins
         present = ~np.isnan(margins)
         equal = self.weights[:, None] * present / present.sum(axis=1, keepdims=True)
         pooled = margins[present]
@@ -200,19 +222,18 @@ class _Pair:
     def _unpaired(
         self, target: float, goals: FloatArray, drawn: PromptWeights
     ) -> tuple[float, float, FloatArray]:
-        pairs = self._all_pairs()
+        columns = self.columns or []
+        pairs = self._all_pairs(columns)
         self._check_spread(*pairs.range())
         temperature = None if self.settings.link == "hard" else self.settings.temperature
         if temperature is None:
             delta, attained = hard_root_all_pairs(pairs, target)
         else:
             delta, attained = sigmoid_root_all_pairs(pairs, target, temperature=temperature)
-        columns = [self.scores.column(name) for name in (self.over, *self.references)]
         draws = unpaired_draws(columns, self.weights, delta, goals - target, drawn, temperature=temperature)
         return delta, attained, draws
 
-    def _all_pairs(self) -> AllPairs:
-        columns = [self.scores.column(name) for name in (self.over, *self.references)]
+    def _all_pairs(self, columns: list[FloatArray]) -> AllPairs:
         own, *others = [c[~np.isnan(c)] for c in columns]
         if min(own.size, *(o.size for o in others)) < 2:
             raise NotIdentifiable(
@@ -225,10 +246,12 @@ class _Pair:
     def _residuals(self, expected: FloatArray, delta: float) -> pl.DataFrame:
         """Per reference: n comparisons, target, hard win rate before and after."""
         rows = []
-        for reference, target in zip(self.references, expected.tolist(), strict=True):
-            own, other = self.scores.column(self.over), self.scores.column(reference)
-            n, before, after = _win_rates(own, other, delta, paired=self.paired)
-            rows.append((self.over, reference, n, target, before, after))
+        for j, (reference, target) in enumerate(zip(self.references, expected.tolist(), strict=True)):
+            if self.columns is None:
+                counted = _paired_rates(self.margins[j], delta)
+            else:
+                counted = rates_all_pairs(self.columns[0], self.columns[j + 1], delta)
+            rows.append((self.over, reference, counted[0], target, *counted[1:]))
         names = ["policy", "reference", "n", "target", "before", "after"]
         return pl.DataFrame(rows, schema=names, orient="row")
 
@@ -268,15 +291,26 @@ def _draw_roots(pair: _Pair, margins: FloatArray, goals: FloatArray, drawn: Prom
     return np.concatenate(solved)
 
 
-def _win_rates(own: FloatArray, other: FloatArray, delta: float, *, paired: bool) -> tuple[int, float, float]:
+def _paired_rates(margins: FloatArray, delta: float) -> tuple[int, float, float]:
     """(n comparisons, hard win rate before, after)."""
-    if paired:
-        margins = (own - other)[~np.isnan(own - other)]
-        before, after = hard_outcomes(margins).mean(), hard_outcomes(margins + delta).mean()
-        return margins.size, float(before), float(after)
-    own, other = own[~np.isnan(own)], other[~np.isnan(other)]
-    pairs = AllPairs.of(own, [other], [1.0])
-    return own.size * other.size, pairs.hard(0.0), pairs.hard(delta)
+    margins = margins[~np.isnan(margins)]
+    before, after = hard_outcomes(margins).mean(), hard_outcomes(margins + delta).mean()
+    return margins.size, float(before), float(after)
+
+
+def _score_columns(source: Scores | Margins, policies: Sequence[str]) -> list[FloatArray]:
+    """Scores of each policy by prompt.
+
+    Raises:
+        ConfigError: there are none, as the source holds judgements.
+    """
+    if isinstance(source, Margins):
+        raise ConfigError(
+            "judgements compare two responses to one prompt: there are no scores of their own to compare unpaired",
+            mend="leave out --unpaired (paired=True)",
+        )
+    matrix = score_matrix(source)
+    return [matrix.column(p) for p in policies]
 
 
 def _fixed(references: Sequence[str]) -> pl.DataFrame:

@@ -1,54 +1,26 @@
-"""Offsets of K policies at once. Pure arrays.
+"""Offsets of K policies at once: the equations of :mod:`.problem` solved. Pure arrays.
 
-``values`` is (K, n), policies by prompts, NaN where a score is missing. L_kl(Δ) is the win rate of k over l on
-their shared prompts after the offsets, P_kl its target. The total-wins equations
-Σ_l L_kl = Σ_l P_kl, one for each free policy k, are the Bradley-Terry sufficient statistics; with the sigmoid
-link they are the gradient of a convex potential, so there is one solution up to a common shift.
+The total-wins equations Σ_l L_kl = Σ_l P_kl, one for each free policy k, are the Bradley-Terry sufficient statistics;
+with the sigmoid link they are the gradient of a convex potential, so there is one solution up to a common shift.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import NotConverged
 from ..statistics import FloatArray
+from .problem import BoolArray, JointProblem, hard_rates, laplacian, sigmoid_rates, wins_gap
 from .roots import hard_root
-
-BoolArray = NDArray[np.bool_]
 
 _NEWTON_STEPS = 60
 _SWEEPS = 40
 # Polishing ends at this share of one prompt (1/n) of mean win rate.
 _ENOUGH = 0.05
-# Temperatures of the continuation towards the hard link, in standard deviations of the scores.
+# Temperatures of the continuation towards the hard link, in units of the margins' scale.
 _COOLING = (1.0, 0.3, 0.1, 0.03)
-
-
-@dataclass(frozen=True, eq=False)
-class JointProblem:
-    """Scores, pairwise targets (K, K), and which policies are free to move."""
-
-    values: FloatArray
-    targets: FloatArray
-    free: BoolArray
-
-    @cached_property
-    def counts(self) -> FloatArray:
-        """(K, K) shared prompts; 0 on the diagonal."""
-        present = (~np.isnan(self.values)).astype(np.float64)
-        counts = present @ present.T
-        np.fill_diagonal(counts, 0.0)
-        return counts
-
-    @cached_property
-    def scale(self) -> float:
-        """Typical spread of the scores about their prompt's mean: the unit for temperatures."""
-        scored = self.values[:, ~np.isnan(self.values).all(axis=0)]
-        return float(np.nanstd(scored - np.nanmean(scored, axis=0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,45 +32,6 @@ class JointSolution:
     iterations: int
 
 
-def sigmoid_rates(values: FloatArray, temperature: float) -> tuple[FloatArray, FloatArray]:
-    """(K, K) mean σ((v_k - v_l)/τ) over shared prompts, and its slope dL_kl/dΔ_k (symmetric).
-
-    One row of policies at a time, so that memory stays at K x n. A pair that shares no prompt has 0 for both,
-    as has the diagonal.
-    """
-    n_policies = len(values)
-    rates, slopes = np.zeros((n_policies, n_policies)), np.zeros((n_policies, n_policies))
-    complete = not np.isnan(values).any()
-    half = values / (2 * temperature)
-    for k in range(n_policies - 1):
-        wave = np.tanh(half[k] - half[k + 1 :])
-        n = np.full(len(wave), values.shape[1]) if complete else (~np.isnan(wave)).sum(axis=1)
-        wave = wave if complete else np.nan_to_num(wave)
-        size = np.maximum(n, 1)
-        rate = (n + wave.sum(axis=1)) / (2 * size)
-        slope = (n - np.einsum("ln,ln->l", wave, wave)) / (4 * temperature * size)
-        rates[k, k + 1 :], rates[k + 1 :, k] = rate, (n > 0) - rate
-        slopes[k, k + 1 :] = slopes[k + 1 :, k] = slope
-    return rates, slopes
-
-
-def hard_rates(values: FloatArray) -> FloatArray:
-    """(K, K) mean of 1[v_k > v_l] + ½·1[v_k = v_l] over shared prompts; 0 for none and on the diagonal."""
-    rates = np.zeros((len(values), len(values)))
-    for k in range(len(values) - 1):
-        sign = np.sign(values[k] - values[k + 1 :])
-        n = (~np.isnan(sign)).sum(axis=1)
-        rate = (n + np.nansum(sign, axis=1)) / (2 * np.maximum(n, 1))
-        rates[k, k + 1 :], rates[k + 1 :, k] = rate, (n > 0) - rate
-    return rates
-
-
-def wins_gap(problem: JointProblem, rates: FloatArray) -> FloatArray:
-    """(K,) Σ_l (P_kl - L_kl) over the policies l that share prompts with k."""
-    gap: FloatArray = np.where(problem.counts > 0, problem.targets - rates, 0.0).sum(axis=1)
-    return gap
-
-
 def solve_sigmoid(
     problem: JointProblem, *, temperature: float, tolerance: float = 1e-11, method: str = "total-wins"
 ) -> JointSolution:
@@ -107,14 +40,14 @@ def solve_sigmoid(
     Raises:
         NotConverged: the equations are not solved to ``tolerance``.
     """
-    deltas, steps = np.zeros(len(problem.values)), 0
+    deltas, steps = np.zeros(problem.size), 0
     for warm in _cooling(problem.scale, temperature):
         last = warm == temperature
         deltas, used = _newton(
             problem, deltas, warm, tolerance=tolerance if last else 1e-3, method=method, strict=last
         )
         steps += used
-    gap = wins_gap(problem, sigmoid_rates(problem.values + deltas[:, None], temperature)[0])
+    gap = wins_gap(problem, sigmoid_rates(problem, deltas, temperature)[0])
     return JointSolution(deltas, _largest(problem, gap), steps)
 
 
@@ -125,7 +58,7 @@ def solve_hard(problem: JointProblem, *, method: str = "total-wins") -> JointSol
     all free policies together against the fixed ones; it keeps the best point met. The least-squares method has
     no staircase equation per policy, so it ends with the cooling.
     """
-    deltas, steps = np.zeros(len(problem.values)), 0
+    deltas, steps = np.zeros(problem.size), 0
     for share in _COOLING:
         deltas, used = _newton(
             problem, deltas, share * problem.scale, tolerance=1e-6, method=method, strict=False
@@ -134,7 +67,7 @@ def solve_hard(problem: JointProblem, *, method: str = "total-wins") -> JointSol
     if method == "total-wins":
         deltas, used = _polish(problem, deltas)
         steps += used
-    gap = wins_gap(problem, hard_rates(problem.values + deltas[:, None]))
+    gap = wins_gap(problem, hard_rates(problem, deltas))
     return JointSolution(deltas, _largest(problem, gap), steps)
 
 
@@ -204,16 +137,16 @@ def _equations(
     Total wins: g_k = Σ_l (P_kl - L_kl). Least squares: g_k = Σ_l L'_kl (P_kl - L_kl), the gradient of
     ½ Σ_kl (L_kl - P_kl)² with Gauss-Newton weights L'².
     """
-    rates, slopes = sigmoid_rates(problem.values + deltas[:, None], temperature)
-    misses = np.where(problem.counts > 0, problem.targets - rates, 0.0)
+    rates, slopes = sigmoid_rates(problem, deltas, temperature)
+    misses = np.where(problem.met, problem.targets - rates, 0.0)
     if method == "least-squares":
         misses, slopes = slopes * misses, slopes**2
-    return misses.sum(axis=1), np.diag(slopes.sum(axis=1)) - slopes
+    return problem.total(misses), laplacian(problem, slopes)
 
 
 def _polish(problem: JointProblem, deltas: FloatArray) -> tuple[FloatArray, int]:
     """Exact staircase solves, one policy at a time; keeps the best offsets met."""
-    gap = wins_gap(problem, hard_rates(problem.values + deltas[:, None]))
+    gap = wins_gap(problem, hard_rates(problem, deltas))
     best, best_residual, current, stale = deltas, _largest(problem, gap), deltas.copy(), 0
     enough, sweeps = _ENOUGH / max(problem.counts.max(), 1), 0
     while sweeps < _SWEEPS and stale < 3 and best_residual > enough:
@@ -222,7 +155,7 @@ def _polish(problem: JointProblem, deltas: FloatArray) -> tuple[FloatArray, int]
             current[k] += _own_shift(problem, current, np.arange(len(current)) == k)
         if not problem.free.all():
             current[problem.free] += _own_shift(problem, current, problem.free)
-        gap = wins_gap(problem, hard_rates(problem.values + current[:, None]))
+        gap = wins_gap(problem, hard_rates(problem, current))
         residual = _largest(problem, gap)
         if residual < best_residual:
             best, best_residual, stale = current.copy(), residual, 0
@@ -233,14 +166,19 @@ def _polish(problem: JointProblem, deltas: FloatArray) -> tuple[FloatArray, int]
 
 def _own_shift(problem: JointProblem, deltas: FloatArray, moving: BoolArray) -> float:
     """The common shift of the ``moving`` policies that meets their total wins over all others exactly."""
-    moved = problem.values + deltas[:, None]
-    margins = (moved[moving][:, None, :] - moved[~moving][None, :, :]).ravel()
-    counts = problem.counts[np.ix_(moving, ~moving)]
-    weights = np.repeat(np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0), moved.shape[1])
-    target = np.where(counts > 0, problem.targets[np.ix_(moving, ~moving)], 0.0).sum() / (counts > 0).sum()
+    left, right = (moving[side] for side in problem.sides())
+    which = np.flatnonzero((left != right) & problem.met)
+    side = np.where(left[which], 1.0, -1.0)
+    k, r = problem.margins.pairs[which].T
+    margins = side[:, None] * (problem.margins.rows(which) + (deltas[k] - deltas[r])[:, None])
+    weights = np.repeat(1 / problem.counts[which], margins.shape[1])
+    wanted = np.where(left[which], problem.targets[which], 1 - problem.targets[which])
+    margins = margins.ravel()
     present = ~np.isnan(margins)
-    near, mass = _nearby(margins[present], weights[present], target, window=0.05 * problem.scale)
-    shift, _ = hard_root(near, np.array([target]), weights=mass[None], grain=float(weights.max()))
+    near, mass = _nearby(
+        margins[present], weights[present], float(wanted.mean()), window=0.05 * problem.scale
+    )
+    shift, _ = hard_root(near, wanted.mean(keepdims=True), weights=mass[None], grain=float(weights.max()))
     return float(shift[0])
 
 

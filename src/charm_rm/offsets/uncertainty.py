@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
-from ..ratings import expected_matrix
-from ..statistics import FloatArray, PromptWeights
+from ..margins import incidence
+from ..ratings import expected_win_rate
+from ..statistics import FloatArray, PromptWeights, hard_outcomes, soft_outcomes
 from .allpairs import BLOCK_CELLS, SIDES, AllPairs, sigmoid_sums
-from .system import JointProblem, hard_rates, sigmoid_rates
+from .problem import JointProblem, hard_rates, laplacian, sigmoid_rates
 
 # --- all policies at once -----------------------------------------------------------------------
 
@@ -33,14 +34,12 @@ def draw_deltas(
     the ratings. J is the Jacobian of L; with the hard link (``temperature`` None) it is that of the sigmoid at
     a kernel bandwidth, as the slope of a staircase is a density.
     """
-    moved = problem.values + deltas[:, None]
     if temperature is None:
-        rates, bandwidth = hard_rates(moved), _bandwidth(problem)
+        rates, bandwidth = hard_rates(problem, deltas), _bandwidth(problem)
     else:
-        rates, bandwidth = sigmoid_rates(moved, temperature)[0], temperature
-    slopes = sigmoid_rates(moved, bandwidth)[1]
-    jacobian = np.diag(slopes.sum(axis=1)) - slopes
-    change = _target_draws(problem, rating_draws) - _wins_draws(problem, moved, rates, drawn, temperature)
+        rates, bandwidth = sigmoid_rates(problem, deltas, temperature)[0], temperature
+    jacobian = laplacian(problem, sigmoid_rates(problem, deltas, bandwidth)[1])
+    change = _target_draws(problem, rating_draws) - _wins_draws(problem, deltas, rates, drawn, temperature)
     free = problem.free
     draws = np.tile(deltas, (len(rating_draws), 1))
     draws[:, free] += np.linalg.solve(jacobian[np.ix_(free, free)], change[:, free].T).T
@@ -49,20 +48,23 @@ def draw_deltas(
 
 def _bandwidth(problem: JointProblem) -> float:
     """Logistic scale whose standard deviation is Silverman's 1.06 s n^(-1/5) for the margins' spread s."""
-    n = np.median(problem.counts[problem.counts > 0])
+    n = np.median(problem.counts[problem.met])
     return float(1.06 * np.sqrt(2) * problem.scale * n**-0.2 * np.sqrt(3) / np.pi)
 
 
 def _target_draws(problem: JointProblem, rating_draws: FloatArray) -> FloatArray:
     """(draws, K) Σ_l (P*_kl - P_kl) over the pairs that share prompts."""
-    met = problem.counts > 0
-    totals = [np.where(met, expected_matrix(r) - problem.targets, 0.0).sum(axis=1) for r in rating_draws]
+    k, r = problem.sides()
+    totals = [
+        problem.total(np.where(problem.met, expected_win_rate(one[k], one[r]) - problem.targets, 0.0))
+        for one in rating_draws
+    ]
     return np.stack(totals)
 
 
 def _wins_draws(
     problem: JointProblem,
-    moved: FloatArray,
+    deltas: FloatArray,
     rates: FloatArray,
     drawn: PromptWeights,
     temperature: float | None,
@@ -71,12 +73,13 @@ def _wins_draws(
 
     A prompt shared by k and l moves L_kl by (link - L_kl) / n_kl for each unit of its relative weight.
     """
-    share = np.divide(1.0, problem.counts, out=np.zeros_like(rates), where=problem.counts > 0)
-    influence = np.zeros_like(moved)
-    for k in range(len(moved)):
-        gap = moved[k] - moved
-        outcome = (1 + (np.sign(gap) if temperature is None else np.tanh(gap / (2 * temperature)))) / 2
-        influence[k] = np.nan_to_num((outcome - rates[k][:, None]) * share[k][:, None]).sum(axis=0)
+    influence = np.zeros((problem.size, problem.margins.n_prompts))
+    for some, gap in problem.moved(deltas):
+        outcome = hard_outcomes(gap) if temperature is None else soft_outcomes(gap, temperature=temperature)
+        outcome -= rates[some, None]
+        outcome /= np.maximum(problem.counts[some], 1)[:, None]
+        np.nan_to_num(outcome, copy=False)
+        influence += incidence(problem.margins.pairs[some], problem.size).T @ outcome
     relative = drawn.weights / drawn.weights.mean(axis=1, keepdims=True)
     wins: FloatArray = relative @ influence.T
     return wins

@@ -1,0 +1,86 @@
+"""What every layout of judgements checks alike: values row by row, and repeated rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import polars as pl
+
+from ..errors import CharmWarning, SchemaError, listing
+
+
+def refuse_rows(
+    frame: pl.DataFrame,
+    bad: pl.Series,
+    column: str,
+    where: str,
+    complaint: str,
+    *,
+    shown: pl.Series | None = None,
+) -> None:
+    """Raise for the first row of ``frame`` (with its ``row`` in the file) where ``bad`` holds, with its value."""
+    bad = bad.fill_null(False)
+    if bad.any():
+        at = int(bad.arg_true()[0])
+        value = (frame[column] if shown is None else shown)[at]
+        raise SchemaError(
+            f"{column} {value!r} {complaint} ({int(bad.sum())} such rows)",
+            where=f"{where}: judgements, row {frame['row'][at]}",
+            mend="correct or drop these rows; an unknown label is never counted as a tie",
+        )
+
+
+def numbers(frame: pl.DataFrame, column: str, where: str) -> pl.Series:
+    """The column as numbers, null for none (NaN too).
+
+    Raises:
+        SchemaError: text that is no number.
+    """
+    raw = frame[column]
+    values = raw.cast(pl.Float64, strict=False)
+    refuse_rows(frame, values.is_null() & raw.is_not_null(), column, where, "is not a number")
+    return values.fill_nan(None)
+
+
+def without_repeats(frame: pl.DataFrame, columns: Sequence[str], where: str) -> pl.DataFrame:
+    """Leave out rows that say the same as an earlier one in all ``columns``, with a count."""
+    once = frame.unique(columns, keep="first", maintain_order=True)
+    if lost := frame.height - once.height:
+        note(f"{where}: {lost} of {frame.height} judgements say the same as another: counted once")
+    return once
+
+
+def refuse_twice(frame: pl.DataFrame, where: str) -> None:
+    """Raise where one pair was judged twice on one prompt, in one order, with different results."""
+    key = ["prompt_id", "policy", "reference"]
+    twice = frame.filter(pl.struct(key).is_duplicated())
+    if twice.height:
+        row = twice.row(0, named=True)
+        raise SchemaError(
+            f"prompt {row['prompt_id']!r}: {row['policy']!r} against {row['reference']!r} is judged twice, differently "
+            f"({twice.height} such rows)",
+            where=where,
+            mend="keep one judgement per prompt and pair; the two orders of a pair have policy and reference exchanged",
+        )
+
+
+def needed(frame: pl.DataFrame, columns: Sequence[str], where: str) -> str:
+    """The first of the ``columns`` that is there.
+
+    Raises:
+        SchemaError: none is.
+    """
+    for column in columns:
+        if column in frame.columns:
+            return column
+    raise SchemaError(
+        f"none of the columns {listing(columns)} is there; found {listing(frame.columns, limit=12)}",
+        where=where,
+        mend="add one of them",
+    )
+
+
+def note(message: str) -> None:
+    """Say what was left out or taken otherwise than a reader might expect."""
+    warnings.warn(message, CharmWarning, stacklevel=4)
