@@ -34,6 +34,9 @@ class Choice:
     argument: str = ""
     weights: tuple[float, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.argument}" if self.argument else self.kind
+
     @property
     def reduces(self) -> bool:
         """True where it chooses among the outputs of a head, False where it says where the head is."""
@@ -100,9 +103,7 @@ def _index(choice: Choice, names: list[str], where: str) -> int:
         if len(found) == 1:
             return found[0]
         what = f"no output is called {choice.argument!r}.{did_you_mean(choice.argument, names)}"
-    raise ModelError(
-        f"{what} Its {len(names)} outputs: {listing(names, limit=20)}", where=where, mend=HELP
-    )
+    raise ModelError(f"{what} Its {len(names)} outputs: {listing(names, limit=20)}", where=where, mend=HELP)
 
 
 def _weights(text: str, argument: str) -> tuple[float, ...]:
