@@ -6,6 +6,7 @@ to the score, written out by hand on the parts that were saved.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -128,7 +129,7 @@ def _linear_head(name: str, folder: Path, tokenizer: Any) -> Twin:
     kind, prefix, heads, has_bias, architecture = _HEADS[name]
     body = getattr(transformers, f"{kind}Model")(config(kind, tokenizer)).eval()
     sizes = [32, 16, 1] if len(heads) == 2 else [32, 1]
-    layers = [torch.nn.Linear(i, o, bias=has_bias) for i, o in zip(sizes, sizes[1:], strict=False)]
+    layers = [torch.nn.Linear(i, o, bias=has_bias) for i, o in itertools.pairwise(sizes)]
     state = {prefix + k: v for k, v in body.state_dict().items()}
     if name == "starling-7b":  # its authors' module holds the same backbone twice, once inside a causal LM
         state |= {f"model.model.{k}": v for k, v in body.state_dict().items()}

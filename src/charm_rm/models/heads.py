@@ -27,6 +27,7 @@ class TokenReward(nn.Module):
         super().__init__()
         self.body = body
         self.reward_head = head.float()
+        self.reward_head.register_forward_pre_hook(_in_float32)
         if pooling == "last":
             self.score = self.reward_head
         self.pooling = pooling
@@ -58,7 +59,7 @@ class TokenReward(nn.Module):
         if "use_cache" in self._takes:
             taken["use_cache"] = False
         hidden = self.body(input_ids, **taken).last_hidden_state
-        return SequenceClassifierOutput(logits=self.reward_head(pool(hidden, mask, self.pooling).float()))
+        return SequenceClassifierOutput(logits=self.reward_head(pool(hidden, mask, self.pooling)))
 
 
 class ReducedOutputs(nn.Module):
@@ -127,6 +128,11 @@ class ReducedOutputs(nn.Module):
                 mend="look into the model's own code for where its reward is",
             )
         return values.reshape(rows, -1)
+
+
+def _in_float32(_head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Whatever the precision of the hidden states, and whoever calls the head."""
+    return tuple(x.float() for x in inputs)
 
 
 def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:

@@ -91,7 +91,7 @@ def open_model(
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attention is not None:
         options["attn_implementation"] = attention
-    with _as_model_error(path_or_id), quiet():
+    with as_model_error(path_or_id), quiet():
         if (folder / ADAPTER_CONFIG).exists():
             return _open_adapter(folder, options, choice)
         source = _source(path_or_id, folder, choice, options)
@@ -279,15 +279,20 @@ def _headless(source: str | os.PathLike[str], missing: set[str]) -> ModelError:
 
 
 @contextlib.contextmanager
-def _as_model_error(source: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn the loaders' many errors into one that names the model."""
+def as_model_error(
+    source: str | os.PathLike[str],
+    *,
+    kind: str = "reward model",
+    by: str = "AutoModelForSequenceClassification (num_labels 1)",
+) -> Iterator[None]:
+    """Turn the loaders' many errors into one that names the model, and what it should load with."""
     try:
         yield
     except CharmError:
         raise
     except Exception as error:  # half a dozen libraries and perhaps the model's own code: anything may come
         raise ModelError(
-            f"cannot be loaded as a reward model: {first_line(error)}",
+            f"cannot be loaded as a {kind}: {first_line(error)}",
             where=os.fspath(source),
-            mend="it should load with AutoModelForSequenceClassification (num_labels 1) and AutoTokenizer",
+            mend=f"it should load with {by} and AutoTokenizer, or be known to the registry (docs/models.md)",
         ) from error
