@@ -80,9 +80,7 @@ def test_rewards_are_those_of_the_slow_twin(pair: tuple[Path, Path], reward: Imp
     np.testing.assert_allclose(tenth(prompts, responses), 0.1 * sums / lengths, atol=1e-5)
 
 
-def test_batches_and_padding_change_nothing(
-    reward: ImplicitReward, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_and_padding_change_nothing(reward: ImplicitReward, monkeypatch: pytest.MonkeyPatch) -> None:
     prompts, responses = texts(24)
     alone = np.array([reward([p], [r])[0] for p, r in zip(prompts, responses, strict=True)])
     for budget in (1, 40, 4096):
@@ -168,7 +166,10 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("template", "message"),
         [
-            ("{% if add_generation_prompt %}think{% endif %}{{ messages[-1]['content'] }}", "told from the prompt"),
+            (
+                "{% if add_generation_prompt %}think{% endif %}{{ messages[-1]['content'] }}",
+                "told from the prompt",
+            ),
             (TEMPLATE.replace("<assistant> {% endif", "<assistant> p1 {% endif"), "told from the prompt"),
             ("{{ raise_exception('no') }}", "refuses a conversation"),
             (None, "no chat template"),

@@ -130,6 +130,33 @@ class ReducedOutputs(nn.Module):
         return values.reshape(rows, -1)
 
 
+class PairHead(nn.Module):
+    """PairRM: a backbone, and a head over the hidden states of the source token and one candidate's token."""
+
+    def __init__(self, body: Any, layers: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        super().__init__()
+        self.body = body
+        self.inner, self.outer = (linear(weight, bias) for weight, bias in layers)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the backbone."""
+        dtype: torch.dtype = self.body.dtype
+        return dtype
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, marks: torch.Tensor
+    ) -> torch.Tensor:
+        """(rows,) log-odds that the first is better; ``marks`` (rows, 3): where source and candidates are."""
+        hidden = self.body(input_ids, attention_mask=attention_mask).last_hidden_state.float()
+        source, first, second = hidden[
+            torch.arange(len(hidden), device=hidden.device)[:, None], marks
+        ].unbind(1)
+        scores = [self.outer(self.inner(torch.cat([source, c], -1)).tanh()) for c in (first, second)]
+        logits: torch.Tensor = (scores[0] - scores[1]).mean(-1)
+        return logits
+
+
 def _in_float32(_head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
     """Whatever the precision of the hidden states, and whoever calls the head."""
     return tuple(x.float() for x in inputs)

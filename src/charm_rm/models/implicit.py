@@ -95,7 +95,9 @@ class ImplicitReward:
     def score_batch(self, rows: Sequence[Split]) -> NDArray[np.float64]:
         """Rewards of encoded rows by one forward pass of each model."""
         policy, reference = (self._log_probabilities(m, rows) for m in (self.policy, self.reference))
-        lengths = np.array([len(row.ids) - row.start if self.normalise else 1 for row in rows], dtype=np.float64)
+        lengths = np.array(
+            [len(row.ids) - row.start if self.normalise else 1 for row in rows], dtype=np.float64
+        )
         rewards: NDArray[np.float64] = self.beta * (policy - reference) / lengths
         return rewards
 

@@ -79,7 +79,7 @@ def open_linear_head(source: Source, layers: Sequence[str], *, pooling: str = "l
     scale, shift = _normaliser(source, checkpoint)
     modules[-1] = heads.combined(modules[-1], weights, scale=scale * source.sign, shift=shift * source.sign)
     head = modules[0] if len(modules) == 1 else require("torch").nn.Sequential(*modules)
-    body = _backbone(source, checkpoint)
+    body = load_backbone(source, checkpoint)
     if (size := body.config.get_text_config().hidden_size) != modules[0].in_features:
         raise ModelError(
             f"the head {layers[0]!r} reads {modules[0].in_features} numbers, the backbone has {size}",
@@ -187,7 +187,7 @@ def _normaliser(source: Source, checkpoint: Checkpoint) -> tuple[float, float]:
     return scale, 0.0 if source.config.get("score_type") == "cost" else -mean * scale
 
 
-def _backbone(source: Source, checkpoint: Checkpoint) -> Any:
+def load_backbone(source: Source, checkpoint: Checkpoint) -> Any:
     """The model without a head that config.json describes, with its weights out of the checkpoint."""
     torch, transformers = require("torch"), require("transformers")
     config = transformers_config(source)

@@ -94,7 +94,7 @@ def open_model(
     with as_model_error(path_or_id), quiet():
         if (folder / ADAPTER_CONFIG).exists():
             return _open_adapter(folder, options, choice)
-        source = _source(path_or_id, folder, choice, options)
+        source = find_source(path_or_id, folder, choice, options)
         if new_head_seed is not None:
             return _open_for_training(source, new_head_seed)
         tokenizer = load_tokenizer(source)
@@ -130,7 +130,7 @@ def quiet() -> Iterator[None]:
 # --- details ------------------------------------------------------------------------------------
 
 
-def _source(
+def find_source(
     path_or_id: str | os.PathLike[str], folder: Path, choice: Choice | None, options: dict[str, Any]
 ) -> Source:
     """All that is known of the model before its weights are read."""
@@ -175,9 +175,9 @@ def _read_classifier(source: Source) -> Reading:
         raise refuse_own_code(source)
     n_outputs, labels = _outputs(source)
     weights, words = reduce(source.reduction, n_outputs, labels, where=str(source.folder))
-    model, missing = _load(source, n_outputs)
+    model, missing = load_classifier(source, n_outputs)
     if missing:
-        raise _headless(source.folder, missing)
+        raise headless(source.folder, missing)
     if list(weights) != [1.0] or source.sign != 1:
         model = reduced(source, model)
     return Reading(model, n_outputs, words if source.sign == 1 else f"minus {words}")
@@ -199,7 +199,7 @@ def _open_for_training(source: Source, seed: int) -> Opened:
     """A model with one output by transformers' own names, or a backbone with a new head."""
     if source.entry is None or source.entry.kind == "sequence-classifier":
         reduce(None, *_outputs(source), where=str(source.folder))
-    model, missing = _load(source, 1, seed=seed)
+    model, missing = load_classifier(source, 1, seed=seed)
     if lost := {k for k in missing if not _is_head(k)}:
         raise ModelError(
             f"weights besides the head are missing: {listing(sorted(lost))}", where=str(source.folder)
@@ -210,7 +210,7 @@ def _open_for_training(source: Source, seed: int) -> Opened:
     )
 
 
-def _load(source: Source, n_outputs: int, *, seed: int = 0) -> tuple[Any, set[str]]:
+def load_classifier(source: Source, n_outputs: int, *, seed: int = 0) -> tuple[Any, set[str]]:
     """Load as a sequence classifier; return the model and the weights that the checkpoint lacks."""
     torch, transformers = require("torch"), require("transformers")
     config = transformers.AutoConfig.from_pretrained(
@@ -236,12 +236,12 @@ def _open_adapter(folder: Path, options: dict[str, Any], choice: Choice | None) 
     peft = require("peft")
     settings = peft.PeftConfig.from_pretrained(str(folder))
     base = model_folder(settings.base_model_name_or_path)
-    source = _source(settings.base_model_name_or_path, base, None, options)
-    model, missing = _load(source, 1)
+    source = find_source(settings.base_model_name_or_path, base, None, options)
+    model, missing = load_classifier(source, 1)
     saved = peft.load_peft_weights(str(folder), device="cpu")
     lost = {key for key in missing if not any(name.endswith(key) for name in saved)}
     if lost:
-        raise _headless(folder, lost)
+        raise headless(folder, lost)
     merged = peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
     has_tokenizer = any(folder.glob("tokenizer*"))
     tokenizer = load_tokenizer(source, folder) if has_tokenizer else load_tokenizer(source)
@@ -270,7 +270,7 @@ def _is_head(key: str) -> bool:
     return key.split(".")[0] in ("score", "classifier", "classification_head", "v_head", "head")
 
 
-def _headless(source: str | os.PathLike[str], missing: set[str]) -> ModelError:
+def headless(source: str | os.PathLike[str], missing: set[str]) -> ModelError:
     return ModelError(
         f"not a reward model: the checkpoint lacks {listing(sorted(missing))}, which would be random numbers",
         where=os.fspath(source),
