@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .card import write_mismatch_section
     from .datasets_io import load_any_responses, load_dataset_responses
     from .encoding import Encoded, ResponseEncoder
+    from .implicit import load_dpo_reward
+    from .pair_ranker import load_pair_ranker
+    from .registry import find_entry, list_entries
     from .reward import RewardModel, load_reward_model
     from .scoring import ScoredTexts, score_responses, score_texts
     from .settings import HeldOut, TrainResult, TrainSettings
@@ -30,7 +33,11 @@ _HOME = {
     "ScoredTexts": "scoring",
     "TrainResult": "settings",
     "TrainSettings": "settings",
+    "find_entry": "registry",
+    "list_entries": "registry",
     "load_any_responses": "datasets_io",
+    "load_dpo_reward": "implicit",
+    "load_pair_ranker": "pair_ranker",
     "load_dataset_responses": "datasets_io",
     "load_reward_model": "reward",
     "plan_batches": "batching",
@@ -48,8 +55,12 @@ __all__ = [
     "ScoredTexts",
     "TrainResult",
     "TrainSettings",
+    "find_entry",
+    "list_entries",
     "load_any_responses",
     "load_dataset_responses",
+    "load_dpo_reward",
+    "load_pair_ranker",
     "load_reward_model",
     "plan_batches",
     "require",

@@ -80,8 +80,9 @@ def load_reward_model(
     device: str = "auto",
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    reward: str | None = None,
 ) -> RewardModel:
-    """Load a Hugging Face sequence-classification reward model, or a PEFT adapter of one, ready to score.
+    """Load a Hugging Face reward model of any kind, or a PEFT adapter of a classifier, ready to score.
 
     Args:
         path_or_id: local folder or hub id.
@@ -90,6 +91,8 @@ def load_reward_model(
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
         max_length: most tokens per sequence; default: all that the model takes.
         trust_remote_code: run Python code that comes with the model.
+        reward: which of its outputs is the reward, or where its head is (:mod:`.reduction`); default: as the
+            registry of well-known models says, or the only one.
 
     Raises:
         ModelError: it is not a reward model, or cannot be loaded.
@@ -98,7 +101,7 @@ def load_reward_model(
     if dtype not in ("float32", "bfloat16", "auto"):
         raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
     device = _device(device)
-    opened = open_model(path_or_id, dtype=dtype, trust_remote_code=trust_remote_code)
+    opened = open_model(path_or_id, dtype=dtype, trust_remote_code=trust_remote_code, reward=reward)
     length = resolve_max_length(opened.tokenizer, opened.model.config, max_length)
     encoder = ResponseEncoder(opened.tokenizer, length)
     pad = set_pad_token(opened.model, opened.tokenizer, last=encoder.encode("a", "b").input_ids[-1])
@@ -157,7 +160,8 @@ def _device(device: str) -> str:
 
 def _float32_head(model: Any) -> None:
     """Run the reward head in float32 whatever the body runs in."""
-    head = getattr(model, "score", None) or getattr(model, "classifier", None)
+    names = ("reward_head", "score", "classifier")
+    head = next((h for h in (getattr(model, name, None) for name in names) if h is not None), None)
     if head is None or all(p.dtype == require("torch").float32 for p in head.parameters()):
         return
     head.float()

@@ -1,0 +1,254 @@
+"""The implicit reward of a DPO policy against its reference (Rafailov et al. 2023, https://arxiv.org/abs/2305.18290).
+
+    r(x, y) = beta (log pi(y | x) - log pi_ref(y | x))
+
+summed over the tokens of the response, its closing tokens included, as in DPO training. A sum grows with length;
+``normalise`` takes the mean per token instead. The prompt's own part, beta log Z(x), is the same for all
+responses to one prompt and left out, so rewards are compared within a prompt alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CharmWarning, ConfigError, ModelError, listing
+from ..protocols import Prompt
+from ..tables import as_messages
+from . import require
+from .batching import collate, plan_batches
+from .devices import one_device
+from .encoding import PINNED_DATE, PROMPT_SHARE, Encoded, pin_clock, resolve_max_length
+from .folders import fingerprint, model_folder
+from .loading import as_model_error, quiet
+
+# Tokens per batch. The logits are as wide as the vocabulary, so batches are smaller than a reward model's.
+TOKEN_BUDGET = {"cpu": 2048, "cuda": 8192}
+
+
+@dataclass(frozen=True, eq=False)
+class ImplicitReward:
+    """A policy and its reference, as a :class:`~charm_rm.protocols.ScalarReward`."""
+
+    policy: Any
+    reference: Any
+    tokenizer: Any
+    beta: float
+    normalise: bool
+    device: str
+    dtype: str
+    max_length: int
+    source: str
+    fingerprint: str
+
+    def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> NDArray[np.float64]:
+        """beta times the log-ratio of each response to its prompt, (n,).
+
+        Raises:
+            ModelError: the chat template does not let prompt and response be told apart, or a value is not finite.
+            CharmWarning: (as a warning) some texts were longer than ``max_length`` and lost part of themselves.
+        """
+        rows = [self.encode(p, r) for p, r in zip(prompts, responses, strict=True)]
+        cut = sum(row.truncated for row in rows)
+        if cut:
+            warnings.warn(
+                f"{cut} of {len(rows)} conversations ({cut / len(rows):.1%}) were longer than {self.max_length} tokens "
+                "and scored without part of their text",
+                CharmWarning,
+                stacklevel=2,
+            )
+        rewards = np.empty(len(rows))
+        budget = TOKEN_BUDGET["cuda" if self.device.startswith("cuda") else "cpu"]
+        for batch in plan_batches([len(row.ids) for row in rows], token_budget=budget):
+            rewards[batch] = self.score_batch([rows[i] for i in batch])
+        if not np.isfinite(rewards).all():
+            bad = np.flatnonzero(~np.isfinite(rewards))
+            raise ModelError(
+                f"{bad.size} of {len(rows)} rewards are not finite: rows {listing(bad)}", where=self.source
+            )
+        return rewards
+
+    def encode(self, prompt: Prompt, response: str) -> Split:
+        """Token ids of the whole conversation, and where the response begins."""
+        turns = as_messages(prompt)
+        before = self._ids(turns, open_turn=True)
+        whole = self._ids([*turns, {"role": "assistant", "content": response}], open_turn=False)
+        if not before or whole[: len(before)] != before or len(whole) == len(before):
+            raise ModelError(
+                "the chat template renders a prompt differently once it is answered, so the response's tokens "
+                "cannot be told from the prompt's",
+                where=self.source,
+                mend="use a template whose rendering with the answer begins with the rendering without it",
+            )
+        return _shortened(Split(whole, len(before)), self.max_length)
+
+    def score_batch(self, rows: Sequence[Split]) -> NDArray[np.float64]:
+        """Rewards of encoded rows by one forward pass of each model."""
+        policy, reference = (self._log_probabilities(m, rows) for m in (self.policy, self.reference))
+        lengths = np.array(
+            [len(row.ids) - row.start if self.normalise else 1 for row in rows], dtype=np.float64
+        )
+        rewards: NDArray[np.float64] = self.beta * (policy - reference) / lengths
+        return rewards
+
+    def _log_probabilities(self, model: Any, rows: Sequence[Split]) -> NDArray[np.float64]:
+        """log p(response | prompt) under the model, (rows,)."""
+        torch = require("torch")
+        inputs = collate([Encoded(list(row.ids)) for row in rows], pad_token_id=0)
+        first = min(row.start for row in rows) - 1
+        options: dict[str, Any] = {}
+        if "logits_to_keep" in inspect.signature(model.forward).parameters:
+            options["logits_to_keep"] = torch.arange(first, inputs["input_ids"].shape[1], device=self.device)
+        offset = first if options else 0
+        sums = []
+        with torch.inference_mode():
+            inputs = {k: v.to(self.device) for k, v in inputs.items()}
+            logits = model(**inputs, use_cache=False, **options).logits
+            for i, row in enumerate(rows):
+                # The logits at one place are of the token at the next.
+                places = slice(row.start - 1 - offset, len(row.ids) - 1 - offset)
+                log_p = logits[i, places].float().log_softmax(-1)
+                answer = inputs["input_ids"][i, row.start : len(row.ids), None]
+                sums.append(float(log_p.gather(-1, answer).double().sum()))
+        return np.array(sums)
+
+    def _ids(self, turns: list[dict[str, str]], *, open_turn: bool) -> tuple[int, ...]:
+        try:
+            text = self.tokenizer.apply_chat_template(
+                turns,
+                chat_template=pin_clock(self.tokenizer.get_chat_template()),
+                date_string=PINNED_DATE.strftime("%d %b %Y"),
+                add_generation_prompt=open_turn,
+                tokenize=False,
+            )
+        except Exception as error:  # a template is a program of the model's author: anything may come
+            raise ModelError(
+                f"the chat template refuses a conversation of {', '.join(m['role'] for m in turns)}: {error}",
+                where=self.source,
+                mend="check the roles and their order",
+            ) from error
+        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+
+@dataclass(frozen=True)
+class Split:
+    """Token ids of a conversation; those from ``start`` on are the response."""
+
+    ids: tuple[int, ...]
+    start: int
+    truncated: bool = False
+
+
+def load_dpo_reward(
+    policy: str | os.PathLike[str],
+    reference: str | os.PathLike[str],
+    *,
+    beta: float = 1.0,
+    normalise: bool = False,
+    dtype: str = "float32",
+    device: str = "auto",
+    max_length: int | None = None,
+    trust_remote_code: bool = False,
+) -> ImplicitReward:
+    """Load a DPO policy and the model that it was trained from.
+
+    Args:
+        policy: local folder or hub id of the causal LM.
+        reference: that of its reference, with the same tokenizer.
+        beta: DPO's beta. It only scales the rewards.
+        normalise: mean log-ratio per token instead of the sum.
+        dtype: ``float32``, ``bfloat16`` or ``auto``. A reward is a small difference of large sums: prefer float32.
+        device: ``auto``, ``cpu``, ``cuda:1`` ...; both models live on it.
+        max_length: most tokens per conversation; default: all that both models take.
+        trust_remote_code: run Python code that comes with the models.
+
+    Raises:
+        ModelError: one of them is no causal LM, they read text differently, or there is no chat template.
+        ConfigError: ``beta``, ``dtype``, ``device`` or ``max_length`` is out of the question.
+    """
+    if not (np.isfinite(beta) and beta > 0):
+        raise ConfigError(f"beta is {beta}", mend="give a positive number; it only scales the rewards")
+    if dtype not in ("float32", "bfloat16", "auto"):
+        raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
+    place, names = one_device(device), (os.fspath(policy), os.fspath(reference))
+    load = functools.partial(_load, dtype=dtype, trust_remote_code=trust_remote_code)
+    (model, tokenizer, first), (other, its_tokenizer, second) = load(policy), load(reference)
+    _check_tokenizers(tokenizer, its_tokenizer, where=" against ".join(names))
+    room = min(resolve_max_length(tokenizer, m.config) for m in (model, other))
+    if max_length is not None and not 2 <= max_length <= room:
+        raise ConfigError(f"max_length {max_length} is not between 2 and the {room} tokens of both models")
+    settings = json.dumps([first, second, beta, normalise])
+    return ImplicitReward(
+        policy=model.to(place),
+        reference=other.to(place),
+        tokenizer=tokenizer,
+        beta=beta,
+        normalise=normalise,
+        device=place,
+        dtype=str(model.dtype).removeprefix("torch."),
+        max_length=max_length or room,
+        source=" against ".join(names),
+        fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+    )
+
+
+# --- details ------------------------------------------------------------------------------------
+
+
+def _load(path_or_id: str | os.PathLike[str], *, dtype: str, trust_remote_code: bool) -> tuple[Any, Any, str]:
+    """Model, tokenizer and fingerprint of a causal LM."""
+    require("torch")
+    transformers = require("transformers")
+    folder = model_folder(path_or_id)
+    with as_model_error(path_or_id, kind="causal language model", by="AutoModelForCausalLM"), quiet():
+        model, info = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True
+        )
+        if info["missing_keys"]:
+            raise ModelError(
+                f"no causal language model: the checkpoint lacks {listing(sorted(info['missing_keys']))}",
+                where=os.fspath(path_or_id),
+            )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    return model.eval(), tokenizer, fingerprint(folder)
+
+
+def _check_tokenizers(policy: Any, reference: Any, *, where: str) -> None:
+    """Both must read a text as the same tokens, or their log-probabilities are of different things."""
+    if _reading(policy) != _reading(reference):
+        raise ModelError(
+            "policy and reference have different tokenizers, so their log-probabilities cannot be compared",
+            where=where,
+            mend="name the model that the policy was trained from",
+        )
+    if not policy.chat_template:
+        raise ModelError("the policy has no chat template", where=where, mend="save one with its tokenizer")
+
+
+def _reading(tokenizer: Any) -> Any:
+    """What decides how a text is split; padding and truncation do not."""
+    if not getattr(tokenizer, "is_fast", False):
+        return tokenizer.get_vocab()
+    parts = json.loads(tokenizer.backend_tokenizer.to_str())
+    return [parts.get(k) for k in ("model", "normalizer", "pre_tokenizer")] + [tokenizer.get_vocab()]
+
+
+def _shortened(row: Split, limit: int) -> Split:
+    """At most ``limit`` tokens: the prompt loses its beginning, down to a quarter, then the response its end."""
+    if len(row.ids) <= limit:
+        return row
+    n_response = len(row.ids) - row.start
+    kept = min(n_response, max(limit - row.start, limit - max(1, int(PROMPT_SHARE * limit))))
+    kept_prompt = min(row.start, limit - kept)
+    ids = row.ids[row.start - kept_prompt : row.start + kept]
+    return Split(ids, kept_prompt, truncated=True)
