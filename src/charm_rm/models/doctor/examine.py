@@ -169,7 +169,7 @@ class Examination:
         drift = [*plain, *other]
         for dtype in self.dtypes or PRECISIONS:
             rows = self._precision(dtype, texts, reference)
-            checks.append(check_precision(rows, dtype, chosen=dtype in self.dtypes))
+            checks.append(check_precision(rows, dtype, side=model.padding_side, chosen=dtype in self.dtypes))
             drift += rows
         return checks, drift
 
@@ -224,7 +224,11 @@ def _unopened(rm: Any, error: ModelError, *, trust_remote_code: bool) -> Diagnos
 def _explained(checks: Sequence[Check]) -> list[Check]:
     """Take back what another failing check explains, so that one fault is one failure."""
     by_id = {check.id: check for check in checks}
-    causes = {"batching": ("padding",), "spread": ("head",)}
+    causes = {
+        "spread": ("head",),
+        "batching": ("padding", "determinism"),
+        **dict.fromkeys(("attention", *PRECISIONS), ("padding", "batching", "determinism")),
+    }
     for name, reasons in causes.items():
         because = [r for r in reasons if r in by_id and by_id[r].status == "fail"]
         if name in by_id and by_id[name].status in ("warn", "fail") and because:

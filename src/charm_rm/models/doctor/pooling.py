@@ -1,24 +1,27 @@
-"""Where the head reads the score, and whether padding moves it: seen from outside, by changing tokens.
+"""Where the head reads the score, and whether padding moves it: seen from outside, by disturbing tokens.
 
 A decoder's score moves with every token up to the one that the head reads and with none after it, so the
-last token that moves it is the one. An encoder's moves with every token.
+last token that moves it is the one. An encoder's moves with every token. It is the embeddings that are
+disturbed, not the ids: models look for padding among the ids, and another id may move the very position sought.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from ..encoding import Encoded
+from .. import require
 from ..reward import RewardModel
 from .check import Check, show_tokens
 
 Side = Literal["left", "right"]
 # Differences that precision alone explains, relative to a score of 1 or the score itself.
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01}
-# Of a conversation's tokens, so many at the end are changed one by one, and its first.
+# Of a conversation's tokens, so many at the end are disturbed one by one, and its first.
 _TRIED = 8
 
 
@@ -26,7 +29,7 @@ _TRIED = 8
 class Observed:
     """One short conversation, scored in every way that should make no difference.
 
-    ``moved`` tells of each position tried whether changing its token moved the score.
+    ``moved`` tells of each position tried whether disturbing its token moved the score.
     """
 
     ids: list[int]
@@ -43,7 +46,8 @@ def observe(model: RewardModel) -> Observed:
     longer = model.encoder.encode("What is two plus two?", "Two plus two is four, and one more is five. " * 3)
     positions = sorted({0, *range(max(0, len(short) - _TRIED), len(short))})
     alone = float(model.score_batch([short])[0])
-    beside = model.score_batch([short, *(_changed(model, short, i) for i in positions)])
+    with disturbed(model.model, positions):
+        beside = model.score_batch([short] * (len(positions) + 1))
     sides: tuple[Side, ...] = ("right",) if model.encoder.layout == "pair" else ("left", "right")
     padded = {s: float(replace(model, padding_side=s).score_batch([short, longer])[0]) for s in sides}
     noise = 1e-6 * max(1.0, abs(alone))
@@ -138,16 +142,26 @@ def _company_matters(seen: Observed) -> bool:
     return not abs(seen.beside_others - seen.alone) <= seen.tolerance
 
 
-def _changed(model: RewardModel, row: Encoded, position: int) -> Encoded:
-    ids = list(row.input_ids)
-    ids[position] = _other_token(model, ids[position])
-    return replace(row, input_ids=ids)
+@contextlib.contextmanager
+def disturbed(model: Any, positions: Sequence[int]) -> Iterator[None]:
+    """Disturb the embedding of ``positions[k]`` in row k + 1 of every batch; row 0 stays as it is."""
+    embeddings = next((m for m in model.modules() if isinstance(m, require("torch").nn.Embedding)), None)
+    if embeddings is None:  # then nothing moves, and no position is told
+        yield
+        return
 
+    def disturb(_module: Any, _inputs: Any, output: Any) -> Any:
+        output = output.clone()
+        for row, position in enumerate(positions, start=1):
+            # Every second entry, as normalisation would take a shift of all entries back.
+            output[row, position, ::2] += output.std()
+        return output
 
-def _other_token(model: RewardModel, token: int) -> int:
-    """A token of the vocabulary that is not ``token``, not special and not the pad token."""
-    avoid = {token, model.pad_token_id, *model.encoder.tokenizer.all_special_ids}
-    return next(i for i in range(len(avoid) + 1) if i not in avoid)
+    hook = embeddings.register_forward_hook(disturb)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _finite(value: float) -> float | None:

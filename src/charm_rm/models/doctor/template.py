@@ -28,6 +28,7 @@ ANSWER = "Six."
 _NEEDS_BOS = ("gemma",)
 _CLOCKS = (datetime.date(2001, 2, 3), datetime.date(2031, 10, 29))
 _MARK = "Quartz."
+_MARKER = "\ue000"  # stands for any special token
 _PROBES = {
     "white space at both ends": "  Blue.\n\n",
     "a code block": "```python\nif x:\n    print('hi')\n```",
@@ -148,7 +149,7 @@ def check_system_prompt(encoder: ResponseEncoder) -> Check:
         return Check(
             "system_prompt",
             "warn",
-            f"the template begins every conversation with {shorten(words)}",
+            f"the template begins every conversation with {shorten(words, 100)}",
             mend="right if the model was trained so; if not, take it out of the template",
             details=[f"a system message of one's own is {given}"],
             data=data,
@@ -227,22 +228,23 @@ def own_words(tokenizer: Any) -> str:
     """
     try:
         texts = [
-            _before_first_turn(render(tokenizer, HISTORY, date=date)) for date in (PINNED_DATE, _CLOCKS[0])
+            _before_first_turn(tokenizer, render(tokenizer, HISTORY, date=date))
+            for date in (PINNED_DATE, _CLOCKS[0])
         ]
     except Exception:  # a template is a program of the model's author: anything may come
         return ""
     lasting = set(texts[1].splitlines())
     text = "\n".join(line for line in texts[0].splitlines() if line in lasting)
-    for marker in sorted(map(str, tokenizer.get_added_vocab()), key=len, reverse=True):
-        text = text.replace(marker, " ")
-    text = re.sub(r"<[^<>\s]*>|\[/?[A-Z_]+\]", " ", text).strip()
-    return "" if text.lower() in ("system", "user", "human", ":") else re.sub(r"^(?i:system)\s+", "", text)
+    text = re.sub(rf"{_MARKER}|<[^<>\s]*>|\[/?[A-Z_]+\]", " ", text).strip()
+    return re.sub(r"^(system|user|human)\b\W*", "", text, flags=re.IGNORECASE)
 
 
-def _before_first_turn(text: str) -> str:
+def _before_first_turn(tokenizer: Any, text: str) -> str:
+    """What the first user turn has before it and the second has not, every special token as one sign."""
+    for name in sorted(map(str, tokenizer.get_added_vocab()), key=len, reverse=True):
+        text = text.replace(name, _MARKER)
     first, reply, second = (m["content"] for m in HISTORY)
-    start, end = text.find(first), text.find(second)
-    after = text.find(reply)
+    start, after, end = text.find(first), text.find(reply), text.find(second)
     if min(start, after, end) < 0:
         return ""
     before, between = text[:start], text[after + len(reply) : end]

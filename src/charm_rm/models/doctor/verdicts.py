@@ -58,8 +58,9 @@ def check_attention(rows: Sequence[Drift], *, used: str) -> Check:
     )
 
 
-def check_precision(rows: Sequence[Drift], dtype: str, *, chosen: bool) -> Check:
+def check_precision(rows: Sequence[Drift], dtype: str, *, side: str, chosen: bool) -> Check:
     """The verdict on a precision: harmless here, or not. Overflow fails where the precision was asked for."""
+    rows = [row for row in rows if row.padding == side]
     worst = max(rows, key=lambda row: (row.lost, row.flips, row.max_abs or 0.0))
     gap = worst.max_abs or 0.0
     data = {"flips": worst.flips, "pairs": worst.pairs, "max_abs": gap, "lost": worst.lost}
