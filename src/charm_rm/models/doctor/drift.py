@@ -182,17 +182,17 @@ def attention_of(model: RewardModel) -> str:
 
 
 def in_precision(model: RewardModel, dtype: str) -> RewardModel:
-    """The model with its body in ``dtype`` and its head in float32, as scoring runs it; changed in place.
+    """The model as loading it in ``dtype`` would give it, changed in place: the head computes in float32.
 
     Parameters alone are converted: buffers such as rotary frequencies stay as loading leaves them.
     """
     torch = require("torch")
     head = find_head(model.model)
-    kept = {id(p) for p in head.parameters()} if head is not None else set()
     for parameter in model.model.parameters():
-        if id(parameter) not in kept and parameter.is_floating_point():
+        if parameter.is_floating_point():
             parameter.data = parameter.data.to(getattr(torch, dtype))
     if head is not None:
+        head.float()  # with what rounding left of its weights
         head.register_forward_pre_hook(lambda _head, inputs: tuple(x.float() for x in inputs))
     return replace(model, dtype=dtype)
 

@@ -6,13 +6,14 @@ import gc
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from ...errors import CharmError, ModelError
+from ...errors import CharmError, ConfigError, ModelError
 from ...tables import Responses
 from ..loading import open_model
 from ..reward import RewardModel, load_reward_model
@@ -99,7 +100,7 @@ def diagnose(
     drift: list[Drift] = []
     scored = sample_rows(table.frame, n, per_prompt=_PER_PROMPT, seed=seed)
     if not quick:
-        fresh = None if isinstance(rm, RewardModel) else lambda: load_reward_model(rm, **loading)
+        fresh = None if isinstance(rm, RewardModel) else partial(load_reward_model, rm, **loading)
         exam = Examination(model, scored, fresh, temperature, tuple(dtypes), seed, tell)
         more, drift = exam.run()
         checks = _explained([*checks, *more])
@@ -140,12 +141,12 @@ def refuse_unsound(model: RewardModel) -> None:
 class Examination:
     """The part that scores: the same texts in every way that should make no difference.
 
-    ``fresh`` loads the model anew; None where it was handed over loaded.
+    ``fresh`` loads the model anew, given a ``dtype`` in that; None where it was handed over loaded.
     """
 
     model: RewardModel
     frame: pl.DataFrame
-    fresh: Callable[[], RewardModel] | None
+    fresh: Callable[..., RewardModel] | None
     temperature: float
     dtypes: tuple[str, ...]
     seed: int
@@ -187,10 +188,18 @@ class Examination:
 
     def _precision(self, dtype: str, texts: Texts, reference: FloatArray) -> list[Drift]:
         gc.collect()
-        model = in_precision(copied(self.model) if self.fresh is None else self.fresh(), dtype)
+        model = self._loaded_in(dtype)
         used = ("as scoring does", by_budget(model.token_budget))
         plans = (ALONE, *PLANS) if dtype in self.dtypes else (ALONE, used)
         return drift_rows(model, texts, reference, plans=plans, dtype=dtype, tell=self.tell)
+
+    def _loaded_in(self, dtype: str) -> RewardModel:
+        if self.fresh is None:
+            return in_precision(copied(self.model), dtype)
+        try:
+            return self.fresh(dtype=dtype)
+        except ConfigError:  # a precision that scoring does not offer
+            return in_precision(self.fresh(), dtype)
 
 
 def sample_rows(frame: pl.DataFrame, n: int, *, per_prompt: int | None, seed: int) -> pl.DataFrame:

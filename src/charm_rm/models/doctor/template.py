@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ...conversations import Messages
 from ...errors import ModelError
-from ..encoding import PINNED_DATE, Messages, ResponseEncoder, pin_clock
+from ..encoding import PINNED_DATE, ResponseEncoder, pin_clock
 from ..reward import RewardModel
 from .check import Check, common_start, shorten, show_tokens
 
