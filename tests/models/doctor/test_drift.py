@@ -9,19 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.models import load_reward_model
+from charm_rm.models import RewardModel, load_reward_model
 from charm_rm.models.doctor.drift import (
     ALONE,
+    Texts,
     attention_of,
     by_budget,
     by_size,
     choose_pairs,
     copied,
+    drift_rows,
     flipped,
     in_precision,
     measure,
     score_rows,
 )
+from charm_rm.models.doctor.verdicts import check_batching, check_precision
 from charm_rm.models.encoding import Encoded
 
 HOW = {"dtype": "float32", "attention": "sdpa", "batches": "8 rows", "padding": "right"}
@@ -70,6 +73,25 @@ def test_pairs_are_of_one_prompt_and_of_different_tokens() -> None:
 def test_plans_hold_every_row_once(lengths: list[int], size: int) -> None:
     for plan in (by_size(size), by_budget(size)):
         assert sorted(np.concatenate(plan(lengths)).tolist()) == list(range(len(lengths)))
+
+
+@pytest.mark.models
+def test_what_memory_does_not_hold_is_left_out(healthy: RewardModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+
+    def full(_model: RewardModel, batch: list[Encoded]) -> np.ndarray:
+        if len(batch) > 8:
+            raise torch.OutOfMemoryError("full")
+        return np.zeros(len(batch))
+
+    monkeypatch.setattr(RewardModel, "score_batch", full)
+    texts, said = Texts(rows(20), choose_pairs(["q"] * 20, rows(20))), list[str]()
+    plans = (("8 rows", by_size(8)), ("64 rows", by_size(64)))
+    left = drift_rows(healthy, texts, np.zeros(20), plans=plans, dtype="float32", tell=said.append)
+    assert [(row.batches, row.padding) for row in left] == [("8 rows", "right"), ("8 rows", "left")]
+    assert any("64 rows: out of memory" in step for step in said)
+    assert check_batching([], sd=1.0, side="right").status == "skipped"
+    assert check_precision([], "bfloat16", side="right", chosen=False).status == "skipped"
 
 
 @pytest.mark.models

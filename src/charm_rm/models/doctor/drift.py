@@ -151,7 +151,10 @@ def drift_rows(
     dtype: str,
     tell: Tell,
 ) -> list[Drift]:
-    """One row a plan, then the other padding side in batches of eight; the model as it is in all else."""
+    """One row a plan, then the other padding side in batches of eight; the model as it is in all else.
+
+    A way that the device's memory does not hold is left out.
+    """
     used: Side = model.padding_side
     ways: list[tuple[str, Plan, Side]] = [(name, plan, used) for name, plan in plans]
     if model.encoder.layout != "pair":
@@ -159,7 +162,11 @@ def drift_rows(
     found = []
     for name, plan, side in ways:
         tell(f"{dtype}, {name}, padding on the {side}")
-        scores = score_rows(replace(model, padding_side=side), texts.rows, plan)
+        try:
+            scores = score_rows(replace(model, padding_side=side), texts.rows, plan)
+        except require("torch").OutOfMemoryError:
+            tell(f"{dtype}, {name}: out of memory, left out")
+            continue
         how = {"dtype": dtype, "attention": attention_of(model), "batches": name, "padding": side}
         found.append(measure(reference, scores, texts.pairs, **how))
     return found

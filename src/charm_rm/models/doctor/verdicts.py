@@ -23,6 +23,8 @@ FLAT = 0.25
 def check_batching(rows: Sequence[Drift], *, sd: float, side: str) -> Check:
     """In float32 neither batch nor budget moves a score."""
     rows = [row for row in rows if row.padding == side]
+    if not rows:
+        return Check("batching", "skipped", "the device's memory holds none of the batches tried")
     tolerance = FLOAT32_TOLERANCE * max(1.0, sd)
     worst = max(rows, key=lambda row: (row.lost, row.max_abs or 0.0))
     gap = worst.max_abs or 0.0
@@ -61,6 +63,8 @@ def check_attention(rows: Sequence[Drift], *, used: str) -> Check:
 def check_precision(rows: Sequence[Drift], dtype: str, *, side: str, chosen: bool) -> Check:
     """The verdict on a precision: harmless here, or not. Overflow fails where the precision was asked for."""
     rows = [row for row in rows if row.padding == side]
+    if not rows:
+        return Check(dtype, "skipped", "the device's memory holds none of the batches tried")
     worst = max(rows, key=lambda row: (row.lost, row.flips, row.max_abs or 0.0))
     gap = worst.max_abs or 0.0
     data = {"flips": worst.flips, "pairs": worst.pairs, "max_abs": gap, "lost": worst.lost}
