@@ -22,6 +22,7 @@ COMMANDS = {
     "init": "init",
     "run": "run",
     "ratings": "ratings",
+    "doctor": "doctor",
     "score": "score",
     "judge": "judge",
     "audit": "audit",

@@ -1,0 +1,132 @@
+"""``charm doctor``: is a reward model's score what it is taken for?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .common import (
+    console,
+    heading,
+    json_option,
+    print_frame,
+    print_json,
+    rm_option,
+    say,
+    seed_option,
+    trust_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..models.doctor import Check, Diagnosis
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
+
+
+@click.command("doctor")
+@rm_option
+@click.option("--responses", metavar="RESPONSES", help="What it is to score (default: a small built-in set).")
+@click.option(
+    "-n", "--n", type=click.IntRange(min=2), default=64, show_default=True, help="Responses to score."
+)
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    type=click.Choice(["bfloat16", "float16"]),
+    help="A precision that you mean to use, examined closely (may be repeated; default: both, briefly).",
+)
+@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
+              help="What margins will be divided by.")  # fmt: skip
+@click.option(
+    "--max-length", type=click.IntRange(min=1), help="Most tokens per conversation (default: the model's)."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@click.option("--quick", is_flag=True, help="Leave out all that takes more than a few forward passes.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the details of checks that are well, too.")
+@seed_option
+@trust_option
+@json_option
+def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **settings: Any) -> None:
+    """Examine a reward model before you trust its scores.
+
+    Looks for what goes wrong before any statistics: a doubled BOS, no chat template or one that prints the date, adds a
+    system prompt or strips responses; a pad token that ends turns, padding on the wrong side, a head that was never
+    trained; truncation that cuts responses off or makes them identical; scores that move with the batch, the
+    precision, the attention or from run to run; scores too close together for the temperature. Each finding says how
+    to mend it. Exits with 1 where a check fails.
+
+    \b
+    Examples:
+      charm doctor --rm ./my-rm
+      charm doctor --rm org/some-rm --responses responses.parquet --dtype bfloat16
+      charm doctor --rm ./my-rm --quick --json
+    """
+    from ..models import load_any_responses
+    from ..models.doctor import diagnose
+
+    table = None if responses is None else load_any_responses(responses)
+    found = diagnose(rm, table, tell=_teller(), **settings)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        show(found, verbose=verbose)
+    if not found.sound:
+        raise click.exceptions.Exit(1)
+
+
+def show(found: Diagnosis, *, verbose: bool = False) -> None:
+    """Print a diagnosis: all checks, the drift, then what is to be mended."""
+    heading(f"Examination of {found.source}")
+    _print_checks(found.checks)
+    if found.drift:
+        _print_drift(found)
+    for check in found.checks:
+        if check.status in ("warn", "fail") or (verbose and check.details):
+            _print_details(check)
+    counts = ", ".join(f"{len(found.of(s))} {s}" for s in _COLOURS if found.of(s))
+    verdict = "sound" if found.sound else "not sound: its scores would be wrong"
+    click.echo(f"\n{counts}: {verdict}")
+
+
+def _print_checks(checks: tuple[Check, ...]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold", show_edge=False)
+    for name in ("check", "status", "found"):
+        table.add_column(name, overflow="fold", no_wrap=name == "status")
+    for check in checks:
+        table.add_row(Text(check.title), Text(check.status, style=_COLOURS[check.status]), Text(check.found))
+    console().print(table)
+
+
+def _print_drift(found: Diagnosis) -> None:
+    import polars as pl
+
+    frame = pl.DataFrame([row.to_json() for row in found.drift], infer_schema_length=None)
+    shown = frame.select(
+        "dtype", "attention", "batches", "padding", "n", "max_abs", "mean_abs",
+        (pl.col("flips") * 100).alias("flips %"), "pairs", "spearman", "lost",
+    )  # fmt: skip
+    click.echo()
+    print_frame(shown, title="Drift from float32, one response at a time", digits=4)
+
+
+def _print_details(check: Check) -> None:
+    mark = click.style(
+        check.status, fg={"warn": "yellow", "fail": "red"}.get(check.status, "green"), bold=True
+    )
+    click.echo(f"\n{mark} {check.title}: {check.found}")
+    for line in check.details:
+        click.echo(f"  {line}")
+    if check.mend:
+        click.echo(f"  To mend: {check.mend}")
+
+
+def _teller() -> Callable[[str], None]:
+    """Says each step on standard error, numbered as they come."""
+    return lambda step: say(f"- {step}")

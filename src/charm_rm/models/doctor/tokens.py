@@ -1,0 +1,130 @@
+"""Tokens with a job: pad, EOS, turn end, unknown; and text that happens to spell one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ..reward import RewardModel
+from .check import Check, show_tokens
+
+# Our own lines, one a script, and code: what a tokenizer of one language alone cannot spell.
+SCRIPTS = {
+    "English": "The river is wide, but the boat is small.",
+    "French": "L'été dernier, nous avons goûté des pêches à Orléans.",
+    "Polish": "Zażółć gęślą jaźń, a potem odpocznij.",
+    "Russian": "Завтра утром мы поедем к морю.",
+    "Arabic": "ذهبنا إلى السوق واشترينا الخبز.",
+    "Hindi": "आज मौसम बहुत अच्छा है।",
+    "Chinese": "明天我们去图书馆看书。",
+    "Japanese": "駅まで歩いて十分かかります。",
+    "Korean": "오늘은 비가 와서 집에 있었어요.",
+    "code": "def f(x: int) -> int:\n\treturn {'a': x ** 2}['a']  # ok",
+    "symbols": "∑ x² ≈ 3.14 → 😀 ✓ €5",
+}
+UNKNOWN_SHARE = 0.05
+
+
+def check_pad(model: RewardModel) -> Check:
+    """Pad, EOS and the token that conversations end with; decoders find the end by what is not pad."""
+    tokenizer = model.encoder.tokenizer
+    last = model.encoder.encode("a", "b").input_ids[-1]
+    pad, eos, saved = model.pad_token_id, tokenizer.eos_token_id, saved_pad(tokenizer)
+    told = getattr(model.model.config.get_text_config(), "pad_token_id", None)
+    data = {"pad": pad, "eos": eos, "last": last, "saved_pad": saved, "model_pad": told}
+    found = ", ".join(
+        f"{name} {'none' if token is None else show_tokens(tokenizer, [token])}"
+        for name, token in (("pad", pad), ("EOS", eos), ("conversations end with", last))
+    )
+    if model.encoder.layout == "pair":
+        return Check("pad", "ok", found, data=data)
+    if told != pad:
+        return Check(
+            "pad",
+            "fail",
+            f"rows are padded with {pad}, but the model takes {told} for the pad token ({found})",
+            mend=f"set pad_token_id to {pad} in config.json",
+            data=data,
+        )
+    if pad in (eos, last):
+        return Check(
+            "pad",
+            "fail",
+            f"the pad token also ends turns, so the head reads the wrong position ({found})",
+            mend="give the tokenizer a pad token of its own",
+            data=data,
+        )
+    if saved is not None and saved in (eos, last):
+        return Check(
+            "pad",
+            "warn",
+            f"the saved pad token {show_tokens(tokenizer, [saved])} also ends turns; scoring here pads with "
+            f"{show_tokens(tokenizer, [pad])} instead",
+            mend="nothing for scores made here; other software may read the score at the wrong token: "
+            "save the model with a pad token of its own",
+            details=[found],
+            data=data,
+        )
+    return Check("pad", "ok", found, data=data)
+
+
+def check_unknown(model: RewardModel) -> Check:
+    """How much of ordinary text in eleven scripts and kinds the tokenizer cannot spell."""
+    tokenizer = model.encoder.tokenizer
+    unknown = tokenizer.unk_token_id
+    if unknown is None:
+        return Check("unknown", "ok", "the tokenizer has no unknown token: it spells everything")
+    shares = {}
+    for name, text in SCRIPTS.items():
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        shares[name] = ids.count(unknown) / max(1, len(ids))
+    lost = [f"{name} {share:.0%}" for name, share in shares.items() if share > UNKNOWN_SHARE]
+    if not lost:
+        return Check(
+            "unknown",
+            "ok",
+            f"at most {max(shares.values()):.1%} of the tokens in {len(SCRIPTS)} samples",
+            data=shares,
+        )
+    return Check(
+        "unknown",
+        "warn",
+        f"the tokenizer cannot spell part of the text: {', '.join(lost)} unknown tokens",
+        mend="leave such responses out, or use a model whose tokenizer knows these scripts",
+        data=shares,
+    )
+
+
+def check_special_text(model: RewardModel, responses: Sequence[str]) -> Check:
+    """Responses that spell a special token, which is then read as that token."""
+    names = special_names(model.encoder.tokenizer)
+    spelt: Counter[str] = Counter()
+    holding = 0
+    for text in responses:
+        inside = [name for name in names if name in text]
+        spelt.update(inside)
+        holding += bool(inside)
+    if not holding:
+        found = f"none of {len(responses)} responses spells one of {len(names)}"
+        return Check("special_text", "ok", found, data={"responses": 0})
+    listed = ", ".join(f"{name!r} ({n})" for name, n in spelt.most_common(5))
+    return Check(
+        "special_text",
+        "warn",
+        f"{holding} of {len(responses)} responses ({holding / len(responses):.1%}) spell a special token: {listed}",
+        mend="such text is read as the token itself, a turn end for example: take it out of the responses",
+        data={"responses": holding, "spelt": dict(spelt)},
+    )
+
+
+def special_names(tokenizer: Any) -> list[str]:
+    """What special tokens are called, those that a person would hardly write (no plain words)."""
+    added = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
+    return sorted({name for name in (*tokenizer.all_special_tokens, *added) if not name.isalnum()})
+
+
+def saved_pad(tokenizer: Any) -> int | None:
+    """The pad token that the tokenizer was saved with, before scoring chose one."""
+    name = tokenizer.init_kwargs.get("pad_token")
+    return None if name is None else int(tokenizer.convert_tokens_to_ids(str(name)))
