@@ -187,6 +187,13 @@ def test_an_existing_output_is_refused_before_any_work(charm: Charm, tmp_path: P
     assert "--force" in result.output
 
 
+def test_one_prompt_proves_nothing(charm: Charm, server: dict[str, Any], tmp_path: Path) -> None:
+    table = save(many_responses(1), tmp_path / "one.parquet")
+    result = charm("judge", table, "--judge", "openai:m", "-o", tmp_path / "m.parquet", "--json")
+    assert [row["result"] for row in json.loads(result.stdout)["win_rates"]] == ["open"] * 3
+    assert len(server["asked"]) == 6
+
+
 def _ratings(folder: Path) -> Path:
     file = folder / "ratings.csv"
     file.write_text("policy,rating,std_err\na,1000,5\nb,1020,5\nc,1100,5\n")

@@ -80,4 +80,11 @@ def test_one_cluster_per_value_is_the_error_of_a_proportion() -> None:
     found = clustered_mean(values, np.arange(400))
     assert found.value == 0.25
     assert found.std_err == pytest.approx(np.sqrt(0.25 * 0.75 / 400), rel=0.01)
-    assert clustered_mean(np.ones(10), np.arange(10)).std_err > 0.02  # type: ignore[operator]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3)), min_size=1, max_size=30))
+def test_the_interval_holds_the_mean_and_never_vanishes(rows: list[tuple[float, int]]) -> None:
+    values, clusters = (np.array(column) for column in zip(*rows, strict=True))
+    found = clustered_mean(values.astype(float), clusters)
+    assert found.ci_low - 1e-12 <= values.mean() <= found.ci_high + 1e-12  # type: ignore[operator]
+    assert found.ci_high - found.ci_low > 0.1 / len(rows)  # type: ignore[operator]

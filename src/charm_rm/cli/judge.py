@@ -242,15 +242,19 @@ def _show(run: JudgeRun, output: Path, *, as_json: bool) -> None:
 
 
 def summarise(margins: Margins) -> pl.DataFrame:
-    """Per pair of policies: prompts, win rate with its 95 % interval, ties, and whether it differs from ½."""
+    """Per pair of policies: prompts, win rate with its 95 % interval, ties, and whether it differs from ½.
+
+    The interval lies around (wins + ½) / (n + 1), as that of :func:`~charm_rm.judging.clustered_mean`: one prompt proves nothing.
+    """
     import polars as pl
 
     from ..margins import pair_margins, tally_margins
     from ..statistics import Z95
 
     rates = tally_margins(pair_margins(margins)).to_win_rates().frame
+    centre = (pl.col("win_rate") * pl.col("n") + 0.5) / (pl.col("n") + 1)
     half = Z95 * pl.col("std_err")
-    low, high = (pl.col("win_rate") - half).clip(0, 1), (pl.col("win_rate") + half).clip(0, 1)
+    low, high = (centre - half).clip(0, 1), (centre + half).clip(0, 1)
     return rates.select(
         "policy",
         "reference",

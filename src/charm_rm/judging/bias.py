@@ -83,9 +83,10 @@ def measure_position_bias(margins: Margins) -> PositionBias:
 def clustered_mean(values: FloatArray, clusters: np.ndarray) -> Estimate:
     """Mean of ``values`` in [0, 1] with a 95 % interval that takes whole clusters as the independent units.
 
-    The standard error is that of a Bayesian bootstrap over clusters with half a success and half a failure added
+    The interval is m ± 1.96 se of a Bayesian bootstrap over clusters with half a success and half a failure added
     (as in :func:`~charm_rm.statistics.draw_prompt_weights`), by the delta method: with S_c and n_c a cluster's sum and size,
-    m = (Σ S_c + ½) / (N + 1) and se² = (Σ (S_c - m n_c)² + ½ (1-m)² + ½ m²) / (N + 1)². It stays above 0 where all values agree.
+    m = (Σ S_c + ½) / (N + 1) and se² = (Σ (S_c - m n_c)² + ½ (1-m)² + ½ m²) / (N + 1)². It always holds the mean, and does not
+    vanish where all values agree.
     """
     _, codes = np.unique(clusters, return_inverse=True)
     sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
@@ -93,7 +94,7 @@ def clustered_mean(values: FloatArray, clusters: np.ndarray) -> Estimate:
     mean = (sums.sum() + 0.5) / total
     square = ((sums - mean * sizes) ** 2).sum() + 0.5 * (1 - mean) ** 2 + 0.5 * mean**2
     value, error = float(values.mean()), float(np.sqrt(square) / total)
-    return Estimate(value, error, max(0.0, value - Z95 * error), min(1.0, value + Z95 * error))
+    return Estimate(value, error, max(0.0, mean - Z95 * error), min(1.0, mean + Z95 * error))
 
 
 def _mean(rows: pl.DataFrame, column: str) -> Estimate:
