@@ -94,9 +94,7 @@ class RemoteRefused(RemoteError):
 
     exit_code = 2
 
-    def __init__(
-        self, what: str, *, status: int, where: str | None = None, mend: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, status: int, where: str | None = None, mend: str | None = None) -> None:
         super().__init__(what, where=where, mend=mend)
         self.status = status
 

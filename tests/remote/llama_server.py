@@ -40,21 +40,33 @@ def why_not() -> str | None:
 
 @contextlib.contextmanager
 def llama_server(
-    *, context: int = 4096, parallel: int = 1, threads: int = 2, api_key: str | None = None
+    *,
+    context: int = 4096,
+    parallel: int = 1,
+    threads: int = 2,
+    port: int = 0,
+    api_key: str | None = None,
 ) -> Iterator[str]:
-    """Start the server on a free port, wait until it is healthy, yield its base URL, stop it.
+    """Start the server, wait until it is healthy, yield its base URL, stop it.
 
     Args:
         context: tokens that one conversation may have.
         parallel: conversations that it works on at once. With more than one, batches differ from run to run, and log-probabilities
             with them in the last digits.
         threads: cores to use.
+        port: where it listens; 0: any free one. Answers are stored by address, so to find them again it has to stay.
         api_key: the one key that it takes; None: it wants none.
 
     Raises:
         RuntimeError: it did not come up; with its log.
     """
-    options = {"context": context, "parallel": parallel, "threads": threads, "api_key": api_key}
+    options = {
+        "context": context,
+        "parallel": parallel,
+        "threads": threads,
+        "port": port,
+        "api_key": api_key,
+    }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, __file__],
@@ -114,7 +126,7 @@ def _serve() -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(smollm2_gguf())
     params.model_alias = {MODEL}
-    params.hostnames, params.port = ["127.0.0.1"], 0
+    params.hostnames, params.port = ["127.0.0.1"], options["port"]
     params.n_ctx = options["context"] * options["parallel"]
     params.n_parallel = options["parallel"]
     params.cpuparams.n_threads = options["threads"]

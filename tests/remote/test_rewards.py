@@ -60,12 +60,12 @@ def test_vllm_gives_raw_rewards_in_order(serve: Serve, patience: Patience, way: 
     server = serve(Vllm())
     reward = open_("vllm", server, patience, concurrency=4, **way)
     assert isinstance(reward, ScalarReward)
-    scores = reward(*rows(70))
+    scores = reward(*rows(40))
     assert scores.dtype == np.float64
-    assert scores.tolist() == expected(70)
+    assert scores.tolist() == expected(40)
     assert all(a.body["use_activation"] is False for a in sent(server))
     one_by_one = way.get("layout", "pair" if way.get("endpoint") == "score" else "chat") == "chat"
-    assert len(sent(server)) == (70 if one_by_one else 3)
+    assert len(sent(server)) == (40 if one_by_one else 2)
 
 
 def test_vllm_renders_the_conversation_itself(serve: Serve, patience: Patience) -> None:
