@@ -123,3 +123,28 @@ def test_a_schema_error_names_the_file(tmp_path: Path) -> None:
     path.write_text("prompt_id,policy,score\np,x,nan\n")
     with pytest.raises(SchemaError, match=r"s\.csv: scores, row 0"):
         store.load(Scores, path)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl", ".json"])
+def test_column_names_are_those_of_the_table(tmp_path: Path, suffix: str) -> None:
+    path = store.write_frame(pl.DataFrame({"a": [1, 2], "b": ["x", None]}), tmp_path / f"t{suffix}")
+    assert store.column_names(path) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("t.parquet", b"PAR1 cut"), ("t.jsonl", b'{"a": 1'), ("t.csv", b"")],
+)
+def test_column_names_of_a_broken_file(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UnreadableFile):
+        store.column_names(tmp_path / name)
+
+
+def test_json_lines_may_differ_in_shape(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1}\n\n{"a": {"b": []}}\n"text"\n')
+    assert store.read_json_lines(path) == [{"a": 1}, {"a": {"b": []}}, "text"]
+    path.write_text('{"a": 1}\n{"a"\n')
+    with pytest.raises(UnreadableFile, match="line 2"):
+        store.read_json_lines(path)

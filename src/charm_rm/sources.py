@@ -10,7 +10,7 @@ import polars as pl
 
 from .errors import ConfigError, SchemaError, listing
 from .judgements import judgement_frame, judgements_from_frame, load_judgements
-from .store import load, read_frame
+from .store import column_names, load, read_frame
 from .tables import Margins, Ratings, Scores, WinRates
 
 _BY_COLUMN: dict[str, type[Scores] | type[Margins] | type[WinRates]] = {
@@ -46,7 +46,7 @@ def load_source(
             where=str(path),
             mend="leave out --annotator and --baseline, or name the file of judgements",
         )
-    columns = read_frame(path).columns
+    columns = column_names(path)
     kinds = [c for c in _BY_COLUMN if c in columns]
     if len(kinds) != 1:
         raise SchemaError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -218,6 +219,29 @@ def read_frame(path: str | Path) -> pl.DataFrame:
             where=str(path),
             mend="the file may be cut short or of another kind; write it again",
         ) from error
+
+
+def column_names(path: str | Path) -> list[str]:
+    """The columns of a table, without reading it where the format allows (JSONL: those of its first rows).
+
+    Raises:
+        UnreadableFile: as :func:`read_frame`.
+    """
+    path = Path(path)
+    _check_readable(path)
+    try:
+        if path.suffix == ".parquet":
+            return list(pl.read_parquet_schema(path))
+        if path.suffix == ".csv":
+            return pl.read_csv(path, n_rows=0).columns
+        if path.suffix == ".jsonl":
+            with path.open(encoding="utf-8-sig") as lines:
+                rows = [json.loads(line) for line in itertools.islice(lines, 100) if line.strip()]
+            return list(dict.fromkeys(name for row in rows for name in row))
+    except (pl.exceptions.PolarsError, ValueError, OSError, TypeError):
+        if path.suffix == ".jsonl":
+            read_json_lines(path)  # says which line
+    return read_frame(path).columns
 
 
 def parquet_metadata(path: str | Path) -> dict[str, str]:

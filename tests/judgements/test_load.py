@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from charm_rm import load_judgements, load_source, store
+from charm_rm import audit, load_judgements, load_ratings, load_source, store
 from charm_rm.errors import CharmWarning, ConfigError, SchemaError, UnreadableFile
 from charm_rm.judgements import MARGIN_BOUND
 from charm_rm.responses import load_responses
@@ -302,3 +302,27 @@ def test_the_alpaca_eval_judges_win_rates_are_the_published_ones(real_data: Path
     both = mine.join(pl.read_csv(folder / "leaderboard_gpt4_turbo.csv"), on="policy")
     assert both.height == 55
     assert (both["p"] - both["win_rate"] / 100).abs().max() < 1e-6
+
+
+@pytest.mark.realdata
+def test_the_soft_audit_of_the_alpaca_eval_judge_is_the_leaderboards(real_data: Path) -> None:
+    folder = real_data / "alpaca_eval"
+    margins = quietly(folder / "judge_annotations.parquet", annotator="weighted_alpaca_eval_gpt4_turbo")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)
+        found = audit(
+            margins,
+            load_ratings(real_data / "arena" / "leaderboard_2024-06_2025-08.parquet", date="2024-12-31"),
+            aliases=folder / "arena_names.csv",
+            references=["gpt4_1106_preview"],
+            outcome="soft",
+            unrated="skip",
+            draws=200,
+        )
+    rows = found.mismatch.frame.join(
+        pl.read_csv(folder / "leaderboard_gpt4_turbo.csv"), on="policy", suffix="_b"
+    )
+    assert rows.height == 15
+    assert (rows["win_rate"] - rows["win_rate_b"] / 100).abs().max() < 1e-6
+    assert (rows["ci_low"] < rows["mismatch"]).all()
+    assert found.sharpness.ci_low < 1.93 < found.sharpness.ci_high

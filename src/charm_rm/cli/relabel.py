@@ -11,6 +11,8 @@ from .common import (
     PATH,
     force_option,
     json_option,
+    judgement_options,
+    load_comparable,
     output_option,
     print_frame,
     print_json,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH)
 @click.argument("responses", type=PATH)
 @click.argument("offsets", type=PATH)
+@judgement_options
 @click.option(
     "--strategy",
     type=click.Choice(["pair", "best-vs-worst", "all-pairs", "sampled"]),
@@ -36,7 +39,9 @@ if TYPE_CHECKING:
     "every two; or -k random pairs per prompt.",
 )
 @click.option("-k", "k", default=4, show_default=True, help="Pairs per prompt for --strategy sampled.")
-@click.option("--temperature", default=1.0, show_default=True, help="Of the soft labels, in score units.")
+@click.option(
+    "--temperature", default=1.0, show_default=True, help="Of the soft labels, in units of the margins."
+)
 @click.option("--policy", "policies", multiple=True, metavar="POLICY", help="Use this policy; repeatable.")
 @click.option("--prompts", type=PATH, help="Table with a column prompt_id: use these prompts alone.")
 @seed_option
@@ -48,6 +53,8 @@ def command(
     scores: Path,
     responses: Path,
     offsets: Path,
+    annotator: str | None,
+    baseline: str | None,
     strategy: Strategy,
     k: int,
     temperature: float,
@@ -61,7 +68,8 @@ def command(
 ) -> None:
     """Label pairs of responses by calibrated score, ready for reward-model training.
 
-    SCORES are those before calibration, RESPONSES the texts (prompt_id, prompt, policy, response), OFFSETS what
+    SCORES are the scores before calibration, or judgements in any form that `charm audit` reads (then --strategy pair
+    or all-pairs: the pairs that were judged), RESPONSES the texts (prompt_id, prompt, policy, response), OFFSETS what
     `charm calibrate` wrote. The folder gets preferences.parquet and preferences.jsonl (TRL's conversational
     format with soft labels and margins), ledger.parquet (labels kept, flipped, tied, dropped, per pair of
     policies), and a card, so that datasets.load_dataset opens it without options.
@@ -75,11 +83,11 @@ def command(
     from .. import store
     from ..relabel import relabel_preferences, save_relabelled
     from ..responses import load_responses
-    from ..tables import Offsets, Scores
+    from ..tables import Offsets
 
     store.refuse_existing(output, force=force)
     relabelled = relabel_preferences(
-        store.load(Scores, scores),
+        load_comparable(scores, annotator=annotator, baseline=baseline),
         load_responses(responses),
         store.load(Offsets, offsets),
         strategy=strategy,

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, listing
-from ..store import read_frame, read_json, read_json_lines
+from ..store import column_names, read_frame, read_json, read_json_lines
 from ..tables import Margins
 from .layouts import LAYOUTS, MEASURES, USED, judged_rows, layout_of
 from .margins import as_margins
@@ -61,10 +61,10 @@ def judgement_frame(path: str | Path) -> pl.DataFrame | None:
     JSON is read row by row: raw completions differ in shape from row to row and fit no table.
     """
     path = Path(path)
-    frame = _json_frame(path) if path.suffix in (".json", ".jsonl") else read_frame(path)
-    if frame is None or layout_of(frame.columns) is None:
+    if path.suffix != ".json" and layout_of(column_names(path)) is None:
         return None
-    return frame.select([c for c in frame.columns if c in USED])
+    frame = _json_frame(path) if path.suffix in (".json", ".jsonl") else read_frame(path)
+    return None if frame is None else frame.select([c for c in frame.columns if c in USED])
 
 
 def _known_frame(path: Path) -> pl.DataFrame:

@@ -167,11 +167,12 @@ class ScoreMargins:
 
 @dataclass(frozen=True, eq=False)
 class JudgedMargins:
-    """Margins as judged, held as a dense (m, n_prompts) array."""
+    """Margins as judged, held as a dense (m, n_prompts) array; ``prompts`` names its columns."""
 
     policies: tuple[str, ...]
     pairs: IntArray
     values: FloatArray
+    prompts: tuple[str, ...] = ()
 
     @property
     def n_prompts(self) -> int:
@@ -196,7 +197,7 @@ def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None =
     paired = (
         _pair_scores(source, references)
         if isinstance(source, Scores)
-        else _pair_judgements(source, references)
+        else pair_judgements(source, references=references)
     )
     if paired.pairs.size == 0:
         raise NoOverlap("no judged pair has one of the references", mend="name a reference that was judged")
@@ -225,8 +226,12 @@ def _pair_scores(scores: Scores, references: Sequence[str] | None) -> ScoreMargi
     return ScoreMargins(names, pairs, np.ascontiguousarray(matrix.values.T))
 
 
-def _pair_judgements(margins: Margins, references: Sequence[str] | None) -> JudgedMargins:
-    """Bring every judged pair into one orientation; both orientations of a prompt are averaged."""
+def pair_judgements(margins: Margins, *, references: Sequence[str] | None = None) -> JudgedMargins:
+    """Bring every judged pair (of the ``references``) into one orientation; both orientations of a prompt are averaged.
+
+    Raises:
+        UnknownPolicy: a reference is not among the policies.
+    """
     policies = tuple(margins.policies)
     wanted = set() if references is None else {position(policies, r) for r in references}
     code = dict(zip(policies, range(len(policies)), strict=True))
@@ -250,7 +255,7 @@ def _pair_judgements(margins: Margins, references: Sequence[str] | None) -> Judg
     rows, prompts = _codes(frame["prompt_id"])
     values = np.full((pairs.height, len(prompts)), np.nan)
     values[frame["pair"].to_numpy(), rows] = frame["margin"].to_numpy()
-    return JudgedMargins(policies, pairs.select("k", "r").to_numpy().astype(np.int64), values)
+    return JudgedMargins(policies, pairs.select("k", "r").to_numpy().astype(np.int64), values, prompts)
 
 
 def _codes(values: pl.Series) -> tuple[IntArray, tuple[str, ...]]:

@@ -25,7 +25,7 @@ def apply_offsets(source: Scores | Margins, offsets: Offsets) -> Scores | Margin
         UnknownPolicy: no policy of the source has an offset.
         ConfigError: the offsets are of the other kind, log-odds for scores or the reverse.
     """
-    _check_unit(source, offsets)
+    check_unit(source, offsets)
     known = set(offsets.frame["policy"])
     without = [p for p in source.policies if p not in known]
     if len(without) == len(source.policies):
@@ -55,8 +55,12 @@ def _delta(offsets: Offsets, column: str) -> pl.Expr:
     )
 
 
-def _check_unit(source: Scores | Margins, offsets: Offsets) -> None:
-    """Offsets solved here say what they move; those of a plain file do not, and are trusted."""
+def check_unit(source: Scores | Margins, offsets: Offsets) -> None:
+    """Offsets solved here say what they move; those of a plain file do not, and are trusted.
+
+    Raises:
+        ConfigError: they are log-odds for scores, or the reverse.
+    """
     wanted = "score" if isinstance(source, Scores) else "log-odds"
     unit = offsets.provenance.get("unit", wanted)
     if unit != wanted:

@@ -23,11 +23,11 @@ configs:
 
 # Calibrated preferences
 
-{pairs} preference pairs, {flipped} of which calibration turned, labelled by reward-model scores plus one offset
-per policy (strategy `{strategy}`).
+{pairs} preference pairs, {flipped} of which calibration turned, labelled by scores or judgements plus one
+offset per policy (strategy `{strategy}`).
 
 - `{parquet}`, `{jsonl}`: the pairs, twice the same. TRL's conversational format (`prompt`, `chosen`, `rejected`) with
-  `prompt_id`, `chosen_policy`, `rejected_policy`, `margin` (calibrated, in score units), `p_chosen` (soft label)
+  `prompt_id`, `chosen_policy`, `rejected_policy`, `margin` (calibrated), `p_chosen` (soft label)
   and `flipped`.
 - `{ledger}`: per pair of policies, how many labels were kept, flipped, tied or dropped.
 """

@@ -1,8 +1,7 @@
-"""Calibrated scores -> preference pairs, and a ledger of what calibration did to the labels."""
+"""Calibrated scores or judgements -> preference pairs, and a ledger of what calibration did to the labels."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,18 +11,14 @@ import polars as pl
 from scipy import special
 
 from ..errors import (
-    CharmWarning,
     ConfigError,
-    NoOverlap,
     NotIdentifiable,
-    UnknownPolicy,
-    did_you_mean,
-    listing,
 )
-from ..margins import score_matrix
+from ..offsets.apply import check_unit
 from ..statistics import FloatArray
-from ..tables import Offsets, Preferences, Responses, Scores
-from .pairing import Indices, Pairs, all_pairs, best_and_worst, chosen_pairs, sampled_pairs
+from ..tables import Margins, Offsets, Preferences, Responses, Scores
+from .candidates import Layout, from_judgements, from_scores, names_to_use, nothing_to_compare
+from .pairing import Indices, Pairs
 
 Strategy = Literal["pair", "best-vs-worst", "all-pairs", "sampled"]
 STRATEGIES: tuple[Strategy, ...] = ("pair", "best-vs-worst", "all-pairs", "sampled")
@@ -44,7 +39,7 @@ class Relabelled:
 
 
 def relabel_preferences(
-    scores: Scores,
+    source: Scores | Margins,
     responses: Responses,
     offsets: Offsets,
     *,
@@ -57,14 +52,17 @@ def relabel_preferences(
 ) -> Relabelled:
     """Label pairs of responses by calibrated score: chosen = argmax (s + Δ), p_chosen = σ(margin / T).
 
+    Judged pairs are labelled by their calibrated margin, m + Δ_policy - Δ_reference > 0: policy is chosen.
+
     Args:
-        scores: reward-model scores before calibration.
+        source: reward-model scores, or a judge's margins, before calibration.
         responses: the texts.
         offsets: Δ by policy; a policy without one keeps its score, with a warning.
         strategy: ``pair`` compares each calibrated policy with the references; ``best-vs-worst`` the best and
             worst calibrated response to each prompt; ``all-pairs`` every two; ``sampled`` ``k`` random pairs.
+            Of judgements: ``pair``, or ``all-pairs``, every pair that was judged.
         k: pairs per prompt for ``sampled``.
-        temperature: T of the soft labels, in score units.
+        temperature: T of the soft labels, in units of the margins.
         seed: of the sampling.
         policies: use these policies alone.
         prompts: use these prompt ids alone (a training split, say).
@@ -75,19 +73,23 @@ def relabel_preferences(
         the pair counts as kept.
 
     Raises:
-        ConfigError: a setting is not usable, or ``pair`` has no references to compare with.
-        UnknownPolicy: a policy asked for has no scores.
-        NoOverlap: scores and responses have no pair in common.
+        ConfigError: a setting is not usable (with judgements, or at all), ``pair`` has no references to compare with,
+            or the offsets are in the other unit.
+        UnknownPolicy: a policy asked for was neither scored nor judged.
+        NoOverlap: the source and the responses have no pair in common.
         NotIdentifiable: every pair is a tie or twice the same text.
     """
     _check_settings(strategy, k, temperature)
-    table = _lay_out(scores, responses, offsets, policies, prompts, strategy)
-    if (~np.isnan(table.scores)).sum(axis=1).max(initial=0) < 2:
-        raise _nothing_to_compare()
-    pairs = _choose(table, offsets, strategy, k, np.random.default_rng(seed))
-    if pairs[0].size == 0:
-        raise _nothing_to_compare()
-    compared = _compare(table, pairs)
+    check_unit(source, offsets)
+    names = names_to_use(source, offsets, policies, strategy)
+    kept = None if prompts is None else set(prompts)
+    if isinstance(source, Scores):
+        table, pairs, raw = from_scores(source, responses, offsets, names, kept, strategy, k, seed)
+    else:
+        table, pairs, raw = from_judgements(source, responses, offsets, names, kept, strategy)
+    if raw.size == 0:
+        raise nothing_to_compare()
+    compared = _compare(table, pairs, raw)
     preferences = _preferences(table, responses.frame, compared, temperature)
     provenance = {
         "verb": "relabel_preferences",
@@ -101,20 +103,8 @@ def relabel_preferences(
 
 
 @dataclass(frozen=True, eq=False)
-class _Layout:
-    """Scores (n, K), NaN unless scored and answered; the row of each response and a code of its text."""
-
-    prompts: tuple[str, ...]
-    policies: tuple[str, ...]
-    scores: FloatArray
-    deltas: FloatArray
-    row: Indices
-    text: Indices
-
-
-@dataclass(frozen=True, eq=False)
 class _Compared:
-    """One entry per pair: who meets whom, the raw and calibrated margins, and the fate (index in FATES)."""
+    """One entry per pair: who meets whom, the calibrated margin, and the fate (index in FATES)."""
 
     prompt: Indices
     policy: Indices
@@ -132,102 +122,9 @@ def _check_settings(strategy: str, k: int, temperature: float) -> None:
         raise ConfigError(f"temperature {temperature!r} is not above 0", mend="give a temperature above 0")
 
 
-def _nothing_to_compare() -> NoOverlap:
-    return NoOverlap(
-        "no prompt has scored responses of two policies to compare",
-        mend="check that scores, responses and offsets name the same prompts and policies",
-    )
-
-
-def _lay_out(
-    scores: Scores,
-    responses: Responses,
-    offsets: Offsets,
-    policies: Sequence[str] | None,
-    prompts: Sequence[str] | None,
-    strategy: Strategy,
-) -> _Layout:
-    names = scores.policies if policies is None else list(dict.fromkeys(policies))
-    for name in sorted(set(names) - set(scores.policies)):
-        raise UnknownPolicy(f"policy {name!r} has no scores.{did_you_mean(name, scores.policies)}")
-    if strategy == "pair":
-        names = [n for n in names if n in set(offsets.frame["policy"])]
-    matrix = score_matrix(scores, policies=names)
-    table = responses.frame.select("prompt_id", "policy", pl.col("response").rank("dense").alias("text"))
-    row, text = _places(table, matrix.prompts, matrix.policies)
-    values = matrix.values + 0.0
-    if prompts is not None:
-        values[~np.isin(matrix.prompts, list(prompts))] = np.nan
-    _warn_unanswered(values, row)
-    values[row < 0] = np.nan
-    return _Layout(matrix.prompts, matrix.policies, values, _deltas(offsets, names), row, text)
-
-
-def _places(
-    table: pl.DataFrame, prompts: tuple[str, ...], policies: tuple[str, ...]
-) -> tuple[Indices, Indices]:
-    """(n, K) row of each response and code of its text; -1 where there is none."""
-    at = table.with_row_index("row").select(
-        "row",
-        "text",
-        pl.col("prompt_id")
-        .replace_strict(pl.Series(prompts), pl.Series(range(len(prompts))), default=None)
-        .alias("i"),
-        pl.col("policy")
-        .replace_strict(pl.Series(policies), pl.Series(range(len(policies))), default=None)
-        .alias("j"),
-    )
-    at = at.drop_nulls()
-    row, text = (np.full((len(prompts), len(policies)), -1, dtype=np.intp) for _ in range(2))
-    i, j = at["i"].to_numpy(), at["j"].to_numpy()
-    row[i, j], text[i, j] = at["row"].to_numpy(), at["text"].to_numpy()
-    return row, text
-
-
-def _warn_unanswered(values: FloatArray, row: Indices) -> None:
-    scored = ~np.isnan(values)
-    if lost := int((scored & (row < 0)).sum()):
-        warnings.warn(
-            f"{lost} of {int(scored.sum())} scores have no response: they are left out",
-            CharmWarning,
-            stacklevel=4,
-        )
-
-
-def _deltas(offsets: Offsets, names: Sequence[str]) -> FloatArray:
-    known = dict(zip(offsets.frame["policy"], offsets.frame["delta"], strict=True))
-    if without := [n for n in names if n not in known]:
-        warnings.warn(f"no offset for {listing(without)}: their scores stay", CharmWarning, stacklevel=4)
-    return np.array([known.get(n, 0.0) for n in names])
-
-
-def _choose(table: _Layout, offsets: Offsets, strategy: Strategy, k: int, rng: np.random.Generator) -> Pairs:
-    calibrated = table.scores + table.deltas
-    if strategy == "pair":
-        return chosen_pairs(calibrated, _calibrated_pairs(table, offsets))
-    if strategy == "best-vs-worst":
-        return best_and_worst(calibrated)
-    if strategy == "all-pairs":
-        return all_pairs(calibrated)
-    return sampled_pairs(calibrated, k=k, rng=rng)
-
-
-def _calibrated_pairs(table: _Layout, offsets: Offsets) -> list[tuple[int, int]]:
-    """Each policy that is not a reference against each that is."""
-    references = set(offsets.frame.filter(pl.col("is_reference"))["policy"])
-    if not references:
-        raise ConfigError(
-            "the offsets have no reference policy, so there is no calibrated pair",
-            mend="use --strategy all-pairs, sampled or best-vs-worst, or solve the offsets with --ref",
-        )
-    sides = list(enumerate(table.policies))
-    return [(i, j) for i, p in sides if p not in references for j, r in sides if r in references]
-
-
-def _compare(table: _Layout, pairs: Pairs) -> _Compared:
-    """Margins before and after, and what became of each label."""
+def _compare(table: Layout, pairs: Pairs, raw: FloatArray) -> _Compared:
+    """Margins after calibration, and what became of each label."""
     prompt, policy, reference = pairs
-    raw = table.scores[prompt, policy] - table.scores[prompt, reference]
     margin = raw + (table.deltas[policy] - table.deltas[reference])
     same = table.text[prompt, policy] == table.text[prompt, reference]
     fate = np.select([same, margin == 0, raw * margin < 0], [3, 2, 1], default=0)
@@ -235,14 +132,14 @@ def _compare(table: _Layout, pairs: Pairs) -> _Compared:
 
 
 def _preferences(
-    table: _Layout, responses: pl.DataFrame, compared: _Compared, temperature: float
+    table: Layout, responses: pl.DataFrame, compared: _Compared, temperature: float
 ) -> pl.DataFrame:
     """The kept and flipped pairs as TRL rows. Texts are gathered by row: Polars shares their bytes."""
     used = compared.fate < FATES.index("tied")
     if not used.any():
         raise NotIdentifiable(
             f"all {used.size} pairs are ties or twice the same text: nothing to prefer",
-            mend="check the scores and the responses",
+            mend="check the scores or judgements and the responses",
         )
     prompt, policy, reference = compared.prompt[used], compared.policy[used], compared.reference[used]
     margin = compared.margin[used]
@@ -275,7 +172,7 @@ def _messages(column: str, dtype: pl.DataType, role: str) -> pl.Expr:
     return pl.col(column).list.eval(pl.struct(*fields))
 
 
-def _ledger(table: _Layout, compared: _Compared) -> pl.DataFrame:
+def _ledger(table: Layout, compared: _Compared) -> pl.DataFrame:
     """Count the fates of each pair of policies."""
     names = pl.Series(table.policies)
     frame = pl.DataFrame({"k": compared.policy, "r": compared.reference, "fate": compared.fate})

@@ -57,6 +57,17 @@ class Findings:
         return self.manifest.get("simulated") is True
 
     @property
+    def offset_unit(self) -> str:
+        """What offsets are measured in: score units, or log-odds where judgements were calibrated."""
+        return "log-odds" if self.offset_settings.get("unit") == "log-odds" else "score units"
+
+    @property
+    def soft_temperature(self) -> float | None:
+        """The temperature of the win rates where the audit's are soft; None where they are shares of wins."""
+        settings = self.before.details.get("provenance", {}).get("settings", {})
+        return float(settings["temperature"]) if settings.get("outcome") == "soft" else None
+
+    @property
     def warnings(self) -> list[str]:
         """Warnings of every stage, each once, in order."""
         more = (

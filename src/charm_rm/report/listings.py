@@ -89,7 +89,8 @@ def offsets_listing(findings: Findings) -> Listing | None:
         "Attained": _number("attained", 4),
         "Role": lambda r: "reference" if r["is_reference"] else "calibrated",
     }
-    return _listing("offsets", "Score offsets", findings.offsets.sort("is_reference", "delta"), columns)
+    caption = f"Offsets in {findings.offset_unit}"
+    return _listing("offsets", caption, findings.offsets.sort("is_reference", "delta"), columns)
 
 
 def residuals_listing(findings: Findings) -> Listing | None:

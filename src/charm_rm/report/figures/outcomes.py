@@ -33,8 +33,8 @@ def offset_figure(findings: Findings) -> Iterator[Figure]:
     if rows:
         yield both(
             "offsets",
-            lambda w: interval_rows(ends(rows), width=w, axis="offset Δ, score units"),
-            f"Score offsets of {len(rows)} policies with 95 % intervals.",
+            lambda w: interval_rows(ends(rows), width=w, axis=f"offset Δ, {findings.offset_unit}"),
+            f"Offsets of {len(rows)} policies with 95 % intervals.",
         )
 
 
