@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -309,3 +310,15 @@ class TestWhatFollows:
         (folder / "config.json").write_text(json.dumps(said | {"pooling": "max"}))
         with pytest.raises(CharmError, match="pooling 'max'"):
             load_reward_model(folder)
+
+
+def test_the_page_has_the_tables_that_the_registry_makes() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "make_models.py"
+    spec = importlib.util.spec_from_file_location("make_models", page)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    fresh = module.render() == module.PAGE.read_text(encoding="utf-8")
+    assert fresh, "docs/models.md is stale; write it with: python docs/make_models.py"
+    assert all(f"`{name}`" in module.tables() for name in NAMES)
