@@ -1,0 +1,75 @@
+"""How a model is run: on which devices, with which attention, rows padded or end to end, the head in float32."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+from typing import Any, Literal
+
+from ..errors import ConfigError, ModelError
+from . import require
+from .loading import Opened, open_model
+
+AttentionName = Literal["auto", "eager", "sdpa", "flash_attention_2"]
+FLASH: AttentionName = "flash_attention_2"
+
+
+def find_devices(device: str) -> list[str]:
+    """The devices that ``device`` names, each of them usable."""
+    torch = require("torch")
+    if device == "auto":
+        n = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return [f"cuda:{i}" for i in range(n)] if n > 1 else ["cuda" if n else "cpu"]
+    names = [name.strip() for name in device.split(",")]
+    for name in names:
+        try:
+            torch.empty(0, device=name)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(
+                f"device {name!r} is not usable here: {str(error).splitlines()[0]}", mend="use auto or cpu"
+            ) from error
+    return names
+
+
+def open_with_attention(
+    path_or_id: str | os.PathLike[str], dtype: str, attention: str, device: str, *, trust_remote_code: bool
+) -> Opened:
+    """Open the model with the attention asked for; by ``auto`` with flash-attention where that is possible."""
+    options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
+    can_flash = importlib.util.find_spec("flash_attn") is not None and device.startswith("cuda")
+    if attention == FLASH and (dtype == "float32" or not can_flash):
+        raise ConfigError(
+            "flash-attention needs a GPU, the package flash-attn, and half precision",
+            mend="use --attention sdpa, or --dtype bfloat16 on a GPU after `pip install flash-attn`",
+        )
+    if attention == "auto" and can_flash and dtype in ("bfloat16", "float16"):
+        try:
+            return open_model(path_or_id, attention=FLASH, **options)
+        except ModelError:  # an architecture without it, or no model at all, which the next line then says
+            pass
+    return open_model(path_or_id, attention=None if attention == "auto" else attention, **options)
+
+
+def decide_unpadded(model: Any, asked: bool | None, *, attention: str, source: str) -> bool:
+    """Whether rows lie end to end: only where the head reads one vector per token of a decoder."""
+    layers = require("transformers.modeling_layers")
+    possible = isinstance(model, layers.GenericForSequenceClassification) and "position_ids" in (
+        inspect.signature(model.base_model.forward).parameters
+    )
+    if asked and not possible:
+        raise ConfigError(
+            "this architecture cannot be scored unpadded: its head does not read single tokens of a decoder",
+            where=source,
+            mend="leave --unpadded out",
+        )
+    return possible and attention == FLASH if asked is None else asked
+
+
+def use_float32_head(model: Any) -> None:
+    """Run the reward head in float32 whatever the body runs in."""
+    head = getattr(model, "score", None) or getattr(model, "classifier", None)
+    if head is None or all(p.dtype == require("torch").float32 for p in head.parameters()):
+        return
+    head.float()
+    head.register_forward_pre_hook(lambda _head, inputs: tuple(x.float() for x in inputs))
