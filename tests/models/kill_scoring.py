@@ -97,8 +97,8 @@ class Round:
         if child:
             return child
         os.environ["BATCHES"] = str(self.noted)
-        sys.stdout = Path(os.devnull).open("w")
         try:
+            os.dup2(2, 1)
             os._exit(cli.main(self.command, standalone_mode=False) or 0)
         except BaseException as error:
             print(repr(error), file=sys.stderr)

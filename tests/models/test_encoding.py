@@ -198,7 +198,9 @@ class TestTruncation:
         assert slow.encode(words("p", 90), words("r", 90)) == fast
 
 
-PLAIN_WORDS = st.lists(st.sampled_from(["p1", "p2", "r7", ":", "unheard-of", "</s>"]), max_size=60).map(" ".join)
+PLAIN_WORDS = st.lists(st.sampled_from(["p1", "p2", "r7", ":", "unheard-of", "</s>"]), max_size=60).map(
+    " ".join
+)
 CONVERSATION = st.lists(PLAIN_WORDS, min_size=1, max_size=4).map(
     lambda texts: [{"role": ("user", "assistant")[i % 2], "content": t} for i, t in enumerate(texts)]
 )

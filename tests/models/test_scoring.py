@@ -252,7 +252,14 @@ class TestKilled:
     def run(self, rm: Path, tmp_path: Path, kills: int) -> dict[str, Any]:
         responses = save(table(30), tmp_path / "responses.parquet")
         root = Path(__file__).resolve().parents[2]
-        command = [sys.executable, Path(__file__).parent / "kill_scoring.py", rm, responses, tmp_path / "runs", kills]
+        command = [
+            sys.executable,
+            Path(__file__).parent / "kill_scoring.py",
+            rm,
+            responses,
+            tmp_path / "runs",
+            kills,
+        ]
         environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [str(c) for c in command], env=environment, capture_output=True, text=True, timeout=900

@@ -93,8 +93,9 @@ class Plan:
             self._computed += tokens_in([lengths[i] for i in rows], padded=padded)
             names = [keys[i] for i in rows]
             if any(name in encoded for name in names):
-                # A batch is kept whole, so rows of it are known only if runs at the same time crossed.
-                encoded |= self._encoded([name for name in names if name not in encoded])
+                # Batches are kept whole: some rows of one are known only where runs at the same time crossed.
+                if others := [name for name in names if name not in encoded]:
+                    encoded |= self._encoded(others)
                 batches.append(Batch(names, [encoded[name] for name in names]))
         return batches
 

@@ -245,9 +245,9 @@ def check_finite(scores: NDArray[np.float64], *, source: str, names: Sequence[st
 def _placed(model: RewardModel, device: str, *, is_copy: bool) -> RewardModel:
     """The model on ``device``, compiled where asked, with the fastest float32 there."""
     body = (copy.deepcopy(model.model) if is_copy else model.model).to(device)
-    on_cpu = device.partition(":")[0] == "cpu"
-    fast = on_cpu and not model.compiled and use_onednn(body)
-    placed = dataclasses.replace(model, model=body, device=device, linear="onednn" if fast else "torch")
+    placed = dataclasses.replace(model, model=body, device=device)
+    if placed.device_kind == "cpu" and model.dtype == "float32" and not model.compiled and use_onednn(body):
+        placed = dataclasses.replace(placed, linear="onednn")
     if model.compiled:
         body.base_model.compile(dynamic=True)
         _try_out(placed)
