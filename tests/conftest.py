@@ -17,6 +17,12 @@ settings.register_profile("charm", deadline=None, derandomize=bool(os.environ.ge
 settings.load_profile("charm")
 
 
+@pytest.fixture(autouse=True)
+def own_store(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A store of scores for each test alone; what a test finds must not come from another one, or from yesterday."""
+    monkeypatch.setenv("CHARM_CACHE", str(tmp_path_factory.mktemp("store")))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The real data folder (CHARM_DATA, default ../shared/data beside the checkout)."""

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from charm_rm import remote, specs
-from charm_rm.errors import ConfigError
+from charm_rm.errors import ConfigError, ModelError
 from charm_rm.judging import ChatJudge, Reply
+from charm_rm.protocols import ScalarReward
 from judge_fakes import FakeChat
 
 
@@ -68,3 +69,54 @@ def test_openai_gets_its_options_and_a_default_address(monkeypatch: pytest.Monke
 def test_a_misspelt_prompt_is_said_before_anything_loads() -> None:
     with pytest.raises(ConfigError, match="no judge prompt"):
         specs.load_judge("hf:/no/such/model", prompt="arena-hard")
+
+
+@pytest.mark.models
+class TestScorers:
+    def test_a_folder_is_a_reward_model(self, minilm_rm_dir: Path) -> None:
+        pytest.importorskip("torch", reason="needs the [hf] extra")
+        model = specs.load_scorer(str(minilm_rm_dir), max_length=64, attention="eager")
+        assert isinstance(model, ScalarReward)
+        assert model(["why"], ["because"]).shape == (1,)
+
+    def test_nothing_there_is_named(self) -> None:
+        pytest.importorskip("torch", reason="needs the [hf] extra")
+        with pytest.raises(ModelError, match="no such model folder"):
+            specs.load_scorer("/no/such/model")
+
+
+@pytest.mark.parametrize("spec", ["dpo:", "dpo:only-a-policy", "dpo:a,b,c", "dpo:,b"])
+def test_a_dpo_reward_needs_two_names(spec: str) -> None:
+    with pytest.raises(ConfigError, match="does not name a policy and its reference"):
+        specs.load_scorer(spec)
+
+
+def test_a_function_is_a_reward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "length_reward.py").write_text(
+        "def score(prompts, responses): return [len(r) for r in responses]"
+    )
+    reward = specs.load_scorer("python:length_reward:score")
+    assert isinstance(reward, ScalarReward)
+    assert reward(["a", "b"], ["xx", ""]).tolist() == [2, 0]
+
+
+def test_servers_and_pairs_of_models_get_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(specs, "_named", lambda module, name: lambda *a, **k: asked.append((name, a, k)))
+    specs.load_scorer("vllm:http://localhost:8000", concurrency=3, api_key_env="KEY")
+    specs.load_scorer("dpo:org/policy,./reference", beta=0.1, max_length=512, attention="sdpa")
+    assert asked[0] == (
+        "load_remote_reward",
+        ("vllm:http://localhost:8000",),
+        {"api_key_env": "KEY", "concurrency": 3},
+    )
+    name, names, options = asked[1]
+    assert (name, names) == ("load_dpo_reward", ("org/policy", "./reference"))
+    assert options == {
+        "beta": 0.1,
+        "dtype": "float32",
+        "device": "auto",
+        "max_length": 512,
+        "trust_remote_code": False,
+    }

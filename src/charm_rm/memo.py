@@ -38,6 +38,12 @@ def default_memo() -> Path:
     return Path(os.environ.get(ENVIRONMENT) or home / "charm-rm") / _FILE
 
 
+def remove_memo(path: str | Path) -> None:
+    """Remove the store at ``path``, where there is one, with what SQLite may have left beside it after a kill."""
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A stored value (what JSON can hold) and the run that put it there."""

@@ -11,8 +11,14 @@ from typing import Any
 
 from .errors import ConfigError
 from .judging import DEFAULT_TEMPLATE, ChatJudge, Template, load_template
-from .protocols import PairwisePreference
+from .protocols import PairwisePreference, ScalarReward
 
+SCORER_KINDS = {
+    "dpo": "dpo:POLICY,REFERENCE, the implicit reward of a DPO policy against what it was trained from",
+    "vllm": "vllm:URL, a vLLM server",
+    "tei": "tei:URL, a Text Embeddings Inference server",
+    "python": "python:MODULE:FUNCTION, a function of your own",
+}
 JUDGE_KINDS = {
     "hf": "hf:DIR_OR_ID, a local generative model",
     "openai": "openai:MODEL, an OpenAI-compatible server",
@@ -21,6 +27,56 @@ JUDGE_KINDS = {
 }
 OPENAI_URL = "https://api.openai.com/v1"
 API_KEY = "OPENAI_API_KEY"
+
+
+def load_scorer(
+    spec: str,
+    *,
+    api_key_env: str = API_KEY,
+    concurrency: int = 16,
+    beta: float = 1.0,
+    dtype: str = "float32",
+    device: str = "auto",
+    max_length: int | None = None,
+    trust_remote_code: bool = False,
+    **running: Any,
+) -> ScalarReward:
+    """Open the scalar reward that ``spec`` names; options that its kind has no use for are left aside.
+
+    Args:
+        spec: a folder or hub id of a reward model, or one of :data:`SCORER_KINDS`.
+        api_key_env: servers: the environment variable that holds the key; it may be unset.
+        concurrency: servers: requests in flight at once.
+        beta: dpo: scale of the log-ratio.
+        dtype, device, max_length, trust_remote_code: how a local model is run.
+        running: further arguments of :func:`charm_rm.models.load_reward_model`.
+
+    Raises:
+        ConfigError: an option is unknown or out of range.
+        ModelError: it is no reward model, or cannot be opened.
+        MissingExtra: an optional dependency is not installed.
+    """
+    kind, colon, name = spec.partition(":")
+    if not colon or kind not in SCORER_KINDS or Path(spec).expanduser().is_dir():
+        kind, name = "", spec
+    local: dict[str, Any] = {
+        "dtype": dtype,
+        "device": device,
+        "max_length": max_length,
+        "trust_remote_code": trust_remote_code,
+    }
+    scorer: ScalarReward
+    if kind == "python":
+        scorer = _named("callables", "load_callable_reward")(name)
+    elif kind in ("vllm", "tei"):
+        scorer = _named("remote", "load_remote_reward")(
+            spec, api_key_env=api_key_env, concurrency=concurrency
+        )
+    elif kind == "dpo":
+        scorer = _named("models.implicit", "load_dpo_reward")(*_two(name, spec), beta=beta, **local)
+    else:
+        scorer = _named("models.reward", "load_reward_model")(name, **local, **running)
+    return scorer
 
 
 def load_judge(
@@ -100,6 +156,14 @@ def split_judge_spec(spec: str) -> tuple[str, str]:
 def is_generative(spec: str) -> bool:
     """True for judges that answer in words, by a prompt template."""
     return split_judge_spec(spec)[0] in ("hf", "openai")
+
+
+def _two(names: str, spec: str) -> tuple[str, str]:
+    """Policy and reference."""
+    policy, comma, reference = names.partition(",")
+    if not (policy and comma and reference) or "," in reference:
+        raise ConfigError(f"{spec!r} does not name a policy and its reference", mend=SCORER_KINDS["dpo"])
+    return policy, reference
 
 
 def _named(module: str, name: str) -> Any:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from click.testing import Result
 
+from charm_rm.memo import default_memo
 from charm_rm.store import load, save
 from charm_rm.tables import Responses, Scores
 
@@ -59,6 +64,42 @@ def test_a_misspelt_policy_is_named_before_the_model_loads(charm: Charm, table: 
     assert "Did you mean 'one'" in result.output
 
 
+def test_a_store_and_no_store_exclude_each_other(charm: Charm, tmp_path: Path) -> None:
+    result = charm(
+        "score", "r", "--rm", "m", "-o", tmp_path / "s.csv", "--cache", tmp_path / "c", "--no-cache"
+    )
+    assert result.exit_code == 2
+    assert "exclude each other" in result.output
+
+
+def test_two_runs_on_one_output_the_second_is_refused(charm: Charm, table: Path, tmp_path: Path) -> None:
+    output = tmp_path / "scores.parquet"
+    lock = tmp_path / ".scores.parquet.lock"
+    script = (
+        "import sys; from charm_rm.store import locked\n"
+        "with locked(sys.argv[1], remove=True): print('held', flush=True); sys.stdin.read()"
+    )
+    source = str(Path(__file__).resolve().parents[2] / "src")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": source},
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        result = charm("score", table, "--rm", "/no/model", "-o", output)
+        assert result.exit_code == 2
+        assert f"another run is at work here (process {holder.pid})" in result.stderr
+        assert lock.exists()
+    # It has ended: what refuses now is the model, and no lock file is left.
+    assert not lock.exists()
+    assert "no such model folder" in charm("score", table, "--rm", "/no/model", "-o", output).stderr
+    assert not lock.exists()
+
+
 @pytest.mark.models
 class TestScoring:
     def test_scores_and_summary(self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path) -> None:
@@ -92,15 +133,81 @@ class TestScoring:
         assert "longer than 12 tokens" in result.stderr
         assert load(Scores, output).frame["truncated"].sum() > 0
 
-    def test_goes_on_by_itself(self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path) -> None:
+    def test_a_second_output_comes_from_the_store(
+        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+    ) -> None:
         first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"
         charm("score", table, "--rm", minilm_rm_dir, "-o", first)
-        partial = tmp_path / ".second.parquet.partial.jsonl"
-        partial.write_text('{"key": "of another run", "score": 1.0}\n{"key": "torn')
         result = charm("score", table, "--rm", minilm_rm_dir, "-o", second)
+        assert "all 12 responses came from the store" in result.stderr
+        assert second.read_bytes() == first.read_bytes()
+
+    def test_the_store_may_lie_elsewhere(
+        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+    ) -> None:
+        output, store = tmp_path / "s.parquet", tmp_path / "mine" / "scores.sqlite"
+        result = charm("score", table, "--rm", minilm_rm_dir, "-o", output, "--cache", store)
+        assert result.exit_code == 0, result.output
+        assert store.exists()
+        assert not default_memo().exists()
+
+    def test_without_a_store_it_still_goes_on_by_itself(
+        self,
+        charm: Charm,
+        table: Path,
+        minilm_rm_dir: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from charm_rm.models import RewardModel
+
+        output, whole, batches = tmp_path / "s.parquet", RewardModel.launch, []
+
+        def launch(model: RewardModel, batch: Any) -> Any:
+            batches.append(len(batch))
+            if len(batches) == 3:
+                raise KeyboardInterrupt
+            return whole(model, batch)
+
+        monkeypatch.setattr(RewardModel, "launch", launch)
+        command = ("score", table, "--rm", minilm_rm_dir, "-o", output, "--no-cache", "--token-budget", 40)
+        assert charm(*command).exit_code != 0
+        assert not output.exists()
+        batches.clear()
+        batches += [0] * 10
+        result = charm(*command)
+        assert result.exit_code == 0, result.output
         assert "going on from" in result.stderr
-        assert not partial.exists()
-        assert load(Scores, second).frame.equals(load(Scores, first).frame)
+        assert "from the store" in result.stderr
+        assert sum(batches) < 12
+        assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+        assert not default_memo().exists()
+
+    def test_a_store_that_is_none_is_named(
+        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+    ) -> None:
+        result = charm("score", table, "--rm", minilm_rm_dir, "-o", tmp_path / "s.parquet", "--cache", table)
+        assert result.exit_code == 2
+        assert "not a store of scores" in result.stderr
+
+    def test_how_it_runs_is_kept(
+        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+    ) -> None:
+        output = tmp_path / "s.parquet"
+        options = ("--attention", "eager", "--dtype", "bfloat16", "--device", "cpu,cpu", "--token-budget", 64)
+        result = charm("score", table, "--rm", minilm_rm_dir, "-o", output, *options)
+        assert result.exit_code == 0, result.output
+        about = load(Scores, output).provenance
+        assert (about["attention"], about["dtype"], about["device"]) == ("eager", "bfloat16", "cpu")
+        assert (about["token_budget"], about["from_store"]) == (64, 0)
+        assert 0 <= about["padding_share"] < 1
+
+    def test_unpadded_encoders_are_refused(
+        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+    ) -> None:
+        result = charm("score", table, "--rm", minilm_rm_dir, "-o", tmp_path / "s.parquet", "--unpadded")
+        assert result.exit_code == 2
+        assert "cannot be scored unpadded" in result.stderr
 
     def test_a_backbone_is_no_reward_model(
         self, charm: Charm, table: Path, minilm_dir: Path, tmp_path: Path

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charm_rm.errors import ConfigError
-from charm_rm.models.batching import choose_pad_token_id, collate, plan_batches
+from charm_rm.models.batching import choose_pad_token_id, collate, flash_bounds, pack, plan_batches, tokens_in
 from charm_rm.models.encoding import Encoded
 
 
@@ -23,6 +23,22 @@ def test_batches_cover_all_rows_once_within_the_budget(lengths: list[int], budge
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
     in_order = [lengths[i] for batch in batches for i in batch]
     assert in_order == sorted(lengths, reverse=True)
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=80), st.integers(1, 2000))
+def test_unpadded_batches_count_tokens_as_they_are(lengths: list[int], budget: int) -> None:
+    batches = plan_batches(lengths, token_budget=budget, padded=False)
+    assert sorted(int(i) for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch, following in zip(batches, [*batches[1:], []], strict=True):
+        tokens = tokens_in([lengths[i] for i in batch], padded=False)
+        assert len(batch) == 1 or tokens <= budget
+        assert len(following) == 0 or tokens + lengths[following[0]] > budget
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=20))
+def test_padding_is_counted(lengths: list[int]) -> None:
+    assert tokens_in(lengths) == len(lengths) * max(lengths)
+    assert tokens_in(lengths, padded=False) == sum(lengths)
 
 
 def test_a_budget_of_nothing_is_refused() -> None:
@@ -43,6 +59,24 @@ class TestCollate:
         assert tensors["input_ids"].tolist() == [[5, 6, 7], ids]
         assert tensors["attention_mask"].tolist() == [[1, 1, 1], mask]
         assert np.sum(tensors["token_type_ids"].numpy()) == 2
+
+
+@pytest.mark.models
+class TestPack:
+    rows = (Encoded([5, 6, 7]), Encoded([8]), Encoded([9, 9]))
+
+    def test_positions_restart_and_ends_are_where_rows_end(self) -> None:
+        pytest.importorskip("torch", reason="needs the [hf] extra")
+        tensors, ends = pack(self.rows)
+        assert tensors["input_ids"].tolist() == [[5, 6, 7, 8, 9, 9]]
+        assert tensors["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1]]
+        assert ends.tolist() == [2, 3, 5]
+
+    def test_flash_attention_is_told_where_rows_begin(self) -> None:
+        pytest.importorskip("torch", reason="needs the [hf] extra")
+        bounds = flash_bounds([3, 1, 2])
+        assert bounds["cu_seq_lens_q"].tolist() == [0, 3, 4, 6]
+        assert bounds["max_length_k"] == 3
 
 
 @pytest.mark.models

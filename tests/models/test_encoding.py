@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charm_rm.errors import ConfigError, ModelError
+from charm_rm.models import encoding
 from charm_rm.models.encoding import ResponseEncoder, choose_layout, pin_clock, resolve_max_length
 
 from .conftest import BOS, EOS, TURNS
@@ -188,10 +189,68 @@ class TestTruncation:
         with pytest.raises(ConfigError, match="max_length 6 leaves no room"):
             chat(6).encode(words("p", 50), "r1")
 
-    def test_tokenizers_without_offsets_are_cut_too(self, chat: Callable[[int], ResponseEncoder]) -> None:
+    def test_tokenizers_without_offsets_are_cut_too(
+        self, chat: Callable[[int], ResponseEncoder], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fast = chat(30).encode(words("p", 90), words("r", 90))
         slow = chat(30)
-        slow._offsets = lambda _text: None  # type: ignore[method-assign]
-        assert slow.encode(words("p", 90), words("r", 90)) == chat(30).encode(words("p", 90), words("r", 90))
+        monkeypatch.setattr(type(slow.tokenizer), "is_fast", False)
+        assert slow.encode(words("p", 90), words("r", 90)) == fast
+
+
+PLAIN_WORDS = st.lists(st.sampled_from(["p1", "p2", "r7", ":", "unheard-of", "</s>"]), max_size=60).map(
+    " ".join
+)
+CONVERSATION = st.lists(PLAIN_WORDS, min_size=1, max_size=4).map(
+    lambda texts: [{"role": ("user", "assistant")[i % 2], "content": t} for i, t in enumerate(texts)]
+)
+
+
+class TestMany:
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        rows=st.lists(st.tuples(st.one_of(PLAIN_WORDS, CONVERSATION), PLAIN_WORDS), max_size=8),
+        max_length=st.integers(30, 90),
+        template=st.sampled_from([TURNS, None]),
+    )
+    def test_together_as_one_by_one(
+        self, make_tokenizer: Callable[..., Any], rows: list[Any], max_length: int, template: str | None
+    ) -> None:
+        encoder = ResponseEncoder(make_tokenizer(template), max_length)
+        together = encoder.encode_many([p for p, _ in rows], [r for _, r in rows])
+        assert together == [encoder.encode(p, r) for p, r in rows]
+
+    def test_together_as_one_by_one_on_real_tokenizers(self, minilm_dir: Path, smollm2_dir: Path) -> None:
+        tokenizers = [transformers.AutoTokenizer.from_pretrained(d) for d in (minilm_dir, smollm2_dir)]
+
+        @settings(max_examples=25)
+        @given(
+            rows=st.lists(st.tuples(st.text(max_size=200), st.text(max_size=400)), max_size=6),
+            max_length=st.integers(8, 64),
+        )
+        def check(rows: list[Any], max_length: int) -> None:
+            for tokenizer, room in zip(tokenizers, (max_length, 60 + max_length), strict=True):
+                encoder = ResponseEncoder(tokenizer, room)
+                together = encoder.encode_many([p for p, _ in rows], [r for _, r in rows])
+                assert together == [encoder.encode(p, r) for p, r in rows]
+
+        check()
+
+    def test_chunks_do_not_show(
+        self, chat: Callable[[int], ResponseEncoder], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prompts, responses = [words("p", n) for n in range(40)], [words("r", n % 7) for n in range(40)]
+        whole = chat(25).encode_many(prompts, responses)
+        monkeypatch.setattr(encoding, "_TEXTS_PER_CALL", 7)
+        monkeypatch.setattr(encoding, "_LONG_TEXTS_PER_CALL", 2)
+        assert chat(25).encode_many(prompts, responses) == whole
+        assert 0 < sum(e.truncated for e in whole) < 40
+
+    def test_one_refused_conversation_among_many_is_named(self, make_tokenizer: Callable[..., Any]) -> None:
+        tokenizer = make_tokenizer("{{ raise_exception('no') if messages|length > 2 else 'p1' }}")
+        three = [{"role": r, "content": "p1"} for r in ("user", "assistant", "user")]
+        with pytest.raises(ModelError, match="user, assistant, user, assistant"):
+            ResponseEncoder(tokenizer, 100).encode_many(["p1", three], ["r1", "r2"])
 
 
 class TestMaxLength:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ import polars as pl
 import pytest
 
 from charm_rm.errors import CharmWarning, ModelError, UnreadableFile, WriteFailed
-from charm_rm.models import load_reward_model, score_responses, scoring
-from charm_rm.models.reward import RewardModel
+from charm_rm.memo import Memo
+from charm_rm.models import ResponseEncoder, load_reward_model, score_responses, score_texts
+from charm_rm.models.reward import Launched, RewardModel
 from charm_rm.store import save
 from charm_rm.tables import Responses
 
@@ -51,7 +51,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, stop_after: int | None = None) -> None:
         self.rows, self.batches, self.stop_after = 0, 0, stop_after
-        whole = RewardModel.score_batch
+        whole = RewardModel.launch
 
         def counted(model: RewardModel, batch: Any) -> Any:
             if self.batches == self.stop_after:
@@ -59,7 +59,11 @@ class Counting:
             self.rows, self.batches = self.rows + len(batch), self.batches + 1
             return whole(model, batch)
 
-        monkeypatch.setattr(RewardModel, "score_batch", counted)
+        monkeypatch.setattr(RewardModel, "launch", counted)
+
+
+def infinite(_model: RewardModel, batch: Any) -> Launched:
+    return Launched(pytest.importorskip("torch").full((len(batch),), np.inf).double())
 
 
 def test_agrees_with_calling_the_model_row_by_row(model: RewardModel) -> None:
@@ -71,7 +75,11 @@ def test_agrees_with_calling_the_model_row_by_row(model: RewardModel) -> None:
     assert scores.frame["n_tokens"].to_list() == [
         len(model.encoder.encode(p, r)) for p, r in responses.frame.select("prompt", "response").iter_rows()
     ]
-    assert scores.provenance["rm_fingerprint"] == model.fingerprint
+    about = scores.provenance
+    assert about["rm_fingerprint"] == model.fingerprint
+    assert (about["dtype"], about["attention"], about["device"]) == ("float32", "sdpa", "cpu")
+    assert (about["token_budget"], about["from_store"], about["truncated"]) == (64, 0, 0)
+    assert 0 < about["padding_share"] < 0.3
 
 
 def test_the_token_budget_changes_no_score(model: RewardModel) -> None:
@@ -100,94 +108,243 @@ def test_truncation_is_counted_per_row(tiny_rm_dir: Path) -> None:
 def test_scores_that_are_not_finite_name_prompt_and_policy(
     model: RewardModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RewardModel, "score_batch", lambda _model, batch: np.full(len(batch), np.inf))
+    monkeypatch.setattr(RewardModel, "launch", infinite)
     with pytest.raises(ModelError, match=r"40 of 40 scores are not finite: \(q0, one\), \(q0, two\)"):
         score_responses(model, table(), progress=False)
 
 
-class TestCheckpoint:
+class TestStore:
     def test_a_stopped_run_goes_on_and_gives_the_very_same_scores(
         self, model: RewardModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         whole = score_responses(model, table(), token_budget=64, progress=False)
-        part = tmp_path / "deep" / "part.jsonl"
+        memo = tmp_path / "deep" / "memo.sqlite"
         with monkeypatch.context() as patched:
-            Counting(patched, stop_after=3)
+            first = Counting(patched, stop_after=3)
             with pytest.raises(KeyboardInterrupt):
-                score_responses(model, table(), token_budget=64, progress=False, checkpoint=part)
-        kept = len(part.read_text().splitlines())
+                score_responses(model, table(), token_budget=64, progress=False, memo=memo)
         count = Counting(monkeypatch)
-        resumed = score_responses(model, table(), token_budget=64, progress=False, checkpoint=part)
-        assert kept > 0
-        assert count.rows == 40 - kept
+        resumed = score_responses(model, table(), token_budget=64, progress=False, memo=memo)
+        assert first.rows > 0
+        assert count.rows == 40 - first.rows
         assert resumed.frame.equals(whole.frame)
+        assert resumed.provenance == whole.provenance
 
-    def test_a_torn_last_line_is_scored_again(
+    def test_a_second_run_scores_and_tokenises_nothing(
         self, model: RewardModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        part = tmp_path / "part.jsonl"
-        whole = score_responses(model, table(), token_budget=64, progress=False, checkpoint=part)
-        part.write_bytes(part.read_bytes()[:-10])
+        memo = tmp_path / "memo.sqlite"
+        first = score_responses(model, table(), progress=False, memo=memo)
         count = Counting(monkeypatch)
-        resumed = score_responses(model, table(), token_budget=64, progress=False, checkpoint=part)
-        assert count.batches == 1
-        assert resumed.frame.equals(whole.frame)
-        assert all(json.loads(line)["key"] for line in part.read_text().splitlines())
+        monkeypatch.setattr(model.encoder, "_encode", lambda _rows: pytest.fail("texts were tokenised"))
+        second = score_responses(model, table(), progress=False, memo=memo)
+        assert count.batches == 0
+        assert second.frame.equals(first.frame)
+        assert second.provenance == first.provenance
+
+    def test_another_table_takes_what_the_first_had(
+        self, model: RewardModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        memo = tmp_path / "memo.sqlite"
+        score_responses(model, table(12), progress=False, memo=memo)
+        count = Counting(monkeypatch)
+        whole = score_responses(model, table(20), progress=False, memo=memo)
+        assert (count.rows, whole.provenance["from_store"]) == (16, 24)
+        alone = score_responses(model, table(20), progress=False)
+        np.testing.assert_allclose(whole.frame["score"], alone.frame["score"], atol=1e-5, rtol=0)
+        assert whole.frame.drop("score").equals(alone.frame.drop("score"))
+
+    def test_bare_text_and_one_user_turn_are_the_same_text(
+        self, model: RewardModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        memo = tmp_path / "memo.sqlite"
+        score_texts(model, ["p1"], ["r1"], progress=False, memo=memo)
+        count = Counting(monkeypatch)
+        score_texts(model, [[{"role": "user", "content": "p1"}]], ["r1"], progress=False, memo=memo)
+        assert count.rows == 0
+
+    @pytest.mark.parametrize("changed", ["fingerprint", "dtype", "attention", "max_length", "layout"])
+    def test_what_decides_a_score_is_in_its_key(
+        self, tiny_rm_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changed: str
+    ) -> None:
+        memo, model = tmp_path / "memo.sqlite", load_reward_model(tiny_rm_dir)
+        score_responses(model, table(4), progress=False, memo=memo)
+        if changed == "layout":
+            encoder = ResponseEncoder(model.encoder.tokenizer, model.encoder.max_length, layout="plain")
+            other = replace(model, encoder=encoder)
+        elif changed == "max_length":
+            other = load_reward_model(tiny_rm_dir, max_length=200)
+        else:
+            other = replace(model, **{changed: "another"})
+        count = Counting(monkeypatch)
+        score_responses(other, table(4), progress=False, memo=memo)
+        assert count.rows == 8
 
     def test_another_model_takes_nothing_from_it(
         self, model: RewardModel, minilm_rm_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        part = tmp_path / "part.jsonl"
-        score_responses(model, table(4), progress=False, checkpoint=part)
+        memo = tmp_path / "memo.sqlite"
+        score_responses(model, table(4), progress=False, memo=memo)
         count = Counting(monkeypatch)
-        score_responses(load_reward_model(minilm_rm_dir), table(4), progress=False, checkpoint=part)
+        score_responses(load_reward_model(minilm_rm_dir), table(4), progress=False, memo=memo)
         assert count.rows == 8
 
+    def test_runs_that_crossed_leave_whole_batches(
+        self, model: RewardModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        memo = tmp_path / "memo.sqlite"
+        with monkeypatch.context() as patched:
+            Counting(patched, stop_after=2)
+            with pytest.raises(KeyboardInterrupt):
+                score_responses(model, table(), token_budget=64, progress=False, memo=memo)
+        # Another run scores some of the rest, so that the first one's batches now fall otherwise.
+        score_responses(model, table(7), token_budget=5000, progress=False, memo=memo)
+        resumed = score_responses(model, table(), token_budget=64, progress=False, memo=memo)
+        whole = score_responses(model, table(), token_budget=64, progress=False)
+        np.testing.assert_allclose(resumed.frame["score"], whole.frame["score"], atol=1e-5, rtol=0)
+        assert resumed.frame.drop("score").equals(whole.frame.drop("score"))
+
+    def test_scores_that_are_not_finite_are_not_kept(
+        self, model: RewardModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        memo = tmp_path / "memo.sqlite"
+        with monkeypatch.context() as patched:
+            patched.setattr(RewardModel, "launch", infinite)
+            with pytest.raises(ModelError):
+                score_responses(model, table(2), progress=False, memo=memo)
+        assert score_responses(model, table(2), progress=False, memo=memo).frame["score"].is_finite().all()
+
     def test_a_file_of_another_kind_is_refused(self, model: RewardModel, tmp_path: Path) -> None:
-        part = tmp_path / "notes.jsonl"
-        part.write_text('{"note": "not ours"}\n')
-        with pytest.raises(UnreadableFile, match="not a scoring checkpoint"):
-            score_responses(model, table(2), progress=False, checkpoint=part)
-        assert part.read_text() == '{"note": "not ours"}\n'
+        memo = tmp_path / "notes.txt"
+        memo.write_text("not a store at all, but long enough to look like one to nobody\n" * 20)
+        before = memo.read_bytes()
+        with pytest.raises(UnreadableFile, match="not a store of scores"):
+            score_responses(model, table(2), progress=False, memo=memo)
+        assert memo.read_bytes() == before
 
     def test_a_full_disk_is_a_typed_error_and_what_was_written_stays(
         self, model: RewardModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        def full(_descriptor: int) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
+        memo = tmp_path / "memo.sqlite"
+        whole = score_responses(model, table(), token_budget=64, progress=False)
+        add, calls = Memo.add, []
 
-        part = tmp_path / "part.jsonl"
-        monkeypatch.setattr(scoring, "_SYNC_SECONDS", -1.0)
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(WriteFailed, match="No space left"):
-            score_responses(model, table(2), progress=False, checkpoint=part)
-        monkeypatch.undo()
-        assert score_responses(model, table(2), progress=False, checkpoint=part).frame.height == 4
+        def full(opened: Memo, values: Any, *, run: str = "") -> None:
+            calls.append(run)
+            if len(calls) == 4:  # SQLite's own limit, as a disk that fills up: its next page is refused
+                opened._connection.execute("PRAGMA max_page_count = 1")
+                values = {**values, "long": "x" * 200_000}
+            add(opened, values, run=run)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Memo, "add", full)
+            with pytest.raises(WriteFailed, match="full"):
+                score_responses(model, table(), token_budget=64, progress=False, memo=memo)
+        count = Counting(monkeypatch)
+        resumed = score_responses(model, table(), token_budget=64, progress=False, memo=memo)
+        assert 0 < count.rows < 40
+        assert resumed.frame.equals(whole.frame)
+
+
+class TestKilled:
+    """Real runs of the command, ended by SIGKILL at random moments of loading, scoring and writing."""
+
+    def run(self, rm: Path, tmp_path: Path, kills: int) -> dict[str, Any]:
+        responses = save(table(30), tmp_path / "responses.parquet")
+        root = Path(__file__).resolve().parents[2]
+        command = [
+            sys.executable,
+            Path(__file__).parent / "kill_scoring.py",
+            rm,
+            responses,
+            tmp_path / "runs",
+            kills,
+        ]
+        environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [str(c) for c in command], env=environment, capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        assert report["kills"] == kills
+        assert report["same_bytes"], done.stderr
+        assert report["same_batches"], done.stderr
+        # A kill loses the batch under way: that one alone is begun again.
+        assert report["again"] <= kills
+        return report
+
+    def test_three_times(self, tiny_rm_dir: Path, tmp_path: Path) -> None:
+        self.run(tiny_rm_dir, tmp_path, 3)
 
     @pytest.mark.slow
-    def test_a_run_killed_outright_goes_on(
-        self, tiny_rm_dir: Path, model: RewardModel, tmp_path: Path
-    ) -> None:
-        responses, part = save(table(), tmp_path / "r.parquet"), tmp_path / "part.jsonl"
-        script = (
-            "import sys, time; from charm_rm.models import *; from charm_rm.store import load\n"
-            "from charm_rm.tables import Responses; whole = RewardModel.score_batch\n"
-            "RewardModel.score_batch = lambda m, b: (time.sleep(0.3), whole(m, b))[1]\n"
-            "score_responses(load_reward_model(sys.argv[1]), load(Responses, sys.argv[2]), token_budget=64,"
-            " progress=False, checkpoint=sys.argv[3])"
-        )
-        command = [sys.executable, "-c", script, str(tiny_rm_dir), str(responses), str(part)]
-        source = str(Path(__file__).resolve().parents[2] / "src")
-        process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": source})
-        deadline = time.monotonic() + 120
-        while not (part.exists() and part.read_bytes().count(b"\n") >= 4):
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        kept = part.read_bytes().count(b"\n")
-        assert kept < 40
-        resumed = score_responses(model, table(), token_budget=64, progress=False, checkpoint=part)
-        whole = score_responses(model, table(), token_budget=64, progress=False)
-        np.testing.assert_allclose(resumed.frame["score"], whole.frame["score"], atol=1e-6, rtol=0)
+    def test_twenty_times(self, tiny_rm_dir: Path, tmp_path: Path) -> None:
+        assert self.run(tiny_rm_dir, tmp_path, 20)["rounds"] > 1
+
+
+class Asked:
+    """A reward that is no RewardModel: the response's length in letters."""
+
+    source, fingerprint = "letters", "letters/1"
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def __call__(self, prompts: Sequence[Any], responses: Sequence[str]) -> Any:
+        assert len(prompts) == len(responses)
+        self.calls.append(len(responses))
+        return np.array([len(r) for r in responses], dtype=float)
+
+
+class TestOtherRewards:
+    def test_is_asked_in_chunks_each_text_once(self) -> None:
+        reward = Asked()
+        scores = score_responses(reward, table(50), progress=False)
+        assert scores.frame["score"].to_list() == [len(r) for r in table(50).frame["response"]]
+        assert scores.frame.columns == ["prompt_id", "policy", "score"]
+        distinct = table(50).frame.select("prompt", "response").unique().height
+        assert sum(reward.calls) == distinct
+        assert max(reward.calls) == 64
+        assert scores.provenance["rm_fingerprint"] == "letters/1"
+
+    def test_says_itself_how_many_at_once(self) -> None:
+        reward = Asked()
+        reward.chunk_size = 7  # type: ignore[attr-defined]
+        score_responses(reward, table(10), progress=False)
+        assert reward.calls == [7, 7, 6]
+
+    def test_is_remembered_and_goes_on(self, tmp_path: Path) -> None:
+        class Failing(Asked):
+            def __call__(self, prompts: Sequence[Any], responses: Sequence[str]) -> Any:
+                if len(self.calls) == 2:
+                    raise ConnectionError("gone")
+                return super().__call__(prompts, responses)
+
+        failing, working, memo = Failing(), Asked(), tmp_path / "memo.sqlite"
+        failing.chunk_size = working.chunk_size = 10  # type: ignore[attr-defined]
+        with pytest.raises(ConnectionError):
+            score_responses(failing, table(20), progress=False, memo=memo)
+        scores = score_responses(working, table(20), progress=False, memo=memo)
+        assert (failing.calls, working.calls) == ([10, 10], [10, 10])
+        assert scores.frame["score"].to_list() == [len(r) for r in table(20).frame["response"]]
+
+    @pytest.mark.parametrize("given", [[1.0], [[1.0], [2.0]]])
+    def test_rewards_of_another_number_are_refused(self, given: Any) -> None:
+        class Wrong(Asked):
+            def __call__(self, prompts: Sequence[Any], responses: Sequence[str]) -> Any:
+                return np.array(given)
+
+        with pytest.raises(ModelError, match="for 2 responses"):
+            score_responses(Wrong(), table(1), progress=False)
+
+    def test_not_finite_names_prompt_and_policy(self) -> None:
+        class Broken(Asked):
+            def __call__(self, prompts: Sequence[Any], responses: Sequence[str]) -> Any:
+                return [1.0, float("nan")]
+
+        with pytest.raises(ModelError, match=r"1 of 2 scores are not finite: \(q0, two\)"):
+            score_responses(Broken(), table(1), progress=False)
+
+
+def test_no_texts_at_all(model: RewardModel) -> None:
+    assert score_texts(model, [], [], progress=False).values.shape == (0,)
+    assert score_texts(Asked(), [], [], progress=False).values.shape == (0,)

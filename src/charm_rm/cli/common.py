@@ -48,10 +48,15 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """
     for option in (
         trust_option,
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ..."),
+        click.option(
+            "--device",
+            default="auto",
+            show_default=True,
+            help="auto (all GPUs, else the CPU), cpu, cuda, cuda:1, or several: cuda:0,cuda:1",
+        ),
         click.option(
             "--dtype",
-            type=click.Choice(["float32", "bfloat16", "auto"]),
+            type=click.Choice(["float32", "bfloat16", "float16", "auto"]),
             default="float32",
             show_default=True,
             help="Precision; `auto` is as saved.",

@@ -182,7 +182,7 @@ def _evaluate_one(
             prompts: Sequence[Any], responses: Sequence[str], name: str = benchmark.name
         ) -> FloatArray:
             scored = score_texts(model, prompts, responses)
-            truncated[name] = sum(scored.truncated)
+            truncated[name] = sum(scored.truncated or ())
             return scored.values
 
         results.append(evaluate_benchmark(scorer, benchmark, draws=draws, seed=seed))

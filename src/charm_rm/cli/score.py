@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .common import (
+    PATH,
     force_option,
     json_option,
     model_options,
@@ -25,6 +28,23 @@ if TYPE_CHECKING:
     from ..tables import Responses, Scores
 
 
+_attention_option = click.option(
+    "--attention",
+    type=click.Choice(["auto", "eager", "sdpa", "flash_attention_2"]),
+    default="auto",
+    show_default=True,
+    help="What computes attention; `auto`: flash-attention where it is installed and takes the precision.",
+)
+_unpadded_option = click.option(
+    "--unpadded/--padded",
+    default=None,
+    help="Lay a batch's rows end to end instead of padding them (default: with flash-attention).",
+)
+_compiled_option = click.option(
+    "--compile", "compiled", is_flag=True, help="Compile the model first: minutes, for large runs."
+)
+
+
 @click.command()
 @click.argument("source", metavar="RESPONSES")
 @rm_option
@@ -36,7 +56,12 @@ if TYPE_CHECKING:
 @seed_option
 @click.option("--split", help="Which split of a `datasets` folder or hub id.")
 @model_options
+@_attention_option
+@_unpadded_option
+@_compiled_option
 @click.option("--token-budget", type=click.IntRange(min=1), help="Tokens per batch, padding included.")
+@click.option("--cache", type=PATH, help="Store of scores (default: in $CHARM_CACHE or ~/.cache/charm-rm).")
+@click.option("--no-cache", is_flag=True, help="Score everything anew, and keep nothing but the output.")
 @force_option
 @json_option
 def command(
@@ -48,6 +73,8 @@ def command(
     seed: int,
     split: str | None,
     token_budget: int | None,
+    cache: Path | None,
+    no_cache: bool,
     force: bool,
     as_json: bool,
     **loading: Any,
@@ -57,8 +84,10 @@ def command(
     RESPONSES is a Parquet, JSONL, CSV or JSON table (prompt, policy, response, and prompt_id if you have it), an
     AlpacaEval model_outputs.json, a folder of POLICY/model_outputs.json, or a `datasets` folder or hub id. The
     reward model is any Hugging Face sequence-classification model with one output, or a PEFT adapter of one.
-    With --n-prompts only prompts that every policy answered are drawn. A run that was stopped goes on where it
-    was when the same command is given again.
+    With --n-prompts only prompts that every policy answered are drawn.
+
+    Scores are kept in a store, under a hash of model, settings and text: nothing is scored twice, and a run
+    that was stopped goes on where it was when the same command is given again.
 
     \b
     Examples:
@@ -66,26 +95,42 @@ def command(
       charm score results/ --rm org/some-rm -o scores.parquet --dtype bfloat16
       charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o --policy my-model --n-prompts 200
     """
-    from ..models import load_any_responses, load_reward_model, score_responses
+    from ..models import load_any_responses, score_responses
     from ..responses import sample_instructions
-    from ..store import refuse_table, save
+    from ..specs import load_scorer
+    from ..store import locked, refuse_table, save
 
+    if cache is not None and no_cache:
+        raise click.UsageError("--cache and --no-cache exclude each other")
     refuse_table(output, force=force)
-    responses = sample_instructions(
-        load_any_responses(source, split=split),
-        n=n_prompts,
-        seed=seed,
-        policies=policies or None,
-        complete=n_prompts is not None,
-    )
-    model = load_reward_model(rm, **loading)
-    partial = output.with_name(f".{output.name}.partial.jsonl")
-    if partial.exists():
-        say(f"going on from {partial}")
-    scores = score_responses(model, responses, token_budget=token_budget, checkpoint=partial)
-    save(scores, output, force=force)
-    partial.unlink(missing_ok=True)
+    with locked(output.with_name(f".{output.name}.lock"), remove=True):
+        responses = sample_instructions(
+            load_any_responses(source, split=split),
+            n=n_prompts,
+            seed=seed,
+            policies=policies or None,
+            complete=n_prompts is not None,
+        )
+        model = load_scorer(rm, **loading)
+        with _memo(output, cache, no_cache=no_cache) as memo:
+            scores = score_responses(model, responses, token_budget=token_budget, memo=memo)
+            save(scores, output, force=force)
     _show(scores, responses, output, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _memo(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Path]:
+    """The store to use; by ``no_cache`` one beside the output, which goes once the block has succeeded."""
+    from ..memo import default_memo, remove_memo
+
+    if not no_cache:
+        yield cache or default_memo()
+        return
+    beside = output.with_name(f".{output.name}.partial.sqlite")
+    if beside.exists():
+        say(f"going on from {beside}")
+    yield beside
+    remove_memo(beside)
 
 
 def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) -> None:
@@ -105,14 +150,17 @@ def summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
 
     from ..responses import count_empty
 
+    figures = {
+        "n_tokens": pl.col("n_tokens").mean().alias("mean_tokens"),
+        "truncated": pl.col("truncated").mean(),
+    }
     return (
         scores.frame.group_by("policy")
         .agg(
             pl.len().alias("n"),
             pl.col("score").mean().alias("mean_score"),
             pl.col("score").std().alias("sd"),
-            pl.col("n_tokens").mean().alias("mean_tokens"),
-            pl.col("truncated").mean().alias("truncated"),
+            *(figure for column, figure in figures.items() if column in scores.frame.columns),
         )
         .join(count_empty(responses).drop("n"), on="policy")
         .sort("mean_score", descending=True)

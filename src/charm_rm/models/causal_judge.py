@@ -15,9 +15,11 @@ from ..judging.chat import Messages, Reply
 from ..memo import content_key
 from . import require
 from .batching import collate, plan_batches
+from .devices import one_device
 from .encoding import PINNED_DATE, Encoded, choose_layout, pin_clock, resolve_max_length
-from .loading import _folder, fingerprint, quiet
-from .reward import TOKEN_BUDGET, DTypeName, _device
+from .folders import fingerprint, model_folder
+from .loading import quiet
+from .reward import TOKEN_BUDGET, DTypeName
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,8 +232,8 @@ def load_local_chat(
     """
     if dtype not in ("float32", "bfloat16", "auto"):
         raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
-    folder = _folder(path_or_id)  # first: it costs no import of torch to find nothing there
-    device = _device(device)
+    folder = model_folder(path_or_id)  # first: it costs no import of torch to find nothing there
+    device = one_device(device)
     model, tokenizer = _open(os.fspath(path_or_id), folder, dtype=dtype, trust_remote_code=trust_remote_code)
     length = resolve_max_length(tokenizer, model.config, max_length)
     end_ids = _set_generation(model, tokenizer)

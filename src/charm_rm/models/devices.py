@@ -1,4 +1,4 @@
-"""Which device a model that lives on one runs on."""
+"""Which devices a model runs on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,34 @@ from ..errors import ConfigError
 from . import require
 
 
-def one_device(device: str) -> str:
-    """``auto`` (a GPU where there is one) or a device by name, if it is usable here.
+def find_devices(device: str) -> list[str]:
+    """``auto`` (all GPUs, else the CPU), or devices by name with commas between, each of them usable here.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: one is not.
     """
     torch = require("torch")
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device {device!r} is not usable here: {str(error).splitlines()[0]}", mend="use auto or cpu"
-        ) from error
-    return device
+        n = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return [f"cuda:{i}" for i in range(n)] if n > 1 else ["cuda" if n else "cpu"]
+    names = [name.strip() for name in device.split(",")]
+    for name in names:
+        try:
+            torch.empty(0, device=name)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(
+                f"device {name!r} is not usable here: {str(error).splitlines()[0]}", mend="use auto or cpu"
+            ) from error
+    return names
+
+
+def one_device(device: str) -> str:
+    """The same for a model that lives on one device; ``auto`` takes the first.
+
+    Raises:
+        ConfigError: it is not usable here, or several are named.
+    """
+    first, *others = find_devices(device)
+    if others and device != "auto":
+        raise ConfigError("this kind of model runs on one device", where=device, mend=f"use {first}")
+    return first

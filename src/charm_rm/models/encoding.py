@@ -21,34 +21,24 @@ beginning.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
+from ..conversations import Messages
 from ..errors import ConfigError, ModelError
 from ..protocols import Prompt
 from ..tables import as_messages
+from .shortening import Encoded as Encoded
+from .shortening import Shortener, TokenizedTexts, Turns, in_chunks
 
-Messages = list[dict[str, str]]
 Layout = Literal["auto", "chat", "pair", "plain"]
 
 # The date that Llama's own template falls back to.
 PINNED_DATE = datetime.date(2024, 7, 26)
-# Share of the room for contents that the prompt keeps when both prompt and response are long.
-PROMPT_SHARE = 0.25
 _UNLIMITED = 1_000_000
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Token ids of one (prompt, response), special tokens included; ``truncated``: text was left out."""
-
-    input_ids: list[int]
-    token_type_ids: list[int] | None = None
-    truncated: bool = False
-
-    def __len__(self) -> int:
-        return len(self.input_ids)
+# What the tokenizer returns for a text is some hundred times the text's size: no more than this at once.
+_TEXTS_PER_CALL, _LONG_TEXTS_PER_CALL = 1024, 128
 
 
 class ResponseEncoder:
@@ -64,7 +54,7 @@ class ResponseEncoder:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.layout = choose_layout(tokenizer) if layout == "auto" else layout
-        self._lay_out: Callable[[Messages, str], Encoded] = {
+        self._lay_out: Callable[[Sequence[Turns]], list[Encoded]] = {
             "chat": self._chat,
             "pair": self._pair,
             "plain": self._plain,
@@ -72,16 +62,33 @@ class ResponseEncoder:
 
     def encode(self, prompt: Prompt, response: str) -> Encoded:
         """Return the ids of the whole conversation, shortened to ``max_length`` where it is longer."""
-        messages = as_messages(prompt)
-        encoded = self._lay_out(messages, response)
-        return encoded if len(encoded) <= self.max_length else self._shortened(messages, response)
+        return self.encode_many([prompt], [response])[0]
+
+    def encode_many(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Encoded]:
+        """:meth:`encode` of each prompt with its response: the same ids, the tokenizer called with many texts."""
+        rows = [(as_messages(p), r) for p, r in zip(prompts, responses, strict=True)]
+        return [e for some in in_chunks(rows, _TEXTS_PER_CALL) for e in self._encode(some)]
+
+    def _encode(self, rows: Sequence[Turns]) -> list[Encoded]:
+        encoded = self._lay_out(rows)
+        long = [i for i, e in enumerate(encoded) if len(e) > self.max_length]
+        for some in in_chunks(long, _LONG_TEXTS_PER_CALL):
+            texts = TokenizedTexts(self.tokenizer)
+            shortener = Shortener(self._lay_out, texts, self.max_length, self.layout)
+            for i, short in zip(some, shortener.shorten([rows[i] for i in some]), strict=True):
+                encoded[i] = replace(short, truncated=True)
+        return encoded
 
     # --- layouts --------------------------------------------------------------------------------
 
-    def _chat(self, messages: Messages, response: str) -> Encoded:
-        turns = [*messages, {"role": "assistant", "content": response}]
+    def _chat(self, rows: Sequence[Turns]) -> list[Encoded]:
+        texts = [self._render(with_response(*row)) for row in rows]
+        tokens = self.tokenizer(texts, add_special_tokens=False, verbose=False)
+        return [Encoded(ids) for ids in tokens["input_ids"]]
+
+    def _render(self, turns: Messages) -> str:
         try:
-            text = self.tokenizer.apply_chat_template(
+            text: str = self.tokenizer.apply_chat_template(
                 turns,
                 chat_template=pin_clock(self.tokenizer.get_chat_template()),
                 date_string=_date("%d %b %Y"),
@@ -92,105 +99,23 @@ class ResponseEncoder:
                 f"the chat template refuses a conversation of {', '.join(m['role'] for m in turns)}: {error}",
                 mend="check the roles and their order, or use layout='plain'",
             ) from error
-        return Encoded(self._ids(text))
+        return text
 
-    def _pair(self, messages: Messages, response: str) -> Encoded:
-        # As a batch of one: alone, an empty response would be taken for no second sentence at all.
-        tokens = self.tokenizer([plain_text(messages)], [response], verbose=False)
-        types = tokens.get("token_type_ids")
-        return Encoded(tokens["input_ids"][0], types[0] if types else None)
+    def _pair(self, rows: Sequence[Turns]) -> list[Encoded]:
+        # Always as a batch: alone, an empty response would be taken for no second sentence at all.
+        prompts, responses = [plain_text(m) for m, _ in rows], [r for _, r in rows]
+        tokens = self.tokenizer(prompts, responses, verbose=False)
+        types = tokens.get("token_type_ids") or [None] * len(rows)
+        return [Encoded(i, t) for i, t in zip(tokens["input_ids"], types, strict=True)]
 
-    def _plain(self, messages: Messages, response: str) -> Encoded:
-        turns = [*messages, {"role": "assistant", "content": response}]
-        ids = self.tokenizer(_labelled(turns), verbose=False)["input_ids"]
+    def _plain(self, rows: Sequence[Turns]) -> list[Encoded]:
+        texts = [_labelled(with_response(*row)) for row in rows]
+        return [Encoded(self._closed(ids)) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
+
+    def _closed(self, ids: list[int]) -> list[int]:
+        """The ids with EOS at their end, where the tokenizer has one and did not put it there."""
         eos = self.tokenizer.eos_token_id
-        closed = eos is None or (len(ids) > 0 and ids[-1] == eos)
-        return Encoded(ids if closed else [*ids, eos])
-
-    # --- truncation -----------------------------------------------------------------------------
-
-    def _shortened(self, messages: Messages, response: str) -> Encoded:
-        """Lay out less and less text until it fits (cut text may tokenise a little longer than its share)."""
-        messages = self._without_lost_turns(messages, response)
-        limit = self.max_length
-        while True:
-            keep_prompt, keep_response = self._shares(messages, response, limit)
-            encoded = self._lay_out(self._newest(messages, keep_prompt), self._head(response, keep_response))
-            if len(encoded) <= self.max_length:
-                return Encoded(encoded.input_ids, encoded.token_type_ids, truncated=True)
-            limit -= len(encoded) - self.max_length
-
-    def _without_lost_turns(self, messages: Messages, response: str) -> Messages:
-        """Drop the oldest turns of which nothing could stay; what is left begins with a user turn."""
-        while rest := _after_oldest_turn(messages):
-            kept = self._frame(messages) + self._content(rest) + self._count(response)
-            if kept < self.max_length:
-                break
-            messages = rest
-        return messages
-
-    def _shares(self, messages: Messages, response: str, limit: int) -> tuple[int, int]:
-        """Tokens that prompt and response may keep, so that the whole stays within ``limit``."""
-        room = limit - self._frame(messages)
-        if room < 2:
-            raise ConfigError(
-                f"max_length {self.max_length} leaves no room for text: "
-                f"the {self.layout} layout alone takes {self._frame(messages)} tokens",
-                mend="raise max_length",
-            )
-        in_prompt, in_response = self._content(messages), self._count(response)
-        keep_response = min(in_response, max(room - in_prompt, room - int(PROMPT_SHARE * room)))
-        return min(in_prompt, room - keep_response), keep_response
-
-    def _newest(self, messages: Messages, n: int) -> Messages:
-        """The messages with only the last ``n`` tokens of their contents; their roles all stay."""
-        kept: Messages = []
-        for message in reversed(messages):
-            kept.append({**message, "content": self._tail(message["content"], n)})
-            n = max(0, n - self._count(message["content"]))
-        return kept[::-1]
-
-    def _frame(self, messages: Messages) -> int:
-        """Tokens of the layout alone: special tokens, turn markers, role names."""
-        return len(self._lay_out([{**m, "content": ""} for m in messages], ""))
-
-    def _content(self, messages: Messages) -> int:
-        return sum(self._count(m["content"]) for m in messages)
-
-    def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
-
-    def _count(self, text: str) -> int:
-        return len(self._ids(text)) if text else 0
-
-    def _head(self, text: str, n: int) -> str:
-        """The text's first ``n`` tokens."""
-        if self._count(text) <= n:
-            return text
-        offsets = self._offsets(text)
-        if offsets is None:
-            return str(self.tokenizer.decode(self._ids(text)[:n]))
-        return text[: offsets[n - 1][1]] if n else ""
-
-    def _tail(self, text: str, n: int) -> str:
-        """The text's last ``n`` tokens."""
-        if self._count(text) <= n:
-            return text
-        if n == 0:
-            return ""
-        offsets = self._offsets(text)
-        if offsets is None:
-            return str(self.tokenizer.decode(self._ids(text)[-n:]))
-        return text[offsets[-n][0] :]
-
-    def _offsets(self, text: str) -> list[tuple[int, int]] | None:
-        """Where each token lies in the text; None for the slow tokenizers that cannot say."""
-        if not getattr(self.tokenizer, "is_fast", False):
-            return None
-        tokens = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        offsets: list[tuple[int, int]] = tokens["offset_mapping"]
-        return offsets
+        return ids if eos is None or (len(ids) > 0 and ids[-1] == eos) else [*ids, eos]
 
 
 def choose_layout(tokenizer: Any) -> Literal["chat", "pair", "plain"]:
@@ -244,15 +169,14 @@ _OFFSET_POSITIONS = frozenset(
 )
 
 
+def with_response(messages: Messages, response: str) -> Messages:
+    """The conversation with the response as its last turn."""
+    return [*messages, {"role": "assistant", "content": response}]
+
+
 def _labelled(messages: Messages) -> str:
     return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}".rstrip() for m in messages)
 
 
 def _date(form: str) -> str:
     return PINNED_DATE.strftime(form)
-
-
-def _after_oldest_turn(messages: Messages) -> Messages:
-    """The messages from the second user turn on; empty where there is none."""
-    later = [i for i, m in enumerate(messages) if i > 0 and m["role"] == "user"]
-    return messages[later[0] :] if later else []

@@ -28,9 +28,10 @@ from ..tables import as_messages
 from . import require
 from .batching import collate, plan_batches
 from .devices import one_device
-from .encoding import PINNED_DATE, PROMPT_SHARE, Encoded, pin_clock, resolve_max_length
+from .encoding import PINNED_DATE, Encoded, pin_clock, resolve_max_length
 from .folders import fingerprint, model_folder
 from .loading import as_model_error, quiet
+from .shortening import PROMPT_SHARE
 
 # Tokens per batch. The logits are as wide as the vocabulary, so batches are smaller than a reward model's.
 TOKEN_BUDGET = {"cpu": 2048, "cuda": 8192}

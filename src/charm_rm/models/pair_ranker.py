@@ -34,10 +34,11 @@ from .batching import collate, plan_batches, set_pad_token
 from .checkpoint import Checkpoint
 from .devices import one_device
 from .dressing import load_tokenizer
-from .encoding import PROMPT_SHARE, Encoded, plain_text, resolve_max_length
+from .encoding import Encoded, plain_text, resolve_max_length
 from .folders import fingerprint, model_folder
 from .kinds import Source, load_backbone
 from .loading import as_model_error, find_source, headless, load_classifier, quiet
+from .shortening import PROMPT_SHARE
 
 TOKEN_BUDGET = {"cpu": 4096, "cuda": 32768}
 PAIRRM_LENGTH, PAIRRM_SOURCE = 2048, 1224

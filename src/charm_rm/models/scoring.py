@@ -1,60 +1,57 @@
-"""Scoring whole tables of responses: each text once, in batches of similar length, resumable.
+"""Scoring whole tables of responses: each text once, across runs too, and the same after any kill.
 
-Batches are planned over all texts before any is scored, and a batch is either wholly in the checkpoint or
-scored anew. A run that was killed and goes on therefore scores the very same batches as one that was not.
+A score lies in the store (:mod:`charm_rm.memo`) under a hash of model, numerics, layout and *text*, so what was
+scored before needs no tokenising either. How a killed run comes to the same bytes is told in :mod:`.journal`, how
+batches are made and computed in :mod:`.engine`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import CharmError, UnreadableFile, WriteFailed
-from ..protocols import Prompt
-from ..tables import Responses, Scores
-from .batching import plan_batches
-from .encoding import Encoded
+from ..errors import CharmWarning, ModelError
+from ..memo import Memo, content_key
+from ..protocols import Prompt, ScalarReward
+from ..tables import Responses, Scores, as_messages
+from .engine import Plan, score_batches
+from .journal import Journal, Row
+from .progress import Progress
 from .reward import RewardModel, check_finite, warn_truncated
+from .shortening import in_chunks
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_SYNC_SECONDS = 2.0
+# How many responses a model that does not run here is given at once, where it does not say.
+CHUNK_SIZE = 64
 
 
 def score_responses(
-    model: RewardModel,
+    model: ScalarReward,
     responses: Responses,
     *,
     token_budget: int | None = None,
     progress: bool = True,
-    checkpoint: str | Path | None = None,
+    memo: str | Path | None = None,
 ) -> Scores:
-    """Score every response; the result has ``n_tokens`` and ``truncated`` per row.
+    """Score every response; of a :class:`~.reward.RewardModel` the result has ``n_tokens`` and ``truncated`` per row.
 
     Args:
-        model: what :func:`~.reward.load_reward_model` gave.
+        model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`.
         responses: at most one response per prompt and policy.
         token_budget: tokens per batch, padding included; default: a sane number for the device.
-        progress: show a bar with tokens per second on standard error.
-        checkpoint: a file to which scores are appended as they come. A later call with the same model and
-            texts takes them from there and goes on; delete it when the result is safe.
+        progress: say rows, tokens per second and time left on standard error.
+        memo: a store (:mod:`charm_rm.memo`). What is in it is not scored again; what is scored goes into it, so
+            that a call that was killed goes on. None: a store in memory, for this call alone.
 
     Raises:
-        ModelError: a score is not finite; the message names prompts and policies.
-        CharmWarning: (as a warning) some texts were truncated.
+        ModelError: a score is not finite (the message names prompts and policies), or a row does not fit into memory.
+        CharmWarning: (as a warning) some texts were truncated, or memory ran out and batches became smaller.
     """
     frame = responses.frame
     scored = score_texts(
@@ -63,199 +60,207 @@ def score_responses(
         frame["response"].to_list(),
         token_budget=token_budget,
         progress=progress,
-        checkpoint=checkpoint,
+        memo=memo,
         names=[f"({i}, {p})" for i, p in frame.select("prompt_id", "policy").iter_rows()],
     )
-    table = frame.select("prompt_id", "policy").with_columns(
-        pl.Series("score", scored.values),
-        pl.Series("n_tokens", scored.n_tokens),
-        pl.Series("truncated", scored.truncated),
-    )
-    return Scores(table, provenance=_provenance(model, responses) | {"truncated": sum(scored.truncated)})
+    table = frame.select("prompt_id", "policy").with_columns(pl.Series("score", scored.values))
+    if scored.n_tokens is not None and scored.truncated is not None:
+        table = table.with_columns(
+            pl.Series("n_tokens", scored.n_tokens, dtype=pl.Int64),
+            pl.Series("truncated", scored.truncated, dtype=pl.Boolean),
+        )
+    return Scores(table, provenance=_provenance(model, responses, scored))
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredTexts:
-    """Scores in the order of the texts, the tokens that each was read as, and whether some were cut off."""
+    """Scores in the order of the texts, and how they came about.
+
+    ``n_tokens`` and ``truncated`` are the tokens that each was read as and whether text was cut off; None for models that
+    do not run here. ``from_store`` counts the rows that another run had scored before, ``padding_share`` is the
+    share of padding among the tokens computed.
+    """
 
     values: NDArray[np.float64]
-    n_tokens: list[int]
-    truncated: list[bool]
+    n_tokens: list[int] | None = None
+    truncated: list[bool] | None = None
+    from_store: int = 0
+    token_budget: int | None = None
+    padding_share: float | None = None
 
 
 def score_texts(
-    model: RewardModel,
+    model: ScalarReward,
     prompts: Sequence[Prompt],
     responses: Sequence[str],
     *,
     token_budget: int | None = None,
     progress: bool = True,
-    checkpoint: str | Path | None = None,
+    memo: str | Path | None = None,
     names: Sequence[str] | None = None,
 ) -> ScoredTexts:
-    """Score each response to its prompt: as calling the model does, with a bar, resumable, texts told apart once.
+    """Score each response to its prompt: as calling the model does, resumable, each text once.
 
-    ``names`` are what a message calls the rows; the rest is as in :func:`score_responses`.
-
-    Raises:
-        ModelError: a score is not finite.
-        CharmWarning: (as a warning) some texts were truncated.
+    ``names`` are what a message calls the rows; the rest, errors too, is as in :func:`score_responses`.
     """
-    pairs = zip(prompts, responses, strict=True)
-    tracked = _tracked(pairs, total=len(responses), title="encoding", show=progress)
-    encoded = [model.encoder.encode(p, r) for p, r in tracked]
-    warn_truncated(encoded, model.encoder.max_length)
-    values = score_encoded(
-        model, encoded, token_budget=token_budget, progress=progress, checkpoint=checkpoint
+    identity = content_key(_identity(model))
+    keys = [_key(model, identity, p, r) for p, r in zip(prompts, responses, strict=True)]
+    row_of = {key: i for i, key in reversed(list(enumerate(keys)))}
+    texts = {key: (prompts[i], responses[i]) for key, i in row_of.items()}
+    budget = (token_budget or model.token_budget) if isinstance(model, RewardModel) else None
+    with Memo.open(memo) as opened:
+        journal = Journal(opened, list(dict.fromkeys(keys)), request=[identity, budget])
+        run = _start(model, journal, texts, budget)
+        with _progress(journal, texts, show=progress) as bar:
+            for rows, limit in run.rows():
+                _check(rows, row_of, source=model.source, names=names)
+                journal.add(rows, limit=limit)
+                bar.advance(
+                    len(rows),
+                    sum(_size(*texts[key]) for key in rows),
+                    tokens=sum(row.n_tokens or 0 for row in rows.values()),
+                )
+    if isinstance(model, RewardModel):
+        warn_truncated([bool(journal.rows[key].truncated) for key in keys], model.encoder.max_length)
+    return run.result(keys)
+
+
+# --- models that run here, and all others ---------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _LocalRun:
+    """Scoring by a model that runs here: in planned batches."""
+
+    model: RewardModel
+    journal: Journal
+    plan: Plan
+
+    def rows(self) -> Iterator[tuple[dict[str, Row], int | None]]:
+        """New rows, batch by batch, and the token budget where memory made it smaller."""
+        budget = self.plan.token_budget
+        limit = said = self.journal.limit or budget
+        for scored in score_batches(self.model, self.plan.batches(), limit=limit):
+            if scored.limit < said == budget:
+                said = scored.limit
+                warnings.warn(
+                    f"a batch of {budget:,} tokens did not fit into memory: going on with {said:,}, or fewer",
+                    CharmWarning,
+                    stacklevel=4,
+                )
+            batch = zip(scored.batch.keys, scored.batch.rows, scored.scores.tolist(), strict=True)
+            rows = {key: Row(score, len(row), row.truncated) for key, row, score in batch}
+            yield rows, scored.limit if scored.limit < budget else None
+
+    def result(self, keys: Sequence[str]) -> ScoredTexts:
+        """The scores in order, with tokens, truncation and padding."""
+        rows = [self.journal.rows[key] for key in keys]
+        return ScoredTexts(
+            _values(rows),
+            n_tokens=[row.n_tokens or 0 for row in rows],
+            truncated=[bool(row.truncated) for row in rows],
+            from_store=sum(key in self.journal.others for key in keys),
+            token_budget=self.plan.token_budget,
+            padding_share=self.plan.padding_share,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _AskedRun:
+    """Scoring by whatever else gives rewards, a server or a function: asked in chunks."""
+
+    model: ScalarReward
+    journal: Journal
+    texts: Mapping[str, tuple[Prompt, str]]
+
+    def rows(self) -> Iterator[tuple[dict[str, Row], None]]:
+        """New rows, chunk by chunk."""
+        missing = [key for key in self.journal.planned if key not in self.journal.rows]
+        for keys in in_chunks(missing, max(1, int(getattr(self.model, "chunk_size", CHUNK_SIZE)))):
+            texts = [self.texts[key] for key in keys]
+            given = self.model([p for p, _ in texts], [r for _, r in texts])
+            values = np.asarray(given, dtype=np.float64)
+            if values.shape != (len(keys),):
+                raise ModelError(
+                    f"gave rewards of shape {values.shape} for {len(keys)} responses",
+                    where=self.model.source,
+                    mend="it must return one number per response, in order",
+                )
+            yield {key: Row(value) for key, value in zip(keys, values.tolist(), strict=True)}, None
+
+    def result(self, keys: Sequence[str]) -> ScoredTexts:
+        """The scores in order."""
+        rows = [self.journal.rows[key] for key in keys]
+        return ScoredTexts(_values(rows), from_store=sum(key in self.journal.others for key in keys))
+
+
+def _start(
+    model: ScalarReward, journal: Journal, texts: Mapping[str, tuple[Prompt, str]], budget: int | None
+) -> _LocalRun | _AskedRun:
+    if isinstance(model, RewardModel) and budget is not None:
+        return _LocalRun(model, journal, Plan(model, journal, texts, token_budget=budget))
+    return _AskedRun(model, journal, texts)
+
+
+# --- details ------------------------------------------------------------------------------------
+
+
+def _identity(model: ScalarReward) -> list[Any]:
+    """All that decides a score besides the texts."""
+    if isinstance(model, RewardModel):
+        encoder = model.encoder
+        return ["score", model.fingerprint, model.numerics, encoder.layout, encoder.max_length]
+    return ["reward", model.fingerprint]
+
+
+def _key(model: ScalarReward, identity: str, prompt: Prompt, response: str) -> str:
+    # A model that runs here reads bare text as one user turn; what another makes of it is its own affair.
+    if isinstance(model, RewardModel):
+        return content_key(identity, as_messages(prompt), response)
+    return content_key(identity, prompt if isinstance(prompt, str) else [dict(m) for m in prompt], response)
+
+
+def _check(
+    rows: Mapping[str, Row], row_of: Mapping[str, int], *, source: str, names: Sequence[str] | None
+) -> None:
+    """Refuse scores that are not finite before they are kept."""
+    where = sorted((row_of[key], row.score) for key, row in rows.items())
+    shown = [names[i] if names else f"row {i}" for i, _ in where]
+    check_finite(np.array([score for _, score in where]), source=source, names=shown)
+
+
+def _values(rows: Sequence[Row]) -> NDArray[np.float64]:
+    return np.array([row.score for row in rows], dtype=np.float64)
+
+
+def _progress(journal: Journal, texts: Mapping[str, tuple[Prompt, str]], *, show: bool) -> Progress:
+    missing = [key for key in journal.planned if key not in journal.rows]
+    size = sum(_size(*texts[key]) for key in missing)
+    return Progress(rows=len(missing), size=size, from_store=len(texts) - len(missing), show=show)
+
+
+def _size(prompt: Prompt, response: str) -> int:
+    """Characters, as tokens are not known before the end."""
+    return len(response) + (
+        len(prompt) if isinstance(prompt, str) else sum(len(m["content"]) for m in prompt)
     )
-    check_finite(values, source=model.source, names=names)
-    return ScoredTexts(values, [len(e) for e in encoded], [e.truncated for e in encoded])
 
 
-def score_encoded(
-    model: RewardModel,
-    encoded: Sequence[Encoded],
-    *,
-    token_budget: int | None = None,
-    progress: bool = False,
-    checkpoint: str | Path | None = None,
-) -> NDArray[np.float64]:
-    """Score encoded rows in their order; rows with identical tokens are scored once."""
-    keys = [_key(model, e) for e in encoded]
-    distinct = dict(zip(keys, encoded, strict=True))
-    names, rows = list(distinct), list(distinct.values())
-    batches = plan_batches([len(e) for e in rows], token_budget=token_budget or model.token_budget)
-    with _Checkpoint.open(checkpoint) as done, _token_bar(sum(map(len, rows)), show=progress) as advance:
-        for batch in batches:
-            batch_names = [names[i] for i in batch]
-            if not all(name in done.scores for name in batch_names):
-                scored = model.score_batch([rows[i] for i in batch])
-                done.add(dict(zip(batch_names, scored.tolist(), strict=True)))
-            advance(sum(len(rows[i]) for i in batch))
-        return np.array([done.scores[key] for key in keys], dtype=np.float64)
-
-
-class _Checkpoint:
-    """Scores by key, in memory and appended to a JSONL file that survives a kill.
-
-    Each line is one score. A last line without its line end is a write that was cut short and is removed.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.scores: dict[str, float] = {}
-        self._synced = time.monotonic()
-        self._file = None
-        if path is not None:
-            self.scores = _read_checkpoint(path)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = path.open("a", encoding="utf-8")
-            except OSError as error:
-                raise _cannot_write(path, error) from error
-
-    @classmethod
-    @contextmanager
-    def open(cls, path: str | Path | None) -> Iterator[_Checkpoint]:
-        opened = cls(None if path is None else Path(path))
-        try:
-            yield opened
-        finally:
-            if opened._file is not None:
-                opened._file.close()
-
-    def add(self, scores: Mapping[str, float]) -> None:
-        """Keep a batch's scores; they reach the disk every few seconds at the latest."""
-        self.scores.update(scores)
-        if self._file is None or self.path is None:
-            return
-        try:
-            self._file.writelines(json.dumps({"key": k, "score": v}) + "\n" for k, v in scores.items())
-            self._file.flush()
-            if time.monotonic() - self._synced > _SYNC_SECONDS:
-                os.fsync(self._file.fileno())
-                self._synced = time.monotonic()
-        except OSError as error:
-            raise _cannot_write(self.path, error) from error
-
-
-def _read_checkpoint(path: Path) -> dict[str, float]:
-    if not path.exists():
-        return {}
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
-    try:
-        rows = [json.loads(line) for line in whole.splitlines()]
-        return {row["key"]: float(row["score"]) for row in rows}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnreadableFile(
-            "is not a scoring checkpoint", where=str(path), mend="delete it to score from the start"
-        ) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> CharmError:
-    return WriteFailed(
-        f"writing failed: {error.strerror or error}; what was written before stays and is taken up again",
-        where=str(path),
-        mend="free disk space or check permissions, then run again",
-    )
-
-
-def _key(model: RewardModel, encoded: Encoded) -> str:
-    """Hash of all that decides a score: the model's files, its precision, the tokens."""
-    ids = np.asarray(encoded.input_ids, dtype=np.int64)
-    types = np.asarray(encoded.token_type_ids or [], dtype=np.int64)
-    core = f"{model.fingerprint}|{model.dtype}|".encode() + ids.tobytes() + b"|" + types.tobytes()
-    return hashlib.sha256(core).hexdigest()[:32]
-
-
-def _provenance(model: RewardModel, responses: Responses) -> dict[str, Any]:
-    return {
+def _provenance(model: ScalarReward, responses: Responses, scored: ScoredTexts) -> dict[str, Any]:
+    about = {
         "verb": "score_responses",
         "rm": model.source,
         "rm_fingerprint": model.fingerprint,
-        "dtype": model.dtype,
-        "layout": model.encoder.layout,
-        "max_length": model.encoder.max_length,
+        "from_store": scored.from_store,
         "responses": dict(responses.provenance),
     }
-
-
-# --- progress -----------------------------------------------------------------------------------
-
-
-def _tracked(items: Iterable[Any], *, total: int, title: str, show: bool) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(file=sys.stderr)
-    return iter(
-        track(items, total=total, description=title, console=console, disable=not show, transient=True)
-    )
-
-
-@contextmanager
-def _token_bar(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """A bar that counts tokens, with speed and time left; yields the function that advances it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    class Speed(ProgressColumn):
-        def render(self, task: Any) -> Text:
-            return Text(f"{task.speed:,.0f} tokens/s" if task.speed else "")
-
-    bar = Progress(
-        TextColumn("scoring"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        Speed(),
-        TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
-        disable=not show,
-    )
-    with bar:
-        task = bar.add_task("scoring", total=total)
-        yield lambda tokens: bar.advance(task, tokens)
+    if not isinstance(model, RewardModel):
+        return about
+    return about | {
+        **model.numerics,
+        "layout": model.encoder.layout,
+        "max_length": model.encoder.max_length,
+        "token_budget": scored.token_budget,
+        "padding_share": round(scored.padding_share or 0.0, 6),
+        "truncated": sum(scored.truncated or ()),
+    }

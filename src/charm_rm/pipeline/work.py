@@ -220,18 +220,19 @@ def score_after(run: Run) -> str:
 
 
 def _score(run: Run, responses: Responses, model: str, name: str) -> str:
+    from ..memo import remove_memo
     from ..models import score_responses
 
-    checkpoint = run.aside(name)
+    store_of_run = run.aside(name)
     scores = score_responses(
         reward_model(run, model),
         responses,
         token_budget=run.config.score.token_budget,
         progress=run.progress,
-        checkpoint=checkpoint,
+        memo=store_of_run,
     )
     run.save(scores, name)
-    checkpoint.unlink(missing_ok=True)
+    remove_memo(store_of_run)
     cut = int(scores.frame["truncated"].sum()) if "truncated" in scores.frame.columns else 0
     return f"{len(scores):,} responses" + (f", {cut} cut to the maximum length" if cut else "")
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import dataclasses
 from typing import Any
 
 import pytest
 
 from charm_rm.models import RewardModel
 from charm_rm.models.doctor.known import check_registry
+from charm_rm.models.registry import Entry
 
 from .patients import BODY, TEMPLATE
 
 pytestmark = pytest.mark.models
 
 
-def entry(**demands: Any) -> SimpleNamespace:
-    silent = {"bos": None, "template": None, "max_length": None, "padding_side": None, "notes": None}
-    return SimpleNamespace(**{"name": "some-rm", "source": ["https://example.org/rm"], **silent, **demands})
+def entry(**demands: Any) -> Entry:
+    return Entry(
+        name="some-rm",
+        ids=["org/some-rm"],
+        source=["https://example.org/rm"],
+        kind="sequence-classifier",
+        **demands,
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,11 +37,8 @@ def entry(**demands: Any) -> SimpleNamespace:
         ({"padding_side": "left"}, "warn", "padding is on the right"),
     ],
 )
-def test_demands(
-    healthy: RewardModel, monkeypatch: pytest.MonkeyPatch, demands: dict[str, Any], status: str, said: str
-) -> None:
-    monkeypatch.setattr("charm_rm.models.doctor.known.find_known", lambda _model: entry(**demands))
-    check = check_registry(healthy)
+def test_demands(healthy: RewardModel, demands: dict[str, Any], status: str, said: str) -> None:
+    check = check_registry(dataclasses.replace(healthy, entry=entry(**demands)))
     assert check.status == status
     assert said in check.found
 

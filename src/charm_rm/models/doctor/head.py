@@ -55,8 +55,8 @@ def check_head(model: RewardModel) -> Check:
 
 def check_outputs(model: RewardModel) -> Check:
     """How many outputs the head has, and which of them, or what of them, is the reward."""
-    n = int(getattr(model, "n_outputs", 1))
-    taken = str(getattr(model, "output", "the one output of the head"))
+    n = model.n_outputs
+    taken = model.output
     found = f"{n} output{'' if n == 1 else 's'}; the reward is {taken}"
     return Check("outputs", "ok", found, data={"n_outputs": n, "reward": taken})
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
-from typing import Any
 
+from ..registry import Entry
 from ..reward import RewardModel
 from .check import Check
 
 
 def check_registry(model: RewardModel) -> Check:
     """Skipped where the model is none of those known; a wrong BOS or template fails, the rest warns."""
-    entry = find_known(model)
+    entry = model.entry
     if entry is None:
         return Check("registry", "skipped", "the model is none of those that are known by name")
     wrong, doubtful = list(_wrong(entry, model)), list(_doubtful(entry, model))
@@ -31,16 +30,7 @@ def check_registry(model: RewardModel) -> Check:
     )
 
 
-def find_known(model: RewardModel) -> Any | None:
-    """The registry's entry of a model; None where there is none. The guard goes when the registry is here."""
-    try:
-        registry = importlib.import_module("charm_rm.models.registry")
-    except ModuleNotFoundError:
-        return None
-    return registry.find_entry(model.source, model.model.config)
-
-
-def _wrong(entry: Any, model: RewardModel) -> Iterator[str]:
+def _wrong(entry: Entry, model: RewardModel) -> Iterator[str]:
     """What makes scores other than the authors'."""
     tokenizer = model.encoder.tokenizer
     if entry.bos is not None and tokenizer.bos_token_id is not None:
@@ -51,7 +41,7 @@ def _wrong(entry: Any, model: RewardModel) -> Iterator[str]:
         yield "the chat template is not the one that its authors score with"
 
 
-def _doubtful(entry: Any, model: RewardModel) -> Iterator[str]:
+def _doubtful(entry: Entry, model: RewardModel) -> Iterator[str]:
     """What its authors do otherwise, and may not matter."""
     limit = model.encoder.max_length
     if entry.max_length is not None and limit > entry.max_length:
