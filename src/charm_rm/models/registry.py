@@ -85,6 +85,9 @@ class Entry(BaseModel):
             parse_reward(self.reward)
         return self
 
+    def __str__(self) -> str:
+        return self.name
+
     def reading(self) -> dict[str, Any]:
         """What of the entry decides a score: part of a model's fingerprint."""
         parts = {
