@@ -37,6 +37,7 @@ def reading(entry: Entry) -> str:
     """What the entry changes, in words."""
     parts = {
         "head": " → ".join(f"`{layer}`" for layer in entry.head),
+        "gate at": f"tokens {entry.gate_pattern}" if entry.gate_pattern else "",
         "pooling": entry.pooling if entry.pooling != "last" else "",
         "reward": f"`{entry.reward}`" if entry.reward else "",
         "field": f"`{entry.output}`" if entry.output else "",

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from charm_rm.errors import CharmError, ConfigError, ModelError
 from charm_rm.models import load_reward_model
 from charm_rm.models.encoding import Encoded
 from charm_rm.models.registry import entry_named, find_entry, list_entries, read_entries
-from models.tiny_entries import IDS, build, config
+from models.tiny_entries import GATE, IDS, build, config
 
 NAMES = [e.name for e in list_entries()]
 REMOTE = [e.name for e in list_entries() if e.kind == "remote-code"]
@@ -125,17 +126,15 @@ class TestReading:
     def _needs_torch(self) -> None:
         pytest.importorskip("torch", reason="needs the [hf] extra")
 
-    @pytest.mark.parametrize("side", ["left", "right"])
     @pytest.mark.parametrize("name", [n for n in NAMES if n not in ("pairrm", "oasst-deberta")])
     def test_scores_are_those_of_a_forward_pass_by_hand(
         self,
         name: str,
-        side: str,
         make_tokenizer: Callable[..., Any],
         cache: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        tokenizer = make_tokenizer(TURNS, side=side)
+        tokenizer = make_tokenizer(TURNS)
         folder, twin = build(name, cache, tokenizer)
         if name == "starling-7b":
             monkeypatch.setattr("huggingface_hub.snapshot_download", _hub(cache, tokenizer))
@@ -143,10 +142,14 @@ class TestReading:
         rows = token_rows(12, avoid=model.pad_token_id)
         if name == "internlm2":
             rows = [[*ids, tokenizer.convert_tokens_to_ids("p199")] for ids in rows]
+        if entry_named(name).kind == "gated":  # in one row the mark is there twice: the last one counts
+            rows = [[*ids[:2], *GATE, *ids[2:], *(GATE if len(ids) > 15 else []), 7] for ids in rows]
         encoded = [Encoded(ids) for ids in rows]
         expected = np.array([twin(ids) for ids in rows])
         assert np.std(expected) > 0.01
-        np.testing.assert_allclose(model.score_batch(encoded), expected, atol=1e-4, rtol=0)
+        for side in ("left", "right"):
+            scores = replace(model, padding_side=side).score_batch(encoded)
+            np.testing.assert_allclose(scores, expected, atol=1e-4, rtol=0)
 
     def test_deberta_reads_a_sentence_pair(self, minilm_dir: Path, tmp_path: Path) -> None:
         import torch
@@ -269,6 +272,36 @@ class TestWhatFollows:
         assert opened.entry.name == "beaver-cost"
         assert "lower is better" in opened.output
         assert opened.tokenizer.chat_template == entry_named("beaver-cost").template
+
+    def test_a_gate_needs_its_mark_and_gives_way_to_a_choice(
+        self, make_tokenizer: Callable[..., Any], cache: Path
+    ) -> None:
+        import torch
+
+        folder, _ = build("armorm", cache, make_tokenizer(TURNS))
+        model = load_reward_model(folder)
+        with pytest.raises(ModelError, match="gate reads the prompt"):
+            model.score_batch([Encoded([5, 6, 7, 8, 9, 10])])
+        row = [5, 6, *GATE, 9]
+        one = load_reward_model(folder, reward="output:3")
+        values = model.model.objectives(model.model.body(torch.tensor([row])).last_hidden_state[:, -1])
+        assert one.score_batch([Encoded(row)])[0] == pytest.approx(float(values[0, 3].detach()), abs=1e-5)
+
+    @pytest.mark.parametrize(
+        "lost", ["gating.layers.1.weight", "reward_transform_matrix", "gating.logit_scale"]
+    )
+    def test_a_gate_with_a_hole_is_an_error(
+        self, lost: str, make_tokenizer: Callable[..., Any], cache: Path
+    ) -> None:
+        from safetensors.torch import load_file, save_file
+
+        folder, _ = build("armorm", cache, make_tokenizer(TURNS))
+        state = load_file(folder / "model.safetensors")
+        save_file({k: v for k, v in state.items() if not k.startswith(lost)}, folder / "model.safetensors")
+        with pytest.raises(
+            ModelError, match=f"lacks '{lost}" if lost != "gating.layers.1" else "2 of 3 layers"
+        ):
+            load_reward_model(folder)
 
     def test_the_closing_token_is_there_once(self, make_tokenizer: Callable[..., Any], cache: Path) -> None:
         for template in (TURNS, TURNS + "p199"):

@@ -31,8 +31,9 @@ IDS = {
     "oasst-deberta": "OpenAssistant/reward-model-deberta-v3-large-v2",
     "oasst-pythia": "OpenAssistant/oasst-rm-2.1-pythia-1.4b-epoch-2.5",
     "armorm": "RLHFlow/ArmoRM-Llama3-8B-v0.1",
+    "qrm-llama": "nicolinho/QRM-Llama3.1-8B",
     "urm": "LxzGordon/URM-LLaMa-3.1-8B",
-    "qrm": "nicolinho/QRM-Llama3.1-8B",
+    "qrm": "nicolinho/QRM-Gemma-2-27B",
     "internlm2": "internlm/internlm2-1_8b-reward",
     "nemotron": "nvidia/Llama-3.1-Nemotron-70B-Reward-HF",
     "pairrm": "llm-blender/PairRM-hf",
@@ -91,6 +92,8 @@ def build(name: str, home: Path, tokenizer: Any) -> tuple[Path, Twin]:
         twin = _classifier(_CLASSIFIERS[name], folder, tokenizer)
     elif name in _HEADS:
         twin = _linear_head(name, folder, tokenizer)
+    elif name in ("armorm", "qrm-llama"):
+        twin = _gated(folder, tokenizer, quantiles=1 if name == "armorm" else 4)
     elif name == "nemotron":
         twin = causal(folder, tokenizer)
     else:
@@ -154,6 +157,53 @@ def _linear_head(name: str, folder: Path, tokenizer: Any) -> Twin:
     return twin
 
 
+GATE = [128009, 128006, 78191, 128007, 271]
+
+
+def _gated(folder: Path, tokenizer: Any, *, quantiles: int) -> Twin:
+    """Objectives and gate as ArmoRM (without quantiles) and QRM (with them, and batch norms) build them."""
+    import torch
+    import transformers
+    from torch import nn
+
+    made = config("Llama", tokenizer, vocab_size=128256)
+    body = transformers.LlamaModel(made).eval()
+    objectives, transform = nn.Linear(32, 5 * quantiles, bias=False), torch.randn(5, 5)
+    if quantiles == 1:
+        gate = nn.ModuleList([nn.Linear(32, 16), nn.Linear(16, 16), nn.Linear(16, 5)])
+    else:
+        norms = [nn.BatchNorm1d(16), nn.BatchNorm1d(16)]
+        for norm in norms:
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+            nn.init.normal_(norm.weight)
+        gate = nn.ModuleList(
+            [nn.Linear(32, 16, bias=False), nn.ReLU(), norms[0], nn.Linear(16, 16, bias=False), nn.ReLU(), norms[1],
+             nn.Linear(16, 5)]
+        )  # fmt: skip
+    gate.eval()
+    state = {f"model.{k}": v for k, v in body.state_dict().items()}
+    state |= {f"gating.layers.{k}": v.detach() for k, v in gate.state_dict().items()}
+    state |= {"regression_layer.weight": objectives.weight.detach(), "reward_transform_matrix": transform}
+    _save(state | {"gating.logit_scale": torch.tensor([1.5])}, folder)
+    more = {"num_objectives": 5, "gating_temperature": 3, "gating_n_hidden": 2} | (
+        {"num_quantiles": quantiles} if quantiles > 1 else {}
+    )
+    _write_config(made, folder, "LlamaForRewardModelWithGating", **more)
+
+    def twin(ids: list[int]) -> float:
+        hidden = body(torch.tensor([ids])).last_hidden_state
+        values = objectives(hidden[:, -1]).reshape(1, 5, quantiles).mean(2) @ transform
+        at = max(j for j in range(len(ids)) if ids[j : j + len(GATE)] == GATE)
+        x = hidden[:, at]
+        for i, layer in enumerate(gate):
+            x = layer(x)
+            x = x.relu() if quantiles == 1 and i < len(gate) - 1 else x
+        return float((1.5 * (x / 3).softmax(1) * values).sum().detach())
+
+    return twin
+
+
 def _save(state: dict[str, Any], folder: Path) -> None:
     from safetensors.torch import save_file
 
@@ -202,7 +252,6 @@ class TinyRewardModel(LlamaPreTrainedModel):
 """
 # The shape of each family's result, as its own code gives it, and what of three rewards is the score.
 _RESULTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "armorm": ("TinyOutput(score=rewards.sum(1), rewards=rewards)", lambda r: r.sum()),
     "qrm": ("TinyOutput(score=rewards.mean(1, keepdim=True), logits=rewards)", lambda r: r.mean()),
     "urm": ("TinyOutput(logits=rewards)", lambda r: r[0]),
     "internlm2": ("TinyOutput(logits=rewards[:, 1])", lambda r: r[1]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,5 +59,8 @@ class Checkpoint:
 def _unpickled(file: Path) -> dict[str, Any]:
     """A torch file's tensors; ``weights_only`` refuses everything that could run."""
     torch = require("torch")
-    tensors: Mapping[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError:  # the format before torch 1.6 cannot be mapped into memory
+        tensors = torch.load(file, map_location="cpu", weights_only=True)
     return {k: v for k, v in tensors.items() if isinstance(v, torch.Tensor)}

@@ -130,6 +130,79 @@ class ReducedOutputs(nn.Module):
         return values.reshape(rows, -1)
 
 
+class GatedReward(nn.Module):
+    """Several objectives read at the last token, weighed by a gate that reads where the prompt ends; in float32.
+
+    Args:
+        body: the backbone.
+        objectives: rows of weights, (objectives x quantiles, size); an objective is the mean of its quantiles.
+        transform: (objectives, objectives), applied to the objectives before they are weighed.
+        gate: hidden state -> logits of the weights, already divided by its temperature.
+        scale: factor of the weights, which sum to 1 without it.
+        pattern: token ids at whose last occurrence in a row the gate reads.
+    """
+
+    transform: torch.Tensor
+    pattern: torch.Tensor
+
+    def __init__(
+        self,
+        body: Any,
+        objectives: torch.Tensor,
+        transform: torch.Tensor,
+        gate: nn.Module,
+        *,
+        scale: float,
+        pattern: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.objectives = linear(objectives)
+        self.register_buffer("transform", transform.float())
+        self.gate = gate.float()
+        self.scale = scale
+        self.register_buffer("pattern", torch.tensor(list(pattern)))
+        self.config: Any = body.config
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the backbone."""
+        dtype: torch.dtype = self.body.dtype
+        return dtype
+
+    @property
+    def base_model(self) -> Any:
+        """The backbone: ids in, hidden states out."""
+        return self.body
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+    ) -> SequenceClassifierOutput:
+        """The reward of each row."""
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        hidden = self.body(
+            input_ids, attention_mask=mask, position_ids=position_ids, use_cache=False
+        ).last_hidden_state
+        values = self.objectives(pool(hidden, mask, "last").float())
+        values = values.reshape(len(values), len(self.transform), -1).mean(-1) @ self.transform
+        rows = torch.arange(len(hidden), device=hidden.device)
+        weights = self.gate(hidden[rows, self._prompt_ends(input_ids)].float()).softmax(-1)
+        return SequenceClassifierOutput(logits=self.scale * (weights * values).sum(-1, keepdim=True))
+
+    def _prompt_ends(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Where the pattern begins for the last time, (rows,)."""
+        found: torch.Tensor = torch.eq(input_ids.unfold(1, len(self.pattern), 1), self.pattern).all(-1)
+        if not found.any(-1).all():
+            raise ModelError(
+                f"a text lacks the tokens {self.pattern.tolist()}, at which this model's gate reads the prompt",
+                mend="use the model's own tokenizer and chat template",
+            )
+        return torch.mul(found, torch.arange(found.shape[1], device=found.device)).argmax(-1)
+
+
 class PairHead(nn.Module):
     """PairRM: a backbone, and a head over the hidden states of the source token and one candidate's token."""
 

@@ -20,6 +20,8 @@ KNOWN_HEADS = (
 # Configurations that change a causal LM's logits after its output layer.
 _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
+_NORM = ("weight", "bias", "running_mean", "running_var")
+
 
 @dataclass(frozen=True)
 class Source:
@@ -90,6 +92,28 @@ def open_linear_head(source: Source, layers: Sequence[str], *, pooling: str = "l
         raise ModelError(f"pooling {pooling!r} in config.json is unknown", where=str(source.folder))
     words = words.replace("the head", f"the head {layers[0]!r}") if n_outputs == 1 else words
     return Reading(heads.TokenReward(body, head, pooling=pooling), n_outputs, _signed(words, source.sign))
+
+
+def open_gated(source: Source, pattern: Sequence[int]) -> Reading:
+    """ArmoRM and its kin: objectives and gate by their names in the checkpoint; no code of the model's own runs.
+
+    With a choice among the objectives that choice is the reward, and the gate is not asked.
+    """
+    if source.reduction is not None:
+        return open_linear_head(source, ["regression_layer"])
+    heads, checkpoint = _heads(), Checkpoint(source.folder)
+    objectives = checkpoint.tensor("regression_layer.weight")
+    transform = checkpoint.tensor("reward_transform_matrix")
+    model = heads.GatedReward(
+        load_backbone(source, checkpoint),
+        objectives,
+        transform,
+        _gate(source, checkpoint),
+        scale=source.sign * float(checkpoint.tensor("gating.logit_scale").reshape(-1)[0]),
+        pattern=pattern,
+    )
+    words = f"{len(transform)} objectives, weighed by a gate that reads the prompt"
+    return Reading(model, len(transform), _signed(words, source.sign))
 
 
 def open_first_token(source: Source, token: str, tokenizer: Any) -> Reading:
@@ -172,6 +196,34 @@ def _layer(checkpoint: Checkpoint, name: str) -> Any:
         return {"relu": nn.ReLU, "tanh": nn.Tanh}[name]()
     bias = checkpoint.tensor(f"{name}.bias") if f"{name}.bias" in checkpoint.keys else None
     return _heads().linear(checkpoint.tensor(f"{name}.weight"), bias)
+
+
+def _gate(source: Source, checkpoint: Checkpoint) -> Any:
+    """The gate's layers as the checkpoint has them: linear ones with ReLU between, perhaps batch norms after those."""
+    nn = require("torch").nn
+    names = {k.removeprefix("gating.layers.") for k in checkpoint.keys if k.startswith("gating.layers.")}
+    numbers = sorted({int(name.split(".")[0]) for name in names})
+    layers: list[Any] = []
+    for i in numbers:
+        if f"{i}.running_mean" in names:
+            parts = {p: checkpoint.tensor(f"gating.layers.{i}.{p}") for p in _NORM}
+            norm = nn.BatchNorm1d(len(parts["weight"]))
+            norm.load_state_dict(parts, strict=False)
+            layers.append(norm)
+            continue
+        layers += [_layer(checkpoint, f"gating.layers.{i}")]
+        layers += [nn.ReLU()] if i != numbers[-1] else []
+    wanted = int(source.config.get("gating_n_hidden", 3)) + 1
+    if (n := sum(isinstance(layer, nn.Linear) for layer in layers)) != wanted:
+        raise ModelError(
+            f"the checkpoint lacks weights of the gate: it has {n} of {wanted} layers",
+            where=str(source.folder),
+        )
+    last, temperature = layers[-1], float(source.config.get("gating_temperature", 10))
+    layers[-1] = _heads().linear(
+        last.weight / temperature, None if last.bias is None else last.bias / temperature
+    )
+    return nn.Sequential(*layers)
 
 
 def _normaliser(source: Source, checkpoint: Checkpoint) -> tuple[float, float]:

@@ -31,6 +31,7 @@ from .kinds import (
     Source,
     find_head,
     open_first_token,
+    open_gated,
     open_linear_head,
     open_remote_code,
     reduced,
@@ -159,6 +160,8 @@ def _read(source: Source, tokenizer: Any) -> Reading:
         )
     if entry is not None and kind == "linear-head":
         return open_linear_head(source, entry.head, pooling=entry.pooling)
+    if entry is not None and kind == "gated":
+        return open_gated(source, entry.gate_pattern)
     if entry is not None and kind == "first-token":
         return open_first_token(source, parse_reward(entry.reward or "").argument, tokenizer)
     if kind == "remote-code":

@@ -23,7 +23,7 @@ from ..errors import ConfigError, did_you_mean
 from .reduction import parse_reward
 
 DATA = "reward_models.toml"
-Kind = Literal["sequence-classifier", "linear-head", "remote-code", "first-token", "pair-ranker"]
+Kind = Literal["sequence-classifier", "linear-head", "gated", "remote-code", "first-token", "pair-ranker"]
 _Url = Annotated[str, Field(pattern=r"^https://\S+$")]
 
 
@@ -48,6 +48,8 @@ class Entry(BaseModel):
     head: list[str] = []
     # The token whose hidden state the head reads; "config": config.json's own ``pooling`` says it.
     pooling: Literal["last", "first", "mean", "config"] = "last"
+    # Gated: the token ids that end the prompt, at which the gate reads it.
+    gate_pattern: list[int] = []
     # Name under which the checkpoint keeps mean and variance that scores are normalised with, if config.json says so.
     normaliser: str | None = None
     # Remote code: the auto class that loads it, and the field of its output that holds the reward.
@@ -71,6 +73,7 @@ class Entry(BaseModel):
         """Each kind has the fields that it is read by."""
         needed: dict[str, bool] = {
             "linear-head": bool(self.head),
+            "gated": bool(self.gate_pattern),
             "remote-code": bool(self.auto_class and self.output and self.trust_remote_code),
             "first-token": (self.reward or "").startswith("token:"),
         }
@@ -82,9 +85,22 @@ class Entry(BaseModel):
             parse_reward(self.reward)
         return self
 
+    def __str__(self) -> str:
+        return self.name
+
     def reading(self) -> dict[str, Any]:
         """What of the entry decides a score: part of a model's fingerprint."""
-        parts = {"head", "pooling", "normaliser", "output", "reward", "sign", "template", "end_token"}
+        parts = {
+            "head",
+            "gate_pattern",
+            "pooling",
+            "normaliser",
+            "output",
+            "reward",
+            "sign",
+            "template",
+            "end_token",
+        }
         return self.model_dump(include=parts, exclude_defaults=True)
 
 
