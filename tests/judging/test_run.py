@@ -28,7 +28,6 @@ from charm_rm.judging import (
     estimate_run,
     judge_responses,
     load_template,
-    order_averaged_margin,
     plan_pairs,
     run_judge,
 )
@@ -40,16 +39,6 @@ from charm_rm.tables import Margins
 from judge_fakes import FakeChat, RuleJudge, hashed, many_responses, responses_of
 
 ROOT = Path(__file__).resolve().parents[2]
-preference = st.floats(0, 1)
-
-
-@given(preference, preference)
-def test_margins_are_the_log_odds_of_the_mean_of_both_orders(q1: float, q2: float) -> None:
-    margin = float(order_averaged_margin(np.array([q1]), np.array([q2]))[0])
-    p = np.clip((q1 + 1 - q2) / 2, 1e-6, 1 - 1e-6)
-    assert margin == pytest.approx(math.log(p / (1 - p)), rel=1e-6, abs=1e-9)
-    assert math.isfinite(margin)
-    assert margin == -float(order_averaged_margin(np.array([q2]), np.array([q1]))[0])
 
 
 @given(st.integers(0, 10_000))

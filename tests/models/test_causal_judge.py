@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,19 +54,17 @@ def test_first_token_probabilities_are_the_models_own_row_by_row(chat: LocalChat
         assert reply.top_logprobs[best] >= float(top.values[0]) - 1e-4
 
 
-def test_neither_batch_nor_padding_side_matters(chat: LocalChat, smollm2_dir: Path, tmp_path: Path) -> None:
+def test_neither_batch_nor_padding_side_matters(chat: LocalChat, smollm2_dir: Path) -> None:
     sides = []
     for side, budget in (("left", 1), ("right", 10_000)):
-        folder = tmp_path / side
-        shutil.copytree(smollm2_dir, folder)
-        chat.tokenizer.__class__.from_pretrained(folder, padding_side=side).save_pretrained(folder)
-        other = load_local_chat(folder, token_budget=budget)
-        assert other.tokenizer.padding_side == side
+        tokenizer = type(chat.tokenizer).from_pretrained(smollm2_dir, padding_side=side)
+        assert tokenizer.padding_side == side
+        other = replace(chat, tokenizer=tokenizer, token_budget=budget)
         replies = dict(other.replies(conversations(), max_tokens=1, top_logprobs=5))
-        sides.append(
-            [[replies[i].top_logprobs[k] for k in sorted(replies[i].top_logprobs)] for i in range(5)]
-        )  # type: ignore[index]
-    np.testing.assert_allclose(sides[0], sides[1], atol=2e-4)
+        sides.append([sorted((replies[i].top_logprobs or {}).items()) for i in range(5)])
+    assert [[name for name, _ in row] for row in sides[0]] == [[name for name, _ in row] for row in sides[1]]
+    numbers = [[value for row in side for _, value in row] for side in sides]
+    np.testing.assert_allclose(*numbers, atol=2e-4)
 
 
 def test_greedy_text_is_the_same_alone_and_in_a_batch(chat: LocalChat) -> None:
@@ -153,17 +150,20 @@ def test_through_the_command_line(
 
 def test_the_fingerprint_follows_what_decides_an_answer(chat: LocalChat, smollm2_dir: Path) -> None:
     assert load_local_chat(smollm2_dir).fingerprint == chat.fingerprint
-    for options in ({"dtype": "bfloat16"}, {"max_length": 500}):
-        assert load_local_chat(smollm2_dir, **options).fingerprint != chat.fingerprint  # type: ignore[arg-type]
+    other = load_local_chat(smollm2_dir, dtype="bfloat16", max_length=500)
+    assert other.dtype == "bfloat16"
+    assert other.fingerprint != chat.fingerprint
 
 
 def test_a_checkpoints_own_sampling_is_left_aside(chat: LocalChat, smollm2_dir: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "sampling"
-    shutil.copytree(smollm2_dir, folder)
-    (folder / "generation_config.json").write_text(
+    for file in smollm2_dir.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    settings = tmp_path / "generation_config.json"
+    settings.unlink()
+    settings.write_text(
         '{"do_sample": true, "temperature": 3.0, "repetition_penalty": 2.0, "eos_token_id": [2, 0], "max_length": 3}'
     )
-    sampler = load_local_chat(folder)
+    sampler = load_local_chat(tmp_path)
     assert sampler.end_ids == {0, 2}
     asked = conversations(1)
     assert dict(sampler.replies(asked, max_tokens=5, top_logprobs=0)) == dict(
@@ -171,27 +171,31 @@ def test_a_checkpoints_own_sampling_is_left_aside(chat: LocalChat, smollm2_dir: 
     )
 
 
-def test_a_tokenizer_without_template_and_pad_token(make_tokenizer: Any, tmp_path: Path) -> None:
+def test_absolute_positions_no_template_and_no_pad_token(make_tokenizer: Any, tmp_path: Path) -> None:
+    """GPT-2 counts positions from the row's start, so padding on the left would move its answers if it could."""
     transformers = pytest.importorskip("transformers")
     words = make_tokenizer(None, pad=None)
     torch.manual_seed(0)
-    config = transformers.LlamaConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=64,
+    config = transformers.GPT2Config(
+        vocab_size=len(words), n_positions=64, n_embd=16, n_layer=1, n_head=2, initializer_range=0.5
     )
-    transformers.LlamaForCausalLM(config).save_pretrained(tmp_path)
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
     words.save_pretrained(tmp_path)
     chat = load_local_chat(tmp_path)
-    asked = [[{"role": "user", "content": f"p{i} " * (i + 1)}] for i in range(3)]
-    replies = dict(chat.replies(asked, max_tokens=1, top_logprobs=500))
-    for reply in replies.values():
-        assert reply.top_logprobs is not None
-        assert sum(map(math.exp, reply.top_logprobs.values())) == pytest.approx(1.0, abs=1e-4)
-    assert chat._ids(asked[0])[0] == words.bos_token_id
+    assert chat.max_length == 64
+    asked = [[{"role": "user", "content": f"p{i} " * (1 + 5 * i)}] for i in range(3)]
+    for index, reply in chat.replies(asked, max_tokens=1, top_logprobs=500):
+        ids = chat._ids(asked[index])
+        assert ids[0] == words.bos_token_id
+        with torch.inference_mode():
+            expected = chat.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
+        for token in range(50, 60):
+            assert (reply.top_logprobs or {})[words.decode([token])] == pytest.approx(
+                float(expected[token]), abs=1e-4
+            )
+    together = dict(chat.replies(asked, max_tokens=4, top_logprobs=1))
+    alone = [dict(chat.replies([one], max_tokens=4, top_logprobs=1))[0] for one in asked]
+    assert [together[i].text for i in range(3)] == [reply.text for reply in alone]
 
 
 def test_what_is_no_language_model_is_refused(tiny_rm_dir: Path, tmp_path: Path) -> None:
