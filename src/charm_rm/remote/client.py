@@ -86,9 +86,8 @@ class Client:
             timeout=httpx.Timeout(self.timeout, connect=min(_CONNECT_SECONDS, self.timeout), pool=None),
             limits=httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency),
             follow_redirects=False,
-            trust_env=not is_local(
-                self.base_url
-            ),  # a proxy from the environment is not for this machine's own servers
+            # A proxy from the environment is not for this machine's own servers.
+            trust_env=not is_local(self.base_url),
         ) as http:
             gate = Gate(self.concurrency, self.patience.clock, limit=self._limit)
             try:

@@ -27,7 +27,6 @@ _OURS = frozenset(
 )
 _MOST_CANDIDATES = 20
 _FEWER_CANDIDATES = 5
-_MOST_LESSONS = 6
 _UNWANTED = re.compile(r"instead|support|unknown|unrecogni|not permitted|not allowed|extra")
 # So many failed conversations in a row, and it is the server rather than the conversations.
 _GIVE_UP_AFTER = 20
@@ -66,7 +65,10 @@ class _Dialect:
         return options
 
     def learn(self, message: str, sent: Mapping[str, Any]) -> bool:
-        """Change after what the server said about the options ``sent``; False where that teaches nothing."""
+        """Change after what the server said about the options ``sent``; False where that teaches nothing.
+
+        Every lesson takes something away that was sent, so there are few, and none twice.
+        """
         said = message.lower()
         if "max_tokens" in sent and "max_completion_tokens" in said and _UNWANTED.search(said):
             self.limit = "max_completion_tokens"
@@ -248,15 +250,13 @@ class _Run:
     async def _one(self, session: Session, messages: Messages) -> Answered:
         """One answer; a refusal of how it was asked teaches the dialect, and it is asked again."""
         dialect = self._chat._dialect
-        lessons = 0
         while True:
             options = dialect.options(self._max_tokens, self._top_logprobs)
             body = {"model": self._chat.model, "messages": [dict(m) for m in messages], **options}
             try:
                 answer = await session.post(PATH, body | self._chat._extra, read_answer)
             except BadRequest as bad:
-                lessons += 1
-                if lessons > _MOST_LESSONS or not dialect.learn(bad.message, options):
+                if not dialect.learn(bad.message, options):
                     raise bad.error from None
                 continue
             if "logprobs" in options:
