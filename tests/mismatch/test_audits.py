@@ -210,9 +210,9 @@ def test_published_win_rates_give_the_scores_point_estimates() -> None:
 def test_a_judges_baseline_is_the_reference() -> None:
     """Judgements of everyone against one policy: an over-valued baseline is not scattered over the policy side."""
     source = simulated_scores(favour={"base": 200.0}, n=100)
+    margins = margins_from_scores(source, references=["base"])
     with pytest.warns(CharmWarning, match="loosely known"):
-        star = audit(margins_from_scores(source, references=["base"]), ratings())
-        same = audit(margins_from_scores(source, references=["base"]), ratings(), references=["base"])
+        star, same = (audit(margins, ratings(), references=r) for r in (None, ["base"]))
     assert set(star.mismatch.frame["reference"]) == {"base"}
     assert star.mismatch.frame.equals(same.mismatch.frame)
     assert (star.mismatch.frame["mismatch"] < 0).any()
