@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from .errors import ConfigError, SchemaError, listing
+from .errors import ConfigError, SchemaError, did_you_mean, listing
 from .judgements import judgement_frame, judgements_from_frame, load_judgements
 from .store import column_names, load, read_frame
 from .tables import Margins, Ratings, Scores, WinRates
@@ -49,8 +49,10 @@ def load_source(
     columns = column_names(path)
     kinds = [c for c in _BY_COLUMN if c in columns]
     if len(kinds) != 1:
+        hints = {c: did_you_mean(c, columns) for c in _BY_COLUMN}
+        near = "" if kinds else next((f" No {c!r}.{hint}" for c, hint in hints.items() if hint), "")
         raise SchemaError(
-            f"need exactly one of the columns {listing(_BY_COLUMN)}; found {listing(columns, limit=12)}",
+            f"need exactly one of the columns {listing(_BY_COLUMN)}; found {listing(columns, limit=12)}.{near}",
             where=str(path),
             mend="scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin (or an "
             "AlpacaEval, Arena-Hard or MT-Bench file); published: policy, reference, win_rate, std_err or n",

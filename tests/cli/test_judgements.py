@@ -137,3 +137,23 @@ def test_what_judgements_cannot_do(charm: Charm, folder: Path) -> None:
     result = charm("calibrate", folder / "rates.csv", "--ratings", folder / "ratings.csv", "--all")
     assert result.exit_code == 2
     assert "nothing that an offset could be added to" in result.output
+
+
+def test_the_page_gives_no_interval_of_another_figure(charm: Charm, tmp_path: Path) -> None:
+    """The audit's interval of mean |P̂ - P| is over all pairs; with a reference the page shows the mean of some."""
+    rng = np.random.default_rng(1)
+    rows = [(f"p{i}", k, float(level + rng.gumbel())) for i in range(60) for k, level in LEVELS.items()]
+    frame = pl.DataFrame(rows, schema=["prompt_id", "policy", "score"], orient="row")
+    frame.write_csv(tmp_path / "scores.csv")
+    (tmp_path / "ratings.csv").write_text(
+        "policy,rating,std_err\noak,1150,5\nreed,1080,5\nelm,1120,5\nfir,1000,5\n"
+    )
+    base = ("audit", tmp_path / "scores.csv", "--ratings", tmp_path / "ratings.csv", "--draws", 100)
+    for name, more in (("all", ()), ("one", ("--reference", "oak"))):
+        assert charm(*base, *more, "-o", tmp_path / name).exit_code == 0
+    shown = {}
+    for name in ("all", "one"):
+        found = json.loads((tmp_path / name / "audit.json").read_text())["summary"]["mean_abs_mismatch"]
+        page = (tmp_path / name / "report.html").read_text()
+        shown[name] = f"[{found['ci_low']:.3f}, {found['ci_high']:.3f}]" in page
+    assert shown == {"all": True, "one": False}

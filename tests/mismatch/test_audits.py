@@ -207,6 +207,17 @@ def test_published_win_rates_give_the_scores_point_estimates() -> None:
     assert again.mismatch.frame.select(keep).height == full.mismatch.frame.height
 
 
+def test_a_judges_baseline_is_the_reference() -> None:
+    """Judgements of everyone against one policy: an over-valued baseline is not scattered over the policy side."""
+    source = simulated_scores(favour={"base": 200.0}, n=100)
+    margins = margins_from_scores(source, references=["base"])
+    with pytest.warns(CharmWarning, match="loosely known"):
+        star, same = (audit(margins, ratings(), references=r) for r in (None, ["base"]))
+    assert set(star.mismatch.frame["reference"]) == {"base"}
+    assert star.mismatch.frame.equals(same.mismatch.frame)
+    assert (star.mismatch.frame["mismatch"] < 0).any()
+
+
 def test_chosen_references_keep_their_side() -> None:
     found = measure_mismatch(simulated_scores(favour={}, n=50), ratings(), references=["base", "dull"])
     assert set(found.frame["reference"]) == {"base", "dull"}

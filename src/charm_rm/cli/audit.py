@@ -200,7 +200,7 @@ def _headline(found: Audit) -> list[str]:
         )
     if summary["rated_not_scored"]:
         names = ", ".join(summary["best_not_scored"])
-        lines.append(f"rated but not in the scores: {summary['rated_not_scored']} policies ({names}, ...)")
+        lines.append(f"rated but not audited: {summary['rated_not_scored']} policies ({names}, ...)")
     if found.favouritism is not None and found.sharpness is not None:
         first = found.favouritism.frame.row(0, named=True)
         lines.append(f"most favoured: {first['policy']}, {_favour(first)}")

@@ -186,5 +186,5 @@ def _print_residuals(residuals: pl.DataFrame, *, top: int) -> None:
     print_frame(residuals.sort(gap, descending=True), title="Hard win rates, pair by pair", limit=top)
     means = residuals.select((pl.col(c) - pl.col("target")).abs().mean() for c in ("before", "after")).row(0)
     heading(
-        f"Mean |win rate - target| over {residuals.height} pairs: {means[0]:.4f} before, {means[1]:.4f} after"
+        f"Mean |win rate - target| over {residuals.height} pair{'s' * (residuals.height > 1)}: {means[0]:.4f} before, {means[1]:.4f} after"
     )

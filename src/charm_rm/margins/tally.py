@@ -62,6 +62,14 @@ class Tally:
             raise NoOverlap(f"no pair has {listing(references)}", mend="name a reference that was compared")
         return self.turned(left & ~right).subset(kept)
 
+    def common_policy(self) -> list[str] | None:
+        """The one policy that all pairs (two or more) have in common, as where all met a judge's baseline; None if none."""
+        if len(self.pairs) < 2:
+            return None
+        both = [set(pair) for pair in self.pairs.tolist()]
+        shared = set.intersection(*both)
+        return [self.policies[i] for i in shared] if len(shared) == 1 else None
+
     def subset(self, kept: NDArray[np.bool_]) -> Tally:
         """The same tally for some of its pairs; the score covariance stays that of all."""
 

@@ -89,7 +89,8 @@ def audit(
         source: per-response scores, per-prompt judgements, or published win rates.
         ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`.
         references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
-            the over-valued side). Favouritism always uses every pair.
+            the over-valued side; where all pairs have one policy in common, a judge's baseline, that is the reference).
+            Favouritism always uses every pair.
         aliases: own names for rated policies.
         draws: bootstrap draws (prompts x ratings) behind the intervals; 0 gives normal intervals.
         seed: of the draws.
@@ -162,9 +163,11 @@ def _audit(
     rated = yardstick(matched, tally.policies)
     _warn_of_thin_data(tally, rated)
     rating_draws = rated.draw(how.draws, rng) if how.draws else None
-    chosen = tally if references is None else tally.against(references)
     # Published pairs keep the orientation they were published in.
-    turn = references is None and how.ties == "half" and not isinstance(source, WinRates)
+    free = references is None and not isinstance(source, WinRates)
+    against = tally.common_policy() if free else references
+    chosen = tally if against is None else tally.against(against)
+    turn = free and against is None and how.ties == "half"
     mismatch = mismatch_table(chosen, rated, rating_draws=rating_draws, over_first=turn)
     # Strengths need a rule that is the same for both sides, whatever the mismatch table uses.
     even = tally if how.ties == "half" else _tally(source, replace(how, ties="half"), rng)

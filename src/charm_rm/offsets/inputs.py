@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, listing
+from ..judgements import MARGIN_BOUND
 from ..ratings import Aliases, match_ratings, yardstick
 from ..statistics import FloatArray, percentile_interval
 from ..tables import Margins, Offsets, Ratings, Scores
@@ -126,6 +127,19 @@ def note_aligned(frame: pl.DataFrame) -> list[str]:
     return [
         f"the 95 % interval of the offset covers 0 for {listing(names)}: "
         "already aligned as far as these data tell; calibrating may hurt"
+    ]
+
+
+def note_verdicts(source: Scores | Margins) -> list[str]:
+    """A warning where most judgements are sure: verdicts without a probability, which no constant turns in part."""
+    if isinstance(source, Scores):
+        return []
+    sure = float((source.frame["margin"].abs() > MARGIN_BOUND - 1e-6).mean())  # type: ignore[arg-type]
+    if sure <= 0.5:
+        return []
+    return [
+        f"{sure:.0%} of the judgements are sure ones (the log-odds of 0 or 1, which have no size of their own): an offset can "
+        "hardly turn some and not others; look at the win rates after"
     ]
 
 

@@ -15,7 +15,17 @@ from ..margins import PairedMargins, only_policies, pair_margins, position
 from ..ratings import Aliases, expected_win_rate, match_ratings
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
-from .inputs import Link, Settings, Targets, Unrated, as_offsets, measured_in, rating_targets, summarise_draws
+from .inputs import (
+    Link,
+    Settings,
+    Targets,
+    Unrated,
+    as_offsets,
+    measured_in,
+    note_verdicts,
+    rating_targets,
+    summarise_draws,
+)
 from .problem import BoolArray, JointProblem, hard_rates, sigmoid_rates
 from .system import solve_hard, solve_sigmoid
 from .uncertainty import draw_deltas
@@ -83,8 +93,11 @@ def solve_joint_offsets(
     deltas, draw_matrix = _gauge(
         solution.deltas, _draws(problem, solution.deltas, targets, drawn, settings, method), refs
     )
+    frame = _frame(problem, deltas, draw_matrix, held, settings)
+    if method == "total-wins":
+        notes += _note_missed(problem, frame)
     return as_offsets(
-        _frame(problem, deltas, draw_matrix, held, settings),
+        frame,
         residuals=_residuals(problem, deltas, held),
         provenance={
             "verb": "solve_joint_offsets",
@@ -98,7 +111,7 @@ def solve_joint_offsets(
             "iterations": solution.iterations,
             "largest_total_wins_residual": solution.residual,
         },
-        notes=notes,
+        notes=[*notes, *note_verdicts(source)],
     )
 
 
@@ -186,6 +199,20 @@ def _frame(
             "attained": problem.total_rates(rates) / opponents,
         }
     )
+
+
+def _note_missed(problem: JointProblem, frame: pl.DataFrame) -> list[str]:
+    """Say so where equal margins keep a policy's mean win rate further from its target than one prompt would."""
+    step = 1 / problem.counts[problem.met].min()
+    gap = (pl.col("attained") - pl.col("target")).abs()
+    missed = frame.filter(~pl.col("is_reference") & (gap > max(step, 0.005))).sort(gap, descending=True)
+    if missed.is_empty():
+        return []
+    first = missed.row(0, named=True)
+    return [
+        f"the offsets of {listing(missed['policy'])} miss their targets ({first['policy']!r} attains a mean win rate of "
+        f"{first['attained']:.4f}, not {first['target']:.4f}): many margins are equal, and their wins turn all at once"
+    ]
 
 
 def _residuals(problem: JointProblem, deltas: FloatArray, held: BoolArray) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from .inputs import (
     checked_weights,
     measured_in,
     named,
+    note_verdicts,
     rating_targets,
     summarise_draws,
 )
@@ -113,7 +114,7 @@ def solve_offsets(
             "draws": draws,
             "seed": seed,
         },
-        notes=notes + [note for s in solved for note in s.notes],
+        notes=[*notes, *note_verdicts(source), *(note for s in solved for note in s.notes)],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -205,14 +206,19 @@ def _mismatch_tile(findings: Findings) -> tuple[str, str, str]:
     return (
         "Mean |P̂ − P|",
         value,
-        f"{_mean_interval(findings.before)} {count(everything.pairs, 'pair')}".strip(),
+        f"{_mean_interval(findings.before, everything.before)} {count(everything.pairs, 'pair')}".strip(),
     )
 
 
-def _mean_interval(audited: Audited) -> str:
-    """The audit's own interval of the mean over all pairs, where it gives one."""
+def _mean_interval(audited: Audited, shown: float) -> str:
+    """The audit's own interval of the mean, where it gives one of the figure ``shown``.
+
+    The audit's is over all pairs; the mean over the pairs of chosen references is another figure.
+    """
     found = audited.details.get("summary", {}).get("mean_abs_mismatch")
-    return interval(found.get("ci_low"), found.get("ci_high")) if isinstance(found, Mapping) else ""
+    if not isinstance(found, Mapping) or abs(found.get("value", math.inf) - shown) > 1e-9:
+        return ""
+    return interval(found.get("ci_low"), found.get("ci_high"))
 
 
 def _rank_tile(findings: Findings) -> tuple[str, str, str] | None:
