@@ -39,6 +39,19 @@ trust_option = click.option(
 rm_option = click.option(
     "--rm", required=True, metavar="DIR_OR_ID", help="Reward model: a local folder or a Hugging Face hub id."
 )
+reward_option = click.option(
+    "--reward",
+    metavar="WHICH",
+    help="Which of several outputs is the reward: output:N, mean, weights:W,W,... or its label (default: as the "
+    "registry of well-known models says).",
+)
+api_key_option = click.option(
+    "--api-key-env",
+    default="OPENAI_API_KEY",
+    show_default=True,
+    metavar="NAME",
+    help="Servers: environment variable that holds the key; unset for servers that need none.",
+)
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:

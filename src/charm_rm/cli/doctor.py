@@ -12,6 +12,7 @@ from .common import (
     json_option,
     print_frame,
     print_json,
+    reward_option,
     rm_option,
     say,
     seed_option,
@@ -44,6 +45,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
 @click.option(
     "--max-length", type=click.IntRange(min=1), help="Most tokens per conversation (default: the model's)."
 )
+@reward_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--quick", is_flag=True, help="Leave out all that takes more than a few forward passes.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the details of checks that are well, too.")

@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 
 
 @click.command("evaluate")
-@click.option("--rm", metavar="DIR_OR_ID", help="Reward model to evaluate: a local folder or a hub id.")
-@click.option("--baseline", metavar="DIR_OR_ID", help="Reward model to compare it with, on the same items.")
+@click.option(
+    "--rm",
+    metavar="SPEC",
+    help="Reward model to evaluate: a local folder, a hub id, or what `charm score` takes.",
+)
+@click.option("--baseline", metavar="SPEC", help="Reward model to compare it with, on the same items.")
 @click.option("--benchmark", "names", multiple=True, metavar="NAME", help="llmbar or rm-bench; repeatable.")
 @click.option("--data", type=PATH, help="Folder with the benchmarks' original files, or a parent of several.")
 @click.option("--limit", type=click.IntRange(min=1), help="Evaluate a seeded sample of N items a benchmark.")
@@ -171,9 +175,10 @@ def _evaluate_one(
 ) -> tuple[list[BenchmarkResult], dict[str, int]]:
     """The results, and by benchmark how many conversations were cut to the maximum length."""
     from ..evaluate import evaluate_benchmark
-    from ..models import load_reward_model, score_texts
+    from ..models import score_texts
+    from ..specs import load_scorer
 
-    model = load_reward_model(rm, **loading)
+    model = load_scorer(rm, **loading)
     results, truncated = [], {}
     for benchmark in benchmarks:
         say(f"{rm}: {benchmark.name}, {len(benchmark.items)} items")

@@ -11,6 +11,7 @@ import click
 
 from .common import (
     PATH,
+    api_key_option,
     force_option,
     heading,
     interval,
@@ -63,13 +64,7 @@ if TYPE_CHECKING:
     help="Pairs with no verdict in one order: drop, keep with the other order alone, or fail.",
 )
 @click.option("--base-url", metavar="URL", help="openai: address of the server (default: OpenAI's own).")
-@click.option(
-    "--api-key-env",
-    metavar="NAME",
-    default="OPENAI_API_KEY",
-    show_default=True,
-    help="openai: environment variable that holds the key; unset for servers that need none.",
-)
+@api_key_option
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="openai: calls at once."
 )

@@ -11,13 +11,14 @@ import click
 
 from .common import (
     PATH,
+    api_key_option,
     force_option,
     json_option,
     model_options,
     output_option,
     print_frame,
     print_json,
-    rm_option,
+    reward_option,
     say,
     seed_option,
 )
@@ -25,6 +26,7 @@ from .common import (
 if TYPE_CHECKING:
     import polars as pl
 
+    from ..protocols import ScalarReward
     from ..tables import Responses, Scores
 
 
@@ -47,7 +49,7 @@ _compiled_option = click.option(
 
 @click.command()
 @click.argument("source", metavar="RESPONSES")
-@rm_option
+@click.option("--rm", required=True, metavar="SPEC", help="What scores: see above.")
 @output_option(required=True, what="Where to write the scores (.parquet, .csv, .jsonl).")
 @click.option("--policy", "policies", multiple=True, help="Score this policy alone (may be repeated).")
 @click.option(
@@ -56,10 +58,21 @@ _compiled_option = click.option(
 @seed_option
 @click.option("--split", help="Which split of a `datasets` folder or hub id.")
 @model_options
+@reward_option
 @_attention_option
 @_unpadded_option
 @_compiled_option
 @click.option("--token-budget", type=click.IntRange(min=1), help="Tokens per batch, padding included.")
+@click.option("--unchecked", is_flag=True, help="Score even what a quick look by the doctor finds unsound.")
+@click.option("--beta", default=1.0, show_default=True, help="dpo: scale of the log-ratio.")
+@api_key_option
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Servers: requests at once.",
+)
 @click.option("--cache", type=PATH, help="Store of scores (default: in $CHARM_CACHE or ~/.cache/charm-rm).")
 @click.option("--no-cache", is_flag=True, help="Score everything anew, and keep nothing but the output.")
 @force_option
@@ -73,6 +86,7 @@ def command(
     seed: int,
     split: str | None,
     token_budget: int | None,
+    unchecked: bool,
     cache: Path | None,
     no_cache: bool,
     force: bool,
@@ -82,9 +96,17 @@ def command(
     """Score responses with a reward model.
 
     RESPONSES is a Parquet, JSONL, CSV or JSON table (prompt, policy, response, and prompt_id if you have it), an
-    AlpacaEval model_outputs.json, a folder of POLICY/model_outputs.json, or a `datasets` folder or hub id. The
-    reward model is any Hugging Face sequence-classification model with one output, or a PEFT adapter of one.
-    With --n-prompts only prompts that every policy answered are drawn.
+    AlpacaEval model_outputs.json, a folder of POLICY/model_outputs.json, or a `datasets` folder or hub id. With
+    --n-prompts only prompts that every policy answered are drawn.
+
+    \b
+    SPEC, what scores:
+      DIR_OR_ID               a reward model: a local folder, an adapter, or a Hugging Face hub id
+      dpo:POLICY,REFERENCE    the implicit reward of a DPO policy against what it was trained from
+      vllm:URL, tei:URL       a vLLM or Text Embeddings Inference server
+      python:MODULE:FUNCTION  a function (prompts, responses) -> scores
+
+    A local reward model is looked over first, and refused where its scores would be wrong (`charm doctor` tells more).
 
     Scores are kept in a store, under a hash of model, settings and text: nothing is scored twice, and a run
     that was stopped goes on where it was when the same command is given again.
@@ -94,6 +116,7 @@ def command(
       charm score responses.parquet --rm ./my-rm -o scores.parquet
       charm score results/ --rm org/some-rm -o scores.parquet --dtype bfloat16
       charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o --policy my-model --n-prompts 200
+      charm score responses.parquet --rm vllm:http://localhost:8000 -o scores.parquet
     """
     from ..models import load_any_responses, score_responses
     from ..responses import sample_instructions
@@ -112,10 +135,21 @@ def command(
             complete=n_prompts is not None,
         )
         model = load_scorer(rm, **loading)
+        if not unchecked:
+            _refuse_unsound(model)
         with _memo(output, cache, no_cache=no_cache) as memo:
             scores = score_responses(model, responses, token_budget=token_budget, memo=memo)
             save(scores, output, force=force)
     _show(scores, responses, output, as_json=as_json)
+
+
+def _refuse_unsound(model: ScalarReward) -> None:
+    """The cheap part of `charm doctor`, for models that it can look into."""
+    from ..models import RewardModel
+    from ..models.doctor import refuse_unsound
+
+    if isinstance(model, RewardModel):
+        refuse_unsound(model)
 
 
 @contextlib.contextmanager

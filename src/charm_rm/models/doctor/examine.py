@@ -58,6 +58,7 @@ def diagnose(
     device: str = "auto",
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    reward: str | None = None,
     temperature: float = 1.0,
     quick: bool = False,
     seed: int = 0,
@@ -71,6 +72,7 @@ def diagnose(
         n: responses that are scored, whole prompts together as far as they go; lengths are read of 5,000.
         dtypes: precisions that are to be used, examined in all ways of batching and failing where they overflow;
             none named: bfloat16 and float16 are tried in two ways, and overflow is a warning.
+        device, max_length, trust_remote_code, reward: as :func:`~charm_rm.models.load_reward_model` takes them.
         temperature: what margins will be divided by (``--temperature`` of the other verbs).
         quick: leave out all that takes more than a few forward passes.
         tell: called with each step's name as it begins.
@@ -84,6 +86,7 @@ def diagnose(
         "device": device,
         "max_length": max_length,
         "trust_remote_code": trust_remote_code,
+        "reward": reward,
     }
     try:
         model = rm if isinstance(rm, RewardModel) else load_reward_model(rm, **loading)
