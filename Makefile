@@ -28,9 +28,11 @@ check: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python docs/make_models.py --check
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_models.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

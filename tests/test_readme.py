@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from remote.fault_server import Answer, Asked, FaultServer
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -34,10 +37,33 @@ def test_the_readme_has_commands_and_ci_runs_those_that_install() -> None:
             assert word in ci, f"CI does not run {command!r}"
 
 
+def prefers_longer(asked: Asked) -> Answer:
+    """What stands in for OpenAI's server: a judge that likes length, with probabilities."""
+    text = asked.body["messages"][-1]["content"]
+    parts = re.search(r"### Answer A \d+\n(.*)\n### Answer B \d+\n(.*)\n### End", text, re.DOTALL)
+    assert parts, "the prompt of alpaca-eval-like"
+    p_first = 1 / (1 + 2 ** ((len(parts[2]) - len(parts[1])) / 40))
+    top = [{"token": t, "logprob": math.log(p)} for t, p in (("A", p_first), ("B", 1 - p_first))]
+    message = {"role": "assistant", "content": "A" if p_first > 0.5 else "B"}
+    choice = {
+        "message": message,
+        "finish_reason": "stop",
+        "logprobs": {"content": [{"token": "A", "top_logprobs": top}]},
+    }
+    return Answer({"choices": [choice], "usage": {"prompt_tokens": len(text) // 4, "completion_tokens": 1}})
+
+
 @pytest.mark.slow
 @pytest.mark.models
 def test_every_command_runs(tmp_path: Path) -> None:
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with FaultServer(prefers_longer).running() as server:
+        _run_all(tmp_path, {"OPENAI_BASE_URL": f"{server.url}/v1", "OPENAI_API_KEY": "sk-none"})
+        assert server.asked
+
+
+def _run_all(tmp_path: Path, variables: dict[str, str]) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "CHARM_CACHE": str(tmp_path / "cache")} | variables
     if (
         ROOT / "charm-demo/report.html"
     ).exists():  # what `make demo` left: then `charm demo` finds all up to date

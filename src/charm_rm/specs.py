@@ -6,6 +6,7 @@ Filled where the kinds of models meet: this is the one place that knows all of t
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ JUDGE_KINDS = {
     "python": "python:MODULE:FUNCTION, a function of your own",
 }
 OPENAI_URL = "https://api.openai.com/v1"
+# The variable that OpenAI's own client reads, too.
+OPENAI_URL_VARIABLE = "OPENAI_BASE_URL"
 API_KEY = "OPENAI_API_KEY"
 
 
@@ -98,7 +101,7 @@ def load_judge(
     Args:
         spec: one of :data:`JUDGE_KINDS`, or a folder of a generative model.
         prompt: template of a generative judge: a shipped one by name, a file, or a template.
-        base_url: address of the OpenAI-compatible server; None: OpenAI's own.
+        base_url: address of the OpenAI-compatible server; None: ``$OPENAI_BASE_URL``, else OpenAI's own.
         api_key_env: the environment variable that holds the key; it may be unset for servers that need none.
         concurrency: calls in flight at once.
         timeout: seconds that a call may take.
@@ -129,7 +132,7 @@ def load_judge(
         else:
             chat = _named("remote", "OpenAIChat")(
                 name,
-                base_url=base_url or OPENAI_URL,
+                base_url=base_url or os.environ.get(OPENAI_URL_VARIABLE) or OPENAI_URL,
                 api_key_env=api_key_env,
                 concurrency=concurrency,
                 timeout=timeout,

@@ -63,7 +63,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Pairs with no verdict in one order: drop, keep with the other order alone, or fail.",
 )
-@click.option("--base-url", metavar="URL", help="openai: address of the server (default: OpenAI's own).")
+@click.option(
+    "--base-url",
+    metavar="URL",
+    help="openai: address of the server (default: $OPENAI_BASE_URL, else OpenAI's own).",
+)
 @api_key_option
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="openai: calls at once."
