@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charm_rm.errors import UnreadableFile, WriteFailed
-from charm_rm.memo import Entry, Memo, content_key, default_memo
+from charm_rm.memo import Entry, Memo, content_key, default_memo, remove_memo
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -112,3 +112,13 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CHARM_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
     assert default_memo() == tmp_path / "x" / "charm-rm" / "memo.sqlite"
+
+
+def test_removing_takes_what_sqlite_leaves_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "memo.sqlite"
+    remove_memo(file)  # where there is none, nothing happens
+    with Memo.open(file) as memo:
+        memo.add({"a": 1})
+        assert len(list(tmp_path.iterdir())) == 3  # SQLite's log lies beside it while it is open
+        remove_memo(file)
+        assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from charm_rm.errors import CharmWarning, ModelError, UnreadableFile, WriteFailed
+from charm_rm.errors import CharmWarning, ConfigError, ModelError, UnreadableFile, WriteFailed
 from charm_rm.memo import Memo
 from charm_rm.models import ResponseEncoder, load_reward_model, score_responses, score_texts
 from charm_rm.models.reward import Launched, RewardModel
@@ -211,7 +212,8 @@ class TestStore:
         with monkeypatch.context() as patched:
             patched.setattr(RewardModel, "launch", infinite)
             with pytest.raises(ModelError):
-                score_responses(model, table(2), progress=False, memo=memo)
+                score_responses(model, table(20), token_budget=20, progress=False, memo=memo)
+            assert not [t for t in threading.enumerate() if t.name.startswith("charm-")]
         assert score_responses(model, table(2), progress=False, memo=memo).frame["score"].is_finite().all()
 
     def test_a_file_of_another_kind_is_refused(self, model: RewardModel, tmp_path: Path) -> None:
@@ -343,6 +345,11 @@ class TestOtherRewards:
 
         with pytest.raises(ModelError, match=r"1 of 2 scores are not finite: \(q0, two\)"):
             score_responses(Broken(), table(1), progress=False)
+
+
+def test_a_budget_of_nothing_is_refused(model: RewardModel) -> None:
+    with pytest.raises(ConfigError, match="token_budget is 0"):
+        score_texts(model, ["p1"], ["r1"], token_budget=0, progress=False)
 
 
 def test_no_texts_at_all(model: RewardModel) -> None:

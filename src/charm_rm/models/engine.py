@@ -7,11 +7,10 @@ batch changes nothing in it.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +71,7 @@ class Plan:
         """Share of padding among the tokens computed."""
         return 1 - self._tokens / self._computed if self._computed else 0.0
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch]:
         """Batches that are not wholly known, in order; the next window is prepared in a thread meanwhile."""
         windows = deque(in_windows(self._journal.planned))
         with ThreadPoolExecutor(1, thread_name_prefix="charm-tokenise") as pool:
@@ -113,7 +112,7 @@ def in_windows(keys: Sequence[str]) -> Iterator[Sequence[str]]:
         start, size = start + size, min(2 * size, WINDOW)
 
 
-def score_batches(model: RewardModel, batches: Iterator[Batch], *, limit: int) -> Iterator[Scored]:
+def score_batches(model: RewardModel, batches: Generator[Batch], *, limit: int) -> Generator[Scored]:
     """Score batches on the model's device and those of its replicas; each is yielded when it is done.
 
     A batch that does not fit into memory is scored in parts, of half the tokens or less, and so are those after it.
@@ -148,7 +147,7 @@ def score_batches(model: RewardModel, batches: Iterator[Batch], *, limit: int) -
 class _Supply:
     """The batches for several threads, and the token budget that all keep to."""
 
-    def __init__(self, batches: Iterator[Batch], limit: int) -> None:
+    def __init__(self, batches: Generator[Batch], limit: int) -> None:
         self._batches, self._lock, self._stopped = batches, threading.Lock(), False
         self.limit = limit
 
@@ -168,8 +167,7 @@ class _Supply:
 
     def close(self) -> None:
         """End the thread that prepares batches; no other thread may take any."""
-        if hasattr(self._batches, "close"):
-            self._batches.close()
+        self._batches.close()
 
 
 def _work(model: RewardModel, supply: _Supply, results: queue.SimpleQueue[Any]) -> None:
@@ -178,13 +176,12 @@ def _work(model: RewardModel, supply: _Supply, results: queue.SimpleQueue[Any]) 
     lag = 1 if model.device_kind == "cuda" else 0
     begun: deque[tuple[Batch, list[Launched], int]] = deque()
     try:
-        with _denormals_flushed(model):
-            while (batch := supply.take()) is not None:
-                begun.append((batch, _launch(model, batch.rows, supply), supply.limit))
-                while len(begun) > lag:
-                    results.put(_finish(*begun.popleft()))
-            while begun:
+        while (batch := supply.take()) is not None:
+            begun.append((batch, _launch(model, batch.rows, supply), supply.limit))
+            while len(begun) > lag:
                 results.put(_finish(*begun.popleft()))
+        while begun:
+            results.put(_finish(*begun.popleft()))
         results.put(None)
     except BaseException as error:  # it is raised in the thread that waits for results
         results.put(error)
@@ -230,9 +227,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, require("torch").OutOfMemoryError)):
         return True
     text = str(error)
-    return any(
-        s in text for s in ("can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
-    )
+    signs = ("can't allocate memory", "not enough memory", "bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
+    return any(sign in text for sign in signs)
 
 
 def _does_not_fit(model: RewardModel, row: Encoded) -> ModelError:
@@ -241,14 +237,3 @@ def _does_not_fit(model: RewardModel, row: Encoded) -> ModelError:
         where=model.source,
         mend="score with --dtype bfloat16, a smaller --max-length, or a device with more memory",
     )
-
-
-@contextlib.contextmanager
-def _denormals_flushed(model: RewardModel) -> Iterator[None]:
-    """On a CPU, numbers too small for a float's normal form count as zero: they are slow and change no score.
-
-    The setting is this thread's alone, and that of the threads that its computations start.
-    """
-    if model.device_kind == "cpu":
-        require("torch").set_flush_denormal(True)
-    yield

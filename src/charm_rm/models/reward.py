@@ -25,8 +25,8 @@ from .registry import Entry
 from .running import FLASH, AttentionName, decide_unpadded, open_with_attention, use_float32_head
 
 DTypeName = Literal["float32", "bfloat16", "float16", "auto"]
-# Tokens per batch, padding included. On two cores larger batches bring nothing; a GPU wants more.
-TOKEN_BUDGET = {"cpu": 4096, "cuda": 32768}
+# Tokens per batch, padding included. On a CPU larger batches are no faster and pad more; a GPU wants more.
+TOKEN_BUDGET = {"cpu": 2048, "cuda": 32768}
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,8 +219,9 @@ def load_reward_model(
         output=opened.output,
         entry=opened.entry,
     )
-    first, *others = [_placed(model, each, is_copy=i > 0) for i, each in enumerate(devices)]
-    return dataclasses.replace(first, replicas=tuple(others))
+    # Copies first, while the model is on the host: on its own device there may be room for it alone.
+    replicas = tuple(_placed(model, copy.deepcopy(model.model), device) for device in devices[1:])
+    return dataclasses.replace(_placed(model, model.model, devices[0]), replicas=replicas)
 
 
 def warn_truncated(truncated: Sequence[bool], max_length: int) -> None:
@@ -247,15 +248,14 @@ def check_finite(scores: NDArray[np.float64], *, source: str, names: Sequence[st
         )
 
 
-def _placed(model: RewardModel, device: str, *, is_copy: bool) -> RewardModel:
-    """The model on ``device``, compiled where asked, with the fastest float32 there."""
-    body = (copy.deepcopy(model.model) if is_copy else model.model).to(device)
-    placed = dataclasses.replace(model, model=body, device=device)
-    if placed.device_kind == "cpu" and model.dtype == "float32" and not model.compiled and use_onednn(body):
-        placed = dataclasses.replace(placed, linear="onednn")
+def _placed(model: RewardModel, body: Any, device: str) -> RewardModel:
+    """The model with its ``body`` on ``device``, compiled where asked, with the fastest float32 there."""
+    placed = dataclasses.replace(model, model=body.to(device), device=device)
     if model.compiled:
         body.base_model.compile(dynamic=True)
         _try_out(placed)
+    elif placed.device_kind == "cpu" and model.dtype == "float32" and use_onednn(body):
+        placed = dataclasses.replace(placed, linear="onednn")
     return placed
 
 

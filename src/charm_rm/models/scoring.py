@@ -7,8 +7,9 @@ batches are made and computed in :mod:`.engine`.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,12 @@ def score_texts(
     keys = [_key(model, identity, p, r) for p, r in zip(prompts, responses, strict=True)]
     row_of = {key: i for i, key in reversed(list(enumerate(keys)))}
     texts = {key: (prompts[i], responses[i]) for key, i in row_of.items()}
-    budget = (token_budget or model.token_budget) if isinstance(model, RewardModel) else None
+    budget = _budget(model, token_budget)
     with Memo.open(memo) as opened:
         journal = Journal(opened, list(dict.fromkeys(keys)), request=[identity, budget])
         run = _start(model, journal, texts, budget)
-        with _progress(journal, texts, show=progress) as bar:
-            for rows, limit in run.rows():
+        with _progress(journal, texts, show=progress) as bar, contextlib.closing(run.rows()) as new:
+            for rows, limit in new:
                 _check(rows, row_of, source=model.source, names=names)
                 journal.add(rows, limit=limit)
                 bar.advance(
@@ -136,21 +137,22 @@ class _LocalRun:
     journal: Journal
     plan: Plan
 
-    def rows(self) -> Iterator[tuple[dict[str, Row], int | None]]:
+    def rows(self) -> Generator[tuple[dict[str, Row], int | None]]:
         """New rows, batch by batch, and the token budget where memory made it smaller."""
         budget = self.plan.token_budget
         limit = said = self.journal.limit or budget
-        for scored in score_batches(self.model, self.plan.batches(), limit=limit):
-            if scored.limit < said == budget:
-                said = scored.limit
-                warnings.warn(
-                    f"a batch of {budget:,} tokens did not fit into memory: going on with {said:,}, or fewer",
-                    CharmWarning,
-                    stacklevel=4,
-                )
-            batch = zip(scored.batch.keys, scored.batch.rows, scored.scores.tolist(), strict=True)
-            rows = {key: Row(score, len(row), row.truncated) for key, row, score in batch}
-            yield rows, scored.limit if scored.limit < budget else None
+        with contextlib.closing(score_batches(self.model, self.plan.batches(), limit=limit)) as done:
+            for scored in done:
+                if scored.limit < said == budget:
+                    said = scored.limit
+                    warnings.warn(
+                        f"a batch of {budget:,} tokens did not fit into memory: going on with {said:,}, or fewer",
+                        CharmWarning,
+                        stacklevel=4,
+                    )
+                batch = zip(scored.batch.keys, scored.batch.rows, scored.scores.tolist(), strict=True)
+                rows = {key: Row(score, len(row), row.truncated) for key, row, score in batch}
+                yield rows, scored.limit if scored.limit < budget else None
 
     def result(self, keys: Sequence[str]) -> ScoredTexts:
         """The scores in order, with tokens, truncation and padding."""
@@ -173,7 +175,7 @@ class _AskedRun:
     journal: Journal
     texts: Mapping[str, tuple[Prompt, str]]
 
-    def rows(self) -> Iterator[tuple[dict[str, Row], None]]:
+    def rows(self) -> Generator[tuple[dict[str, Row], None]]:
         """New rows, chunk by chunk."""
         missing = [key for key in self.journal.planned if key not in self.journal.rows]
         for keys in in_chunks(missing, max(1, int(getattr(self.model, "chunk_size", CHUNK_SIZE)))):
@@ -203,6 +205,13 @@ def _start(
 
 
 # --- details ------------------------------------------------------------------------------------
+
+
+def _budget(model: ScalarReward, asked: int | None) -> int | None:
+    """Tokens per batch; None for models that do not run here."""
+    if not isinstance(model, RewardModel):
+        return None
+    return model.token_budget if asked is None else asked
 
 
 def _identity(model: ScalarReward) -> list[Any]:
