@@ -210,9 +210,12 @@ def copied(model: RewardModel) -> RewardModel:
 
 
 def _switch(model: RewardModel, kind: str) -> bool:
+    """Have attention computed another way, by the model or the backbone that it wraps; False where it cannot be."""
     if kind != attention_of(model):
+        whole = model.model
+        switched = whole if hasattr(whole, "set_attn_implementation") else getattr(whole, "base_model", None)
         try:
-            model.model.set_attn_implementation(kind)
+            switched.set_attn_implementation(kind)  # type: ignore[union-attr]
         except (AttributeError, ValueError, ImportError):
             return False
     return attention_of(model) == kind

@@ -45,7 +45,7 @@ from .truncation import check_length, length_checks
 from .verdicts import check_attention, check_batching, check_determinism, check_precision, check_spread
 
 # Rows whose length is looked at, and responses to one prompt that are scored, at most.
-_READ, _PER_PROMPT = 5000, 4
+_READ, _PER_PROMPT = 2000, 4
 PRECISIONS = ("bfloat16", "float16")
 
 
@@ -69,7 +69,7 @@ def diagnose(
     Args:
         rm: folder or hub id; or a model loaded in float32, which then cannot be loaded anew.
         responses: what it is to score; None: a small built-in set.
-        n: responses that are scored, whole prompts together as far as they go; lengths are read of 5,000.
+        n: responses that are scored, whole prompts together as far as they go; lengths are read of 2,000.
         dtypes: precisions that are to be used, examined in all ways of batching and failing where they overflow;
             none named: bfloat16 and float16 are tried in two ways, and overflow is a warning.
         device, max_length, trust_remote_code, reward: as :func:`~charm_rm.models.load_reward_model` takes them.

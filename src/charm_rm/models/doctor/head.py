@@ -9,7 +9,7 @@ from ..reward import RewardModel
 from .check import Check
 
 # Names under which models keep their head.
-_NAMES = ("score", "classifier", "classification_head", "v_head", "value_head", "reward_head", "head")
+_NAMES = ("reward_head", "score", "classifier", "classification_head", "v_head", "value_head", "head")
 # So many standard errors around the initialisation's mean and spread.
 _NEAR = 2.0
 
