@@ -36,7 +36,9 @@ def as_margins(judged: pl.DataFrame, *, where: str, provenance: Mapping[str, Any
     if "margin" in judged.columns:  # given as log-odds, of any size: taken as they are
         return Margins(judged.select("prompt_id", "policy", "reference", "margin"), provenance=provenance)
     keys = ["prompt_id", "policy", "reference", "p"]
-    judged = without_repeats(judged, keys, where)
+    once = without_repeats(judged, keys, where)
+    dropped |= {"said twice": judged.height - once.height}
+    judged = once
     refuse_twice(judged, where)
     averaged = _average_orders(judged)
     known = {c.name for c in Margins.columns}

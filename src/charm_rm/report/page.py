@@ -94,11 +94,12 @@ def _title(findings: Findings) -> str:
     frame = findings.before.favouritism
     if frame is None:
         return "How far is this judge from people?"
-    real = frame.filter(pl.col("q_value") < 0.05).height
-    if not real:
+    real = frame.filter(pl.col("q_value") < 0.05)
+    if real.is_empty():
         return "This judge shows no favourites beyond chance"
     if findings.after is None:
-        return f"This judge plays favourites with {words.count(real, 'policy', 'policies')} of {frame.height}"
+        does = "plays favourites with" if (real["favour"] > 0).any() else "slights"
+        return f"This judge {does} {words.count(real.height, 'policy', 'policies')} of {frame.height}"
     return "This judge played favourites. Here is what calibration changed"
 
 

@@ -117,8 +117,8 @@ def _favour_sentence(audited: Audited) -> Markup | None:
         words += Markup(' Least: <strong>{}</strong>, <strong class="under">{}&nbsp;Elo</strong> {}.').format(
             bottom["policy"], elo(bottom["favour"]), _ci(bottom)
         )
-    return words + Markup(" {} of {} are favoured or slighted beyond chance (q < 0.05).").format(
-        real, count(total, "policy", "policies")
+    return words + Markup(" {} of {} {} favoured or slighted beyond chance (q < 0.05).").format(
+        real, count(total, "policy", "policies"), "is" if real == 1 else "are"
     )
 
 
