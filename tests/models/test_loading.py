@@ -65,7 +65,7 @@ class TestRefusals:
             open_model(holed, new_head_seed=0)
 
     @pytest.mark.parametrize(
-        "setting", [{"dtype": "float16"}, {"device": "cuda:99"}, {"device": "toaster"}, {"max_length": 9999}]
+        "setting", [{"dtype": "int8"}, {"device": "cuda:99"}, {"device": "toaster"}, {"max_length": 9999}]
     )
     def test_settings_out_of_the_question(self, tiny_rm_dir: Path, setting: dict[str, object]) -> None:
         with pytest.raises(ConfigError):
