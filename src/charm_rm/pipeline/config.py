@@ -141,10 +141,15 @@ class RewardModelSection(Section):
     """The reward model to audit and mend: an existing one (model) or one to train first (train_from)."""
 
     model: str | None = Field(
-        default=None, description="A local folder or a hub id of a sequence-classification reward model."
+        default=None,
+        description="A local folder or a hub id of a reward model, or what else `charm score --rm` takes.",
     )
     train_from: FirstRmSection | None = Field(default=None, description="Instead of model: train one first.")
-    dtype: Literal["float32", "bfloat16", "auto"] = Field(
+    reward: str | None = Field(
+        default=None,
+        description="Which of the model's outputs is the reward (null: its only one; docs/models.md).",
+    )
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = Field(
         default="float32", description="Precision of the body; auto: as the model was saved."
     )
     device: str | None = Field(

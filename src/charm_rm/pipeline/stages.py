@@ -232,4 +232,4 @@ def _auditing(config: Config) -> dict[str, Any]:
 def _scoring(config: Config) -> dict[str, Any]:
     """What a score depends on: not the batch size, and not how the first model was trained."""
     rm = config.section("rm") or {}
-    return {k: rm.get(k) for k in ("dtype", "max_length", "trust_remote_code")}
+    return {k: rm.get(k) for k in ("reward", "dtype", "max_length", "trust_remote_code")}

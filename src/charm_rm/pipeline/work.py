@@ -238,17 +238,19 @@ def _score(run: Run, responses: Responses, model: str, name: str) -> str:
 
 
 def reward_model(run: Run, model: str) -> Any:
-    from ..models import load_reward_model
+    from ..specs import load_scorer
 
     rm = run.config.rm
     if rm is None:
         raise ConfigError("the section rm is off")
-    return load_reward_model(
+    options: dict[str, Any] = {} if model == str(run.directory / MODEL) else {"reward": rm.reward}
+    return load_scorer(
         model,
         dtype=rm.dtype,
         device=rm.device or "auto",
         max_length=rm.max_length,
         trust_remote_code=rm.trust_remote_code,
+        **options,
     )
 
 
