@@ -22,10 +22,13 @@ ANNOTATOR = "weighted_alpaca_eval_gpt4_turbo"
 REFERENCE = "gpt4_1106_preview"
 
 
-def real_pairs(n: int, *, seed: int = 0, data: Path = DATA) -> tuple[Responses, pl.DataFrame]:
+def real_pairs(
+    n: int, *, longest: int = 2400, seed: int = 0, data: Path = DATA
+) -> tuple[Responses, pl.DataFrame]:
     """``n`` pairs of different prompts, the policies drawn at random: their responses, and the pairs.
 
-    The pairs have the columns prompt_id, policy, reference, and ``gpt4``: GPT-4's preference for ``policy``, in [0, 1].
+    Only pairs whose prompt and responses have at most ``longest`` characters together: a processor takes them in
+    minutes, not hours. The pairs have the columns prompt_id, policy, reference, and ``gpt4``: GPT-4's preference for ``policy``, in [0, 1].
     """
     responses = pl.read_parquet(data / "alpaca_eval/responses.parquet")
     judged = pl.read_parquet(data / "alpaca_eval/judge_annotations.parquet").filter(
@@ -33,10 +36,12 @@ def real_pairs(n: int, *, seed: int = 0, data: Path = DATA) -> tuple[Responses, 
     )
     judged = judged.filter(pl.col("policy") == pl.col("generator_2"), pl.col("policy") != REFERENCE)
     judged = judged.unique(["prompt_id", "policy"], keep="none")
-    answered = responses.select("prompt_id", "policy")
-    judged = judged.join(answered, on=["prompt_id", "policy"], how="semi").join(
-        answered.filter(policy=REFERENCE), on="prompt_id", how="semi"
+    size = pl.col("response").str.len_chars().cast(pl.Int64)
+    sizes = responses.select("prompt_id", "policy", size=size, prompt=pl.col("prompt").str.len_chars())
+    judged = judged.join(sizes, on=["prompt_id", "policy"]).join(
+        sizes.filter(policy=REFERENCE).select("prompt_id", other="size"), on="prompt_id"
     )
+    judged = judged.filter(pl.col("size") + pl.col("other") + pl.col("prompt") <= longest)
     rng = np.random.default_rng(seed)
     judged = judged.sort("prompt_id", "policy").with_columns(draw=pl.Series(rng.random(judged.height)))
     drawn = judged.sort("draw").unique("prompt_id", keep="first", maintain_order=True).head(n)

