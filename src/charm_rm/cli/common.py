@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,51 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def store_options(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The ``--cache PATH`` and ``--no-cache`` options of commands whose values are kept; see :func:`value_store`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--no-cache", is_flag=True, help="Make everything anew, and keep nothing but the output."
+            ),
+            click.option(
+                "--cache", type=PATH, help=f"Store of {what} (default: in $CHARM_CACHE or ~/.cache/charm-rm)."
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@contextlib.contextmanager
+def value_store(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Path]:
+    """The store to use, with the output locked; by ``no_cache`` one beside it, which goes once the block has succeeded.
+
+    Raises:
+        ConfigError: another run is at work on this output.
+    """
+    from ..memo import default_memo, remove_memo
+    from ..store import locked
+
+    with locked(output.with_name(f".{output.name}.lock"), remove=True):
+        if not no_cache:
+            yield cache or default_memo()
+            return
+        beside = output.with_name(f".{output.name}.partial.sqlite")
+        if beside.exists():
+            say(f"going on from {beside}")
+        yield beside
+        remove_memo(beside)
+
+
+def check_store_usage(cache: Path | None, *, no_cache: bool) -> None:
+    """Refuse ``--cache`` together with ``--no-cache``."""
+    if cache is not None and no_cache:
+        raise click.UsageError("--cache and --no-cache exclude each other")
 
 
 def ratings_options(command: Callable[..., Any]) -> Callable[..., Any]:

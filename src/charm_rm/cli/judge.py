@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .common import (
-    PATH,
     api_key_option,
+    check_store_usage,
     force_option,
     heading,
     interval,
@@ -22,13 +20,14 @@ from .common import (
     print_json,
     say,
     seed_option,
+    store_options,
+    value_store,
 )
 
 if TYPE_CHECKING:
     import polars as pl
 
     from ..judging import JudgeRun, Prices, RunEstimate
-    from ..memo import Memo
     from ..tables import Margins, Responses
 
 
@@ -89,8 +88,7 @@ if TYPE_CHECKING:
 @model_options
 @click.option("--price-in", type=click.FloatRange(min=0), help="Price of a million tokens read.")
 @click.option("--price-out", type=click.FloatRange(min=0), help="Price of a million tokens written.")
-@click.option("--cache", type=PATH, help="Store of answers (default: in $CHARM_CACHE or ~/.cache/charm-rm).")
-@click.option("--no-cache", is_flag=True, help="Ask everything anew, and keep nothing but the output.")
+@store_options("answers")
 @click.option("--dry-run", is_flag=True, help="Say what the run would take, and ask nothing.")
 @force_option
 @json_option
@@ -135,11 +133,11 @@ def command(
       charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like --price-in 2 --price-out 8 -o m.parquet
     """
     from ..judging import plan_pairs, run_judge
+    from ..memo import Memo
     from ..specs import load_judge, split_judge_spec
-    from ..store import locked, refuse_table
+    from ..store import refuse_table
 
-    if cache is not None and no_cache:
-        raise click.UsageError("--cache and --no-cache exclude each other")
+    check_store_usage(cache, no_cache=no_cache)
     refuse_table(output, force=force)
     split_judge_spec(spec)
     prices = _prices(price_in, price_out)
@@ -147,7 +145,7 @@ def command(
     pairs = plan_pairs(responses, pair_spec, seed)
     if dry_run:
         return _show_estimate(_estimate(spec, prompt, responses, pairs, prices), as_json=as_json)
-    with locked(output.with_name(f".{output.name}.lock")), _store(output, cache, no_cache=no_cache) as memo:
+    with value_store(output, cache, no_cache=no_cache) as path, Memo.open(path) as memo:
         judge = load_judge(spec, prompt=prompt, **options)
         run = run_judge(judge, responses, pairs, memo=memo, missing=missing, prices=prices)
         _save(run, output, pair_spec, seed, force=force)
@@ -173,21 +171,6 @@ def _responses(source: str, *, policies: tuple[str, ...], n_prompts: int | None,
         policies=policies or None,
         complete=n_prompts is not None,
     )
-
-
-@contextlib.contextmanager
-def _store(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Memo]:
-    """The store of answers; by ``no_cache`` one beside the output, which goes once the block has succeeded."""
-    from ..memo import Memo, default_memo
-
-    beside = output.with_name(f".{output.name}.partial.sqlite")
-    if no_cache and beside.exists():
-        say(f"going on from {beside}")
-    with Memo.open(beside if no_cache else cache or default_memo()) as memo:
-        yield memo
-    if no_cache:
-        for ending in ("", "-wal", "-shm"):
-            beside.with_name(beside.name + ending).unlink(missing_ok=True)
 
 
 def _save(run: JudgeRun, output: Path, pair_spec: str, seed: int, *, force: bool) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .common import (
-    PATH,
     api_key_option,
+    check_store_usage,
     force_option,
     json_option,
     model_options,
@@ -21,6 +19,8 @@ from .common import (
     reward_option,
     say,
     seed_option,
+    store_options,
+    value_store,
 )
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ _compiled_option = click.option(
     show_default=True,
     help="Servers: requests at once.",
 )
-@click.option("--cache", type=PATH, help="Store of scores (default: in $CHARM_CACHE or ~/.cache/charm-rm).")
-@click.option("--no-cache", is_flag=True, help="Score everything anew, and keep nothing but the output.")
+@store_options("scores")
 @force_option
 @json_option
 def command(
@@ -121,12 +120,11 @@ def command(
     from ..models import load_any_responses, score_responses
     from ..responses import sample_instructions
     from ..specs import load_scorer
-    from ..store import locked, refuse_table, save
+    from ..store import refuse_table, save
 
-    if cache is not None and no_cache:
-        raise click.UsageError("--cache and --no-cache exclude each other")
+    check_store_usage(cache, no_cache=no_cache)
     refuse_table(output, force=force)
-    with locked(output.with_name(f".{output.name}.lock"), remove=True):
+    with value_store(output, cache, no_cache=no_cache) as memo:
         responses = sample_instructions(
             load_any_responses(source, split=split),
             n=n_prompts,
@@ -137,9 +135,8 @@ def command(
         model = load_scorer(rm, **loading)
         if not unchecked:
             _refuse_unsound(model)
-        with _memo(output, cache, no_cache=no_cache) as memo:
-            scores = score_responses(model, responses, token_budget=token_budget, memo=memo)
-            save(scores, output, force=force)
+        scores = score_responses(model, responses, token_budget=token_budget, memo=memo)
+        save(scores, output, force=force)
     _show(scores, responses, output, as_json=as_json)
 
 
@@ -150,21 +147,6 @@ def _refuse_unsound(model: ScalarReward) -> None:
 
     if isinstance(model, RewardModel):
         refuse_unsound(model)
-
-
-@contextlib.contextmanager
-def _memo(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Path]:
-    """The store to use; by ``no_cache`` one beside the output, which goes once the block has succeeded."""
-    from ..memo import default_memo, remove_memo
-
-    if not no_cache:
-        yield cache or default_memo()
-        return
-    beside = output.with_name(f".{output.name}.partial.sqlite")
-    if beside.exists():
-        say(f"going on from {beside}")
-    yield beside
-    remove_memo(beside)
 
 
 def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) -> None:

@@ -20,19 +20,13 @@ from .reduction import Choice, reduce
 Pooling = Literal["last", "first", "mean"]
 
 
-class TokenReward(nn.Module):
-    """A backbone and a head of its own, which reads one hidden state per row; the head runs in float32."""
+class _OnBackbone(nn.Module):
+    """What reads the hidden states of a backbone."""
 
-    def __init__(self, body: Any, head: nn.Module, *, pooling: Pooling = "last") -> None:
+    def __init__(self, body: Any) -> None:
         super().__init__()
         self.body = body
-        self.reward_head = head.float()
-        self.reward_head.register_forward_pre_hook(_in_float32)
-        if pooling == "last":
-            self.score = self.reward_head
-        self.pooling = pooling
         self.config: Any = body.config
-        self._takes = frozenset(inspect.signature(body.forward).parameters)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -44,6 +38,19 @@ class TokenReward(nn.Module):
     def base_model(self) -> Any:
         """The backbone: ids in, hidden states out."""
         return self.body
+
+
+class TokenReward(_OnBackbone):
+    """A backbone and a head of its own, which reads one hidden state per row; the head runs in float32."""
+
+    def __init__(self, body: Any, head: nn.Module, *, pooling: Pooling = "last") -> None:
+        super().__init__(body)
+        self.reward_head = head.float()
+        self.reward_head.register_forward_pre_hook(_in_float32)
+        if pooling == "last":
+            self.score = self.reward_head
+        self.pooling = pooling
+        self._takes = frozenset(inspect.signature(body.forward).parameters)
 
     def forward(
         self,
@@ -130,7 +137,7 @@ class ReducedOutputs(nn.Module):
         return values.reshape(rows, -1)
 
 
-class GatedReward(nn.Module):
+class GatedReward(_OnBackbone):
     """Several objectives read at the last token, weighed by a gate that reads where the prompt ends; in float32.
 
     Args:
@@ -155,25 +162,12 @@ class GatedReward(nn.Module):
         scale: float,
         pattern: Sequence[int],
     ) -> None:
-        super().__init__()
-        self.body = body
+        super().__init__(body)
         self.objectives = linear(objectives)
         self.register_buffer("transform", transform.float())
         self.gate = gate.float()
         self.scale = scale
         self.register_buffer("pattern", torch.tensor(list(pattern)))
-        self.config: Any = body.config
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The precision of the backbone."""
-        dtype: torch.dtype = self.body.dtype
-        return dtype
-
-    @property
-    def base_model(self) -> Any:
-        """The backbone: ids in, hidden states out."""
-        return self.body
 
     def forward(
         self,
