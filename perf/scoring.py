@@ -77,9 +77,9 @@ def on_cpu(folder: Path, data: Path, sizes: dict[str, int]) -> None:
         if n:
             sample = frame.sample(n, seed=0).select("prompt", "response")
             texts = (sample["prompt"].to_list(), sample["response"].to_list())
-            missed += compare(
-                f"{name}, {n:,}", make(folder / name.partition(",")[0]), texts, folder / f"{n}.sqlite"
-            )
+            rm = make(folder / name.partition(",")[0])
+            missed += compare(f"{name}, {n:,}", rm, texts, folder / f"{n}.sqlite")
+            print_planned(name, rm, frame.sample(2000, seed=0))
     if missed:
         sys.exit(f"target missed: {'; '.join(missed)}")
 
