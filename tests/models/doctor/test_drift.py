@@ -102,9 +102,9 @@ def test_a_precision_is_what_scoring_would_load(healthy_dir: Path, smollm2_rm_di
         converted = in_precision(copied(model), "bfloat16")
         loaded = load_reward_model(folder, dtype="bfloat16")
         assert converted.dtype == loaded.dtype
-        # Equal but for the float32 head, which either of two libraries may multiply.
-        ours, theirs = (score_rows(m, texts, ALONE[1]) for m in (converted, loaded))
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+        expected = score_rows(loaded, texts, ALONE[1])
+        # The head's sums may be taken in another order; bfloat16 itself moves these scores by 1e-3 and more.
+        np.testing.assert_allclose(score_rows(converted, texts, ALONE[1]), expected, atol=1e-6, rtol=0)
         before = score_rows(model, texts, ALONE[1])  # the copy was changed, not the model
         assert attention_of(model) == attention_of(loaded)
-        assert not np.array_equal(before, score_rows(loaded, texts, ALONE[1]))
+        assert np.abs(before - expected).max() > 1e-4
