@@ -22,7 +22,7 @@ Side = Literal["left", "right"]
 # Differences that precision alone explains, relative to a score of 1 or the score itself.
 TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01}
 # Of a conversation's tokens, so many at the end are disturbed one by one, and its first.
-_TRIED = 8
+_TRIED = 4
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Observed:
 
 def observe(model: RewardModel) -> Observed:
     """Score a short conversation alone, beside others of its length, and padded on each side."""
-    short = model.encoder.encode("What is two plus two?", "Two plus two is four.")
-    longer = model.encoder.encode("What is two plus two?", "Two plus two is four, and one more is five. " * 3)
+    short = model.encoder.encode("Two plus two?", "Four.")
+    longer = model.encoder.encode("Two plus two?", "Four, I think; or five.")
     positions = sorted({0, *range(max(0, len(short) - _TRIED), len(short))})
     alone = float(model.score_batch([short])[0])
     with disturbed(model.model, positions):
