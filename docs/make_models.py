@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from charm_rm.models.registry import Entry, list_entries
+from charm_rm.models.loading.registry import Entry, list_entries
 
 PAGE = Path(__file__).with_name("models.md")
 BEGIN, END = "<!-- registry: written by docs/make_models.py -->", "<!-- end of registry -->"

@@ -37,8 +37,8 @@ import transformers
 from numpy.typing import NDArray
 
 from charm_rm.models import RewardModel, load_reward_model, plan_batches, score_texts
-from charm_rm.models.loading import open_model, quiet
-from charm_rm.models.reward import FLASH
+from charm_rm.models.loading.opening import open_model, quiet
+from charm_rm.models.scoring.reward import FLASH
 
 TOLERANCE = 1e-4
 ROWS_IN_ORDER = 8

@@ -37,7 +37,7 @@ def test_the_numeric_core_loads_no_torch() -> None:
 
 @pytest.mark.models
 def test_the_check_itself_sees_torch() -> None:
-    assert "torch" in loaded("import charm_rm.models.trainer")
+    assert "torch" in loaded("import charm_rm.models.training.trainer")
 
 
 @pytest.mark.models

@@ -78,7 +78,7 @@ def load_scorer(
     elif kind == "dpo":
         scorer = _named("models.implicit", "load_dpo_reward")(*_two(name, spec), beta=beta, **local)
     else:
-        scorer = _named("models.reward", "load_reward_model")(name, **local, **running)
+        scorer = _named("models.scoring.reward", "load_reward_model")(name, **local, **running)
     return scorer
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from charm_rm.models.settings import TrainSettings
+from charm_rm.models.training.settings import TrainSettings
 from charm_rm.pipeline import Config, check_config, config_template, load_config
 from charm_rm.pipeline.config import Section, TrainSection
 from charm_rm.pipeline.load import section_type

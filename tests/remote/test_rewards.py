@@ -251,7 +251,7 @@ def test_tei_gets_conversations_as_text(serve: Serve, patience: Patience) -> Non
 
 
 def test_the_layouts_are_those_of_local_scoring() -> None:
-    encoding = pytest.importorskip("charm_rm.models.encoding")
+    encoding = pytest.importorskip("charm_rm.models.scoring.encoding")
     assert prompt_text(TALK) == encoding.plain_text(TALK)
     assert prompt_text(TALK[1:2]) == encoding.plain_text(TALK[1:2])
     whole = [*TALK, {"role": "assistant", "content": "later"}]

@@ -182,7 +182,7 @@ def test_control_c_ends_a_run_that_waits_for_a_silent_server() -> None:
         )
         try:
             assert run.stdout is not None
-            assert run.stdout.readline() == "got 0\n"
+            assert run.stdout.readline().startswith("got ")  # whichever of the four was asked first
             run.send_signal(signal.SIGINT)
             _, errors = run.communicate(timeout=8)
         finally:

@@ -23,7 +23,7 @@ from .common import (
 
 if TYPE_CHECKING:
     from ..mismatch import Audit
-    from ..models.settings import TrainResult
+    from ..models.training.settings import TrainResult
 
 POSITIVE = click.IntRange(min=1)
 
@@ -105,7 +105,7 @@ def command(
         raise click.UsageError("--responses and --ratings go together")
     if responses is not None and options["new_head"]:
         raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
-    from ..models.settings import TrainSettings
+    from ..models.training.settings import TrainSettings
     from ..store import refuse_existing
 
     refuse_existing(output, force=force)
@@ -119,7 +119,7 @@ def command(
     )
     preferences, evaluation = _load_pairs(prefs), None if held_out is None else _load_pairs(held_out)
     before = audit(rm) if audit else None
-    from ..models.train import train_reward_model
+    from ..models.training.train import train_reward_model
 
     result = train_reward_model(
         preferences,
@@ -180,7 +180,7 @@ def _auditor(
 def _write_mismatch(
     output: Path, before: Audit, after: Audit, *, responses: Path | None, ratings: str | None
 ) -> None:
-    from ..models.card import write_mismatch_section
+    from ..models.training.card import write_mismatch_section
 
     policies = len(set(before.mismatch.frame["policy"]) | set(before.mismatch.frame["reference"]))
     source = Path(ratings or "").name

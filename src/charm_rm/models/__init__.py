@@ -13,38 +13,38 @@ from typing import TYPE_CHECKING, Any
 from ..errors import MissingExtra
 
 if TYPE_CHECKING:
-    from .batching import plan_batches
-    from .card import write_mismatch_section
     from .datasets_io import load_any_responses, load_dataset_responses
-    from .encoding import Encoded, ResponseEncoder
     from .implicit import load_dpo_reward
+    from .loading.registry import find_entry, list_entries
     from .pair_ranker import load_pair_ranker
-    from .registry import find_entry, list_entries
-    from .reward import RewardModel, load_reward_model
-    from .scoring import ScoredTexts, score_responses, score_texts
-    from .settings import HeldOut, TrainResult, TrainSettings
-    from .train import train_reward_model
+    from .scoring.batching import plan_batches
+    from .scoring.encoding import Encoded, ResponseEncoder
+    from .scoring.responses import ScoredTexts, score_responses, score_texts
+    from .scoring.reward import RewardModel, load_reward_model
+    from .training.card import write_mismatch_section
+    from .training.settings import HeldOut, TrainResult, TrainSettings
+    from .training.train import train_reward_model
 
 _HOME = {
-    "Encoded": "encoding",
-    "HeldOut": "settings",
-    "ResponseEncoder": "encoding",
-    "RewardModel": "reward",
-    "ScoredTexts": "scoring",
-    "TrainResult": "settings",
-    "TrainSettings": "settings",
-    "find_entry": "registry",
-    "list_entries": "registry",
+    "Encoded": "scoring.encoding",
+    "HeldOut": "training.settings",
+    "ResponseEncoder": "scoring.encoding",
+    "RewardModel": "scoring.reward",
+    "ScoredTexts": "scoring.responses",
+    "TrainResult": "training.settings",
+    "TrainSettings": "training.settings",
+    "find_entry": "loading.registry",
+    "list_entries": "loading.registry",
     "load_any_responses": "datasets_io",
     "load_dpo_reward": "implicit",
     "load_pair_ranker": "pair_ranker",
     "load_dataset_responses": "datasets_io",
-    "load_reward_model": "reward",
-    "plan_batches": "batching",
-    "score_responses": "scoring",
-    "score_texts": "scoring",
-    "train_reward_model": "train",
-    "write_mismatch_section": "card",
+    "load_reward_model": "scoring.reward",
+    "plan_batches": "scoring.batching",
+    "score_responses": "scoring.responses",
+    "score_texts": "scoring.responses",
+    "train_reward_model": "training.train",
+    "write_mismatch_section": "training.card",
 }
 
 __all__ = [

@@ -14,12 +14,12 @@ from ..errors import CharmError, ConfigError, ModelError
 from ..judging.chat import Messages, Reply
 from ..memo import content_key
 from . import require
-from .batching import collate, plan_batches
 from .devices import one_device
-from .encoding import PINNED_DATE, Encoded, choose_layout, pin_clock, resolve_max_length
-from .folders import fingerprint, model_folder
-from .loading import quiet
-from .reward import TOKEN_BUDGET, DTypeName
+from .loading.folders import fingerprint, model_folder
+from .loading.opening import quiet
+from .scoring.batching import collate, plan_batches
+from .scoring.encoding import PINNED_DATE, Encoded, choose_layout, pin_clock, resolve_max_length
+from .scoring.reward import TOKEN_BUDGET, DTypeName
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,12 +26,12 @@ from ..errors import CharmWarning, ConfigError, ModelError, listing
 from ..protocols import Prompt
 from ..tables import as_messages
 from . import require
-from .batching import collate, plan_batches
 from .devices import one_device
-from .encoding import PINNED_DATE, Encoded, pin_clock, resolve_max_length
-from .folders import fingerprint, model_folder
-from .loading import as_model_error, quiet
-from .shortening import PROMPT_SHARE
+from .loading.folders import fingerprint, model_folder
+from .loading.opening import as_model_error, quiet
+from .scoring.batching import collate, plan_batches
+from .scoring.encoding import PINNED_DATE, Encoded, pin_clock, resolve_max_length
+from .scoring.shortening import PROMPT_SHARE
 
 # Tokens per batch. The logits are as wide as the vocabulary, so batches are smaller than a reward model's.
 TOKEN_BUDGET = {"cpu": 2048, "cuda": 8192}

@@ -30,15 +30,15 @@ from ..errors import CharmWarning, ConfigError, ModelError
 from ..protocols import Prompt
 from ..tables import as_messages
 from . import require
-from .batching import collate, plan_batches, set_pad_token
-from .checkpoint import Checkpoint
 from .devices import one_device
-from .dressing import load_tokenizer
-from .encoding import Encoded, plain_text, resolve_max_length
-from .folders import fingerprint, model_folder
-from .kinds import Source, load_backbone
-from .loading import as_model_error, find_source, headless, load_classifier, quiet
-from .shortening import PROMPT_SHARE
+from .loading.checkpoint import Checkpoint
+from .loading.dressing import load_tokenizer
+from .loading.folders import fingerprint, model_folder
+from .loading.kinds import Source, load_backbone
+from .loading.opening import as_model_error, find_source, headless, load_classifier, quiet
+from .scoring.batching import collate, plan_batches, set_pad_token
+from .scoring.encoding import Encoded, plain_text, resolve_max_length
+from .scoring.shortening import PROMPT_SHARE
 
 TOKEN_BUDGET = {"cpu": 4096, "cuda": 32768}
 PAIRRM_LENGTH, PAIRRM_SOURCE = 2048, 1224
@@ -173,7 +173,7 @@ def load_pair_ranker(
 
 
 def _pairrm(source: Source, tokenizer: Any, max_length: int | None, *_others: Any) -> tuple[Any, ...]:
-    from .heads import PairHead
+    from .loading.heads import PairHead
 
     checkpoint = Checkpoint(source.folder)
     layers = [

@@ -152,8 +152,8 @@ def _train(
     run: Run, preferences: Preferences, base: str, output: str, section: TrainSection, *, new_head: bool
 ) -> str:
     """Train into ``output``; an unfinished training of just this is continued from its last checkpoint."""
-    from ..models.settings import TrainSettings
-    from ..models.train import train_reward_model
+    from ..models.training.settings import TrainSettings
+    from ..models.training.train import train_reward_model
 
     values = section.model_dump(exclude={"base", "preferences"})
     settings = TrainSettings(**values, new_head=new_head, seed=run.config.seed)
@@ -261,7 +261,7 @@ def audit_before(run: Run) -> str:
 
 def audit_after(run: Run) -> str:
     """Audit the fine-tuned model's scores of the test prompts; tell the model card."""
-    from ..models.card import write_mismatch_section
+    from ..models.training.card import write_mismatch_section
 
     found, summary = _audit(run, "after")
     note = "Responses to test prompts alone: training has seen none of them." + (

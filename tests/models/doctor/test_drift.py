@@ -25,7 +25,7 @@ from charm_rm.models.doctor.drift import (
     score_rows,
 )
 from charm_rm.models.doctor.verdicts import check_batching, check_precision
-from charm_rm.models.encoding import Encoded
+from charm_rm.models.scoring.encoding import Encoded
 
 HOW = {"dtype": "float32", "attention": "sdpa", "batches": "8 rows", "padding": "right"}
 scores = st.lists(st.floats(-1e3, 1e3).map(lambda x: round(x, 3)), min_size=2, max_size=12)

@@ -9,7 +9,7 @@ import pytest
 
 from charm_rm.models import RewardModel
 from charm_rm.models.doctor.known import check_registry
-from charm_rm.models.registry import Entry
+from charm_rm.models.loading.registry import Entry
 
 from .patients import BODY, TEMPLATE
 

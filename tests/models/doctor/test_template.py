@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from charm_rm.models.doctor.template import HISTORY, own_words, render, stopped_clock
-from charm_rm.models.encoding import ResponseEncoder
+from charm_rm.models.scoring.encoding import ResponseEncoder
 
 from .patients import DATED, tokenizer
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from charm_rm.models import RewardModel
 from charm_rm.models.doctor.truncation import length_checks, what_was_cut
-from charm_rm.models.encoding import ResponseEncoder
+from charm_rm.models.scoring.encoding import ResponseEncoder
 
 from .. import conftest as words_of
 

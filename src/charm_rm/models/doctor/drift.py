@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ...statistics import spearman
 from .. import require
-from ..batching import plan_batches
-from ..encoding import Encoded
-from ..reward import RewardModel
+from ..scoring.batching import plan_batches
+from ..scoring.encoding import Encoded
+from ..scoring.reward import RewardModel
 from .head import find_head
 from .pooling import Side
 

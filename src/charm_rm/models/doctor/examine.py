@@ -15,8 +15,8 @@ import polars as pl
 
 from ...errors import CharmError, ConfigError, ModelError
 from ...tables import Responses
-from ..loading import open_model
-from ..reward import RewardModel, load_reward_model
+from ..loading.opening import open_model
+from ..scoring.reward import RewardModel, load_reward_model
 from .check import Check, Diagnosis, in_order
 from .drift import (
     ALONE,

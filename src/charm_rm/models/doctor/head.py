@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import require
-from ..reward import RewardModel
+from ..scoring.reward import RewardModel
 from .check import Check
 
 # Names under which models keep their head.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..registry import Entry
-from ..reward import RewardModel
+from ..loading.registry import Entry
+from ..scoring.reward import RewardModel
 from .check import Check
 
 

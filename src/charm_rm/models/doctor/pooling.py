@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import require
-from ..reward import RewardModel
+from ..scoring.reward import RewardModel
 from .check import Check, show_tokens
 
 Side = Literal["left", "right"]

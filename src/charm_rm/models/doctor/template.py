@@ -15,8 +15,8 @@ from typing import Any
 
 from ...conversations import Messages
 from ...errors import ModelError
-from ..encoding import PINNED_DATE, ResponseEncoder, pin_clock
-from ..reward import RewardModel
+from ..scoring.encoding import PINNED_DATE, ResponseEncoder, pin_clock
+from ..scoring.reward import RewardModel
 from .check import Check, common_start, shorten, show_tokens
 
 HISTORY: Messages = [

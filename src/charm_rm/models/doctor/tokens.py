@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..reward import RewardModel
+from ..scoring.reward import RewardModel
 from .check import Check, show_tokens
 
 # Our own lines, one a script, and code: what a tokenizer of one language alone cannot spell.

@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from ..encoding import Encoded, ResponseEncoder
-from ..reward import RewardModel
+from ..scoring.encoding import Encoded, ResponseEncoder
+from ..scoring.reward import RewardModel
 from .check import Check, common_start
 
 _UNLIMITED = 1_000_000

@@ -1,0 +1,79 @@
+"""Where a model's files are, and the hash of those that decide its scores."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from ...errors import ModelError
+from .. import require
+from .registry import find_entry
+
+ADAPTER_CONFIG = "adapter_config.json"
+CONFIG = "config.json"
+# What decides a model's scores, among the files beside it (no README, no training state).
+_DECIDING = (
+    "config.json",
+    "adapter_config.json",
+    "chat_template.jinja",
+    "*token*.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "*.safetensors",
+    "pytorch_model*.bin",
+    "adapter_model.bin",
+    "*.py",
+)
+
+
+def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
+    """The local folder of a model; a hub id is downloaded (or found in the cache) first."""
+    path = Path(path_or_id).expanduser()
+    if path.is_dir():
+        if not any((path / name).exists() for name in (CONFIG, ADAPTER_CONFIG)) and not has_base(path):
+            raise ModelError(
+                f"the folder has neither config.json nor {ADAPTER_CONFIG}",
+                where=str(path),
+                mend="name a folder written by save_pretrained",
+            )
+        return path
+    name = os.fspath(path_or_id)
+    if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+        raise ModelError("no such model folder", where=name, mend="check the path")
+    hub = require("huggingface_hub")
+    try:
+        pickles = [p for p in _DECIDING if p.endswith(".bin")]
+        wanted = [p for p in _DECIDING if p not in pickles]
+        folder = Path(hub.snapshot_download(name, allow_patterns=wanted, ignore_patterns="*/*"))
+        if not any(folder.glob("*.safetensors")):
+            pickles += ["*.pt"] if has_base(name) else []
+            hub.snapshot_download(name, allow_patterns=pickles, ignore_patterns="*/*")
+        return folder
+    except Exception as error:  # network, login, no such repository: the hub has many ways to say no
+        raise ModelError(
+            f"neither a local folder nor a model that the hub gave: {first_line(error)}",
+            where=name,
+            mend="check the name and the network; a private or gated model needs `hf auth login`",
+        ) from error
+
+
+def fingerprint(folder: str | os.PathLike[str], *more: str) -> str:
+    """SHA-256 of the files that decide the scores: configuration, weights, tokenizer, code; and of ``more`` patterns."""
+    digest = hashlib.sha256()
+    for file in sorted({f for pattern in (*_DECIDING, *more) for f in Path(folder).glob(pattern)}):
+        digest.update(file.name.encode() + b"\0")
+        with file.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()
+
+
+def has_base(path_or_id: str | os.PathLike[str]) -> bool:
+    """True where the registry knows another place for the model's configuration."""
+    entry = find_entry(path_or_id)
+    return entry is not None and entry.base is not None
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

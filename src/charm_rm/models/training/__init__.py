@@ -1,0 +1,1 @@
+"""Preference pairs + a model -> a fine-tuned reward model, by TRL."""

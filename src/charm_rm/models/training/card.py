@@ -1,0 +1,186 @@
+"""The model card: where a trained reward model comes from and how it did, in its ``README.md``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ... import store
+from ...errors import UnreadableFile
+from ...mismatch import both_ways
+from ...tables import Mismatch
+from .settings import HeldOut, TrainResult, TrainSettings
+
+BEGIN, END = "<!-- mismatch: begin -->", "<!-- mismatch: end -->"
+_ROWS = 20
+
+
+def write_card(folder: Path, result: TrainResult, *, settings: TrainSettings, layout: str) -> Path:
+    """Write ``README.md`` into a model folder."""
+    parts = [
+        _front_matter(result),
+        f"# {result.output.name}",
+        "A reward model: it reads a prompt and a response and returns one number, higher is better. Only "
+        "differences between responses to the same prompt mean something.",
+        "## Held-out accuracy\n\n" + _held_out(result),
+        "## Training\n\n" + _training(result, settings),
+        "## Use\n\n" + _use(result, settings, layout),
+        "## Provenance\n\n" + _provenance(result.provenance),
+    ]
+    return store.write_text("\n\n".join(parts) + "\n", folder / "README.md", force=True)
+
+
+def write_mismatch_section(
+    model_dir: str | Path,
+    before: Mismatch,
+    after: Mismatch,
+    *,
+    note: str | None = None,
+) -> Path:
+    """Add (or replace) the card's table of mismatch with human ratings before and after training.
+
+    Args:
+        before, after: audits of the scores of the base and of this model, over the same responses.
+        note: a sentence on what was audited: responses, ratings and their date.
+    """
+    card = Path(model_dir) / "README.md"
+    if not card.is_file():
+        raise UnreadableFile("no model card here", where=str(card), mend="name the folder of a trained model")
+    section = f"{BEGIN}\n## Mismatch with human ratings\n\n{_mismatch(before, after, note)}\n{END}\n"
+    text = card.read_text(encoding="utf-8")
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END) + r"\n?", re.DOTALL)
+    text = pattern.sub("", text).rstrip("\n")
+    return store.write_text(f"{text}\n\n{section}", card, force=True)
+
+
+def _front_matter(result: TrainResult) -> str:
+    base = result.provenance["base"]
+    lines = ["---", "library_name: transformers", "pipeline_tag: text-classification"]
+    if result.provenance["base_sha256"] is None:
+        lines.append(f"base_model: {base}")
+    return "\n".join([*lines, "tags: [reward-model, charm-rm, trl]", "---"])
+
+
+def _held_out(result: TrainResult) -> str:
+    if result.before is None or result.after is None:
+        return "Nothing was held out: how this model generalises was not measured."
+    rows = [("before", result.before), ("after", result.after)]
+    table = [
+        "| | accuracy | 95 % CI | loss |",
+        "|---|---|---|---|",
+        *(f"| {name} training | {_share(h)} | {h.loss:.4f} |" for name, h in rows),
+    ]
+    split = f"{result.after.n} pairs on {result.after.n_prompts} prompts that training never saw."
+    return f"{split} Intervals treat the pairs of one prompt as one cluster.\n\n" + "\n".join(table)
+
+
+def _share(held_out: HeldOut) -> str:
+    return f"{held_out.accuracy:.3f} | {held_out.ci_low:.3f} to {held_out.ci_high:.3f}"
+
+
+def _training(result: TrainResult, settings: TrainSettings) -> str:
+    kind = f"LoRA of rank {settings.lora_rank}" if settings.lora else "full fine-tuning"
+    if settings.lora:
+        kind += ", merged into the weights" if settings.merge else ", saved as an adapter"
+    loss = "-log sigmoid(r_chosen - r_rejected" + (" - margin)" if settings.margin_loss else ")")
+    if settings.soft_labels:
+        loss += ", labels softened by p_chosen"
+    rows = {
+        "base model": result.provenance["base"] + (" (with a fresh head)" if settings.new_head else ""),
+        "method": f"{kind}; TRL RewardTrainer",
+        "loss": f"`{loss}`",
+        "pairs": f"{result.pairs['train']} ({result.pairs['truncated']} shortened, {result.pairs['dropped']} dropped as equal)",
+        "optimiser steps": result.steps,
+        "learning rate": f"{settings.learning_rate:g}, {settings.scheduler}, warm-up {settings.warmup_ratio:g}",
+        "pairs per step": settings.batch_size,
+        "epochs": f"{settings.epochs:g}"
+        if settings.max_steps is None
+        else f"up to step {settings.max_steps}",
+        "maximum length": f"{settings.max_length} tokens, or what the model takes",
+        "dropout": "as the model configures it" if settings.dropout else "off",
+        "mean training loss": f"{result.train_loss:.4f}",
+        "seed": settings.seed,
+    }
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def _use(result: TrainResult, settings: TrainSettings, layout: str) -> str:
+    return (
+        f"Text layout: `{layout}` (chat: the tokenizer's template; pair: prompt and response as a sentence pair; "
+        "plain: `User: ...` and `Assistant: ...`).\n\n"
+        f"```\ncharm score responses.parquet --rm {result.output.name} -o scores.parquet\n```\n\n"
+        "```python\nfrom transformers import AutoModelForSequenceClassification\n"
+        f'model = AutoModelForSequenceClassification.from_pretrained("{result.output.name}")\n```'
+        + (
+            "\n\nThis folder holds an adapter: its base model must be at hand."
+            if _is_adapter(settings)
+            else ""
+        )
+    )
+
+
+def _is_adapter(settings: TrainSettings) -> bool:
+    return settings.lora and not settings.merge
+
+
+def _provenance(record: Mapping[str, Any]) -> str:
+    hashes = [
+        f"- {name.removesuffix('_sha256').replace('_', ' ')}: sha256 `{record[name]}`"
+        for name in ("base_sha256", "training_pairs_sha256", "held_out_pairs_sha256")
+        if record[name]
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return "\n".join(
+        [*hashes, f"- versions: {versions}", "- all settings and the loss curve: `training.json`"]
+    )
+
+
+def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
+    """Both audits side by side, largest mismatch before first."""
+    key = ["policy", "reference"]
+    columns = [*key, "mismatch", "ci_low", "ci_high"]
+    joined = before.frame.select([*columns, "expected"]).join(
+        both_ways(after.frame.select(columns)), on=key, how="inner", suffix="_after"
+    )
+    joined = joined.sort(pl.col("mismatch").abs(), descending=True)
+    means = [float(joined[c].abs().mean() or 0.0) for c in ("mismatch", "mismatch_after")]  # type: ignore[arg-type]
+    lines = [
+        "Signed mismatch: win rate by reward minus win rate that human ratings imply; above 0 is over-valued.",
+        *([note] if note else []),
+        f"Mean absolute mismatch over {joined.height} pairs: {means[0]:.3f} before, {means[1]:.3f} after.",
+    ]
+    table = [
+        "| policy | reference | expected | before (95 % CI) | after (95 % CI) |",
+        "|---|---|---|---|---|",
+    ]
+    for row in joined.head(_ROWS).iter_rows(named=True):
+        cells = (
+            _cell(row["policy"]),
+            _cell(row["reference"]),
+            f"{row['expected']:.3f}",
+            _signed(row),
+            _signed(row, "_after"),
+        )
+        table.append(f"| {' | '.join(cells)} |")
+    more = f"\n\n{joined.height - _ROWS} more pairs are left out." if joined.height > _ROWS else ""
+    return "\n\n".join(lines) + "\n\n" + "\n".join(table) + more
+
+
+def _signed(row: Mapping[str, Any], suffix: str = "") -> str:
+    value, low, high = (row[f"{name}{suffix}"] for name in ("mismatch", "ci_low", "ci_high"))
+    return _plus(value) + (
+        f" ({_plus(low)} to {_plus(high)})" if low is not None and high is not None else ""
+    )
+
+
+def _plus(value: float) -> str:
+    return f"{round(value, 3) + 0.0:+.3f}"  # + 0.0 turns -0.000 into +0.000
+
+
+def _cell(text: str) -> str:
+    """A policy name in a Markdown table: no cell breaks, no markup."""
+    return re.sub(r"([|\\`*_<>\[\]])", r"\\\1", text.replace("\n", " "))

@@ -1,0 +1,144 @@
+"""Preference pairs -> token ids for the trainer, split by prompt, padded as scoring pads.
+
+The ids come from the same :class:`ResponseEncoder` that scoring uses, so a model is trained on exactly
+what it will later score; TRL's own tokenisation is never entered.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from trl.trainer.reward_trainer import DataCollatorForPreference
+from trl.trainer.utils import pad
+
+from ...errors import CharmWarning, ConfigError, SchemaError
+from ...preferences import prompt_key
+from ...tables import Preferences
+from ..scoring.encoding import Encoded, ResponseEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedPairs:
+    """Pairs as the trainer takes them, with the number of each pair's prompt and what was left out."""
+
+    dataset: datasets.Dataset
+    prompts: NDArray[np.intp]
+    dropped: int
+    truncated: int
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+
+def split_by_prompt(
+    preferences: Preferences, *, fraction: float, seed: int
+) -> tuple[Preferences, Preferences | None]:
+    """Hold out the pairs of a random ``fraction`` of the prompts (at least one): (train, held out).
+
+    All pairs of a prompt go to one side, so nothing evaluated was trained on.
+    """
+    if fraction == 0:
+        return preferences, None
+    keys = [prompt_key(p) for p in preferences.frame["prompt"].to_list()]
+    distinct = sorted(set(keys))
+    n = max(1, round(fraction * len(distinct)))
+    if n >= len(distinct):
+        raise SchemaError(
+            f"preferences: {len(distinct)} distinct prompt(s) cannot be split into training and held-out",
+            mend="give more prompts, or hold nothing out (eval_fraction 0)",
+        )
+    held = set(np.random.default_rng(seed).choice(distinct, size=n, replace=False).tolist())
+    mask = np.array([key in held for key in keys])
+    return Preferences(preferences.frame.filter(~mask)), Preferences(preferences.frame.filter(mask))
+
+
+def encode_pairs(
+    preferences: Preferences, encoder: ResponseEncoder, *, margin: bool = False, soft_labels: bool = False
+) -> EncodedPairs:
+    """Encode both responses of every pair; pairs that truncation makes identical are dropped, with a warning."""
+    columns = _targets(preferences, margin=margin, soft_labels=soft_labels)
+    rows: list[dict[str, Any]] = []
+    prompts: list[str] = []
+    truncated = 0
+    for index, row in enumerate(
+        preferences.frame.select("prompt", "chosen", "rejected").iter_rows(named=True)
+    ):
+        chosen = encoder.encode(row["prompt"], _response(row["chosen"], index))
+        rejected = encoder.encode(row["prompt"], _response(row["rejected"], index))
+        if chosen.input_ids == rejected.input_ids:
+            continue
+        truncated += chosen.truncated or rejected.truncated
+        rows.append(
+            _ids("chosen", chosen) | _ids("rejected", rejected) | {k: v[index] for k, v in columns.items()}
+        )
+        prompts.append(prompt_key(row["prompt"]))
+    dropped = len(preferences) - len(rows)
+    _report_dropped(dropped, len(preferences), encoder.max_length)
+    numbers = np.unique(np.array(prompts, dtype=object), return_inverse=True)[1]
+    return EncodedPairs(datasets.Dataset.from_list(rows), numbers, dropped, truncated)
+
+
+class PairCollator(DataCollatorForPreference):  # type: ignore[misc]
+    """TRL's collator (chosen then rejected, padded right), and with it token type ids and soft labels."""
+
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = super().torch_call(examples)
+        if examples[0].get("chosen_types") is not None:
+            types = [torch.tensor(e[f"{side}_types"]) for side in ("chosen", "rejected") for e in examples]
+            batch["token_type_ids"] = pad(
+                types, padding_value=0, padding_side="right", pad_to_multiple_of=self.pad_to_multiple_of
+            )
+        if "p_chosen" in examples[0]:
+            batch["p_chosen"] = torch.tensor([e["p_chosen"] for e in examples], dtype=torch.float)
+        return batch
+
+
+def _ids(side: str, encoded: Encoded) -> dict[str, Any]:
+    """Columns of one response; int32 arrays, as lists of Python integers would take ten times the memory."""
+    columns = {f"{side}_ids": encoded.input_ids, f"{side}_types": encoded.token_type_ids}
+    return {name: np.asarray(ids, dtype=np.int32) for name, ids in columns.items() if ids is not None}
+
+
+def _response(messages: str | Sequence[dict[str, str]], index: int) -> str:
+    if isinstance(messages, str):
+        return messages
+    if len(messages) != 1:
+        raise SchemaError(
+            f"expected one assistant message, found {len(messages)}",
+            where=f"preferences, row {index}",
+            mend="put earlier turns into the prompt (load_preferences does)",
+        )
+    return messages[0]["content"]
+
+
+def _targets(preferences: Preferences, *, margin: bool, soft_labels: bool) -> dict[str, list[float]]:
+    """The columns that enter the loss, complete or refused."""
+    wanted = [name for name, asked in (("margin", margin), ("p_chosen", soft_labels)) if asked]
+    for name in wanted:
+        if name not in preferences.frame.columns or preferences.frame[name].null_count():
+            raise ConfigError(
+                f"the loss asked for needs {name!r} for every pair, and it is missing",
+                where="preferences",
+                mend="use preferences written by `charm relabel`, or train with the plain loss",
+            )
+    return {name: preferences.frame[name].to_list() for name in wanted}
+
+
+def _report_dropped(dropped: int, total: int, max_length: int) -> None:
+    if dropped == total:
+        raise SchemaError(
+            f"preferences: no pair differs within {max_length} tokens", mend="raise the maximum length"
+        )
+    if dropped:
+        warnings.warn(
+            f"{dropped} of {total} pairs read the same within {max_length} tokens and were dropped",
+            CharmWarning,
+            stacklevel=3,
+        )

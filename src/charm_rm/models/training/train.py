@@ -1,0 +1,261 @@
+"""Preferences + reward model -> a fine-tuned reward model, by TRL's RewardTrainer.
+
+The output folder appears whole or not at all. Until then everything lies in a work folder beside it
+(``.OUTPUT.training``), where ``resume`` finds the last whole checkpoint after a kill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ... import store
+from ...errors import ConfigError, NotConverged, OutputExists, SchemaError
+from ...preferences import prompt_key
+from ...provenance import Manifest, versions
+from ...tables import Preferences
+from .. import require
+from .card import write_card
+from .settings import HeldOut, TrainResult, TrainSettings
+
+if TYPE_CHECKING:
+    from .base import Base
+    from .pairs import EncodedPairs
+    from .trainer import PairTrainer
+
+PACKAGES = ("charm-rm", "torch", "transformers", "trl", "peft", "accelerate", "datasets")
+_EXTRAS = ("torch", "transformers", "trl", "peft", "datasets")
+
+
+def train_reward_model(
+    preferences: Preferences,
+    rm: str | Path,
+    output: str | Path,
+    *,
+    settings: TrainSettings | None = None,
+    held_out: Preferences | None = None,
+    force: bool = False,
+    resume: bool = False,
+    trust_remote_code: bool = False,
+    progress: bool = True,
+) -> TrainResult:
+    """Fine-tune ``rm`` on preference pairs with the Bradley-Terry loss -log sigmoid(r_chosen - r_rejected).
+
+    Args:
+        preferences: pairs to train on; ``settings.eval_fraction`` of their prompts is held out first.
+        rm: local folder or hub id of a one-output sequence classifier (or any base, with ``new_head``).
+        output: folder to write: model, tokenizer, ``README.md`` (the card) and ``training.json``.
+        held_out: pairs to evaluate on in place of a split; they must share no prompt with ``preferences``.
+        force: replace what ``output`` holds, and start anew where an unfinished training lies.
+        resume: continue an unfinished training of the same model on the same data with the same settings
+            from its last checkpoint; where there is none, start.
+
+    Raises:
+        OutputExists: ``output`` exists, or an unfinished training does, and neither force nor resume is on.
+        ConfigError: a setting does not fit, or ``resume`` meets a training that differs.
+        ModelError: ``rm`` has no one-output head and ``new_head`` is off.
+    """
+    settings = settings or TrainSettings()
+    output = store.refuse_existing(output, force=force)
+    for module in _EXTRAS:
+        require(module)
+    from ..loading.opening import quiet
+    from .base import load_base
+    from .pairs import encode_pairs, split_by_prompt
+    from .trainer import build_trainer, flush_denormals
+
+    training = preferences
+    if held_out is None:
+        training, held_out = split_by_prompt(preferences, fraction=settings.eval_fraction, seed=settings.seed)
+    else:
+        _refuse_shared_prompts(training, held_out)
+    provenance = _provenance(training, held_out, rm, settings)
+    work = _Work.open(output, provenance["fingerprint"], resume=resume, force=force)
+    with work, flush_denormals(), quiet():
+        base = load_base(rm, settings=settings, trust_remote_code=trust_remote_code)
+        pairs = encode_pairs(
+            training, base.encoder, margin=settings.margin_loss, soft_labels=settings.soft_labels
+        )
+        evaluation = None if held_out is None else encode_pairs(held_out, base.encoder)
+        trainer = build_trainer(
+            base.model,
+            base.tokenizer,
+            pairs,
+            settings=settings,
+            checkpoints=work.checkpoints,
+            progress=progress,
+        )
+        before = work.remembered_before(trainer, evaluation)
+        checkpoint = work.last_checkpoint()
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        result = _result(trainer, output, pairs, evaluation, before=before, provenance=provenance)
+        _save(trainer, base, result, rm=rm, settings=settings, force=force)
+    return result
+
+
+def _result(
+    trainer: PairTrainer,
+    output: Path,
+    pairs: EncodedPairs,
+    evaluation: EncodedPairs | None,
+    *,
+    before: HeldOut | None,
+    provenance: Mapping[str, Any],
+) -> TrainResult:
+    from .trainer import measure_held_out
+
+    history = trainer.state.log_history
+    losses = [entry["loss"] for entry in history if "loss" in entry]
+    after = None if evaluation is None else measure_held_out(trainer, evaluation)
+    _refuse_divergence([*losses, 0.0 if after is None else after.loss])
+    counts = {"train": len(pairs), "dropped": pairs.dropped, "truncated": pairs.truncated}
+    if evaluation is not None:
+        counts["held_out"] = len(evaluation)
+        counts["dropped"] += evaluation.dropped
+        counts["truncated"] += evaluation.truncated
+    return TrainResult(
+        output=output,
+        steps=trainer.state.global_step,
+        train_loss=sum(losses) / len(losses),
+        before=before,
+        after=after,
+        pairs=counts,
+        log_history=tuple(history),
+        provenance=provenance,
+    )
+
+
+def _refuse_divergence(losses: list[float]) -> None:
+    if not all(math.isfinite(loss) for loss in losses):
+        raise NotConverged(
+            "the training diverged: its loss is no longer a number",
+            mend="lower the learning rate, and start anew with --force",
+        )
+
+
+def _save(
+    trainer: PairTrainer,
+    base: Base,
+    result: TrainResult,
+    *,
+    rm: str | Path,
+    settings: TrainSettings,
+    force: bool,
+) -> None:
+    """Write model, tokenizer, card and ``training.json``, all together or none."""
+    model: Any = trainer.model
+    if settings.lora and settings.merge:
+        model = model.merge_and_unload()  # adapters into the weights; the trained head takes its place
+    elif settings.lora:
+        local = Path(rm).is_dir()
+        model.peft_config["default"].base_model_name_or_path = str(Path(rm).resolve() if local else rm)
+    with store.replacing_directory(result.output, force=force) as folder:
+        model.save_pretrained(folder)
+        base.tokenizer.save_pretrained(folder)
+        store.write_json(result.to_json(), folder / "training.json")
+        write_card(folder, result, settings=settings, layout=base.encoder.layout)
+
+
+def _provenance(
+    training: Preferences, held_out: Preferences | None, rm: str | Path, settings: TrainSettings
+) -> dict[str, Any]:
+    """What went in, by name and hash; no paths of this machine."""
+    from ..loading.opening import fingerprint as model_fingerprint
+
+    base = Path(rm)
+    record: dict[str, Any] = {
+        "base": "/".join(base.resolve().parts[-2:]) if base.is_dir() else str(rm),
+        "base_sha256": model_fingerprint(base) if base.is_dir() else None,
+        "training_pairs_sha256": hash_preferences(training),
+        "held_out_pairs_sha256": None if held_out is None else hash_preferences(held_out),
+        "settings": asdict(settings),
+    }
+    manifest = Manifest("train", inputs={}, settings=record, seed=settings.seed)
+    return record | {"fingerprint": manifest.fingerprint, "versions": versions(PACKAGES)}
+
+
+def hash_preferences(preferences: Preferences) -> str:
+    """SHA-256 of everything in the pairs that can enter a training, in row order."""
+    names = [
+        n for n in ("prompt", "chosen", "rejected", "margin", "p_chosen") if n in preferences.frame.columns
+    ]
+    return hashlib.sha256(preferences.frame.select(names).write_ndjson().encode()).hexdigest()
+
+
+def _refuse_shared_prompts(training: Preferences, held_out: Preferences) -> None:
+    known = {prompt_key(p) for p in training.frame["prompt"].to_list()}
+    shared = sum(prompt_key(p) in known for p in held_out.frame["prompt"].to_list())
+    if shared:
+        raise SchemaError(
+            f"{shared} of {len(held_out)} held-out pairs have a prompt that is also trained on",
+            where="held-out preferences",
+            mend="drop these pairs from one side",
+        )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The folder of an unfinished training: checkpoints, and what was measured before it began."""
+
+    folder: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @classmethod
+    def open(cls, output: Path, fingerprint: str, *, resume: bool, force: bool) -> _Work:
+        work = cls(output.parent / f".{output.name}.training")
+        unfinished = work.last_checkpoint() is not None
+        if unfinished and resume:
+            work._check_same(fingerprint)
+        elif unfinished and not force:
+            raise OutputExists(
+                "an unfinished training of this output exists",
+                where=str(work.folder),
+                mend="add --resume to continue it, or --force to start anew",
+            )
+        else:
+            shutil.rmtree(work.folder, ignore_errors=True)
+            work.checkpoints.mkdir(parents=True)
+            store.write_json({"fingerprint": fingerprint}, work.folder / "training.json")
+        return work
+
+    def __enter__(self) -> _Work:
+        return self
+
+    def __exit__(self, error: object, *_rest: object) -> None:
+        """Clean up after success, and after a failure that left nothing to resume."""
+        if error is None or self.last_checkpoint() is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def last_checkpoint(self) -> Path | None:
+        from .trainer import last_checkpoint
+
+        return last_checkpoint(self.checkpoints)
+
+    def remembered_before(self, trainer: PairTrainer, evaluation: EncodedPairs | None) -> HeldOut | None:
+        """Held-out figures of the untrained model: measured once, read back on resume."""
+        from .trainer import measure_held_out
+
+        file = self.folder / "before.json"
+        if evaluation is None:
+            return None
+        if file.exists():
+            return HeldOut(**store.read_json(file))
+        before = measure_held_out(trainer, evaluation)
+        store.write_json(asdict(before), file)
+        return before
+
+    def _check_same(self, fingerprint: str) -> None:
+        if store.read_json(self.folder / "training.json")["fingerprint"] != fingerprint:
+            raise ConfigError(
+                "the unfinished training had another base model, other pairs or other settings",
+                where=str(self.folder),
+                mend="resume with what it was started with, or --force to start anew",
+            )

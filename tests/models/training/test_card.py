@@ -1,0 +1,90 @@
+"""The mismatch section of a model card: added, replaced, turned the same way, escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from charm_rm.errors import UnreadableFile
+from charm_rm.models.training.card import BEGIN, write_mismatch_section
+from charm_rm.tables import Mismatch
+
+
+def mismatch(*rows: tuple[str, str, float]) -> Mismatch:
+    frame = pl.DataFrame(
+        [
+            {
+                "policy": policy,
+                "reference": reference,
+                "n": 10,
+                "win_rate": 0.5 + value,
+                "expected": 0.5,
+                "mismatch": value,
+                "ci_low": value - 0.1,
+                "ci_high": value + 0.2,
+                "mismatch_degree": 2 * abs(value),
+                "verdict": "over-valued",
+                **dict.fromkeys(
+                    (
+                        "mismatch_degree_ci_low",
+                        "mismatch_degree_ci_high",
+                        "p_value",
+                        "q_value",
+                        "win_rate_soft",
+                        "mismatch_soft",
+                        "mismatch_degree_soft",
+                    ),
+                    0.0,
+                ),
+            }
+            for policy, reference, value in rows
+        ]
+    )
+    return Mismatch(frame)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "README.md").write_text("# model\n\nText.\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_a_second_writing_replaces_the_first(folder: Path) -> None:
+    pair = ("x", "y")
+    write_mismatch_section(folder, mismatch((*pair, 0.3)), mismatch((*pair, 0.2)))
+    write_mismatch_section(folder, mismatch((*pair, 0.3)), mismatch((*pair, 0.1)), note="Ratings of May.")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert text.startswith("# model\n\nText.\n")
+    assert text.count(BEGIN) == 1
+    assert "| x | y | 0.500 | +0.300 (+0.200 to +0.500) | +0.100 (+0.000 to +0.300) |" in text
+    assert "0.300 before, 0.100 after" in text
+    assert "Ratings of May." in text
+
+
+def test_a_pair_that_turned_round_is_turned_back(folder: Path) -> None:
+    """Over-valued before, under-valued after: the audit then names the pair from the other side."""
+    write_mismatch_section(folder, mismatch(("x", "y", 0.3)), mismatch(("y", "x", 0.1)))
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| x | y | 0.500 | +0.300 (+0.200 to +0.500) | -0.100 (-0.300 to +0.000) |" in text
+
+
+def test_policy_names_cannot_break_the_table(folder: Path) -> None:
+    write_mismatch_section(folder, mismatch(("a|b\n# c", "<img>", 0.3)), mismatch(("a|b\n# c", "<img>", 0.1)))
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert r"| a\|b # c | \<img\> |" in text
+
+
+def test_long_tables_are_cut_and_say_so(folder: Path) -> None:
+    rows = [(f"p{i:02}", "ref", 0.01 * i) for i in range(1, 26)]
+    write_mismatch_section(folder, mismatch(*rows), mismatch(*rows))
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "5 more pairs are left out." in text
+    assert "| p25 |" in text
+    assert "| p05 |" not in text
+
+
+def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="no model card"):
+        write_mismatch_section(tmp_path, mismatch(("x", "y", 0.3)), mismatch(("x", "y", 0.2)))
