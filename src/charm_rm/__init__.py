@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from .errors import CharmError, CharmWarning
     from .evaluate import alignment_with_ratings, evaluate_benchmark
     from .judgements import load_judgements
+    from .judging import judge_responses, measure_position_bias, plan_pairs
     from .margins import margins_from_scores, pair_margins, score_matrix, tally_margins
     from .mismatch import Audit, audit, measure_favouritism, measure_mismatch, save_audit
-    from .models import load_reward_model, score_responses, train_reward_model
+    from .models import diagnose, load_reward_model, score_responses, train_reward_model
     from .offsets import apply_offsets, solve_joint_offsets, solve_offsets
     from .pipeline import run_pipeline
     from .preferences import load_preferences
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .report import write_report
     from .responses import load_responses, sample_instructions, split_prompts
     from .sources import load_example, load_source
+    from .specs import load_judge, load_scorer
     from .store import load, save
     from .tables import (
         Battles,
@@ -74,7 +76,9 @@ _HOMES = {
     "responses": ["load_responses", "sample_instructions", "split_prompts"],
     "sources": ["load_source", "load_example"],
     "judgements": ["load_judgements"],
-    "models": ["load_reward_model", "score_responses", "train_reward_model"],
+    "specs": ["load_scorer", "load_judge"],
+    "models": ["load_reward_model", "diagnose", "score_responses", "train_reward_model"],
+    "judging": ["plan_pairs", "judge_responses", "measure_position_bias"],
     "margins": ["score_matrix", "pair_margins", "margins_from_scores", "tally_margins"],
     "mismatch": [
         "audit",

@@ -14,6 +14,7 @@ from ..errors import MissingExtra
 
 if TYPE_CHECKING:
     from .datasets_io import load_any_responses, load_dataset_responses
+    from .doctor import diagnose
     from .implicit import load_dpo_reward
     from .loading.registry import find_entry, list_entries
     from .pair_ranker import load_pair_ranker
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .training.train import train_reward_model
 
 _HOME = {
+    "diagnose": "doctor",
     "Encoded": "scoring.encoding",
     "HeldOut": "training.settings",
     "ResponseEncoder": "scoring.encoding",
@@ -55,6 +57,7 @@ __all__ = [
     "ScoredTexts",
     "TrainResult",
     "TrainSettings",
+    "diagnose",
     "find_entry",
     "list_entries",
     "load_any_responses",
