@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import ConfigError, OutputExists, SchemaError, UnreadableFile, WriteFailed
+from charm_rm.errors import OutputExists, SchemaError, UnreadableFile, WriteFailed
 from charm_rm.tables import Estimate, Favouritism, Offsets, Ratings, Scores
 
 SCORES = Scores(pl.DataFrame({"prompt_id": ["p", "q"], "policy": ["x", "x"], "score": [0.1, -2.5]}))
@@ -151,53 +148,3 @@ def test_json_lines_may_differ_in_shape(tmp_path: Path) -> None:
     path.write_text('{"a": 1}\n{"a"\n')
     with pytest.raises(UnreadableFile, match="line 2"):
         store.read_json_lines(path)
-
-
-class TestLocked:
-    def test_held_within_one_process_too_and_let_go_at_the_end(self, tmp_path: Path) -> None:
-        lock = tmp_path / "deep" / ".lock"
-        with store.locked(lock):
-            with pytest.raises(ConfigError, match=f"another run is at work here .process {os.getpid()}"):
-                store.locked(lock).__enter__()
-            assert lock.read_text() == f"{os.getpid()}\n"
-        with store.locked(lock):
-            pass
-        assert lock.exists()
-
-    def test_a_stale_file_is_in_nobodys_way(self, tmp_path: Path) -> None:
-        lock = tmp_path / ".lock"
-        lock.write_text("4711\n")
-        with store.locked(lock, remove=True):
-            assert lock.read_text() == f"{os.getpid()}\n"
-        assert not lock.exists()
-
-    def test_it_is_removed_after_an_error_as_well(self, tmp_path: Path) -> None:
-        lock = tmp_path / ".lock"
-        with pytest.raises(KeyboardInterrupt), store.locked(lock, remove=True):
-            raise KeyboardInterrupt
-        assert not lock.exists()
-
-    def test_a_file_removed_between_opening_and_locking_is_not_taken_for_the_lock(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """The last holder removes the file just after this process opened it; a third one makes it anew."""
-        lock, flock, calls = tmp_path / ".lock", fcntl.flock, []
-
-        def late(handle: Any, how: int) -> None:
-            calls.append(how)
-            if len(calls) == 1:
-                lock.unlink()
-                lock.touch()
-            flock(handle, how)
-
-        monkeypatch.setattr(fcntl, "flock", late)
-        with store.locked(lock):
-            assert len(calls) == 2
-            assert lock.read_text() == f"{os.getpid()}\n"
-            with pytest.raises(ConfigError, match="another run"):
-                store.locked(lock).__enter__()
-
-    def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
-        (tmp_path / "file").touch()
-        with pytest.raises(WriteFailed), store.locked(tmp_path / "file" / ".lock"):
-            pass

@@ -7,7 +7,6 @@ writer beneath both.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
@@ -15,11 +14,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
-from .errors import CharmError, ConfigError, OutputExists, UnreadableFile, WriteFailed
+from .errors import CharmError, OutputExists, UnreadableFile, WriteFailed
 from .tables import Table, read_payload
 
 N = TypeVar("N", bound=Table)
@@ -69,7 +68,7 @@ def replacing(path: str | Path, *, force: bool = False) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -78,7 +77,7 @@ def replacing(path: str | Path, *, force: bool = False) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except (OSError, pl.exceptions.ComputeError) as error:
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -93,7 +92,7 @@ def replacing_directory(path: str | Path, *, force: bool = False) -> Iterator[Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
     except OSError as error:
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
@@ -105,7 +104,7 @@ def replacing_directory(path: str | Path, *, force: bool = False) -> Iterator[Pa
         else:
             temporary.replace(path)
     except OSError as error:
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -144,55 +143,6 @@ def write_json(value: Any, path: str | Path, *, force: bool = False) -> Path:
         path,
         force=force,
     )
-
-
-@contextlib.contextmanager
-def locked(path: str | Path, *, remove: bool = False) -> Iterator[None]:
-    """Hold the lock file ``path`` for the block; a second process that wants it is refused.
-
-    The lock is the kernel's (flock) on a file that names the holder's process. The kernel lets go of it
-    when the holder ends, however it ends, so that a lock file left by a killed run is stale and in nobody's way.
-    ``remove``: take the file away at the end, while it is still held.
-
-    Raises:
-        ConfigError: another process holds it.
-        WriteFailed: the file cannot be made.
-    """
-    path = Path(path)
-    with _lock_file(path) as handle:
-        handle.seek(0)
-        handle.truncate()
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
-        try:
-            yield
-        finally:
-            if remove:
-                path.unlink(missing_ok=True)
-
-
-def _lock_file(path: Path) -> TextIO:
-    """Open and lock ``path``; again where its last holder has removed it since it was opened."""
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise _write_failed(path, error) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            with handle:
-                handle.seek(0)
-                raise ConfigError(
-                    f"another run is at work here (process {handle.read().strip() or 'unknown'})",
-                    where=str(path.parent),
-                    mend="wait for it to end, or choose another output with -o",
-                ) from error
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(path.stat(), os.fstat(handle.fileno())):
-                return handle
-        handle.close()
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -341,7 +291,8 @@ def _wrong_encoding(path: Path) -> UnreadableFile:
     )
 
 
-def _write_failed(path: Path, error: BaseException) -> WriteFailed:
+def write_failed(path: Path, error: BaseException) -> WriteFailed:
+    """The error for a file system that refused."""
     return WriteFailed(
         f"writing failed: {_first_line(error)}; what was there before is untouched",
         where=str(path),

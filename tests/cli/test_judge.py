@@ -14,7 +14,8 @@ from click.testing import Result
 
 from charm_rm import remote
 from charm_rm.judging import Reply
-from charm_rm.store import load, locked, save
+from charm_rm.locks import locked
+from charm_rm.store import load, save
 from charm_rm.tables import Margins
 from judge_fakes import FakeChat, hashed, many_responses
 

@@ -76,7 +76,7 @@ def test_two_runs_on_one_output_the_second_is_refused(charm: Charm, table: Path,
     output = tmp_path / "scores.parquet"
     lock = tmp_path / ".scores.parquet.lock"
     script = (
-        "import sys; from charm_rm.store import locked\n"
+        "import sys; from charm_rm.locks import locked\n"
         "with locked(sys.argv[1], remove=True): print('held', flush=True); sys.stdin.read()"
     )
     source = str(Path(__file__).resolve().parents[2] / "src")

@@ -110,8 +110,8 @@ def value_store(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator
     Raises:
         ConfigError: another run is at work on this output.
     """
+    from ..locks import locked
     from ..memo import default_memo, remove_memo
-    from ..store import locked
 
     with locked(output.with_name(f".{output.name}.lock"), remove=True):
         if not no_cache:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CharmError, CharmWarning, ConfigError, StageFailed
+from ..locks import locked
 from ..provenance import versions
-from ..store import locked
 from .config import Config
 from .manifest import FILE, LOCK, Ledger, changed_keys
 from .stages import Stage, planned_stages, stage_named
