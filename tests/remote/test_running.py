@@ -149,8 +149,10 @@ def test_it_works_inside_a_running_loop() -> None:
     assert asyncio.run(notebook()) == [7]
 
 
+# Where tests run in the background, SIGINT is ignored from birth; a person's terminal does not do that.
 PROGRAM = """
-    import sys
+    import signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from charm_rm.remote import OpenAIChat
     chat = OpenAIChat("m", base_url=sys.argv[1], api_key_env=None, concurrency=4, timeout=600)
     talks = [[{"role": "user", "content": str(i)}] for i in range(50)]
