@@ -12,9 +12,11 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 J = TypeVar("J")
+Q = TypeVar("Q")
 
 # How long closing waits for the thread. It is a daemon: what hangs beyond that (a name server) holds up no exit.
 _JOIN_SECONDS = 5.0
+_WAKE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,19 @@ def streamed(main: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]) -
     runner = _Runner(main, out)
     runner.thread.start()
     try:
-        while not isinstance(item := out.get(), _Ended):
+        while not isinstance(item := _next(out), _Ended):
             if isinstance(item, _Failed):
                 raise item.error
             yield item.value
     finally:
         runner.stop()
+
+
+def _next(out: queue.SimpleQueue[Q]) -> Q:
+    """The next item. A thread that waits without end may sleep through Ctrl-C: look up now and then."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return out.get(timeout=_WAKE_SECONDS)
 
 
 class _Runner(Generic[T]):
