@@ -42,7 +42,8 @@ def prefers_longer(asked: Asked) -> Answer:
     text = asked.body["messages"][-1]["content"]
     parts = re.search(r"### Answer A \d+\n(.*)\n### Answer B \d+\n(.*)\n### End", text, re.DOTALL)
     assert parts, "the prompt of alpaca-eval-like"
-    p_first = 1 / (1 + 2 ** ((len(parts[2]) - len(parts[1])) / 40))
+    longer = max(-200, min(200, len(parts[2]) - len(parts[1])))
+    p_first = 1 / (1 + 2 ** (longer / 40))
     top = [{"token": t, "logprob": math.log(p)} for t, p in (("A", p_first), ("B", 1 - p_first))]
     message = {"role": "assistant", "content": "A" if p_first > 0.5 else "B"}
     choice = {

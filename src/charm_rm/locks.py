@@ -27,15 +27,25 @@ def locked(path: str | Path, *, remove: bool = False) -> Iterator[None]:
     """
     path = Path(path)
     with _lock_file(path) as handle:
-        handle.seek(0)
-        handle.truncate()
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
+        _sign(handle, path)
         try:
             yield
         finally:
             if remove:
                 path.unlink(missing_ok=True)
+
+
+def _sign(handle: TextIO, path: Path) -> None:
+    """Write who holds the lock."""
+    try:
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"{os.getpid()}\n")
+        handle.flush()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            handle.close()  # it flushes once more, and fails again
+        raise write_failed(path, error) from error
 
 
 def _lock_file(path: Path) -> TextIO:
@@ -56,6 +66,9 @@ def _lock_file(path: Path) -> TextIO:
                     where=str(path.parent),
                     mend="wait for it to end, or choose another output with -o",
                 ) from error
+        except OSError as error:  # some network file systems know no locks
+            handle.close()
+            raise write_failed(path, error) from error
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(path.stat(), os.fstat(handle.fileno())):
                 return handle

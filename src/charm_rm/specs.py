@@ -35,7 +35,7 @@ API_KEY = "OPENAI_API_KEY"
 def load_scorer(
     spec: str,
     *,
-    api_key_env: str = API_KEY,
+    api_key_env: str | None = None,
     concurrency: int = 16,
     beta: float = 1.0,
     dtype: str = "float32",
@@ -48,7 +48,7 @@ def load_scorer(
 
     Args:
         spec: a folder or hub id of a reward model, or one of :data:`SCORER_KINDS`.
-        api_key_env: servers: the environment variable that holds the key; it may be unset.
+        api_key_env: servers: the environment variable that holds the key; None: no key is sent.
         concurrency: servers: requests in flight at once.
         beta: dpo: scale of the log-ratio.
         dtype, device, max_length, trust_remote_code: how a local model is run.

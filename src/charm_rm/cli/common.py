@@ -46,13 +46,6 @@ reward_option = click.option(
     help="Which of several outputs is the reward: output:N, mean, weights:W,W,... or its label (default: as the "
     "registry of well-known models says).",
 )
-api_key_option = click.option(
-    "--api-key-env",
-    default="OPENAI_API_KEY",
-    show_default=True,
-    metavar="NAME",
-    help="Servers: environment variable that holds the key; unset for servers that need none.",
-)
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:

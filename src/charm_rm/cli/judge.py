@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .common import (
-    api_key_option,
     check_store_usage,
     force_option,
     heading,
@@ -67,7 +66,13 @@ if TYPE_CHECKING:
     metavar="URL",
     help="openai: address of the server (default: $OPENAI_BASE_URL, else OpenAI's own).",
 )
-@api_key_option
+@click.option(
+    "--api-key-env",
+    metavar="NAME",
+    default="OPENAI_API_KEY",
+    show_default=True,
+    help="openai: environment variable that holds the key; unset for servers that need none.",
+)
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="openai: calls at once."
 )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .common import (
-    api_key_option,
     check_store_usage,
     force_option,
     json_option,
@@ -65,7 +64,11 @@ _compiled_option = click.option(
 @click.option("--token-budget", type=click.IntRange(min=1), help="Tokens per batch, padding included.")
 @click.option("--unchecked", is_flag=True, help="Score even what a quick look by the doctor finds unsound.")
 @click.option("--beta", default=1.0, show_default=True, help="dpo: scale of the log-ratio.")
-@api_key_option
+@click.option(
+    "--api-key-env",
+    metavar="NAME",
+    help="Servers: environment variable that holds the key (default: no key).",
+)
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),

@@ -120,7 +120,7 @@ def _load_folder(folder: Path, annotator: str | None, baseline: str | None) -> M
         frame, name = _of_annotator(_known_frame(file).with_row_index("row"), wanted, str(file))
         if chosen is None and name is not None:
             names.add(name)
-        if file.name == _ANNOTATIONS and "policy" not in frame.columns:
+        if file.name == _ANNOTATIONS and "policy" not in frame.columns and _is_of_one(frame):
             frame = frame.with_columns(pl.lit(file.resolve().parent.parent.name).alias("policy"))
         frames.append(judged_rows(frame, where=str(file), baseline=baseline))
     provenance = {"verb": "load_judgements", "source": str(folder), "files": len(files)}
@@ -143,6 +143,11 @@ def _files(folder: Path, annotator: str | None) -> tuple[list[Path], str | None]
         where=str(folder),
         mend="name a file, or a folder of POLICY/ANNOTATOR/annotations.json or MODEL.jsonl",
     )
+
+
+def _is_of_one(frame: pl.DataFrame) -> bool:
+    """True where the file judges one policy, which its folder then names; a merged file names its own."""
+    return "generator_2" not in frame.columns or frame["generator_2"].n_unique() == 1
 
 
 def _of_annotator(frame: pl.DataFrame, annotator: str | None, where: str) -> tuple[pl.DataFrame, str | None]:

@@ -17,7 +17,7 @@ from .templates import Template
 from .verdicts import Verdict, read_verdict
 
 # Part of every judge's fingerprint: raise it when the reading of answers changes.
-_READING = 1
+_READING = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,8 @@ _FAILED = "error"
 # What may surround a label without being part of it.
 _DECORATION = " \t\r\n*_`\"'.:!()[]{}"
 _EXCERPT = 160
+# The least probability that anything is given.
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def first_token_preference(
     first, second = (_log_total(finite, names, reading) for names in (reading.first, reading.second))
     if first is None and second is None:
         return None
-    floor = min(finite.values())
+    # What is not listed is no likelier than the least of what is, nor than all that the list leaves over.
+    rest = 1.0 - math.fsum(math.exp(value) for value in finite.values())
+    floor = min(*finite.values(), math.log(max(rest, _LEAST)))
     first, second = (floor if side is None else side for side in (first, second))
     mass = math.exp(first) + math.exp(second)
     return _logistic(first - second), min(mass, 1.0)

@@ -116,10 +116,11 @@ class LocalChat:
 
         A response that spells out a turn's end would otherwise end the turn, and could go on in the judge's name.
         """
-        special = [re.escape(t) for t in self.tokenizer.all_special_tokens if len(t) > 1]
+        special = _special_tokens(self.tokenizer)
         if not special:
             return content
-        return re.sub("|".join(special), lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
+        pattern = "|".join(map(re.escape, special))
+        return re.sub(pattern, lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
 
     def _render(self, turns: list[dict[str, str]]) -> str:
         return str(
@@ -246,11 +247,17 @@ def load_local_chat(
         max_length=length,
         token_budget=token_budget or TOKEN_BUDGET["cuda" if device.startswith("cuda") else "cpu"],
         source=os.fspath(path_or_id),
-        fingerprint=content_key("local chat", fingerprint(folder), name, length),
+        fingerprint=content_key("local chat", 2, fingerprint(folder), name, length, trust_remote_code),
         pad_token_id=model.generation_config.pad_token_id,
         end_ids=end_ids,
         accepts=frozenset(inspect.signature(model.forward).parameters),
     )
+
+
+def _special_tokens(tokenizer: Any) -> list[str]:
+    """All that is read as a token of its own, longest first: the named ones, and turn marks among the added ones."""
+    added = (t.content for t in tokenizer.added_tokens_decoder.values() if t.special)
+    return sorted({t for t in (*tokenizer.all_special_tokens, *added) if len(t) > 1}, key=len, reverse=True)
 
 
 def _open(source: str, folder: Any, *, dtype: str, trust_remote_code: bool) -> tuple[Any, Any]:

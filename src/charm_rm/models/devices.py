@@ -18,6 +18,8 @@ def find_devices(device: str) -> list[str]:
         return [f"cuda:{i}" for i in range(n)] if n > 1 else ["cuda" if n else "cpu"]
     names = [name.strip() for name in device.split(",")]
     for name in names:
+        if name.partition(":")[0] not in ("cpu", "cuda"):
+            raise ConfigError(f"device {name!r} is not supported", mend="use auto, cpu or cuda")
         try:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError) as error:

@@ -82,8 +82,12 @@ class ImplicitReward:
     def encode(self, prompt: Prompt, response: str) -> Split:
         """Token ids of the whole conversation, and where the response begins."""
         turns = as_messages(prompt)
-        before = self._ids(turns, open_turn=True)
-        whole = self._ids([*turns, {"role": "assistant", "content": response}], open_turn=False)
+        opening = self._render(turns, open_turn=True)
+        text = self._render([*turns, {"role": "assistant", "content": response}], open_turn=False)
+        before, whole = self._ids(opening), self._ids(text)
+        if whole[: len(before)] != before and text.startswith(opening):
+            # White space at the response's start melts into the token before it: read the two apart.
+            whole = before + self._ids(text[len(opening) :])
         if not before or whole[: len(before)] != before or len(whole) == len(before):
             raise ModelError(
                 "the chat template renders a prompt differently once it is answered, so the response's tokens "
@@ -123,14 +127,19 @@ class ImplicitReward:
                 sums.append(float(log_p.gather(-1, answer).double().sum()))
         return np.array(sums)
 
-    def _ids(self, turns: list[dict[str, str]], *, open_turn: bool) -> tuple[int, ...]:
+    def _ids(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def _render(self, turns: list[dict[str, str]], *, open_turn: bool) -> str:
         try:
-            text = self.tokenizer.apply_chat_template(
-                turns,
-                chat_template=pin_clock(self.tokenizer.get_chat_template()),
-                date_string=PINNED_DATE.strftime("%d %b %Y"),
-                add_generation_prompt=open_turn,
-                tokenize=False,
+            return str(
+                self.tokenizer.apply_chat_template(
+                    turns,
+                    chat_template=pin_clock(self.tokenizer.get_chat_template()),
+                    date_string=PINNED_DATE.strftime("%d %b %Y"),
+                    add_generation_prompt=open_turn,
+                    tokenize=False,
+                )
             )
         except Exception as error:  # a template is a program of the model's author: anything may come
             raise ModelError(
@@ -138,7 +147,6 @@ class ImplicitReward:
                 where=self.source,
                 mend="check the roles and their order",
             ) from error
-        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,9 @@ def load_dpo_reward(
     room = min(resolve_max_length(tokenizer, m.config) for m in (model, other))
     if max_length is not None and not 2 <= max_length <= room:
         raise ConfigError(f"max_length {max_length} is not between 2 and the {room} tokens of both models")
-    settings = json.dumps([first, second, beta, normalise])
+    own_code = trust_remote_code and any(hasattr(m.config, "auto_map") for m in (model, other))
+    numerics = [*(str(m.dtype) for m in (model, other)), place.partition(":")[0]]
+    settings = json.dumps([first, second, beta, normalise, max_length or room, *numerics, own_code])
     return ImplicitReward(
         policy=model.to(place),
         reference=other.to(place),

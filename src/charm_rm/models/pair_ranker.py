@@ -33,9 +33,9 @@ from . import require
 from .devices import one_device
 from .loading.checkpoint import Checkpoint
 from .loading.dressing import load_tokenizer
-from .loading.folders import fingerprint, model_folder
+from .loading.folders import model_folder
 from .loading.kinds import Source, load_backbone
-from .loading.opening import as_model_error, find_source, headless, load_classifier, quiet
+from .loading.opening import as_model_error, find_source, headless, load_classifier, quiet, source_fingerprint
 from .scoring.batching import collate, plan_batches, set_pad_token
 from .scoring.encoding import Encoded, plain_text, resolve_max_length
 from .scoring.shortening import PROMPT_SHARE
@@ -154,7 +154,8 @@ def load_pair_ranker(
             raise ConfigError("PairRM has a layout of its own", mend="leave template out")
         build = _pairrm if layout == "pairrm" else _classifier
         model, logits, encode, limit = build(source, tokenizer, max_length, template, first_output)
-    settings = json.dumps([fingerprint(folder), layout, template, first_output])
+    numerics = [limit, str(model.dtype), place.partition(":")[0]]
+    settings = json.dumps([source_fingerprint(source), layout, template, first_output, *numerics])
     return PairRanker(
         logits=logits,
         encode=encode,

@@ -11,11 +11,13 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, listing
-from ..judgements import MARGIN_BOUND
 from ..ratings import Aliases, match_ratings, yardstick
 from ..statistics import FloatArray, percentile_interval
 from ..tables import Margins, Offsets, Ratings, Scores
 
+# Log-odds that stand for certainty: beyond 1 - 1e-6, where preferences of `charm judge` are cut; those of judgements made
+# elsewhere are cut further out.
+_SURE_FROM = 13.8
 Link = Literal["hard", "sigmoid"]
 Unrated = Literal["error", "skip"]
 
@@ -134,7 +136,7 @@ def note_verdicts(source: Scores | Margins) -> list[str]:
     """A warning where most judgements are sure: verdicts without a probability, which no constant turns in part."""
     if isinstance(source, Scores):
         return []
-    sure = float((source.frame["margin"].abs() > MARGIN_BOUND - 1e-6).mean())  # type: ignore[arg-type]
+    sure = float((source.frame["margin"].abs() > _SURE_FROM).mean())  # type: ignore[arg-type]
     if sure <= 0.5:
         return []
     return [

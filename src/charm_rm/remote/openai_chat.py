@@ -86,7 +86,7 @@ class _Dialect:
         """Where the first answer comes without log-probabilities although asked for, they are asked for no more."""
         if reply.top_logprobs is not None:
             self.gives_logprobs = True
-        elif reply.text and self.gives_logprobs is None:
+        elif reply.text and self.gives_logprobs is None and reply.finish in ("stop", "length"):
             self.gives_logprobs = False
 
 

@@ -64,11 +64,11 @@ class Tries:
         await self._patience.clock.sleep(seconds)
 
     def wait(self, state: tenacity.RetryCallState) -> float:
-        """What the server asks for and a little more; else a growing pause, less up to half of it, so that many who
-        failed together do not come back together."""
-        if self.last.wait is not None:
-            return self.last.wait + random.random() * self._patience.first / 10
-        return self._grow(state) * (0.5 + random.random() / 2)
+        """A growing pause, less up to half of it, so that many who failed together do not come back together; longer
+        where the server asks for longer (clocks differ, so it may ask for none at all)."""
+        grown = self._grow(state) * (0.5 + random.random() / 2)
+        asked = self.last.wait
+        return grown if asked is None else max(grown, asked + random.random() * self._patience.first / 10)
 
     def stop(self, state: tenacity.RetryCallState) -> bool:
         """Whether the patience is at its end, or would be after the pause that comes next."""

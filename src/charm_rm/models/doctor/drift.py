@@ -163,7 +163,7 @@ def drift_rows(
     for name, plan, side in ways:
         tell(f"{dtype}, {name}, padding on the {side}")
         try:
-            scores = score_rows(replace(model, padding_side=side), texts.rows, plan)
+            scores = score_rows(replace(model, padding_side=side, unpadded=False), texts.rows, plan)
         except require("torch").OutOfMemoryError:
             tell(f"{dtype}, {name}: out of memory, left out")
             continue

@@ -42,6 +42,7 @@ class Observed:
 
 def observe(model: RewardModel) -> Observed:
     """Score a short conversation alone, beside others of its length, and padded on each side."""
+    model = replace(model, unpadded=False)  # what is disturbed are rows of a padded batch
     short = model.encoder.encode("Two plus two?", "Four.")
     longer = model.encoder.encode("Two plus two?", "Four, I think; or five.")
     positions = sorted({0, *range(max(0, len(short) - _TRIED), len(short))})

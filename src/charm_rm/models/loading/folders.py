@@ -43,13 +43,14 @@ def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
     if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise ModelError("no such model folder", where=name, mend="check the path")
     hub = require("huggingface_hub")
+    index = "*.index.json"  # of weights in several files; it decides nothing that they do not
     try:
         pickles = [p for p in _DECIDING if p.endswith(".bin")]
         wanted = [p for p in _DECIDING if p not in pickles]
-        folder = Path(hub.snapshot_download(name, allow_patterns=wanted, ignore_patterns="*/*"))
+        folder = Path(hub.snapshot_download(name, allow_patterns=[*wanted, index], ignore_patterns="*/*"))
         if not any(folder.glob("*.safetensors")):
             pickles += ["*.pt"] if has_base(name) else []
-            hub.snapshot_download(name, allow_patterns=pickles, ignore_patterns="*/*")
+            hub.snapshot_download(name, allow_patterns=[*pickles, index], ignore_patterns="*/*")
         return folder
     except Exception as error:  # network, login, no such repository: the hub has many ways to say no
         raise ModelError(

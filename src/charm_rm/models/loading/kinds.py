@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,9 +167,12 @@ def refuse_own_code(source: Source) -> ModelError:
     )
 
 
-def reduced(source: Source, model: Any, *, field: str = "logits") -> Any:
-    """The model with its outputs made into one reward, as the source says."""
-    labels = {int(k): str(v) for k, v in (source.config.get("id2label") or {}).items()}
+def reduced(
+    source: Source, model: Any, *, field: str = "logits", labels: Mapping[int, str] | None = None
+) -> Any:
+    """The model with its outputs made into one reward, as the source says; ``labels`` name them, else config.json."""
+    if labels is None:
+        labels = {int(k): str(v) for k, v in (source.config.get("id2label") or {}).items()}
     where = str(source.folder)
     return _heads().ReducedOutputs(
         model, source.reduction, labels=labels, sign=source.sign, field=field, where=where

@@ -182,7 +182,7 @@ def _read_classifier(source: Source) -> Reading:
     if missing:
         raise headless(source.folder, missing)
     if list(weights) != [1.0] or source.sign != 1:
-        model = reduced(source, model)
+        model = reduced(source, model, labels=labels)
     return Reading(model, n_outputs, words if source.sign == 1 else f"minus {words}")
 
 
@@ -262,6 +262,8 @@ def source_fingerprint(source: Source) -> str:
         parts.append(json.dumps(reading, sort_keys=True))
     if source.choice is not None:
         parts.append(str(source.choice))
+    if _has_own_code(source):
+        parts.append("own code")
     return parts[0] if len(parts) == 1 else hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
