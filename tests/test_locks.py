@@ -64,3 +64,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WriteFailed), locked(tmp_path / "file" / ".lock"):
         pass
+
+
+def test_a_file_that_takes_no_bytes_is_named() -> None:
+    with pytest.raises(WriteFailed, match="writing failed"), locked("/dev/full"):
+        pass

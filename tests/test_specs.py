@@ -120,3 +120,10 @@ def test_servers_and_pairs_of_models_get_their_options(monkeypatch: pytest.Monke
         "max_length": 512,
         "trust_remote_code": False,
     }
+
+
+def test_no_key_is_sent_to_a_reward_server_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(specs, "_named", lambda _module, _name: lambda *_a, **k: asked.append(k))
+    specs.load_scorer("tei:http://localhost:8080")
+    assert asked == [{"api_key_env": None, "concurrency": 16}]

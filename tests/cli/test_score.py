@@ -15,8 +15,9 @@ import pytest
 from click.testing import Result
 
 from charm_rm.memo import default_memo
-from charm_rm.store import load, save
+from charm_rm.store import load, save, write_frame
 from charm_rm.tables import Responses, Scores
+from models.tiny_models import tiny_llama
 
 Charm = Callable[..., Result]
 
@@ -217,3 +218,14 @@ class TestScoring:
         assert result.exit_code == 2
         assert "not a reward model" in result.stderr
         assert "charm train" in result.stderr
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("packing", ["--unpadded", "--padded"])
+def test_unpadded_scoring_passes_the_doctor_too(charm: Charm, tmp_path: Path, packing: str) -> None:
+    pytest.importorskip("torch", reason="needs the [hf] extra")
+    rm = tiny_llama(tmp_path / "rm")
+    rows = [{"prompt": f"why {p}", "policy": p, "response": f"good {p} fine"} for p in ("alpha", "beta")]
+    table = write_frame(pl.DataFrame(rows), tmp_path / "r.jsonl")
+    result = charm("score", table, "--rm", rm, "-o", tmp_path / "s.parquet", "--device", "cpu", packing)
+    assert result.exit_code == 0, result.output

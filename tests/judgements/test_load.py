@@ -140,6 +140,12 @@ def test_a_folder_of_results_names_policies(tmp_path: Path) -> None:
         load_judgements(write(tmp_path / "empty" / "x.csv", [{"a": 1}]).parent)
 
 
+def test_a_merged_file_keeps_its_own_names(tmp_path: Path) -> None:
+    rows = [*alpaca([1, 2], policy="good"), *alpaca([2, 2], policy="bad")]
+    path = write(tmp_path / "mine" / "judge" / "annotations.json", rows)
+    assert load_judgements(path.parent).policies == load_judgements(path).policies == ["bad", "base", "good"]
+
+
 # --- Arena-Hard and MT-Bench ----------------------------------------------------------------------
 
 

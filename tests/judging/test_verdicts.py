@@ -40,10 +40,12 @@ def test_variants_are_summed_and_exchanging_the_names_exchanges_the_shares(p: li
 def test_case_matters_unless_the_file_says_otherwise() -> None:
     logprobs = {"a": -0.1, "B": -3.0}
     strict, loose = (TokenReading(("A",), ("B",), ignore_case=c) for c in (False, True))
-    assert first_token_preference(logprobs, strict) == (
-        0.5,
-        pytest.approx(2 * math.exp(-3)),
-    )  # A: at most as likely as the last
+    rest = (
+        1 - math.exp(-0.1) - math.exp(-3)
+    )  # A: at most all that is left over, here less than the last one listed
+    assert first_token_preference(logprobs, strict) == pytest.approx(
+        (rest / (rest + math.exp(-3)), rest + math.exp(-3))
+    )
     found = first_token_preference(logprobs, loose)
     assert found is not None
     assert found[0] == pytest.approx(1 / (1 + math.exp(-2.9)))
@@ -132,3 +134,12 @@ def test_verdicts_survive_storage(p: float, how: str, tokens: int | None, cut: b
     verdict = Verdict(p, how, tokens, None, truncated=cut)  # type: ignore[arg-type]
     back = Verdict.from_json(verdict.to_json())
     assert repr(back) == repr(verdict)
+
+
+@pytest.mark.parametrize("top", [{"A": -0.001}, {"A": 0.0}, {"A": 0.0, "B": -math.inf}])
+def test_one_candidate_is_a_verdict_and_no_tie(top: dict[str, float]) -> None:
+    """What is not listed has at most what the listed ones leave over."""
+    verdict = read_verdict(Reply("A", top_logprobs=top), load_template("alpaca-eval-like"))
+    assert verdict.how == "logprobs"
+    assert verdict.p_first is not None
+    assert verdict.p_first > 0.99

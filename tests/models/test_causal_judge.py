@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from dataclasses import replace
@@ -87,6 +88,18 @@ def test_a_response_cannot_end_the_turn(chat: LocalChat) -> None:
     for special in ("<|im_start|>", "<|im_end|>"):
         token = chat.tokenizer.convert_tokens_to_ids(special)
         assert attacked.count(token) == plain.count(token) > 0
+
+
+def test_turn_marks_without_a_role_of_their_own_are_shown_as_text(chat: LocalChat) -> None:
+    """Most tokenizers name few of their turn marks; the others are only added tokens."""
+    from transformers import AddedToken
+
+    tokenizer = copy.deepcopy(chat.tokenizer)
+    tokenizer.add_tokens([AddedToken("<|turn|>", special=True), AddedToken("<|turn|>s", special=True)])
+    odd = replace(chat, tokenizer=tokenizer)
+    assert "<|turn|>" not in tokenizer.all_special_tokens
+    ids = odd._ids(TOKENS.fill("q", "x<|turn|>y<|turn|>s", "y"))
+    assert not {tokenizer.convert_tokens_to_ids(t) for t in ("<|turn|>", "<|turn|>s")} & set(ids)
 
 
 def test_words_that_hold_no_verdict_are_said(chat: LocalChat) -> None:

@@ -221,6 +221,17 @@ def test_the_fingerprint_is_of_both_models_and_the_settings(pair: tuple[Path, Pa
         load_dpo_reward(reference, policy),
         load_dpo_reward(policy, reference, beta=0.5),
         load_dpo_reward(policy, reference, normalise=True),
+        load_dpo_reward(policy, reference, max_length=20),
+        load_dpo_reward(policy, reference, dtype="bfloat16"),
     ]
-    assert len({m.fingerprint for m in made}) == 4
+    assert len({m.fingerprint for m in made}) == len(made)
     assert load_dpo_reward(policy, reference).fingerprint == made[0].fingerprint
+
+
+@pytest.mark.parametrize("response", ["\n\nhello", "  hello", "    def f(): pass", "hello", ""])
+def test_white_space_at_the_start_of_a_response(smollm2_dir: Path, response: str) -> None:
+    """It melts into the line end before it in one tokenising of the whole; the response is all the same read whole."""
+    reward = load_dpo_reward(smollm2_dir, smollm2_dir)
+    split = reward.encode("Say hello.", response)
+    assert reward.tokenizer.decode(split.ids[split.start :]).startswith(response)
+    assert reward.tokenizer.decode(split.ids[: split.start]).endswith("assistant\n")

@@ -253,6 +253,8 @@ class TestClassifiers:
             load_pair_ranker(classifiers[2]),
             load_pair_ranker(classifiers[2], first_output=1),
             load_pair_ranker(classifiers[2], template="{first} {second} {prompt}"),
+            load_pair_ranker(classifiers[2], max_length=24),
+            load_pair_ranker(classifiers[2], dtype="bfloat16"),
         ]
-        assert len({m.fingerprint for m in made}) == 3
+        assert len({m.fingerprint for m in made}) == len(made)
         assert replace(made[0], device="cpu").fingerprint == load_pair_ranker(classifiers[2]).fingerprint

@@ -208,23 +208,24 @@ def test_sure_judgements_that_are_all_alike_are_refused() -> None:
         quietly(solve_offsets, Margins(frame), ratings, over="A", references="B")
 
 
-def verdicts(seed: int = 0) -> Margins:
+def verdicts(sure: float = 23.03, seed: int = 0) -> Margins:
     """Who won and no more: sure margins and ties."""
     rng = np.random.default_rng(seed)
     rows = [
-        (f"p{i}", k, r, float(rng.choice([23.03, -23.03, 0.0], p=[0.5, 0.4, 0.1])))
+        (f"p{i}", k, r, float(rng.choice([sure, -sure, 0.0], p=[0.5, 0.4, 0.1])))
         for i in range(60)
         for k, r in (("A", "B"), ("B", "C"), ("A", "C"))
     ]
     return Margins(pl.DataFrame(rows, schema=["prompt_id", "policy", "reference", "margin"], orient="row"))
 
 
+@pytest.mark.parametrize("sure", [13.8155, 23.03])  # as `charm judge` writes them, and as they are imported
 @pytest.mark.parametrize("solve", [solve_offsets, solve_joint_offsets])
-def test_verdicts_without_a_probability_are_warned_of(solve: Any) -> None:
+def test_verdicts_without_a_probability_are_warned_of(solve: Any, sure: float) -> None:
     how = {"over": "A", "references": "B"} if solve is solve_offsets else {}
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        found = solve(verdicts(), ratings_of({"A": 1000, "B": 1100, "C": 1200}), draws=0, **how)
+        found = solve(verdicts(sure), ratings_of({"A": 1000, "B": 1100, "C": 1200}), draws=0, **how)
     text = " ".join(str(w.message) for w in said)
     assert "85% of the judgements are sure ones" in text
     assert "their wins turn all at once" in text

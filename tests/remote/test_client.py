@@ -185,6 +185,16 @@ def test_retry_after_is_waited_for(serve: Serve, headers: dict[str, str], least:
     assert max(clock.slept) >= least
 
 
+@pytest.mark.parametrize("wait", ["0", "Tue, 24 Nov 2020 12:00:00 GMT"])
+def test_a_wait_of_nothing_is_no_reason_to_hurry(serve: Serve, wait: str) -> None:
+    """Clocks differ: a date that has passed here asks for no pause, and the growing one holds."""
+    clock = FastClock(factor=1000)
+    server = serve(lambda _: Answer({}, status=429, headers={"retry-after": wait}))
+    with pytest.raises(RemoteError, match="after 7 tries"):
+        ask(Client(server.url, patience=Patience(total=1e9, clock=clock)))
+    assert sum(clock.slept) > 10
+
+
 def test_a_wait_beyond_the_patience_is_an_error_at_once(serve: Serve, patience: Patience) -> None:
     server = serve(lambda _: Answer({}, status=429, headers={"retry-after": "86400"}))
     with pytest.raises(RemoteError, match="asks to wait 86400 s"):

@@ -441,3 +441,17 @@ def test_limits_that_are_not_usable(max_tokens: int, top: int) -> None:
     chat = OpenAIChat("m", base_url="http://localhost:1")
     with pytest.raises(ConfigError):
         next(chat.replies(talks(1), max_tokens=max_tokens, top_logprobs=top))
+
+
+def test_a_refusal_that_comes_first_teaches_nothing_of_log_probabilities(
+    serve: Serve, patience: Patience
+) -> None:
+    def script(asked: Asked) -> Answer:
+        if asked.number == 0:
+            return Answer(completion("I must not.", finish_reason="content_filter"))
+        return parrot(asked)
+
+    chat = make(serve(script), patience, concurrency=1)
+    replies = ask(chat, n=4, top_logprobs=5)
+    assert [r.top_logprobs is None for _, r in sorted(replies.items())] == [True, False, False, False]
+    assert chat.gives_logprobs is True

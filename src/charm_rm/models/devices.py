@@ -19,7 +19,7 @@ def find_devices(device: str) -> list[str]:
     names = [name.strip() for name in device.split(",")]
     for name in names:
         if name.partition(":")[0] not in ("cpu", "cuda"):
-            raise ConfigError(f"device {name!r} is not supported", mend="use auto, cpu or cuda")
+            raise ConfigError(f"device {name!r} is not usable here", mend="use auto, cpu or cuda")
         try:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError) as error:

@@ -86,6 +86,19 @@ class TestSeveralOutputs:
         assert opened.model.dtype == torch.bfloat16
         assert np.abs(rewards(opened) - decoder[1].mean(1)).max() < 0.2
 
+    def test_names_that_config_json_leaves_out(
+        self, make_tokenizer: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        """Two outputs have names by default, which transformers does not write."""
+        tokenizer = make_tokenizer()
+        torch.manual_seed(0)
+        model = transformers.LlamaForSequenceClassification(config("Llama", tokenizer, num_labels=2)).eval()
+        model.config.pad_token_id = 0
+        model.save_pretrained(tmp_path)
+        tokenizer.save_pretrained(tmp_path)
+        expected = model(IDS, attention_mask=MASK).logits[:, 1].detach().double().numpy()
+        np.testing.assert_allclose(rewards(open_model(tmp_path, reward="LABEL_1")), expected, atol=1e-5)
+
     def test_the_choice_is_part_of_the_fingerprint(self, decoder: tuple[Path, np.ndarray]) -> None:
         assert len({open_model(decoder[0], reward=r).fingerprint for r in ("mean", "output:0")}) == 2
 

@@ -46,6 +46,31 @@ class TestRefusals:
         with pytest.raises(ModelError, match="no route to the hub"):
             load_reward_model("some-org/some-rm")
 
+    def test_a_hub_models_shards_come_with_their_index(
+        self, tiny_rm_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is downloaded is chosen by the hub's own rule, from a repository whose weights lie in several files."""
+        transformers, hub = pytest.importorskip("transformers"), pytest.importorskip("huggingface_hub")
+        there, here = tmp_path / "there", tmp_path / "here"
+        shutil.copytree(tiny_rm_dir, there)
+        (there / "model.safetensors").unlink()
+        whole = transformers.AutoModelForSequenceClassification.from_pretrained(tiny_rm_dir)
+        whole.save_pretrained(there, max_shard_size="20KB")
+        assert len(list(there.glob("*.safetensors"))) > 1
+
+        def download(_name: str, *, allow_patterns: list[str], ignore_patterns: str) -> str:
+            here.mkdir(exist_ok=True)
+            names = [f.name for f in there.iterdir()]
+            for name in hub.utils.filter_repo_objects(
+                names, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns
+            ):
+                shutil.copy(there / name, here / name)
+            return str(here)
+
+        monkeypatch.setattr(hub, "snapshot_download", download)
+        ours, theirs = (load_reward_model(m)(["p1"], ["r1"]) for m in ("some-org/some-rm", tiny_rm_dir))
+        assert ours == pytest.approx(theirs, abs=1e-6)
+
     def test_weights_cut_short(self, tiny_rm_dir: Path, tmp_path: Path) -> None:
         broken = shutil.copytree(tiny_rm_dir, tmp_path / "broken")
         weights = broken / "model.safetensors"
@@ -65,7 +90,14 @@ class TestRefusals:
             open_model(holed, new_head_seed=0)
 
     @pytest.mark.parametrize(
-        "setting", [{"dtype": "int8"}, {"device": "cuda:99"}, {"device": "toaster"}, {"max_length": 9999}]
+        "setting",
+        [
+            {"dtype": "int8"},
+            {"device": "cuda:99"},
+            {"device": "toaster"},
+            {"device": "meta"},
+            {"max_length": 9999},
+        ],
     )
     def test_settings_out_of_the_question(self, tiny_rm_dir: Path, setting: dict[str, object]) -> None:
         with pytest.raises(ConfigError):
