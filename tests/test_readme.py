@@ -40,7 +40,7 @@ def test_the_readme_has_commands_and_ci_runs_those_that_install() -> None:
 def prefers_longer(asked: Asked) -> Answer:
     """What stands in for OpenAI's server: a judge that likes length, with probabilities."""
     text = asked.body["messages"][-1]["content"]
-    parts = re.search(r"### Answer A \d+\n(.*)\n### Answer B \d+\n(.*)\n### End", text, re.DOTALL)
+    parts = re.search(r"### Answer A \w+\n(.*)\n### Answer B \w+\n(.*)\n### End", text, re.DOTALL)
     assert parts, "the prompt of alpaca-eval-like"
     longer = max(-200, min(200, len(parts[2]) - len(parts[1])))
     p_first = 1 / (1 + 2 ** (longer / 40))

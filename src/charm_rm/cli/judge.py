@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,7 @@ def command(
         judge = load_judge(spec, prompt=prompt, **options)
         run = run_judge(judge, responses, pairs, memo=memo, missing=missing, prices=prices)
         _save(run, output, pair_spec, seed, force=force)
-    return _show(run, output, as_json=as_json)
+    return _show(run, output, pair_spec, as_json=as_json)
 
 
 def _prices(price_in: float | None, price_out: float | None) -> Prices | None:
@@ -211,8 +212,9 @@ def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
     return None
 
 
-def _show(run: JudgeRun, output: Path, *, as_json: bool) -> None:
-    rates = summarise(run.margins)
+def _show(run: JudgeRun, output: Path, pair_spec: str, *, as_json: bool) -> None:
+    kind, _, reference = pair_spec.partition(":")
+    rates = summarise(run.margins, references=[reference] if kind == "vs" else None)
     if as_json:
         spent = {"asked": run.asked, "known": run.known, "spent": vars(run.spent)}
         by_pair = [] if run.bias is None else run.bias.by_pair.to_dicts()
@@ -228,7 +230,7 @@ def _show(run: JudgeRun, output: Path, *, as_json: bool) -> None:
     return None
 
 
-def summarise(margins: Margins) -> pl.DataFrame:
+def summarise(margins: Margins, *, references: Sequence[str] | None = None) -> pl.DataFrame:
     """Per pair of policies: prompts, win rate with its 95 % interval, ties, and whether it differs from ½.
 
     The interval lies around (wins + ½) / (n + 1), as that of :func:`~charm_rm.judging.clustered_mean`: one prompt proves nothing.
@@ -238,7 +240,7 @@ def summarise(margins: Margins) -> pl.DataFrame:
     from ..margins import pair_margins, tally_margins
     from ..statistics import Z95
 
-    rates = tally_margins(pair_margins(margins)).to_win_rates().frame
+    rates = tally_margins(pair_margins(margins, references=references)).to_win_rates().frame
     centre = (pl.col("win_rate") * pl.col("n") + 0.5) / (pl.col("n") + 1)
     half = Z95 * pl.col("std_err")
     low, high = (centre - half).clip(0, 1), (centre + half).clip(0, 1)
