@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 import re
@@ -10,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import CharmError, ConfigError, ModelError
+from ..errors import ConfigError, ModelError
 from ..judging.chat import Messages, Reply
 from ..memo import content_key
 from . import require
 from .devices import one_device
 from .loading.folders import fingerprint, model_folder
-from .loading.opening import quiet
+from .loading.opening import as_model_error, quiet
 from .scoring.batching import collate, plan_batches
 from .scoring.encoding import PINNED_DATE, Encoded, choose_layout, pin_clock, resolve_max_length
 from .scoring.reward import TOKEN_BUDGET, DTypeName
@@ -262,7 +261,8 @@ def _special_tokens(tokenizer: Any) -> list[str]:
 
 def _open(source: str, folder: Any, *, dtype: str, trust_remote_code: bool) -> tuple[Any, Any]:
     transformers = require("transformers")
-    with _as_model_error(source), quiet():
+    words = {"kind": "causal language model", "by": "AutoModelForCausalLM", "or_else": ""}
+    with as_model_error(source, **words), quiet():
         model, info = transformers.AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True
         )
@@ -289,18 +289,3 @@ def _set_generation(model: Any, tokenizer: Any) -> frozenset[int]:
         do_sample=False, num_beams=1, eos_token_id=end_ids or None, pad_token_id=pad
     )
     return frozenset(end_ids)
-
-
-@contextlib.contextmanager
-def _as_model_error(source: str) -> Iterator[None]:
-    try:
-        yield
-    except CharmError:
-        raise
-    except Exception as error:  # half a dozen libraries and perhaps the model's own code: anything may come
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(
-            f"cannot be loaded as a causal language model: {first}",
-            where=source,
-            mend="it should load with AutoModelForCausalLM and AutoTokenizer",
-        ) from error

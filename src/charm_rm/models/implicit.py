@@ -14,7 +14,6 @@ import hashlib
 import inspect
 import json
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CharmWarning, ConfigError, ModelError, listing
+from ..errors import ConfigError, ModelError, listing
 from ..protocols import Prompt
 from ..tables import as_messages
 from . import require
@@ -31,6 +30,7 @@ from .loading.folders import fingerprint, model_folder
 from .loading.opening import as_model_error, quiet
 from .scoring.batching import collate, plan_batches
 from .scoring.encoding import PINNED_DATE, Encoded, pin_clock, resolve_max_length
+from .scoring.reward import warn_truncated
 from .scoring.shortening import PROMPT_SHARE
 
 # Tokens per batch. The logits are as wide as the vocabulary, so batches are smaller than a reward model's.
@@ -60,14 +60,7 @@ class ImplicitReward:
             CharmWarning: (as a warning) some texts were longer than ``max_length`` and lost part of themselves.
         """
         rows = [self.encode(p, r) for p, r in zip(prompts, responses, strict=True)]
-        cut = sum(row.truncated for row in rows)
-        if cut:
-            warnings.warn(
-                f"{cut} of {len(rows)} conversations ({cut / len(rows):.1%}) were longer than {self.max_length} tokens "
-                "and scored without part of their text",
-                CharmWarning,
-                stacklevel=2,
-            )
+        warn_truncated([row.truncated for row in rows], self.max_length)
         rewards = np.empty(len(rows))
         budget = TOKEN_BUDGET["cuda" if self.device.startswith("cuda") else "cpu"]
         for batch in plan_batches([len(row.ids) for row in rows], token_budget=budget):

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ..errors import CharmWarning, ConfigError, ModelError
 from ..protocols import Prompt
+from ..statistics import sigmoid
 from ..tables import as_messages
 from . import require
 from .devices import one_device
@@ -101,7 +102,7 @@ class PairRanker:
                 f"{bad.size} of {len(rows)} logits are not finite, the first in row {bad[0]}",
                 where=self.source,
             )
-        probabilities: NDArray[np.float64] = 0.5 + 0.5 * np.tanh(logits / 2)
+        probabilities: NDArray[np.float64] = sigmoid(logits)
         return probabilities
 
     def compare_batch(self, rows: Sequence[EncodedTrio]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ...errors import CharmError, ConfigError, ModelError
+from ...errors import CharmError, ModelError
 from ...tables import Responses
 from ..loading.opening import open_model
 from ..scoring.reward import RewardModel, load_reward_model
@@ -197,12 +197,7 @@ class Examination:
         return drift_rows(model, texts, reference, plans=plans, dtype=dtype, tell=self.tell)
 
     def _loaded_in(self, dtype: str) -> RewardModel:
-        if self.fresh is None:
-            return in_precision(copied(self.model), dtype)
-        try:
-            return self.fresh(dtype=dtype)
-        except ConfigError:  # a precision that scoring does not offer
-            return in_precision(self.fresh(), dtype)
+        return in_precision(copied(self.model), dtype) if self.fresh is None else self.fresh(dtype=dtype)
 
 
 def sample_rows(frame: pl.DataFrame, n: int, *, per_prompt: int | None, seed: int) -> pl.DataFrame:

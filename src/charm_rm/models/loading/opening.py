@@ -289,6 +289,7 @@ def as_model_error(
     *,
     kind: str = "reward model",
     by: str = "AutoModelForSequenceClassification (num_labels 1)",
+    or_else: str = ", or be known to the registry (docs/models.md)",
 ) -> Iterator[None]:
     """Turn the loaders' many errors into one that names the model, and what it should load with."""
     try:
@@ -299,5 +300,5 @@ def as_model_error(
         raise ModelError(
             f"cannot be loaded as a {kind}: {first_line(error)}",
             where=os.fspath(source),
-            mend=f"it should load with {by} and AutoTokenizer, or be known to the registry (docs/models.md)",
+            mend=f"it should load with {by} and AutoTokenizer{or_else}",
         ) from error
