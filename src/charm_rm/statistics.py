@@ -8,17 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .estimates import LEVEL, Z95, Estimate
+from .settings import TieRule
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-TieRule = Literal["half", "loss"]
-Outcome = Literal["hard", "soft"]  # of a margin: who is preferred, or with what probability
 
 ELO_PER_LOGIT = 400 / np.log(10)
 

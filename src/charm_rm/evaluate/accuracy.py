@@ -18,6 +18,7 @@ from scipy import stats
 
 from ..benchmarks import Benchmark, Metric
 from ..errors import ModelError, NoOverlap, noting_warnings
+from ..settings import check_draws
 from ..statistics import (
     FloatArray,
     benjamini_hochberg,
@@ -89,6 +90,7 @@ def evaluate_benchmark(
     """
     with noting_warnings() as notes:
         margins = _score(scorer, benchmark)
+    check_draws(draws)
     settings = {"draws": draws, "seed": seed}
     result = BenchmarkResult(benchmark, margins, pl.DataFrame(), settings, tuple(notes))
     rows = [_row(result, m, draws=draws, seed=seed) for m in benchmark.metrics]

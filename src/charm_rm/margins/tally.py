@@ -10,12 +10,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..errors import NoOverlap, listing
+from ..settings import Outcome, TieRule
 from ..statistics import (
     FloatArray,
     IntArray,
-    Outcome,
     PromptWeights,
-    TieRule,
     hard_outcomes,
     soft_outcomes,
     tie_credit,

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +14,9 @@ from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting
 from ..estimates import Estimate
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
+from ..settings import Outcome, TieRule, Unrated, check_draws
 from ..statistics import (
     FloatArray,
-    Outcome,
-    TieRule,
     basic_estimate,
     draw_prompt_weights,
     kendall,
@@ -31,7 +30,6 @@ from .published import tally_published
 from .summary import summarise, unscored
 
 Source = Scores | Margins | WinRates
-Unrated = Literal["error", "skip"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +206,7 @@ class _Tallying:
 
 
 def _check_settings(source: Source, draws: int, outcome: str, ties: str, temperature: float) -> None:
-    if draws < 0 or 0 < draws < 100:
-        raise ConfigError(f"draws is {draws}", mend="use 0 (normal intervals) or at least 100")
+    check_draws(draws)
     if outcome not in ("hard", "soft"):
         raise ConfigError(f"unknown outcome {outcome!r}", mend="use 'hard' or 'soft'")
     if ties not in ("half", "loss"):

@@ -5,21 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, listing
 from ..ratings import Aliases, match_ratings, yardstick
+from ..settings import Link, check_draws
 from ..statistics import FloatArray, percentile_interval
 from ..tables import Margins, Offsets, Ratings, Scores
 
 # Log-odds that stand for certainty: beyond 1 - 1e-6, where preferences of `charm judge` are cut; those of judgements made
 # elsewhere are cut further out.
 _SURE_FROM = 13.8
-Link = Literal["hard", "sigmoid"]
-Unrated = Literal["error", "skip"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ class Settings:
                 f"temperature {self.temperature!r} is not above 0",
                 mend="give a temperature above 0; for its limit at 0 use link hard",
             )
-        if self.draws < 0 or self.draws == 1:
-            raise ConfigError(f"draws is {self.draws}", mend="give 0 (no intervals) or at least 2 draws")
+        check_draws(self.draws)
 
 
 def measured_in(source: Scores | Margins) -> dict[str, str]:

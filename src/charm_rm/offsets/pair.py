@@ -11,11 +11,11 @@ import polars as pl
 from ..errors import ConfigError, NoOverlap, NotIdentifiable
 from ..margins import margins_between, pair_margins, position, score_matrix
 from ..ratings import Aliases, expected_matrix
+from ..settings import Link
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights, hard_outcomes
 from ..tables import Margins, Offsets, Ratings, Scores
 from .allpairs import AllPairs, hard_root_all_pairs, rates_all_pairs, sigmoid_root_all_pairs
 from .inputs import (
-    Link,
     Settings,
     as_offsets,
     checked_weights,
