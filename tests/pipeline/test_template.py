@@ -44,4 +44,4 @@ def test_template_is_plain_yaml():
 
 def test_the_documentation_shows_the_template_as_it_is():
     page = Path(__file__).resolve().parents[2] / "docs" / "pipeline.md"
-    assert config_template() in page.read_text(), "docs/pipeline.md is stale: paste what `charm init` writes"
+    assert config_template() in page.read_text(), "docs/pipeline.md is stale: python docs/make_pipeline.py"

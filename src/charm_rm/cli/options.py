@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,11 @@ def _naming_the_option(cls: type[Settings]) -> Iterator[None]:
     try:
         yield
     except BadSetting as error:
-        error.where = next(
-            (s.flags[0].partition("/")[0] for s in settings_of(cls) if s.name == error.setting), None
-        )
+        flags = {one.name: one.flags[0].partition("/")[0] for one in settings_of(cls)}
+        if error.setting:
+            error.where = flags.get(error.setting)
+        else:  # several that do not fit together: each by its option
+            error.what = re.sub(r"\w+", lambda name: flags.get(name[0], name[0]), error.what)
         raise
 
 
@@ -102,9 +105,7 @@ def _option(one: Setting) -> Decorator:
         flags = tuple(f"{f}/--no-{f[2:]}" for f in flags) if both else flags
         about |= {"is_flag": True, "default": one.default, "show_default": bool(one.default)}
     else:
-        about["type"] = (
-            click.Choice(one.choices) if one.choices else {int: click.INT, float: click.FLOAT}.get(one.kind)
-        )
+        about["type"] = _click_type(one)
         if one.many:
             about["multiple"] = True
         elif not one.required and one.default is not None:
@@ -117,7 +118,8 @@ def _click_type(one: Setting) -> click.ParamType[Any] | None:
         return click.Choice(one.choices)
     if one.bounds.path == "path":
         return click.Path()
-    return {int: click.INT, float: click.FLOAT}.get(one.kind)
+    numbers: dict[Any, click.ParamType[Any]] = {int: click.INT, float: click.FLOAT}
+    return numbers.get(one.kind)
 
 
 # --- groups that several commands have ----------------------------------------------------------

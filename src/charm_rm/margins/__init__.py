@@ -1,5 +1,6 @@
 """Scores or judgements -> margins by prompt -> win rates."""
 
+from .outcomes import hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
 from .pairing import (
     JudgedMargins,
     PairedMargins,
@@ -27,6 +28,7 @@ __all__ = [
     "Tally",
     "all_pairs",
     "blocks",
+    "hard_outcomes",
     "incidence",
     "margins_between",
     "margins_from_scores",
@@ -36,5 +38,8 @@ __all__ = [
     "position",
     "reference_pairs",
     "score_matrix",
+    "soft_outcomes",
     "tally_margins",
+    "tie_credit",
+    "with_ties_halved",
 ]

@@ -15,13 +15,11 @@ from ..statistics import (
     FloatArray,
     IntArray,
     PromptWeights,
-    hard_outcomes,
-    soft_outcomes,
-    tie_credit,
     weighted_win_rates,
     win_rate_variance,
 )
 from ..tables import WinRates
+from .outcomes import hard_outcomes, soft_outcomes, tie_credit
 from .pairing import PairedMargins, blocks, incidence, position
 
 
