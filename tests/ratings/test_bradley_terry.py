@@ -23,6 +23,7 @@ def random_counts(seed: int, *, covariates: int) -> bt.Counts:
         outcome=rng.choice([0.0, 0.5, 1.0], n),
         weight=weight,
         weight_sq=weight**2,
+        heaviest=weight,
         covariates=rng.normal(size=(n, covariates)),
         n_policies=k,
     )
@@ -67,6 +68,7 @@ def test_step_halving_survives_a_start_where_plain_newton_overshoots() -> None:
         outcome=np.array([1.0, 0.0, 1.0, 0.0]),
         weight=np.array([1e6, 1.0, 1e6, 1.0]),
         weight_sq=np.array([1e6, 1.0, 1e6, 1.0]),
+        heaviest=np.ones(4),
         covariates=np.zeros((4, 0)),
         n_policies=3,
     )
