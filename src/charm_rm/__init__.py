@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .benchmarks import load_benchmark
     from .errors import CharmError, CharmWarning
+    from .estimates import Estimate
     from .evaluate import alignment_with_ratings, evaluate_benchmark
     from .judgements import load_judgements
     from .judging import judge_responses, measure_position_bias, plan_pairs
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from .store import load, save
     from .tables import (
         Battles,
-        Estimate,
         Favouritism,
         Margins,
         Mismatch,
@@ -62,8 +62,8 @@ _HOMES = {
         "Favouritism",
         "Offsets",
         "Preferences",
-        "Estimate",
     ],
+    "estimates": ["Estimate"],
     "store": ["load", "save"],
     "ratings": [
         "load_battles",

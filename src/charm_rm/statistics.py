@@ -13,14 +13,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .tables import Estimate
+from .estimates import LEVEL, Z95, Estimate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 TieRule = Literal["half", "loss"]
 Outcome = Literal["hard", "soft"]  # of a margin: who is preferred, or with what probability
 
-Z95 = NormalDist().inv_cdf(0.975)
 ELO_PER_LOGIT = 400 / np.log(10)
 
 
@@ -136,7 +135,7 @@ def draw_normal(
 # --- intervals and tests ------------------------------------------------------------------------
 
 
-def percentile_interval(draws: FloatArray, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+def percentile_interval(draws: FloatArray, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
     """Equal-tailed range of ``draws`` (draws, ...) along the first axis."""
     tail = (1 - level) / 2
     low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
@@ -172,7 +171,7 @@ def normal_estimate(value: float, std_err: float) -> Estimate:
     return Estimate(float(value), float(std_err), float(value - Z95 * std_err), float(value + Z95 * std_err))
 
 
-def wilson_interval(wins: ArrayLike, n: ArrayLike, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+def wilson_interval(wins: ArrayLike, n: ArrayLike, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:
     """Wilson score interval of a proportion of independent trials (Wilson 1927)."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     n = np.asarray(n, dtype=np.float64)

@@ -237,8 +237,8 @@ def summarise(margins: Margins, *, references: Sequence[str] | None = None) -> p
     """
     import polars as pl
 
+    from ..estimates import Z95
     from ..margins import pair_margins, tally_margins
-    from ..statistics import Z95
 
     rates = tally_margins(pair_margins(margins, references=references)).to_win_rates().frame
     centre = (pl.col("win_rate") * pl.col("n") + 0.5) / (pl.col("n") + 1)

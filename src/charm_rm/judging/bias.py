@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from ..errors import NotIdentifiable
-from ..statistics import Z95, FloatArray
-from ..tables import Estimate, Margins
+from ..estimates import Z95, Estimate
+from ..statistics import FloatArray
+from ..tables import Margins
 
 
 @dataclass(frozen=True, eq=False)

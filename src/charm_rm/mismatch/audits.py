@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
+from ..estimates import Estimate
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..statistics import (
@@ -23,7 +24,7 @@ from ..statistics import (
     spearman,
 )
 from ..store import save, write_json
-from ..tables import Estimate, Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
+from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
 from .degree import mismatch_table
 from .favour import favouritism_table, rm_strengths
 from .published import tally_published

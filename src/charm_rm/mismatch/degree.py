@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from ..estimates import SIGNIFICANT, Z95
 from ..margins import Tally
 from ..ratings import Yardstick, expected_variance, expected_win_rate
 from ..statistics import (
-    Z95,
     FloatArray,
     benjamini_hochberg,
     percentile_interval,
@@ -16,7 +16,6 @@ from ..statistics import (
 )
 from ..tables import Mismatch
 
-SIGNIFICANT = 0.05
 NOTEWORTHY = 0.10  # a difference of win rates that one would want an audit to be able to see
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, NotIdentifiable, listing
+from ..estimates import Z95, Estimate
 from ..margins import Tally
 from ..ratings import Yardstick
 from ..statistics import (
     ELO_PER_LOGIT,
-    Z95,
     FloatArray,
     IntArray,
     benjamini_hochberg,
@@ -29,7 +29,7 @@ from ..statistics import (
     sigmoid,
     two_sided_p,
 )
-from ..tables import Estimate, Favouritism
+from ..tables import Favouritism
 from .strengths import fit_strengths, information, pseudo_inverse, win_components
 
 _DRAW_CELLS = 4_000_000

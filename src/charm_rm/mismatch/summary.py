@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ..estimates import SIGNIFICANT, Estimate
 from ..margins import Tally
 from ..ratings import Yardstick, expected_win_rate
 from ..statistics import FloatArray, basic_estimate
-from ..tables import Estimate, Margins, Mismatch, Ratings, Scores, WinRates
-from .degree import SIGNIFICANT
+from ..tables import Margins, Mismatch, Ratings, Scores, WinRates
 
 
 def summarise(

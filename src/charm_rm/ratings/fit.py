@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from ..errors import ConfigError, UnknownPolicy, did_you_mean
-from ..statistics import ELO_PER_LOGIT, Z95
+from ..estimates import Z95
+from ..statistics import ELO_PER_LOGIT
 from ..tables import Battles, Ratings
 from .bradley_terry import Counts, Fit, Floats, maximise
 from .clusters import AUTO, cluster_column, clustered_battles

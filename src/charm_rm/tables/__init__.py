@@ -1,8 +1,8 @@
 """The nouns: frozen, validated tables that every stage reads and writes."""
 
+from ..estimates import Estimate
 from .nouns import (
     Battles,
-    Estimate,
     Favouritism,
     Margins,
     Mismatch,

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import SchemaError
+from ..estimates import Z95, Estimate
 from .schema import ANY, NUMBER, TEXT, TRUTH, WHOLE, Column, Table, refuse, refuse_self_pairs
 
 
@@ -19,16 +20,6 @@ def _text(name: str, **more: Any) -> Column:
 
 def _optional(name: str, kind: str = NUMBER, **more: Any) -> Column:
     return Column(name, kind, required=False, nullable=True, **more)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its standard error and 95 % interval; these are None where nothing was drawn."""
-
-    value: float
-    std_err: float | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
 
 
 class Battles(Table):
@@ -299,16 +290,15 @@ class Preferences(Table):
 
 def _with_std_err(frame: pl.DataFrame) -> pl.DataFrame:
     """Fill std_err from the 95 % interval, and the interval from std_err."""
-    z = 1.959963984540054
     for name in ("std_err", "ci_low", "ci_high"):
         if name not in frame.columns:
             frame = frame.with_columns(pl.lit(None, dtype=pl.Float64).alias(name))
     rating, error = pl.col("rating"), pl.col("std_err")
     frame = frame.with_columns(
-        error.fill_null((pl.col("ci_high") - pl.col("ci_low")) / (2 * z)).alias("std_err")
+        error.fill_null((pl.col("ci_high") - pl.col("ci_low")) / (2 * Z95)).alias("std_err")
     )
     return frame.with_columns(
-        pl.col("ci_low").fill_null(rating - z * error), pl.col("ci_high").fill_null(rating + z * error)
+        pl.col("ci_low").fill_null(rating - Z95 * error), pl.col("ci_high").fill_null(rating + Z95 * error)
     )
 
 

@@ -1,0 +1,19 @@
+"""A number with its uncertainty, and the two levels that every interval and every test of this package shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVEL = 0.95  # of every interval
+SIGNIFICANT = 0.05  # a p- or q-value up to this is a finding
+Z95 = 1.959963984540054  # the normal quantile of (1 + LEVEL) / 2
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its standard error and 95 % interval; these are None where nothing was drawn."""
+
+    value: float
+    std_err: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
