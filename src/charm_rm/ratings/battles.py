@@ -24,16 +24,18 @@ def load_battles(path: str | Path, *, keep: Sequence[str] = ()) -> Battles:
     both_bad); the Arena's (``model_a``, ``model_b``, ``winner`` in model_a, model_b, tie, both_bad,
     "tie (bothbad)"); Kaggle's (``model_a``, ``model_b`` and the 0/1 columns ``winner_model_a``,
     ``winner_model_b``, ``winner_tie``). From the latter two only prompt_id, weight, numeric columns and those named in
-    ``keep`` (where there) come along, and battles of a model against itself are dropped with a warning: they say
+    ``keep`` come along, and battles of a model against itself are dropped with a warning: they say
     nothing about ratings.
 
     Raises:
         UnreadableFile: the file cannot be read.
-        SchemaError: no known layout, or a label outside the lists above; it names row and label.
+        SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
     frame = store.read_frame(path)
     try:
-        return Battles(_as_battles(frame, path, keep), provenance={"verb": "load_battles", "source": str(path)})
+        return Battles(
+            _as_battles(frame, path, keep), provenance={"verb": "load_battles", "source": str(path)}
+        )
     except CharmError as error:
         error.where = f"{path}: {error.where}" if error.where else str(path)
         raise
@@ -41,6 +43,11 @@ def load_battles(path: str | Path, *, keep: Sequence[str] = ()) -> Battles:
 
 def _as_battles(frame: pl.DataFrame, path: str | Path, keep: Sequence[str]) -> pl.DataFrame:
     columns = set(frame.columns)
+    if lost := [c for c in keep if c not in columns]:
+        raise SchemaError(
+            f"battles: column {listing(lost)} is missing.{did_you_mean(lost[0], columns)}",
+            mend=f"name one of {listing(frame.columns, limit=12)}",
+        )
     if not {"model_a", "model_b"} <= columns:
         return frame
     if "winner" in columns:

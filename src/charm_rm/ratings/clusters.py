@@ -56,7 +56,9 @@ def clustered_battles(
     codes = _codes(battles.frame[column].filter(pl.Series(kept)))
     n_clusters = int(codes.max()) + 1
     if n_clusters < 2:
-        _warn(f"all battles have the same {column}: they are taken as independent, and intervals are too narrow")
+        _warn(
+            f"all battles have the same {column}: they are taken as independent, and intervals are too narrow"
+        )
         return None
     if n_clusters < FEW:
         _warn(

@@ -68,7 +68,7 @@ def fit_ratings(
     check_identifiable(total, policies)
     fit = maximise(total, tolerance=tolerance, max_iterations=max_iterations)
     clusters = clustered_battles(battles, column, policies, covariates)
-    parameter_covariance = _covariance(fit.parameters, counts, pseudo, total, clusters)
+    parameter_covariance = _covariance(fit.parameters, total, pseudo, clusters)
     gauge, level = _gauge(policies, anchor), anchor[1] if anchor else mean
     rating, covariance = to_elo(fit.parameters, parameter_covariance, gauge, level)
     quantile = _quantile(clusters)
@@ -86,7 +86,7 @@ def fit_ratings(
 
 
 def _covariance(
-    parameters: Floats, counts: Counts, pseudo: Counts | None, total: Counts, clusters: Clustered | None
+    parameters: Floats, total: Counts, pseudo: Counts | None, clusters: Clustered | None
 ) -> Floats:
     """The sandwich over clusters, or over single battles; the prior's pseudo-battles are independent of all."""
     if clusters is None:

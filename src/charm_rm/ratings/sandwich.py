@@ -79,7 +79,7 @@ def one_battle_each(parameters: Floats, counts: Counts) -> Floats:
     pair = np.minimum(counts.first, counts.second) * k + np.maximum(counts.first, counts.second)
     found, index = np.unique(pair, return_inverse=True)
     first, second = np.divmod(found, k)
-    met = np.bincount(index, counts.weight)
+    met: Floats = np.bincount(index, counts.weight).astype(np.float64)
     weight = np.bincount(first, met, k) + np.bincount(second, met, k)
     share = met / np.minimum(weight[first], weight[second])
     chance = np.bincount(index, counts.weight * row_information(parameters, counts)) / met
