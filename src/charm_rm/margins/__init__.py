@@ -17,6 +17,7 @@ from .pairing import (
     reference_pairs,
     score_matrix,
 )
+from .swaps import Swapped, swap_models
 from .tally import Tally, tally_margins
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PairedMargins",
     "ScoreMargins",
     "ScoreMatrix",
+    "Swapped",
     "Tally",
     "all_pairs",
     "blocks",
@@ -36,5 +38,6 @@ __all__ = [
     "position",
     "reference_pairs",
     "score_matrix",
+    "swap_models",
     "tally_margins",
 ]
