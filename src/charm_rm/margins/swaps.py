@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import NoOverlap
-from ..statistics import FloatArray, Outcome, TieRule, hard_outcomes, soft_outcomes
+from ..statistics import FloatArray
+from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes
 from .pairing import PairedMargins, blocks
 
 
