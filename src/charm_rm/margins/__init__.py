@@ -1,5 +1,6 @@
 """Scores or judgements -> margins by prompt -> win rates."""
 
+from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
 from .pairing import (
     JudgedMargins,
     PairedMargins,
@@ -21,12 +22,15 @@ from .tally import Tally, tally_margins
 
 __all__ = [
     "JudgedMargins",
+    "Outcome",
     "PairedMargins",
     "ScoreMargins",
     "ScoreMatrix",
     "Tally",
+    "TieRule",
     "all_pairs",
     "blocks",
+    "hard_outcomes",
     "incidence",
     "margins_between",
     "margins_from_scores",
@@ -36,5 +40,8 @@ __all__ = [
     "position",
     "reference_pairs",
     "score_matrix",
+    "soft_outcomes",
     "tally_margins",
+    "tie_credit",
+    "with_ties_halved",
 ]
