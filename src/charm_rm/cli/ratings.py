@@ -57,18 +57,24 @@ def fit(
     never met are an error, and so are policies that never lost or won unless a --prior is
     stated.
 
+    Votes on one prompt, or by one voter, go together, and intervals that take them as independent are too narrow:
+    --cluster says which column holds that.
+
     \b
     Examples:
       charm ratings fit battles.parquet -o ratings.parquet
       charm ratings fit votes.csv --anchor gpt-4o-mini-2024-07-18=1273 --top 20
       charm ratings fit battles.parquet --style length --style headers -o controlled.parquet
+      charm ratings fit votes.csv --cluster voter
     """
     from .. import store
     from ..ratings import fit_ratings, load_battles
 
     if output:
         store.refuse_table(output, force=force)
-    ratings = fit_ratings(load_battles(battles), **settings.values() | {"anchor": settings.anchored})
+    table = load_battles(battles, keep=settings.columns)
+    ratings = fit_ratings(table, **settings.arguments())
+    _say_clusters(ratings)
     if output:
         store.save(ratings, output, force=force)
         say(f"wrote {output}")
@@ -168,6 +174,14 @@ def _found(frame: Any, text: str) -> Any:
             mend="try a shorter part of the name, or drop --find",
         )
     return hits
+
+
+def _say_clusters(ratings: Ratings) -> None:
+    column, n_clusters = (ratings.provenance[k] for k in ("cluster", "n_clusters"))
+    if column is None:
+        say("intervals take every vote as independent")
+    else:
+        say(f"intervals allow for votes that go together: {n_clusters} clusters by {column}")
 
 
 def _print_fit_notes(ratings: Ratings) -> None:

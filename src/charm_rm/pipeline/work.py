@@ -72,8 +72,8 @@ def take_ratings(run: Run) -> str:
     """Fit ratings to votes, or load them."""
     section = run.config.ratings
     if section.battles is not None:
-        battles = load_battles(section.battles)
-        ratings = fit_ratings(battles, anchor=section.anchored, style=section.style, prior=section.prior)
+        battles = load_battles(section.battles, keep=section.columns)
+        ratings = fit_ratings(battles, **section.arguments())
         how = f"fitted to {len(battles):,} votes"
     else:
         ratings = load_ratings(str(section.source), category=section.category, date=section.date)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import BadSetting
 from .definition import Settings, setting
@@ -93,10 +94,26 @@ class FitSettings(Settings):
         metavar="N",
     )
 
+    cluster: str = setting(
+        "auto",
+        "Column whose equal values mark votes that go together, such as a prompt or a voter; `none`: all votes are "
+        "independent; `auto`: prompt_id, where the battles have it.",
+        metavar="COLUMN",
+    )
+
     @property
-    def anchored(self) -> tuple[str, float] | None:
-        """The anchor as :func:`charm_rm.fit_ratings` takes it."""
-        return None if self.anchor is None else parse_anchor(self.anchor)
+    def columns(self) -> list[str]:
+        """Columns of the battles to keep for the fit."""
+        return [] if self.cluster in ("auto", "none") else [self.cluster]
+
+    def arguments(self) -> dict[str, Any]:
+        """The settings as :func:`charm_rm.fit_ratings` takes them."""
+        return {
+            "anchor": None if self.anchor is None else parse_anchor(self.anchor),
+            "style": self.style,
+            "prior": self.prior,
+            "cluster": None if self.cluster == "none" else self.cluster,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,5 +136,5 @@ class RatingsSettings(FitSettings, RatingsChoice):
             raise BadSetting("give either source or battles, not both")
         if self.battles is None and self.source is None:
             raise BadSetting("give source or battles")
-        if self.battles is None and (self.style or self.anchor or self.prior):
-            raise BadSetting("style, anchor and prior need battles to fit")
+        if self.battles is None and (self.style or self.anchor or self.prior or self.cluster != "auto"):
+            raise BadSetting("style, anchor, prior and cluster need battles to fit")
