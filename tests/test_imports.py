@@ -13,17 +13,34 @@ HEAVY = {"torch", "transformers", "trl", "peft", "datasets"}
 NUMERIC = {"numpy", "scipy", "polars"}
 
 
+def modules(statement: str) -> set[str]:
+    """All modules loaded by a statement in a fresh interpreter."""
+    code = f"import sys\n{statement}\nprint('loaded:', *sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.rpartition("loaded:")[2].split())
+
+
 def loaded(statement: str) -> set[str]:
     """Top-level modules loaded by a statement in a fresh interpreter."""
-    code = f"import sys\n{statement}\nprint(*{{name.partition('.')[0] for name in sys.modules}}, file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(done.stderr.split())
+    return {name.partition(".")[0] for name in modules(statement)}
 
 
 def test_the_package_and_its_help_load_nothing_heavy() -> None:
     assert not loaded("import charm_rm") & (HEAVY | NUMERIC)
     help_text = "from charm_rm.cli import main; main(['--help'], standalone_mode=False)"
     assert not loaded(help_text) & (HEAVY | NUMERIC)
+
+
+def test_an_audit_loads_nothing_that_it_does_not_use() -> None:
+    """Each of these costs 10 to 500 ms, where the audit of published figures takes 400 in all."""
+    example = "from charm_rm.cli import main; main(['audit', '--example'], standalone_mode=False)"
+    found = modules(example)
+    unused = {"scipy", "pydantic", "jinja2", "yaml", "vl_convert", "asyncio", "pyarrow", "pandas", "httpx"}
+    ours = {
+        f"charm_rm.{name}" for name in ("judgements", "offsets", "report", "pipeline", "evaluate", "models")
+    }
+    assert not found & (unused | ours | HEAVY)
+    assert found >= {"charm_rm.mismatch", "rich.table"}
 
 
 def test_the_numeric_core_loads_no_torch() -> None:

@@ -16,18 +16,6 @@ unit = st.floats(0, 1)
 small = arrays(np.float64, st.integers(3, 9), elements=st.integers(-3, 3).map(float))
 
 
-def test_hard_outcomes_by_hand() -> None:
-    margins = [2.0, 0.0, -1.0, np.nan]
-    np.testing.assert_array_equal(s.hard_outcomes(margins), [1, 0.5, 0, np.nan])
-    np.testing.assert_array_equal(s.hard_outcomes(margins, ties="loss"), [1, 0, 0, np.nan])
-
-
-def test_soft_outcomes_become_hard_as_temperature_falls() -> None:
-    margins = np.array([0.3, -0.2, 0.0])
-    np.testing.assert_allclose(s.soft_outcomes(margins), 1 / (1 + np.exp(-margins)))
-    np.testing.assert_allclose(s.soft_outcomes(margins, temperature=1e-4), s.hard_outcomes(margins))
-
-
 def test_bootstrap_of_binary_outcomes_is_jeffreys_beta() -> None:
     """The draws' quantiles are those of Beta(wins + 1/2, losses + 1/2): the interval the docstring promises."""
     wins, n = 7, 10

@@ -9,7 +9,6 @@ from pathlib import Path
 import polars as pl
 
 from .errors import ConfigError, SchemaError, did_you_mean, listing
-from .judgements import judgement_frame, judgements_from_frame, load_judgements
 from .store import column_names, load, read_frame
 from .tables import Margins, Ratings, Scores, WinRates
 
@@ -33,6 +32,8 @@ def load_source(
         ConfigError: ``annotator`` or ``baseline`` is given for a file that is no list of judgements.
         UnreadableFile: the file cannot be read.
     """
+    from .judgements import judgement_frame, judgements_from_frame, load_judgements
+
     path = Path(path)
     if path.is_dir():
         return load_judgements(path, annotator=annotator, baseline=baseline)

@@ -1,4 +1,4 @@
-"""Pure array statistics: outcomes, intervals, bootstrap weights, false discovery rate, rank correlation.
+"""Pure array statistics: intervals, bootstrap weights, false discovery rate, rank correlation.
 
 Everything takes and returns NumPy arrays; nothing here knows of policies or files.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +16,6 @@ from .estimates import LEVEL, Z95, Estimate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-TieRule = Literal["half", "loss"]
-Outcome = Literal["hard", "soft"]  # of a margin: who is preferred, or with what probability
 
 ELO_PER_LOGIT = 400 / np.log(10)
 
@@ -31,31 +28,6 @@ def sigmoid(x: ArrayLike) -> FloatArray:
     """1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2, which overflows nowhere."""
     value: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * np.asarray(x, dtype=np.float64))
     return value
-
-
-# --- outcomes of one margin ---------------------------------------------------------------------
-
-
-def hard_outcomes(margins: ArrayLike, *, ties: TieRule = "half") -> FloatArray:
-    """1 where the margin is above 0, 0 where below; a tie is ½, or 0 with ``ties="loss"``. NaN stays NaN."""
-    margins = np.asarray(margins, dtype=np.float64)
-    if ties == "loss":
-        outcomes: FloatArray = np.heaviside(margins, 0.0)
-        return outcomes
-    outcomes = np.sign(margins)  # twice as fast as heaviside, and this is where an audit spends its time
-    outcomes *= 0.5
-    outcomes += 0.5
-    return outcomes
-
-
-def tie_credit(ties: TieRule) -> float:
-    """What a tie counts for the policy."""
-    return 0.5 if ties == "half" else 0.0
-
-
-def soft_outcomes(margins: ArrayLike, *, temperature: float = 1.0) -> FloatArray:
-    """sigmoid(margin / temperature). NaN stays NaN."""
-    return sigmoid(np.asarray(margins, dtype=np.float64) / temperature)
 
 
 # --- prompt bootstrap ---------------------------------------------------------------------------
@@ -188,6 +160,15 @@ def two_sided_p(difference: ArrayLike, std_err: ArrayLike) -> FloatArray:
     z = np.divide(difference, std_err, out=np.where(difference > 0, np.inf, 0.0), where=std_err > 0)
     p: FloatArray = _erfc(z / np.sqrt(2.0))
     return p
+
+
+def permutation_p(observed: float, permuted: FloatArray) -> float:
+    """Two-sided p of a permutation test: (1 + #{|permuted| >= |observed|}) / (1 + permutations).
+
+    The arrangement seen is one of the permutations, which makes the size exact.
+    """
+    reached = np.count_nonzero(np.abs(permuted) >= abs(observed) * (1 - 1e-12))
+    return (1 + reached) / (1 + len(permuted))
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> FloatArray:

@@ -41,6 +41,38 @@ def test_strengths_are_choixs(wins: np.ndarray) -> None:
     np.testing.assert_allclose(s.fit_strengths(wins).theta, theirs - theirs.mean(), atol=1e-5)
 
 
+tree_wins = st.integers(2, 7).flatmap(
+    lambda k: st.tuples(
+        st.tuples(*(st.integers(0, child - 1) for child in range(1, k))),
+        arrays(np.float64, (3, k - 1, 2), elements=st.floats(0.5, 500)),
+    )
+)
+
+
+@given(tree_wins)
+@settings(max_examples=50)
+def test_a_tree_of_pairs_meets_every_win_rate_at_once(drawn: tuple[tuple[int, ...], np.ndarray]) -> None:
+    parents, counts = drawn
+    wins = np.zeros((3, len(parents) + 1, len(parents) + 1))
+    for child, parent in enumerate(parents, start=1):
+        wins[:, child, parent], wins[:, parent, child] = counts[:, child - 1].T
+    found = s.fit_strengths(wins)
+    assert found.iterations == 0
+    for child, parent in enumerate(parents, start=1):
+        won, lost = counts[:, child - 1].T
+        np.testing.assert_allclose(
+            found.theta[:, child] - found.theta[:, parent], np.log(won / lost), atol=1e-8
+        )
+    for one, theta in zip(wins, found.theta, strict=True):
+        # The same games and a pair more, of no weight: no tree, so Newton's own way to the same place.
+        if len(parents) > 1:
+            missing = next(
+                (k, r) for k in range(1, len(one)) for r in range(k) if not one[k, r] and parents[k - 1] != r
+            )
+            one[missing] = one[missing[::-1]] = 1e-12
+            np.testing.assert_allclose(s.fit_strengths(one).theta, theta, atol=1e-6)
+
+
 @given(wins_matrix)
 @settings(max_examples=25)
 def test_information_is_minus_the_second_derivative(wins: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from charm_rm import store
 from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, NotIdentifiable, UnknownPolicy
 from charm_rm.margins import all_pairs, pair_margins
 from charm_rm.offsets import solve_joint_offsets, solve_offsets
-from charm_rm.offsets.problem import JointProblem, sigmoid_rates
+from charm_rm.offsets.joint_equations import JointEquations, sigmoid_rates
 from charm_rm.ratings import expected_win_rate
 from charm_rm.tables import Offsets, Ratings, Scores
 from simulated_offsets import arena, ratings_of, scores_of
@@ -90,8 +90,8 @@ def test_least_squares_is_nearer_pair_by_pair() -> None:
     target = expected_win_rate(rating[k], rating[r])
 
     def squares(offsets: Offsets) -> float:
-        problem = JointProblem(pair_margins(scores), target, np.ones(6, dtype=bool))
-        rates = sigmoid_rates(problem, offsets.frame["delta"].to_numpy(), 0.5)[0]
+        equations = JointEquations(pair_margins(scores), target, np.ones(6, dtype=bool))
+        rates = sigmoid_rates(equations, offsets.frame["delta"].to_numpy(), 0.5)[0]
         return float(((rates - target) ** 2).sum())
 
     wins, least = (solve(scores, ratings, method=m, **settings) for m in ("total-wins", "least-squares"))

@@ -1,5 +1,6 @@
 """Scores or judgements -> margins by prompt -> win rates."""
 
+from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
 from .pairing import (
     JudgedMargins,
     PairedMargins,
@@ -17,16 +18,21 @@ from .pairing import (
     reference_pairs,
     score_matrix,
 )
+from .swaps import Swapped, swap_models
 from .tally import Tally, tally_margins
 
 __all__ = [
     "JudgedMargins",
+    "Outcome",
     "PairedMargins",
     "ScoreMargins",
     "ScoreMatrix",
+    "Swapped",
     "Tally",
+    "TieRule",
     "all_pairs",
     "blocks",
+    "hard_outcomes",
     "incidence",
     "margins_between",
     "margins_from_scores",
@@ -36,5 +42,9 @@ __all__ = [
     "position",
     "reference_pairs",
     "score_matrix",
+    "soft_outcomes",
+    "swap_models",
     "tally_margins",
+    "tie_credit",
+    "with_ties_halved",
 ]

@@ -13,16 +13,12 @@ from ..errors import NoOverlap, listing
 from ..statistics import (
     FloatArray,
     IntArray,
-    Outcome,
     PromptWeights,
-    TieRule,
-    hard_outcomes,
-    soft_outcomes,
-    tie_credit,
     weighted_win_rates,
     win_rate_variance,
 )
 from ..tables import WinRates
+from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes, tie_credit
 from .pairing import PairedMargins, blocks, incidence, position
 
 

@@ -12,12 +12,10 @@ import numpy as np
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
 from ..estimates import Estimate
-from ..margins import Tally, only_policies, pair_margins, tally_margins
+from ..margins import Outcome, Tally, TieRule, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..statistics import (
     FloatArray,
-    Outcome,
-    TieRule,
     basic_estimate,
     draw_prompt_weights,
     kendall,

@@ -48,6 +48,8 @@ def fit_strengths(
     sides[np.arange(len(k)), k], sides[np.arange(len(k)), r] = 1.0, -1.0
     size = np.maximum(games @ np.abs(sides), 1e-300)
     theta = np.zeros(size.shape) if start is None else np.broadcast_to(start, size.shape).copy()
+    if len(k) == wins.shape[-1] - 1:
+        theta = _tree_strengths(won, games, sides)
     residual = np.inf
     for iteration in range(max_iterations + 1):
         p = sigmoid(theta[..., k] - theta[..., r])
@@ -64,6 +66,17 @@ def fit_strengths(
         f"Bradley-Terry: wins still differ from expected wins by {residual:.1e} per game after {max_iterations} steps",
         mend="a policy may have won or lost everything; state a prior, or leave it out",
     )
+
+
+def _tree_strengths(won: FloatArray, games: FloatArray, sides: FloatArray) -> FloatArray:
+    """θ with θ_k - θ_l = logit(won_kl / games_kl) for each of K - 1 pairs that link K policies.
+
+    A tree (all against one baseline, say) has as many pairs as strengths: the maximum meets every win rate, so
+    Newton's steps have nothing left to do. A pair won or lost always has no finite difference; it starts at a large one.
+    """
+    rate = np.clip(won / np.maximum(games, 1e-300), 1e-6, 1 - 1e-6)
+    theta: FloatArray = np.log(rate / (1 - rate)) @ np.linalg.pinv(sides).T
+    return theta
 
 
 def information(games: FloatArray, p: FloatArray) -> FloatArray:
@@ -102,9 +115,8 @@ def win_components(wins: FloatArray) -> list[list[int]]:
 
 def _met(wins: FloatArray) -> NDArray[np.bool_]:
     """(K, K): who was compared with whom in any of the fits."""
-    size = wins.shape[-1]
-    games = (wins + np.swapaxes(wins, -1, -2)).reshape(-1, size, size)
-    return np.asarray((games > 0).any(axis=0))
+    won = (wins > 0).reshape(-1, *wins.shape[-2:]).any(axis=0)
+    return np.asarray(won | won.T)
 
 
 def _grounded(matrix: FloatArray) -> FloatArray:

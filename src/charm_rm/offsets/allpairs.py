@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from ..margins import with_ties_halved
 from ..statistics import FloatArray
 from .roots import Curve, rising_root, settle, sigmoid_bracket
 
@@ -53,7 +54,7 @@ class AllPairs:
 
     def hard(self, delta: float) -> float:
         """Hard win rate after the offset, a tie worth ½."""
-        return (self.won(delta) + self.upto(delta)) / 2
+        return with_ties_halved(self.won(delta), self.upto(delta))
 
     def previous(self, delta: float, *, strictly: bool = False) -> float:
         """The greatest threshold s_ref - s_over up to (or strictly below) ``delta``; -inf where there is none."""

@@ -1,23 +1,21 @@
-"""What the offset verbs share: checked settings, ratings as targets, draws, and the result table."""
+"""What the offset verbs start from: checked settings and weights, ratings as targets."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, listing
+from ..errors import ConfigError, NotIdentifiable, listing
 from ..ratings import Aliases, match_ratings, yardstick
-from ..statistics import FloatArray, percentile_interval
-from ..tables import Margins, Offsets, Ratings, Scores
+from ..statistics import FloatArray
+from ..tables import Ratings
 
-# Log-odds that stand for certainty: beyond 1 - 1e-6, where preferences of `charm judge` are cut; those of judgements made
-# elsewhere are cut further out.
-_SURE_FROM = 13.8
+# A target this near to 0 or 1 is one in all but name: the ratings lie some 3600 points apart.
+_CERTAIN = 1e-9
 Link = Literal["hard", "sigmoid"]
 Unrated = Literal["error", "skip"]
 
@@ -46,10 +44,43 @@ class Settings:
         if self.draws < 0 or self.draws == 1:
             raise ConfigError(f"draws is {self.draws}", mend="give 0 (no intervals) or at least 2 draws")
 
+    @property
+    def link_temperature(self) -> float | None:
+        """The sigmoid's temperature; None with the hard link, which has none."""
+        return self.temperature if self.link == "sigmoid" else None
 
-def measured_in(source: Scores | Margins) -> dict[str, str]:
-    """What the offsets move, for the provenance: scores, or judgements' margins, which are log-odds."""
-    return {"source": source.noun, "unit": "score" if isinstance(source, Scores) else "log-odds"}
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Which policy is to win as often as people say, over which references, under which link (None: hard)."""
+
+    over: str
+    references: tuple[str, ...]
+    weights: FloatArray
+    temperature: float | None
+
+    @property
+    def where(self) -> str:
+        """The two sides, for messages."""
+        return f"policy {self.over!r} against {', '.join(self.references)}"
+
+    def check_target(self, target: float) -> None:
+        """Raise :class:`NotIdentifiable` for a target of 0 or 1, which no finite offset meets."""
+        if not _CERTAIN < target < 1 - _CERTAIN:
+            raise NotIdentifiable(
+                f"the ratings imply a win rate of {target:.0f}, which no finite offset reaches",
+                where=f"policy {self.over!r}",
+                mend="check that the ratings are on the Elo scale and of one leaderboard",
+            )
+
+    def check_spread(self, smallest: float, largest: float) -> None:
+        """Raise :class:`NotIdentifiable` for equal margins under the hard link: between 0 and 1 nothing lies but ½."""
+        if smallest == largest and self.temperature is None:
+            raise NotIdentifiable(
+                f"all margins are equal ({smallest:g}): the win rate can only be 0, ½ or 1",
+                where=self.where,
+                mend="check the scores or judgements (a constant reward model?), or use --link sigmoid",
+            )
 
 
 def named(value: str | Sequence[str]) -> list[str]:
@@ -85,6 +116,10 @@ class Targets:
     rating: FloatArray
     draws: FloatArray
 
+    def of(self, chosen: Sequence[int]) -> Targets:
+        """Those of some of the policies, in this order."""
+        return Targets(self.rating[list(chosen)], self.draws[:, list(chosen)])
+
 
 def rating_targets(
     ratings: Ratings,
@@ -109,48 +144,3 @@ def rating_targets(
             "so the intervals are too narrow"
         )
     return Targets(rated.rating, rated.draw(draws, rng)), notes
-
-
-def summarise_draws(draws: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(std_err, ci_low, ci_high) of each column of (B, K) draws; NaN where there are no draws."""
-    if len(draws) == 0:
-        nothing = np.full(draws.shape[1], np.nan)
-        return nothing, nothing, nothing
-    low, high = percentile_interval(draws)
-    return draws.std(axis=0, ddof=1), low, high
-
-
-def note_aligned(frame: pl.DataFrame) -> list[str]:
-    """A warning that names the policies whose interval covers 0."""
-    covers = pl.col("ci_low").is_not_null() & (pl.col("ci_low") <= 0) & (pl.col("ci_high") >= 0)
-    names = frame.filter(covers & ~pl.col("is_reference"))["policy"]
-    if names.len() == 0:
-        return []
-    return [
-        f"the 95 % interval of the offset covers 0 for {listing(names)}: "
-        "already aligned as far as these data tell; calibrating may hurt"
-    ]
-
-
-def note_verdicts(source: Scores | Margins) -> list[str]:
-    """A warning where most judgements are sure: verdicts without a probability, which no constant turns in part."""
-    if isinstance(source, Scores):
-        return []
-    sure = float((source.frame["margin"].abs() > _SURE_FROM).mean())  # type: ignore[arg-type]
-    if sure <= 0.5:
-        return []
-    return [
-        f"{sure:.0%} of the judgements are sure ones (the log-odds of 0 or 1, which have no size of their own): an offset can "
-        "hardly turn some and not others; look at the win rates after"
-    ]
-
-
-def as_offsets(
-    frame: pl.DataFrame, *, residuals: pl.DataFrame, provenance: Mapping[str, Any], notes: Sequence[str]
-) -> Offsets:
-    """The result table; says each note as a CharmWarning and keeps it in the provenance."""
-    frame = frame.with_columns(pl.selectors.float().fill_nan(None))
-    notes = [*notes, *note_aligned(frame)]
-    for note in notes:
-        warnings.warn(note, CharmWarning, stacklevel=3)
-    return Offsets(frame, provenance=dict(provenance) | {"warnings": notes}, residuals=residuals)

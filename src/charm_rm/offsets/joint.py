@@ -15,19 +15,10 @@ from ..margins import PairedMargins, only_policies, pair_margins, position
 from ..ratings import Aliases, expected_win_rate, match_ratings
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
-from .inputs import (
-    Link,
-    Settings,
-    Targets,
-    Unrated,
-    as_offsets,
-    measured_in,
-    note_verdicts,
-    rating_targets,
-    summarise_draws,
-)
-from .problem import BoolArray, JointProblem, hard_rates, sigmoid_rates
-from .system import solve_hard, solve_sigmoid
+from .inputs import Link, Settings, Targets, Unrated, rating_targets
+from .joint_equations import BoolArray, JointEquations, hard_rates, sigmoid_rates
+from .joint_solvers import solve_hard, solve_sigmoid
+from .results import as_offsets, measured_in, note_verdicts, summarise_draws
 from .uncertainty import draw_deltas
 
 Method = Literal["total-wins", "least-squares"]
@@ -84,21 +75,21 @@ def solve_joint_offsets(
         position(paired.policies, reference)
     rng = np.random.default_rng(seed)
     targets, notes = rating_targets(matched, paired.policies, aliases=None, draws=draws, rng=rng)
-    problem = _problem(paired, targets, held, link=link)
+    equations = _equations_of(paired, targets, held, link=link)
     if link == "hard":
-        solution = solve_hard(problem, method=method)
+        solution = solve_hard(equations, method=method)
     else:
-        solution = solve_sigmoid(problem, temperature=temperature, method=method)
+        solution = solve_sigmoid(equations, temperature=temperature, method=method)
     drawn = draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng)
     deltas, draw_matrix = _gauge(
-        solution.deltas, _draws(problem, solution.deltas, targets, drawn, settings, method), refs
+        solution.deltas, _draws(equations, solution.deltas, targets, drawn, settings, method), refs
     )
-    frame = _frame(problem, deltas, draw_matrix, held, settings)
+    frame = _frame(equations, deltas, draw_matrix, held, settings)
     if method == "total-wins":
-        notes += _note_missed(problem, frame)
+        notes += _note_missed(equations, frame)
     return as_offsets(
         frame,
-        residuals=_residuals(problem, deltas, held),
+        residuals=_residuals(equations, deltas, held),
         provenance={
             "verb": "solve_joint_offsets",
             **measured_in(source),
@@ -115,7 +106,7 @@ def solve_joint_offsets(
     )
 
 
-def _problem(paired: PairedMargins, targets: Targets, held: BoolArray, *, link: Link) -> JointProblem:
+def _equations_of(paired: PairedMargins, targets: Targets, held: BoolArray, *, link: Link) -> JointEquations:
     """The equations, after checking that they determine the offsets. Without a reference one policy is held."""
     policies = paired.policies
     if held.all():
@@ -125,32 +116,32 @@ def _problem(paired: PairedMargins, targets: Targets, held: BoolArray, *, link: 
         )
     free = ~held if held.any() else np.arange(len(policies)) > 0
     k, r = paired.pairs.T
-    problem = JointProblem(paired, expected_win_rate(targets.rating[k], targets.rating[r]), free)
-    _check_connected(problem)
+    equations = JointEquations(paired, expected_win_rate(targets.rating[k], targets.rating[r]), free)
+    _check_connected(equations)
     most = np.zeros(len(policies))
-    np.maximum.at(most, paired.pairs, problem.counts[:, None])
+    np.maximum.at(most, paired.pairs, equations.counts[:, None])
     if (most < 2).any():
         raise NotIdentifiable(
             f"{listing(np.array(policies)[most < 2])} share a single prompt with any other policy",
             where="calibration",
             mend="score or judge more prompts",
         )
-    if link == "hard" and problem.scale == 0:
+    if link == "hard" and equations.scale == 0:
         raise NotIdentifiable(
             "on every prompt all scores are equal: win rates can only be 0, ½ or 1",
             where="calibration",
             mend="check the scores or judgements (a constant reward model?)",
         )
-    return problem
+    return equations
 
 
-def _check_connected(problem: JointProblem) -> None:
-    linked = problem.margins.pairs[problem.met]
-    graph = coo_array((np.ones(len(linked)), linked.T), shape=(problem.size, problem.size))
+def _check_connected(equations: JointEquations) -> None:
+    linked = equations.margins.pairs[equations.met]
+    graph = coo_array((np.ones(len(linked)), linked.T), shape=(equations.size, equations.size))
     n_groups, group = connected_components(graph, directed=False)
     if n_groups > 1:
         smallest = int(np.argmin(np.bincount(group)))
-        apart = [p for p, g in zip(problem.margins.policies, group, strict=True) if g == smallest]
+        apart = [p for p, g in zip(equations.margins.policies, group, strict=True) if g == smallest]
         raise NoOverlap(
             f"{listing(apart)} share no prompts with the other policies",
             where="calibration",
@@ -159,7 +150,7 @@ def _check_connected(problem: JointProblem) -> None:
 
 
 def _draws(
-    problem: JointProblem,
+    equations: JointEquations,
     deltas: FloatArray,
     targets: Targets,
     drawn: PromptWeights,
@@ -170,7 +161,7 @@ def _draws(
     if settings.draws == 0 or method == "least-squares":
         return np.empty((0, deltas.size))
     temperature = None if settings.link == "hard" else settings.temperature
-    return draw_deltas(problem, deltas, targets.draws, drawn, temperature=temperature)
+    return draw_deltas(equations, deltas, targets.draws, drawn, temperature=temperature)
 
 
 def _gauge(deltas: FloatArray, draws: FloatArray, refs: list[str]) -> tuple[FloatArray, FloatArray]:
@@ -181,29 +172,31 @@ def _gauge(deltas: FloatArray, draws: FloatArray, refs: list[str]) -> tuple[Floa
 
 
 def _frame(
-    problem: JointProblem, deltas: FloatArray, draws: FloatArray, held: BoolArray, settings: Settings
+    equations: JointEquations, deltas: FloatArray, draws: FloatArray, held: BoolArray, settings: Settings
 ) -> pl.DataFrame:
     hard = settings.link == "hard"
-    rates = hard_rates(problem, deltas) if hard else sigmoid_rates(problem, deltas, settings.temperature)[0]
-    opponents = problem.opponents()
+    rates = (
+        hard_rates(equations, deltas) if hard else sigmoid_rates(equations, deltas, settings.temperature)[0]
+    )
+    opponents = equations.opponents()
     std_err, low, high = (np.where(held, np.nan, x) for x in summarise_draws(draws))
     return pl.DataFrame(
         {
-            "policy": list(problem.margins.policies),
+            "policy": list(equations.margins.policies),
             "delta": deltas,
             "std_err": std_err,
             "ci_low": low,
             "ci_high": high,
             "is_reference": held,
-            "target": problem.total_rates(problem.targets) / opponents,
-            "attained": problem.total_rates(rates) / opponents,
+            "target": equations.total_rates(equations.targets) / opponents,
+            "attained": equations.total_rates(rates) / opponents,
         }
     )
 
 
-def _note_missed(problem: JointProblem, frame: pl.DataFrame) -> list[str]:
+def _note_missed(equations: JointEquations, frame: pl.DataFrame) -> list[str]:
     """Say so where equal margins keep a policy's mean win rate further from its target than one prompt would."""
-    step = 1 / problem.counts[problem.met].min()
+    step = 1 / equations.counts[equations.met].min()
     gap = (pl.col("attained") - pl.col("target")).abs()
     missed = frame.filter(~pl.col("is_reference") & (gap > max(step, 0.005))).sort(gap, descending=True)
     if missed.is_empty():
@@ -215,21 +208,21 @@ def _note_missed(problem: JointProblem, frame: pl.DataFrame) -> list[str]:
     ]
 
 
-def _residuals(problem: JointProblem, deltas: FloatArray, held: BoolArray) -> pl.DataFrame:
+def _residuals(equations: JointEquations, deltas: FloatArray, held: BoolArray) -> pl.DataFrame:
     """One row per pair that shares prompts; a reference stands on the reference side."""
-    k, r = problem.sides()
+    k, r = equations.sides()
     turn = held[k] & ~held[r]
-    names = np.array(problem.margins.policies, dtype=object)
+    names = np.array(equations.margins.policies, dtype=object)
     rates = {
-        "target": problem.targets,
-        "before": hard_rates(problem, np.zeros_like(deltas)),
-        "after": hard_rates(problem, deltas),
+        "target": equations.targets,
+        "before": hard_rates(equations, np.zeros_like(deltas)),
+        "after": hard_rates(equations, deltas),
     }
     return pl.DataFrame(
         {
             "policy": names[np.where(turn, r, k)].tolist(),
             "reference": names[np.where(turn, k, r)].tolist(),
-            "n": problem.counts.astype(np.int64),
+            "n": equations.counts.astype(np.int64),
             **{name: np.where(turn, 1 - rate, rate) for name, rate in rates.items()},
         }
-    ).filter(pl.Series(problem.met))
+    ).filter(pl.Series(equations.met))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from ..margins import with_ties_halved
 from ..statistics import FloatArray
 
 Curve = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
@@ -91,7 +92,7 @@ def settle(
     """
     left = np.where(np.isfinite(previous), np.abs(below - targets), np.inf)
     right = np.where(np.isfinite(following), np.abs(upto - targets), np.inf)
-    middle = (below + upto) / 2
+    middle = with_ties_halved(below, upto)
     nearer = np.minimum(left, right)
     on_step = (nearer > grain / 2 * _SLACK) & (np.abs(middle - targets) < nearer)
     stair = np.where(left <= right, previous / 2 + here / 2, here / 2 + following / 2)

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
-from ..margins import incidence
+from ..margins import hard_outcomes, incidence, soft_outcomes, with_ties_halved
 from ..ratings import expected_win_rate
-from ..statistics import FloatArray, PromptWeights, hard_outcomes, soft_outcomes
+from ..statistics import FloatArray, PromptWeights
 from .allpairs import BLOCK_CELLS, SIDES, AllPairs, sigmoid_sums
-from .problem import JointProblem, hard_rates, laplacian, sigmoid_rates
+from .joint_equations import JointEquations, hard_rates, laplacian, sigmoid_rates
 
 # --- all policies at once -----------------------------------------------------------------------
 
 
 def draw_deltas(
-    problem: JointProblem,
+    equations: JointEquations,
     deltas: FloatArray,
     rating_draws: FloatArray,
     drawn: PromptWeights,
@@ -35,35 +35,37 @@ def draw_deltas(
     a kernel bandwidth, as the slope of a staircase is a density.
     """
     if temperature is None:
-        rates, bandwidth = hard_rates(problem, deltas), _bandwidth(problem)
+        rates, bandwidth = hard_rates(equations, deltas), _bandwidth(equations)
     else:
-        rates, bandwidth = sigmoid_rates(problem, deltas, temperature)[0], temperature
-    jacobian = laplacian(problem, sigmoid_rates(problem, deltas, bandwidth)[1])
-    change = _target_draws(problem, rating_draws) - _wins_draws(problem, deltas, rates, drawn, temperature)
-    free = problem.free
+        rates, bandwidth = sigmoid_rates(equations, deltas, temperature)[0], temperature
+    jacobian = laplacian(equations, sigmoid_rates(equations, deltas, bandwidth)[1])
+    change = _target_draws(equations, rating_draws) - _wins_draws(
+        equations, deltas, rates, drawn, temperature
+    )
+    free = equations.free
     draws = np.tile(deltas, (len(rating_draws), 1))
     draws[:, free] += np.linalg.solve(jacobian[np.ix_(free, free)], change[:, free].T).T
     return draws
 
 
-def _bandwidth(problem: JointProblem) -> float:
+def _bandwidth(equations: JointEquations) -> float:
     """Logistic scale whose standard deviation is Silverman's 1.06 s n^(-1/5) for the margins' spread s."""
-    n = np.median(problem.counts[problem.met])
-    return float(1.06 * np.sqrt(2) * problem.scale * n**-0.2 * np.sqrt(3) / np.pi)
+    n = np.median(equations.counts[equations.met])
+    return float(1.06 * np.sqrt(2) * equations.scale * n**-0.2 * np.sqrt(3) / np.pi)
 
 
-def _target_draws(problem: JointProblem, rating_draws: FloatArray) -> FloatArray:
+def _target_draws(equations: JointEquations, rating_draws: FloatArray) -> FloatArray:
     """(draws, K) Σ_l (P*_kl - P_kl) over the pairs that share prompts."""
-    k, r = problem.sides()
+    k, r = equations.sides()
     totals = [
-        problem.total(np.where(problem.met, expected_win_rate(one[k], one[r]) - problem.targets, 0.0))
+        equations.total(np.where(equations.met, expected_win_rate(one[k], one[r]) - equations.targets, 0.0))
         for one in rating_draws
     ]
     return np.stack(totals)
 
 
 def _wins_draws(
-    problem: JointProblem,
+    equations: JointEquations,
     deltas: FloatArray,
     rates: FloatArray,
     drawn: PromptWeights,
@@ -73,13 +75,13 @@ def _wins_draws(
 
     A prompt shared by k and l moves L_kl by (link - L_kl) / n_kl for each unit of its relative weight.
     """
-    influence = np.zeros((problem.size, problem.margins.n_prompts))
-    for some, gap in problem.moved(deltas):
+    influence = np.zeros((equations.size, equations.margins.n_prompts))
+    for some, gap in equations.moved(deltas):
         outcome = hard_outcomes(gap) if temperature is None else soft_outcomes(gap, temperature=temperature)
         outcome -= rates[some, None]
-        outcome /= np.maximum(problem.counts[some], 1)[:, None]
+        outcome /= np.maximum(equations.counts[some], 1)[:, None]
         np.nan_to_num(outcome, copy=False)
-        influence += incidence(problem.margins.pairs[some], problem.size).T @ outcome
+        influence += incidence(equations.margins.pairs[some], equations.size).T @ outcome
     relative = drawn.weights / drawn.weights.mean(axis=1, keepdims=True)
     wins: FloatArray = relative @ influence.T
     return wins
@@ -138,7 +140,7 @@ def _rank_share(values: FloatArray, others: FloatArray) -> FloatArray:
     """Share of ``others`` below each value, ties as ½."""
     ordered = np.sort(others)
     below, upto = (np.searchsorted(ordered, values, side=s) for s in SIDES)
-    share: FloatArray = (below + upto) / (2 * others.size)
+    share: FloatArray = with_ties_halved(below / others.size, upto / others.size)
     return share
 
 

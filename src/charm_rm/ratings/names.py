@@ -8,6 +8,7 @@ misses, and what hits twice is an error with both.
 
 from __future__ import annotations
 
+import functools
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -184,6 +185,7 @@ def _own_aliases(aliases: Aliases | None) -> dict[str, str]:
     return dict(zip(frame["policy"], frame["arena_name"], strict=True))
 
 
+@functools.cache
 def _shipped_aliases() -> dict[str, tuple[str | None, str | None]]:
     """Folded policy name -> (Arena names, note where the match is only close)."""
     with resources.as_file(resources.files("charm_rm") / "data" / "aliases.csv") as path:

@@ -13,14 +13,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..margins import PairedMargins, blocks
+from ..margins import PairedMargins, blocks, hard_outcomes
 from ..statistics import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class JointProblem:
+class JointEquations:
     """Paired margins, the win rate P_kl that each pair should have, and which policies are free to move."""
 
     margins: PairedMargins
@@ -93,12 +93,12 @@ class JointProblem:
 
 
 def sigmoid_rates(
-    problem: JointProblem, deltas: FloatArray, temperature: float
+    equations: JointEquations, deltas: FloatArray, temperature: float
 ) -> tuple[FloatArray, FloatArray]:
     """By pair: mean σ((m_kl + Δ_k - Δ_l)/τ), and its slope dL_kl/dΔ_k. Both are 0 for a pair that shares no prompt."""
-    rates, slopes = np.zeros(len(problem.counts)), np.zeros(len(problem.counts))
-    for some, wave in problem.moved(deltas):
-        n = problem.counts[some]
+    rates, slopes = np.zeros(len(equations.counts)), np.zeros(len(equations.counts))
+    for some, wave in equations.moved(deltas):
+        n = equations.counts[some]
         wave /= 2 * temperature
         np.tanh(wave, out=wave)
         if (n < wave.shape[1]).any():
@@ -109,26 +109,26 @@ def sigmoid_rates(
     return rates, slopes
 
 
-def hard_rates(problem: JointProblem, deltas: FloatArray) -> FloatArray:
+def hard_rates(equations: JointEquations, deltas: FloatArray) -> FloatArray:
     """By pair: mean of 1[m_kl + Δ_k - Δ_l > 0] + ½·1[... = 0]; 0 for a pair that shares no prompt."""
-    rates = np.zeros(len(problem.counts))
-    for some, sign in problem.moved(deltas):
-        n = problem.counts[some]
-        np.sign(sign, out=sign)
-        won = (np.nansum if (n < sign.shape[1]).any() else np.sum)(sign, axis=1)
-        rates[some] = (n + won) / (2 * np.maximum(n, 1))
+    rates = np.zeros(len(equations.counts))
+    for some, moved in equations.moved(deltas):
+        n = equations.counts[some]
+        outcomes = hard_outcomes(moved, out=moved)
+        won = (np.nansum if (n < outcomes.shape[1]).any() else np.sum)(outcomes, axis=1)
+        rates[some] = won / np.maximum(n, 1)
     return rates
 
 
-def wins_gap(problem: JointProblem, rates: FloatArray) -> FloatArray:
+def wins_gap(equations: JointEquations, rates: FloatArray) -> FloatArray:
     """(K,) Σ_l (P_kl - L_kl) over the policies l that share prompts with k."""
-    return problem.total(np.where(problem.met, problem.targets - rates, 0.0))
+    return equations.total(np.where(equations.met, equations.targets - rates, 0.0))
 
 
-def laplacian(problem: JointProblem, weights: FloatArray) -> FloatArray:
+def laplacian(equations: JointEquations, weights: FloatArray) -> FloatArray:
     """(K, K) Σ_pairs w (e_k - e_l)(e_k - e_l)ᵀ."""
-    k, r = problem.sides()
-    matrix = np.zeros((problem.size, problem.size))
+    k, r = equations.sides()
+    matrix = np.zeros((equations.size, equations.size))
     matrix[k, r] = matrix[r, k] = -weights
-    matrix[np.diag_indices(problem.size)] = -matrix.sum(axis=1)
+    matrix[np.diag_indices(equations.size)] = -matrix.sum(axis=1)
     return matrix

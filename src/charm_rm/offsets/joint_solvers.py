@@ -1,4 +1,4 @@
-"""Offsets of K policies at once: the equations of :mod:`.problem` solved. Pure arrays.
+"""Offsets of K policies at once: the equations of :mod:`.joint_equations` solved. Pure arrays.
 
 The total-wins equations Σ_l L_kl = Σ_l P_kl, one for each free policy k, are the Bradley-Terry sufficient statistics;
 with the sigmoid link they are the gradient of a convex potential, so there is one solution up to a common shift.
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import NotConverged
 from ..statistics import FloatArray
-from .problem import BoolArray, JointProblem, hard_rates, laplacian, sigmoid_rates, wins_gap
+from .joint_equations import BoolArray, JointEquations, hard_rates, laplacian, sigmoid_rates, wins_gap
 from .roots import hard_root
 
 _NEWTON_STEPS = 60
@@ -33,42 +33,42 @@ class JointSolution:
 
 
 def solve_sigmoid(
-    problem: JointProblem, *, temperature: float, tolerance: float = 1e-11, method: str = "total-wins"
+    equations: JointEquations, *, temperature: float, tolerance: float = 1e-11, method: str = "total-wins"
 ) -> JointSolution:
     """Newton, from high temperature down to ``temperature``.
 
     Raises:
         NotConverged: the equations are not solved to ``tolerance``.
     """
-    deltas, steps = np.zeros(problem.size), 0
-    for warm in _cooling(problem.scale, temperature):
+    deltas, steps = np.zeros(equations.size), 0
+    for warm in _cooling(equations.scale, temperature):
         last = warm == temperature
         deltas, used = _newton(
-            problem, deltas, warm, tolerance=tolerance if last else 1e-3, method=method, strict=last
+            equations, deltas, warm, tolerance=tolerance if last else 1e-3, method=method, strict=last
         )
         steps += used
-    gap = wins_gap(problem, sigmoid_rates(problem, deltas, temperature)[0])
-    return JointSolution(deltas, _largest(problem, gap), steps)
+    gap = wins_gap(equations, sigmoid_rates(equations, deltas, temperature)[0])
+    return JointSolution(deltas, _largest(equations, gap), steps)
 
 
-def solve_hard(problem: JointProblem, *, method: str = "total-wins") -> JointSolution:
+def solve_hard(equations: JointEquations, *, method: str = "total-wins") -> JointSolution:
     """Cool towards the hard link, then polish on the staircase itself.
 
     The polish solves one policy's total-wins equation exactly, the others held, again and again, and shifts
     all free policies together against the fixed ones; it keeps the best point met. The least-squares method has
     no staircase equation per policy, so it ends with the cooling.
     """
-    deltas, steps = np.zeros(problem.size), 0
+    deltas, steps = np.zeros(equations.size), 0
     for share in _COOLING:
         deltas, used = _newton(
-            problem, deltas, share * problem.scale, tolerance=1e-6, method=method, strict=False
+            equations, deltas, share * equations.scale, tolerance=1e-6, method=method, strict=False
         )
         steps += used
     if method == "total-wins":
-        deltas, used = _polish(problem, deltas)
+        deltas, used = _polish(equations, deltas)
         steps += used
-    gap = wins_gap(problem, hard_rates(problem, deltas))
-    return JointSolution(deltas, _largest(problem, gap), steps)
+    gap = wins_gap(equations, hard_rates(equations, deltas))
+    return JointSolution(deltas, _largest(equations, gap), steps)
 
 
 def _cooling(scale: float, temperature: float) -> list[float]:
@@ -81,7 +81,7 @@ def _cooling(scale: float, temperature: float) -> list[float]:
 
 
 def _newton(
-    problem: JointProblem,
+    equations: JointEquations,
     deltas: FloatArray,
     temperature: float,
     *,
@@ -90,16 +90,16 @@ def _newton(
     strict: bool,
 ) -> tuple[FloatArray, int]:
     """Damped Newton (Gauss-Newton for least squares). Returns the offsets and the steps taken."""
-    gap, jacobian = _equations(problem, deltas, temperature, method)
+    gap, jacobian = _gap_and_jacobian(equations, deltas, temperature, method)
     for step in range(_NEWTON_STEPS):
-        size = np.abs(gap[problem.free]).max()
+        size = np.abs(gap[equations.free]).max()
         if size <= tolerance:
             return deltas, step
-        deltas, gap, jacobian, improved = _newton_step(problem, deltas, gap, jacobian, temperature, method)
+        deltas, gap, jacobian, improved = _newton_step(equations, deltas, gap, jacobian, temperature, method)
         if not improved:
             break
     # At the floor of floating point nothing improves any more: near enough is then good enough.
-    if strict and np.abs(gap[problem.free]).max() > 1e-10 * len(deltas):
+    if strict and np.abs(gap[equations.free]).max() > 1e-10 * len(deltas):
         raise NotConverged(
             f"the joint offsets stopped {np.abs(gap).max():.1e} short of the total wins asked for",
             mend="raise --temperature, or use --link hard",
@@ -108,7 +108,7 @@ def _newton(
 
 
 def _newton_step(
-    problem: JointProblem,
+    equations: JointEquations,
     deltas: FloatArray,
     gap: FloatArray,
     jacobian: FloatArray,
@@ -116,47 +116,47 @@ def _newton_step(
     method: str,
 ) -> tuple[FloatArray, FloatArray, FloatArray, bool]:
     """One step along the Newton direction, halved until the equations' norm falls."""
-    free = problem.free
+    free = equations.free
     direction = np.zeros_like(deltas)
     direction[free] = np.linalg.lstsq(jacobian[np.ix_(free, free)], gap[free], rcond=None)[0]
     before, share = np.linalg.norm(gap[free]), 1.0
     while share > 1e-6:
         trial = deltas + share * direction
-        new_gap, new_jacobian = _equations(problem, trial, temperature, method)
+        new_gap, new_jacobian = _gap_and_jacobian(equations, trial, temperature, method)
         if np.linalg.norm(new_gap[free]) < before:
             return trial, new_gap, new_jacobian, True
         share /= 2
     return deltas, gap, jacobian, False
 
 
-def _equations(
-    problem: JointProblem, deltas: FloatArray, temperature: float, method: str
+def _gap_and_jacobian(
+    equations: JointEquations, deltas: FloatArray, temperature: float, method: str
 ) -> tuple[FloatArray, FloatArray]:
     """What must vanish, (K,), and minus its Jacobian: a graph Laplacian, positive semi-definite.
 
     Total wins: g_k = Σ_l (P_kl - L_kl). Least squares: g_k = Σ_l L'_kl (P_kl - L_kl), the gradient of
     ½ Σ_kl (L_kl - P_kl)² with Gauss-Newton weights L'².
     """
-    rates, slopes = sigmoid_rates(problem, deltas, temperature)
-    misses = np.where(problem.met, problem.targets - rates, 0.0)
+    rates, slopes = sigmoid_rates(equations, deltas, temperature)
+    misses = np.where(equations.met, equations.targets - rates, 0.0)
     if method == "least-squares":
         misses, slopes = slopes * misses, slopes**2
-    return problem.total(misses), laplacian(problem, slopes)
+    return equations.total(misses), laplacian(equations, slopes)
 
 
-def _polish(problem: JointProblem, deltas: FloatArray) -> tuple[FloatArray, int]:
+def _polish(equations: JointEquations, deltas: FloatArray) -> tuple[FloatArray, int]:
     """Exact staircase solves, one policy at a time; keeps the best offsets met."""
-    gap = wins_gap(problem, hard_rates(problem, deltas))
-    best, best_residual, current, stale = deltas, _largest(problem, gap), deltas.copy(), 0
-    enough, sweeps = _ENOUGH / max(problem.counts.max(), 1), 0
+    gap = wins_gap(equations, hard_rates(equations, deltas))
+    best, best_residual, current, stale = deltas, _largest(equations, gap), deltas.copy(), 0
+    enough, sweeps = _ENOUGH / max(equations.counts.max(), 1), 0
     while sweeps < _SWEEPS and stale < 3 and best_residual > enough:
         sweeps += 1
-        for k in np.flatnonzero(problem.free):
-            current[k] += _own_shift(problem, current, np.arange(len(current)) == k)
-        if not problem.free.all():
-            current[problem.free] += _own_shift(problem, current, problem.free)
-        gap = wins_gap(problem, hard_rates(problem, current))
-        residual = _largest(problem, gap)
+        for k in np.flatnonzero(equations.free):
+            current[k] += _own_shift(equations, current, np.arange(len(current)) == k)
+        if not equations.free.all():
+            current[equations.free] += _own_shift(equations, current, equations.free)
+        gap = wins_gap(equations, hard_rates(equations, current))
+        residual = _largest(equations, gap)
         if residual < best_residual:
             best, best_residual, stale = current.copy(), residual, 0
         else:
@@ -164,19 +164,19 @@ def _polish(problem: JointProblem, deltas: FloatArray) -> tuple[FloatArray, int]
     return best, sweeps
 
 
-def _own_shift(problem: JointProblem, deltas: FloatArray, moving: BoolArray) -> float:
+def _own_shift(equations: JointEquations, deltas: FloatArray, moving: BoolArray) -> float:
     """The common shift of the ``moving`` policies that meets their total wins over all others exactly."""
-    left, right = (moving[side] for side in problem.sides())
-    which = np.flatnonzero((left != right) & problem.met)
+    left, right = (moving[side] for side in equations.sides())
+    which = np.flatnonzero((left != right) & equations.met)
     side = np.where(left[which], 1.0, -1.0)
-    k, r = problem.margins.pairs[which].T
-    margins = side[:, None] * (problem.margins.rows(which) + (deltas[k] - deltas[r])[:, None])
-    weights = np.repeat(1 / problem.counts[which], margins.shape[1])
-    wanted = np.where(left[which], problem.targets[which], 1 - problem.targets[which])
+    k, r = equations.margins.pairs[which].T
+    margins = side[:, None] * (equations.margins.rows(which) + (deltas[k] - deltas[r])[:, None])
+    weights = np.repeat(1 / equations.counts[which], margins.shape[1])
+    wanted = np.where(left[which], equations.targets[which], 1 - equations.targets[which])
     margins = margins.ravel()
     present = ~np.isnan(margins)
     near, mass = _nearby(
-        margins[present], weights[present], float(wanted.mean()), window=0.05 * problem.scale
+        margins[present], weights[present], float(wanted.mean()), window=0.05 * equations.scale
     )
     shift, _ = hard_root(near, wanted.mean(keepdims=True), weights=mass[None], grain=float(weights.max()))
     return float(shift[0])
@@ -200,5 +200,5 @@ def _nearby(
     return margins, weights
 
 
-def _largest(problem: JointProblem, gap: FloatArray) -> float:
-    return float(np.abs(gap[problem.free]).max() / (len(gap) - 1))
+def _largest(equations: JointEquations, gap: FloatArray) -> float:
+    return float(np.abs(gap[equations.free]).max() / (len(gap) - 1))
