@@ -8,16 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from ..benchmarks import Benchmark, Item, Metric, load_benchmark
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, SchemaError, UnknownPolicy, did_you_mean
+from ..benchmarks import load_benchmark, load_pairs
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, UnknownPolicy, did_you_mean
 from ..evaluate import alignment_with_ratings, compare_with_baseline, evaluate_benchmark
 from ..evaluate.files import save_evaluation
 from ..offsets import solve_joint_offsets, solve_offsets
-from ..preferences import load_preferences
 from ..ratings import expected_win_rate
 from ..relabel import relabel_preferences, save_relabelled
 from ..settings import AUTO, CalibrateSettings, as_names
-from ..tables import Favouritism, Offsets, Preferences, Responses, Scores
+from ..tables import Favouritism, Offsets, Responses, Scores
 from .config import MODEL
 from .work import Run, audit_scores, first_model, reward_model
 
@@ -156,7 +155,7 @@ def evaluate(run: Run) -> str:
         raise ConfigError("the section evaluate is off")
     benchmarks = [load_benchmark(name, str(section.data)) for name in section.benchmarks]
     if section.pairs is not None:
-        benchmarks.append(pairs_benchmark(load_preferences(section.pairs), name="pairs"))
+        benchmarks.append(load_pairs(section.pairs))
     if section.limit is not None:
         benchmarks = [b.sample(section.limit, seed=run.config.seed) for b in benchmarks]
     draws, seed = run.config.audit.draws, run.config.seed
@@ -180,38 +179,6 @@ def evaluate(run: Run) -> str:
     provenance = {"baseline": "the reward model before fine-tuning", "alignment": "test prompts only"}
     save_evaluation(run.directory / "evaluation", results, alignment, provenance=provenance, force=True)
     return ", ".join([*(f"{r.benchmark.name} {r.accuracy():.3f}" for r in results), "alignment with ratings"])
-
-
-def pairs_benchmark(preferences: Preferences, *, name: str) -> Benchmark:
-    """Preference pairs as a benchmark: accuracy per ``subset`` (where there is one) and over all."""
-    frame = preferences.frame
-    subsets = frame["subset"].to_list() if "subset" in frame.columns else ["all"] * frame.height
-    items = tuple(
-        Item(
-            str(i),
-            str(subset),
-            _text(row["prompt"], i),
-            (_text(row["chosen"], i),),
-            (_text(row["rejected"], i),),
-        )
-        for i, (row, subset) in enumerate(zip(frame.iter_rows(named=True), subsets, strict=True))
-    )
-    names = list(dict.fromkeys(str(s) for s in subsets))
-    single = ((0, 0),)
-    metrics = tuple(Metric(s, "accuracy", ((s,),), single) for s in names if s != "all")
-    return Benchmark(
-        name, items, (*metrics, Metric("all", "accuracy", (tuple(names),), single)), tie_value=0.5
-    )
-
-
-def _text(messages: list[dict[str, str]], row: int) -> str:
-    if len(messages) != 1:
-        raise SchemaError(
-            f"a conversation of {len(messages)} messages; a benchmark item has one prompt and one response",
-            where=f"evaluate.pairs, row {row}",
-            mend="leave out pairs with several turns",
-        )
-    return messages[0]["content"]
 
 
 # --- report -------------------------------------------------------------------------------------
