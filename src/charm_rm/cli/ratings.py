@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError, UnknownPolicy, did_you_mean
-from .common import PATH, console, force_option, json_option, output_option, print_frame, print_json, say
+from ..errors import UnknownPolicy, did_you_mean
+from ..settings import FitSettings
+from .common import console, print_frame, print_json, say
+from .options import PATH, force_option, json_option, output_option, settings_options
 
 if TYPE_CHECKING:
     from ..tables import Ratings
@@ -36,28 +38,14 @@ def command() -> None:
 @output_option(
     what="Where to write the ratings (Parquet keeps covariance and provenance). Without: print only."
 )
-@click.option(
-    "--anchor", metavar="POLICY=RATING", help="Fix the level by one policy. Without: mean rating 1000."
-)
-@click.option(
-    "--style", multiple=True, metavar="NAME", help="Control for columns NAME_a and NAME_b. Repeatable."
-)
-@click.option(
-    "--prior",
-    default=0.0,
-    show_default=True,
-    metavar="N",
-    help="Pseudo-battles per pair that met, half won and half lost; keeps undefeated policies finite.",
-)
+@settings_options(FitSettings, "settings")
 @top_option
 @json_option
 @force_option
 def fit(
     battles: Path,
     output: Path | None,
-    anchor: str | None,
-    style: tuple[str, ...],
-    prior: float,
+    settings: FitSettings,
     top: int | None,
     as_json: bool,
     force: bool,
@@ -69,19 +57,24 @@ def fit(
     never met are an error, and so are policies that never lost or won unless a --prior is
     stated.
 
+    Votes on one prompt, or by one voter, go together, and intervals that take them as independent are too narrow:
+    --cluster says which column holds that.
+
     \b
     Examples:
       charm ratings fit battles.parquet -o ratings.parquet
       charm ratings fit votes.csv --anchor gpt-4o-mini-2024-07-18=1273 --top 20
       charm ratings fit battles.parquet --style length --style headers -o controlled.parquet
+      charm ratings fit votes.csv --cluster voter
     """
     from .. import store
     from ..ratings import fit_ratings, load_battles
 
-    anchored = _parse_anchor(anchor)
     if output:
         store.refuse_table(output, force=force)
-    ratings = fit_ratings(load_battles(battles), anchor=anchored, style=style, prior=prior)
+    table = load_battles(battles, keep=settings.columns)
+    ratings = fit_ratings(table, **settings.arguments())
+    _say_clusters(ratings)
     if output:
         store.save(ratings, output, force=force)
         say(f"wrote {output}")
@@ -147,20 +140,6 @@ def save(spec: str, category: str | None, date: str | None, output: Path, force:
     say(f"wrote {len(ratings)} ratings to {output}")
 
 
-def _parse_anchor(text: str | None) -> tuple[str, float] | None:
-    if text is None:
-        return None
-    policy, equals, rating = text.rpartition("=")
-    try:
-        if not (policy and equals):
-            raise ValueError
-        return policy, float(rating)
-    except ValueError:
-        raise ConfigError(
-            f"--anchor {text!r} is not POLICY=RATING", mend="write, for example, --anchor gpt-4=1200"
-        ) from None
-
-
 def _title(ratings: Ratings) -> str:
     record = ratings.provenance
     parts = [record.get(k) for k in ("source", "origin", "category", "date")]
@@ -195,6 +174,14 @@ def _found(frame: Any, text: str) -> Any:
             mend="try a shorter part of the name, or drop --find",
         )
     return hits
+
+
+def _say_clusters(ratings: Ratings) -> None:
+    column, n_clusters = (ratings.provenance[k] for k in ("cluster", "n_clusters"))
+    if column is None:
+        say("intervals take every vote as independent")
+    else:
+        say(f"intervals allow for votes that go together: {n_clusters} clusters by {column}")
 
 
 def _print_fit_notes(ratings: Ratings) -> None:

@@ -1,6 +1,6 @@
 """Scores or judgements -> margins by prompt -> win rates."""
 
-from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
+from .outcomes import hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
 from .pairing import (
     JudgedMargins,
     PairedMargins,
@@ -18,16 +18,16 @@ from .pairing import (
     reference_pairs,
     score_matrix,
 )
+from .swaps import Swapped, swap_models
 from .tally import Tally, tally_margins
 
 __all__ = [
     "JudgedMargins",
-    "Outcome",
     "PairedMargins",
     "ScoreMargins",
     "ScoreMatrix",
+    "Swapped",
     "Tally",
-    "TieRule",
     "all_pairs",
     "blocks",
     "hard_outcomes",
@@ -41,6 +41,7 @@ __all__ = [
     "reference_pairs",
     "score_matrix",
     "soft_outcomes",
+    "swap_models",
     "tally_margins",
     "tie_credit",
     "with_ties_halved",
