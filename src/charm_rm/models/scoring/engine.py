@@ -116,14 +116,14 @@ def run_batches(
         ModelError: a single row does not fit into memory.
         CharmWarning: (as a warning) memory ran out where no ``limit`` was known.
     """
-    supply, results = _Supply(batches, min(limit or token_budget, token_budget)), queue.SimpleQueue[Any]()
+    said = min(limit or token_budget, token_budget)
+    supply, results = _Supply(batches, said), queue.SimpleQueue[Any]()
     threads = [
         threading.Thread(target=_work, args=(each, supply, results), name=f"charm-{each.device}", daemon=True)
         for each in (model, *model.replicas)
     ]
     for thread in threads:
         thread.start()
-    said = supply.limit
     try:
         for done in _arriving(results, at_work=len(threads)):
             if done.limit < said == token_budget:
