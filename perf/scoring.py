@@ -37,7 +37,8 @@ import transformers
 from numpy.typing import NDArray
 
 from charm_rm.models import RewardModel, load_reward_model, plan_batches, score_texts
-from charm_rm.models.loading.opening import open_model, quiet
+from charm_rm.models.loading.libraries import quiet
+from charm_rm.models.loading.opening import open_model
 from charm_rm.models.scoring.reward import FLASH
 
 TOLERANCE = 1e-4

@@ -17,6 +17,18 @@ def is_conversation(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 0 and all(_is_message(m) for m in value)
 
 
+def prompt_text(prompt: str | Sequence[Mapping[str, str]]) -> str:
+    """A prompt as one text: a single message as it is, several as ``Role: content`` blocks."""
+    if isinstance(prompt, str):
+        return prompt
+    return prompt[0]["content"] if len(prompt) == 1 else labelled_text(prompt)
+
+
+def labelled_text(messages: Sequence[Mapping[str, str]]) -> str:
+    """``Role: content`` blocks with a blank line between: how a conversation reads where there is no chat template."""
+    return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}".rstrip() for m in messages)
+
+
 def prompt_ids(frame: pl.DataFrame) -> pl.Series:
     """Ids from the prompts themselves: a hash of the text, the same for every policy.
 

@@ -162,6 +162,15 @@ def two_sided_p(difference: ArrayLike, std_err: ArrayLike) -> FloatArray:
     return p
 
 
+def permutation_p(observed: float, permuted: FloatArray) -> float:
+    """Two-sided p of a permutation test: (1 + #{|permuted| >= |observed|}) / (1 + permutations).
+
+    The arrangement seen is one of the permutations, which makes the size exact.
+    """
+    reached = np.count_nonzero(np.abs(permuted) >= abs(observed) * (1 - 1e-12))
+    return (1 + reached) / (1 + len(permuted))
+
+
 def benjamini_hochberg(p_values: ArrayLike) -> FloatArray:
     """q-values: the smallest false discovery rate at which each hypothesis is rejected.
 

@@ -73,6 +73,26 @@ def test_fit_controls_for_style(charm: Callable, tmp_path: Path) -> None:
     assert "style length: " in result.stdout
 
 
+def test_fit_says_which_votes_go_together(charm: Callable, tmp_path: Path) -> None:
+    rows = [f"x,y,model_{w},p{i // 2},v{i % 25}" for i, w in enumerate("aababbab" * 10)]
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a,model_b,winner,prompt_id,voter\n" + "\n".join(rows) + "\n")
+    said = {
+        "auto": "40 clusters by prompt_id",
+        "voter": "25 clusters by voter",
+        "none": "every vote as independent",
+    }
+    for choice, words in said.items():
+        result = charm("ratings", "fit", path, "--cluster", choice, "--json")
+        assert result.exit_code == 0, result.output
+        assert words in result.stderr
+        record = json.loads(result.stdout)["provenance"]
+        assert record["cluster"] == {"auto": "prompt_id", "none": None}.get(choice, choice)
+    result = charm("ratings", "fit", path, "--cluster", "votr")
+    assert result.exit_code == 2
+    assert "'votr' is missing. Did you mean 'voter'" in result.stderr.replace("\n", " ")
+
+
 @pytest.mark.parametrize("anchor", ["llama", "=3", "llama=high"])
 def test_a_malformed_anchor_is_refused(charm: Callable, battles: Path, anchor: str) -> None:
     result = charm("ratings", "fit", battles, "--anchor", anchor)

@@ -188,9 +188,9 @@ def test_an_unreadable_interval_names_its_row(tmp_path: Path) -> None:
 def test_the_catalog_json_layout(tmp_path: Path) -> None:
     path = tmp_path / "leaderboard.json"
     entry = {"rating": 1300.5, "rating_q025": 1290.0, "rating_q975": 1311.0}
-    path.write_text(json.dumps({"full": {"x": entry}, "ocr": {"x": {**entry, "rating": 1200}}}))
+    path.write_text(json.dumps({"full": {"x": entry}, "ocr": {"x": {**entry, "rating": 1295}}}))
     assert rating(path, "x", category="full") == 1300.5
-    assert rating(f"{path}:ocr", "x") == 1200.0
+    assert rating(f"{path}:ocr", "x") == 1295.0
     with pytest.raises(ConfigError, match="several categories and none was chosen: 'full', 'ocr'"):
         load_ratings(path)
 
@@ -309,3 +309,23 @@ def test_real_files_that_hold_several_tables_are_never_mixed(
 ) -> None:
     with pytest.raises(CharmError, match=r"none was chosen|mixes snapshots"):
         load_ratings(real_data / "arena" / name, **choice)
+
+
+@pytest.mark.parametrize(
+    ("row", "interval"), [("1100,1000,1050", r"\[1000, 1050\]"), ("1020,1030,1010", r"\[1030, 1010\]")]
+)
+def test_a_rating_outside_its_own_interval_names_row_and_policy(
+    tmp_path: Path, row: str, interval: str
+) -> None:
+    path = tmp_path / "board.csv"
+    path.write_text(f"model,rating,ci_low,ci_high\nfine,1000,990,1010\nodd,{row}\n")
+    with pytest.raises(
+        SchemaError, match=f"row 1: policy 'odd': rating .* outside its own interval {interval}"
+    ):
+        load_ratings(path)
+
+
+def test_rounding_does_not_put_a_rating_outside_its_interval(tmp_path: Path) -> None:
+    path = tmp_path / "board.csv"
+    path.write_text("model,rating,ci_low,ci_high\nx,1000,1000.4,1010\ny,999.995,1000,1001\nz,998,,1000\n")
+    assert len(load_ratings(path)) == 3

@@ -41,3 +41,36 @@ def sandwich(battles: Sequence[Battle], theta: dict[str, float]) -> np.ndarray:
         filling += (y - p) ** 2 * np.outer(z, z)
     inverse = np.linalg.pinv(bread)
     return inverse @ filling @ inverse
+
+
+def clustered_sandwich(
+    battles: Sequence[Battle], theta: dict[str, float], cluster: Sequence[str]
+) -> np.ndarray:
+    """H^+ M H^+ with M = G / (G - 1) times the sum over clusters of the outer product of their summed scores."""
+    names = sorted(theta)
+    bread = np.zeros((len(names),) * 2)
+    scores = {c: np.zeros(len(names)) for c in cluster}
+    for (a, b, y), c in zip(battles, cluster, strict=True):
+        z = np.zeros(len(names))
+        z[names.index(a)], z[names.index(b)] = 1.0, -1.0
+        p = 1 / (1 + math.exp(theta[b] - theta[a]))
+        bread += p * (1 - p) * np.outer(z, z)
+        scores[c] += (y - p) * z
+    filling = sum(np.outer(u, u) for u in scores.values()) * len(scores) / (len(scores) - 1)
+    inverse = np.linalg.pinv(bread)
+    return inverse @ filling @ inverse
+
+
+def one_battle_floor(battles: Sequence[Battle], theta: dict[str, float]) -> np.ndarray:
+    """H^+ F H^+ with F the score variance of one further battle of every policy, spread as its battles are."""
+    names = sorted(theta)
+    bread, floor = np.zeros((len(names),) * 2), np.zeros((len(names),) * 2)
+    n = {name: sum(name in (a, b) for a, b, _ in battles) for name in names}
+    for a, b, _ in battles:
+        z = np.zeros(len(names))
+        z[names.index(a)], z[names.index(b)] = 1.0, -1.0
+        p = 1 / (1 + math.exp(theta[b] - theta[a]))
+        bread += p * (1 - p) * np.outer(z, z)
+        floor += p * (1 - p) * np.outer(z, z) / min(n[a], n[b])
+    inverse = np.linalg.pinv(bread)
+    return inverse @ floor @ inverse

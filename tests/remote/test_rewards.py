@@ -15,7 +15,7 @@ from charm_rm.errors import CharmWarning, ConfigError, ModelError, RemoteError, 
 from charm_rm.protocols import ScalarReward
 from charm_rm.remote import RemoteReward, load_remote_reward
 from charm_rm.remote.patience import Patience
-from charm_rm.remote.reading import prompt_text, whole_text
+from charm_rm.remote.reading import whole_text
 from remote.fake_rewards import Tei, Vllm, raw_reward
 from remote.fault_server import Answer, Asked, FaultServer
 
@@ -251,11 +251,19 @@ def test_tei_gets_conversations_as_text(serve: Serve, patience: Patience) -> Non
 
 
 def test_the_layouts_are_those_of_local_scoring() -> None:
+    """The tokenizer of a local model is given the very text that a server is sent."""
     encoding = pytest.importorskip("charm_rm.models.scoring.encoding")
-    assert prompt_text(TALK) == encoding.plain_text(TALK)
-    assert prompt_text(TALK[1:2]) == encoding.plain_text(TALK[1:2])
-    whole = [*TALK, {"role": "assistant", "content": "later"}]
-    assert whole_text(TALK, "later") == encoding._labelled(whole)
+    seen: list[str] = []
+
+    class Words:
+        eos_token_id = None
+
+        def __call__(self, texts: list[str], **_options: Any) -> dict[str, Any]:
+            seen.extend(texts)
+            return {"input_ids": [[0] for _ in texts]}
+
+    encoding.ResponseEncoder(Words(), 100, layout="plain").encode(TALK, "later")
+    assert seen == [whole_text(TALK, "later")]
 
 
 def test_a_body_that_is_too_large_is_sent_in_parts(serve: Serve, patience: Patience) -> None:

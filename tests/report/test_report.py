@@ -17,7 +17,7 @@ from charm_rm.errors import OutputExists, SchemaError, UnreadableFile
 from charm_rm.report import write_report
 from charm_rm.report.figures import draw_figures
 from charm_rm.report.gather import gather
-from charm_rm.report.summary import groups
+from charm_rm.report.groups import groups
 from report.synthetic import HOSTILE, build_run, names, write_audit
 
 

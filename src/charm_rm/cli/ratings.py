@@ -49,6 +49,13 @@ def command() -> None:
     metavar="N",
     help="Pseudo-battles per pair that met, half won and half lost; keeps undefeated policies finite.",
 )
+@click.option(
+    "--cluster",
+    default="auto",
+    metavar="COLUMN",
+    help="Column whose equal values mark votes that go together, such as a prompt or a voter; `none`: all votes are "
+    "independent. Default: prompt_id, where the battles have it.",
+)
 @top_option
 @json_option
 @force_option
@@ -58,6 +65,7 @@ def fit(
     anchor: str | None,
     style: tuple[str, ...],
     prior: float,
+    cluster: str,
     top: int | None,
     as_json: bool,
     force: bool,
@@ -69,11 +77,15 @@ def fit(
     never met are an error, and so are policies that never lost or won unless a --prior is
     stated.
 
+    Votes on one prompt, or by one voter, go together, and intervals that take them as independent are too narrow:
+    --cluster says which column holds that.
+
     \b
     Examples:
       charm ratings fit battles.parquet -o ratings.parquet
       charm ratings fit votes.csv --anchor gpt-4o-mini-2024-07-18=1273 --top 20
       charm ratings fit battles.parquet --style length --style headers -o controlled.parquet
+      charm ratings fit votes.csv --cluster voter
     """
     from .. import store
     from ..ratings import fit_ratings, load_battles
@@ -81,7 +93,10 @@ def fit(
     anchored = _parse_anchor(anchor)
     if output:
         store.refuse_table(output, force=force)
-    ratings = fit_ratings(load_battles(battles), anchor=anchored, style=style, prior=prior)
+    table = load_battles(battles, keep=[] if cluster in ("auto", "none") else [cluster])
+    cluster_by = None if cluster == "none" else cluster
+    ratings = fit_ratings(table, anchor=anchored, style=style, prior=prior, cluster=cluster_by)
+    _say_clusters(ratings)
     if output:
         store.save(ratings, output, force=force)
         say(f"wrote {output}")
@@ -195,6 +210,14 @@ def _found(frame: Any, text: str) -> Any:
             mend="try a shorter part of the name, or drop --find",
         )
     return hits
+
+
+def _say_clusters(ratings: Ratings) -> None:
+    column, n_clusters = (ratings.provenance[k] for k in ("cluster", "n_clusters"))
+    if column is None:
+        say("intervals take every vote as independent")
+    else:
+        say(f"intervals allow for votes that go together: {n_clusters} clusters by {column}")
 
 
 def _print_fit_notes(ratings: Ratings) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from ..conversations import prompt_text
 from ..errors import ConfigError
 from ..protocols import Prompt
 from .chat import Messages
-from .templates import Template, render_prompt
+from .templates import Template
 
 
 @runtime_checkable
@@ -45,7 +46,7 @@ def fit_conversation(
     over = chat.excess(messages, max_tokens=template.max_tokens)
     if over <= 0:
         return messages, False
-    texts = [render_prompt(prompt), first, second]
+    texts = [prompt_text(prompt), first, second]
     sizes = [chat.count(text) for text in texts]
     room = sum(sizes)
     while over > 0:

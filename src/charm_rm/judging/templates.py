@@ -16,10 +16,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ..conversations import prompt_text
 from ..errors import ConfigError, UnreadableFile, did_you_mean, listing
 from ..memo import content_key
 from ..protocols import Prompt
-from ..tables import as_messages
 
 DEFAULT_TEMPLATE = "alpaca-eval-like"
 _FOLDER = "judge_prompts"
@@ -73,7 +73,7 @@ class Template:
 
     def fill(self, prompt: Prompt, first: str, second: str) -> list[dict[str, str]]:
         """The conversation that asks about two responses, in the order given."""
-        text = render_prompt(prompt)
+        text = prompt_text(prompt)
         values = {"prompt": text, "first": first, "second": second, "mark": _mark(text, first, second)}
         roles = (("system", self.system), ("user", self.user))
         return [
@@ -139,14 +139,6 @@ def read_template(text: str, *, where: str) -> Template:
         )
     _check_placeholders(template, where)
     return template
-
-
-def render_prompt(prompt: Prompt) -> str:
-    """A prompt as text: one message as it is, several as ``Role: content`` blocks."""
-    messages = as_messages(prompt)
-    if len(messages) == 1:
-        return messages[0]["content"]
-    return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}".rstrip() for m in messages)
 
 
 # --- details ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from .pairing import (
     reference_pairs,
     score_matrix,
 )
+from .swaps import Swapped, swap_models
 from .tally import Tally, tally_margins
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "PairedMargins",
     "ScoreMargins",
     "ScoreMatrix",
+    "Swapped",
     "Tally",
     "TieRule",
     "all_pairs",
@@ -41,6 +43,7 @@ __all__ = [
     "reference_pairs",
     "score_matrix",
     "soft_outcomes",
+    "swap_models",
     "tally_margins",
     "tie_credit",
     "with_ties_halved",

@@ -7,10 +7,9 @@ Importing this package loads none of them; each verb does when it is called, and
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import MissingExtra
+from .extras import require
 
 if TYPE_CHECKING:
     from .datasets_io import load_any_responses, load_dataset_responses
@@ -72,22 +71,6 @@ __all__ = [
     "train_reward_model",
     "write_mismatch_section",
 ]
-
-
-def require(module: str, *, extra: str = "hf") -> ModuleType:
-    """Import an optional dependency.
-
-    Raises:
-        MissingExtra: it is not installed; the message names the pip command.
-    """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
-            raise
-        raise MissingExtra(
-            f"this needs {module}, which is not installed", mend=f'pip install "charm-rm[{extra}]"'
-        ) from error
 
 
 def __getattr__(name: str) -> Any:

@@ -9,16 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ConfigError, ModelError
+from ..conversations import labelled_text
+from ..errors import ModelError
 from ..judging.chat import Messages, Reply
 from ..memo import content_key
-from . import require
-from .devices import one_device
-from .loading.folders import fingerprint, model_folder
-from .loading.opening import as_model_error, quiet
+from .causal import open_causal
+from .extras import require
+from .loading.folders import fingerprint
+from .loading.libraries import quiet
+from .precision import DTypeName
+from .rendering import render_chat
 from .scoring.batching import collate, plan_batches
-from .scoring.encoding import PINNED_DATE, Encoded, choose_layout, pin_clock, resolve_max_length
-from .scoring.reward import TOKEN_BUDGET, DTypeName
+from .scoring.encoding import Encoded, choose_layout, resolve_max_length
+from .scoring.reward import TOKEN_BUDGET
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,19 +99,17 @@ class LocalChat:
         """The conversation up to where the answer begins, through the chat template or as labelled text."""
         turns = [{**m, "content": self._as_text(m["content"])} for m in conversation]
         if choose_layout(self.tokenizer) != "chat":
-            text = "\n\n".join(f"{m['role'].capitalize()}: {m['content']}" for m in turns)
-            ids: list[int] = self.tokenizer(f"{text}\n\nAssistant:", verbose=False)["input_ids"]
+            text = labelled_text([*turns, {"role": "assistant", "content": ""}])
+            ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
             return ids
         try:
-            return self._tokens(self._render(turns))
-        except Exception as error:  # a template is a program of the model's author: anything may come
+            return self._tokens(render_chat(self.tokenizer, turns, open_turn=True, where=self.source))
+        except ModelError:
             if len(turns) > 1 and turns[0]["role"] == "system":
                 # Templates without a place for a system turn (Gemma's) take its words as part of the request.
                 merged = {"role": "user", "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
                 return self._ids([merged, *turns[2:]])
-            raise ModelError(
-                f"the chat template refuses the conversation: {error}", where=self.source
-            ) from error
+            raise
 
     def _as_text(self, content: str) -> str:
         """The content with a zero-width space in whatever the tokenizer would take for a token of its own.
@@ -120,17 +121,6 @@ class LocalChat:
             return content
         pattern = "|".join(map(re.escape, special))
         return re.sub(pattern, lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
-
-    def _render(self, turns: list[dict[str, str]]) -> str:
-        return str(
-            self.tokenizer.apply_chat_template(
-                turns,
-                chat_template=pin_clock(self.tokenizer.get_chat_template()),
-                date_string=PINNED_DATE.strftime("%d %b %Y"),
-                add_generation_prompt=True,
-                tokenize=False,
-            )
-        )
 
     def _answer(self, batch: Sequence[Encoded], *, max_tokens: int, top_logprobs: int) -> list[Reply]:
         torch = require("torch")
@@ -230,23 +220,23 @@ def load_local_chat(
         ModelError: it is no causal language model, lacks weights, or cannot be loaded.
         ConfigError: a setting is out of the question.
     """
-    if dtype not in ("float32", "bfloat16", "auto"):
-        raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
-    folder = model_folder(path_or_id)  # first: it costs no import of torch to find nothing there
-    device = one_device(device)
-    model, tokenizer = _open(os.fspath(path_or_id), folder, dtype=dtype, trust_remote_code=trust_remote_code)
+    opened = open_causal(path_or_id, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+    model, tokenizer, device = opened.model, opened.tokenizer, opened.device
     length = resolve_max_length(tokenizer, model.config, max_length)
     end_ids = _set_generation(model, tokenizer)
-    name = str(model.dtype).removeprefix("torch.")
+    # How conversations are laid out as ids: raised where that changes.
+    way = 2 if choose_layout(tokenizer) == "chat" else 3
     return LocalChat(
-        model=model.to(device),
+        model=model,
         tokenizer=tokenizer,
         device=device,
-        dtype=name,
+        dtype=opened.dtype,
         max_length=length,
         token_budget=token_budget or TOKEN_BUDGET["cuda" if device.startswith("cuda") else "cpu"],
         source=os.fspath(path_or_id),
-        fingerprint=content_key("local chat", 2, fingerprint(folder), name, length, trust_remote_code),
+        fingerprint=content_key(
+            "local chat", way, fingerprint(opened.folder), opened.dtype, length, trust_remote_code
+        ),
         pad_token_id=model.generation_config.pad_token_id,
         end_ids=end_ids,
         accepts=frozenset(inspect.signature(model.forward).parameters),
@@ -257,24 +247,6 @@ def _special_tokens(tokenizer: Any) -> list[str]:
     """All that is read as a token of its own, longest first: the named ones, and turn marks among the added ones."""
     added = (t.content for t in tokenizer.added_tokens_decoder.values() if t.special)
     return sorted({t for t in (*tokenizer.all_special_tokens, *added) if len(t) > 1}, key=len, reverse=True)
-
-
-def _open(source: str, folder: Any, *, dtype: str, trust_remote_code: bool) -> tuple[Any, Any]:
-    transformers = require("transformers")
-    words = {"kind": "causal language model", "by": "AutoModelForCausalLM", "or_else": ""}
-    with as_model_error(source, **words), quiet():
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True
-        )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    if info["missing_keys"]:
-        raise ModelError(
-            f"the checkpoint lacks {len(info['missing_keys'])} weights, which would be random numbers: "
-            f"{sorted(info['missing_keys'])[0]} ...",
-            where=source,
-            mend="a generative judge is a causal language model; a reward model goes to `charm score`",
-        )
-    return model.eval(), tokenizer
 
 
 def _set_generation(model: Any, tokenizer: Any) -> frozenset[int]:

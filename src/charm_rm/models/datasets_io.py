@@ -10,7 +10,7 @@ import polars as pl
 from ..errors import ConfigError, UnreadableFile
 from ..responses import load_responses, responses_from_frame
 from ..tables import Responses
-from . import require
+from .extras import require
 
 # A folder saved by `datasets` has one of these.
 _MARKS = ("dataset_info.json", "state.json", "dataset_dict.json")

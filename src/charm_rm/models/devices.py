@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConfigError
-from . import require
+from .extras import require
 
 
 def find_devices(device: str) -> list[str]:

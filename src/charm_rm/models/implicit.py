@@ -9,7 +9,6 @@ responses to one prompt and left out, so rewards are compared within a prompt al
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import inspect
 import json
@@ -24,12 +23,12 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, ModelError, listing
 from ..protocols import Prompt
 from ..tables import as_messages
-from . import require
-from .devices import one_device
-from .loading.folders import fingerprint, model_folder
-from .loading.opening import as_model_error, quiet
+from .causal import open_causal
+from .extras import require
+from .loading.folders import fingerprint
+from .rendering import render_chat
 from .scoring.batching import collate, plan_batches
-from .scoring.encoding import PINNED_DATE, Encoded, pin_clock, resolve_max_length
+from .scoring.encoding import Encoded, resolve_max_length, with_response
 from .scoring.reward import warn_truncated
 from .scoring.shortening import PROMPT_SHARE
 
@@ -75,8 +74,8 @@ class ImplicitReward:
     def encode(self, prompt: Prompt, response: str) -> Split:
         """Token ids of the whole conversation, and where the response begins."""
         turns = as_messages(prompt)
-        opening = self._render(turns, open_turn=True)
-        text = self._render([*turns, {"role": "assistant", "content": response}], open_turn=False)
+        opening = render_chat(self.tokenizer, turns, open_turn=True, where=self.source)
+        text = render_chat(self.tokenizer, with_response(turns, response), where=self.source)
         before, whole = self._ids(opening), self._ids(text)
         if whole[: len(before)] != before and text.startswith(opening):
             # White space at the response's start melts into the token before it: read the two apart.
@@ -123,24 +122,6 @@ class ImplicitReward:
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def _render(self, turns: list[dict[str, str]], *, open_turn: bool) -> str:
-        try:
-            return str(
-                self.tokenizer.apply_chat_template(
-                    turns,
-                    chat_template=pin_clock(self.tokenizer.get_chat_template()),
-                    date_string=PINNED_DATE.strftime("%d %b %Y"),
-                    add_generation_prompt=open_turn,
-                    tokenize=False,
-                )
-            )
-        except Exception as error:  # a template is a program of the model's author: anything may come
-            raise ModelError(
-                f"the chat template refuses a conversation of {', '.join(m['role'] for m in turns)}: {error}",
-                where=self.source,
-                mend="check the roles and their order",
-            ) from error
-
 
 @dataclass(frozen=True)
 class Split:
@@ -180,51 +161,35 @@ def load_dpo_reward(
     """
     if not (np.isfinite(beta) and beta > 0):
         raise ConfigError(f"beta is {beta}", mend="give a positive number; it only scales the rewards")
-    if dtype not in ("float32", "bfloat16", "auto"):
-        raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
-    place, names = one_device(device), (os.fspath(policy), os.fspath(reference))
-    load = functools.partial(_load, dtype=dtype, trust_remote_code=trust_remote_code)
-    (model, tokenizer, first), (other, its_tokenizer, second) = load(policy), load(reference)
-    _check_tokenizers(tokenizer, its_tokenizer, where=" against ".join(names))
-    room = min(resolve_max_length(tokenizer, m.config) for m in (model, other))
+    source = f"{os.fspath(policy)} against {os.fspath(reference)}"
+    mine, other = (
+        open_causal(path, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+        for path in (policy, reference)
+    )
+    _check_tokenizers(mine.tokenizer, other.tokenizer, where=source)
+    models = (mine.model, other.model)
+    room = min(resolve_max_length(mine.tokenizer, m.config) for m in models)
     if max_length is not None and not 2 <= max_length <= room:
         raise ConfigError(f"max_length {max_length} is not between 2 and the {room} tokens of both models")
-    own_code = trust_remote_code and any(hasattr(m.config, "auto_map") for m in (model, other))
-    numerics = [*(str(m.dtype) for m in (model, other)), place.partition(":")[0]]
-    settings = json.dumps([first, second, beta, normalise, max_length or room, *numerics, own_code])
+    own_code = trust_remote_code and any(hasattr(m.config, "auto_map") for m in models)
+    numerics = [*(str(m.dtype) for m in models), mine.device.partition(":")[0]]
+    files = [fingerprint(opened.folder) for opened in (mine, other)]
+    settings = json.dumps([*files, beta, normalise, max_length or room, *numerics, own_code])
     return ImplicitReward(
-        policy=model.to(place),
-        reference=other.to(place),
-        tokenizer=tokenizer,
+        policy=mine.model,
+        reference=other.model,
+        tokenizer=mine.tokenizer,
         beta=beta,
         normalise=normalise,
-        device=place,
-        dtype=str(model.dtype).removeprefix("torch."),
+        device=mine.device,
+        dtype=mine.dtype,
         max_length=max_length or room,
-        source=" against ".join(names),
+        source=source,
         fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
     )
 
 
 # --- details ------------------------------------------------------------------------------------
-
-
-def _load(path_or_id: str | os.PathLike[str], *, dtype: str, trust_remote_code: bool) -> tuple[Any, Any, str]:
-    """Model, tokenizer and fingerprint of a causal LM."""
-    require("torch")
-    transformers = require("transformers")
-    folder = model_folder(path_or_id)
-    with as_model_error(path_or_id, kind="causal language model", by="AutoModelForCausalLM"), quiet():
-        model, info = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, trust_remote_code=trust_remote_code, output_loading_info=True
-        )
-        if info["missing_keys"]:
-            raise ModelError(
-                f"no causal language model: the checkpoint lacks {listing(sorted(info['missing_keys']))}",
-                where=os.fspath(path_or_id),
-            )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    return model.eval(), tokenizer, fingerprint(folder)
 
 
 def _check_tokenizers(policy: Any, reference: Any, *, where: str) -> None:

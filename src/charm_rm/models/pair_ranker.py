@@ -26,19 +26,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conversations import prompt_text
 from ..errors import CharmWarning, ConfigError, ModelError
 from ..protocols import Prompt
 from ..statistics import sigmoid
 from ..tables import as_messages
-from . import require
 from .devices import one_device
+from .extras import require
 from .loading.checkpoint import Checkpoint
 from .loading.dressing import load_tokenizer
 from .loading.folders import model_folder
 from .loading.kinds import Source, load_backbone
-from .loading.opening import as_model_error, find_source, headless, load_classifier, quiet, source_fingerprint
+from .loading.libraries import as_model_error, quiet
+from .loading.opening import find_source, headless, load_classifier, source_fingerprint
+from .precision import check_dtype
 from .scoring.batching import collate, plan_batches, set_pad_token
-from .scoring.encoding import Encoded, plain_text, resolve_max_length
+from .scoring.encoding import Encoded, resolve_max_length
 from .scoring.shortening import PROMPT_SHARE
 
 TOKEN_BUDGET = {"cpu": 4096, "cuda": 32768}
@@ -142,8 +145,7 @@ def load_pair_ranker(
         ModelError: it is no such model, or cannot be loaded.
         ConfigError: a setting is out of the question.
     """
-    if dtype not in ("float32", "bfloat16", "auto"):
-        raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16 or auto")
+    check_dtype(dtype)
     require("torch"), require("transformers")
     place, folder = one_device(device), model_folder(path_or_id)
     options = {"dtype": dtype, "trust_remote_code": trust_remote_code}
@@ -267,7 +269,7 @@ def _encode_text(
     tokenizer: Any, limit: int, form: str, prompt: Prompt, first: str, second: str
 ) -> EncodedTrio:
     """The template filled in; where that is too long, the prompt loses its beginning and the responses their ends."""
-    parts = {"{prompt}": plain_text(as_messages(prompt)), "{first}": first, "{second}": second}
+    parts = {"{prompt}": prompt_text(prompt), "{first}": first, "{second}": second}
     ids, types = _tokens(tokenizer, form, parts)
     if len(ids) <= limit:
         return EncodedTrio(Encoded(ids, types))

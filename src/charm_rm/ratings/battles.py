@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,69 +12,81 @@ from .. import store
 from ..errors import CharmError, CharmWarning, SchemaError, did_you_mean, listing
 from ..tables import Battles
 
-LABELS = {"model_a": "a", "model_b": "b", "tie": "tie", "both_bad": "both_bad", "tie (bothbad)": "both_bad"}
-ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
-KEPT_AS_IS = ("prompt_id", "weight")
+_LABELS = {"model_a": "a", "model_b": "b", "tie": "tie", "both_bad": "both_bad", "tie (bothbad)": "both_bad"}
+_ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
+_KEPT_AS_IS = ("prompt_id", "weight")
 
 
-def load_battles(path: str | Path) -> Battles:
+def load_battles(path: str | Path, *, keep: Sequence[str] = ()) -> Battles:
     """Read battles from Parquet, CSV, JSONL or JSON.
 
     Three layouts are known by their columns: our own (``policy_a``, ``policy_b``, ``winner`` in a, b, tie,
     both_bad); the Arena's (``model_a``, ``model_b``, ``winner`` in model_a, model_b, tie, both_bad,
     "tie (bothbad)"); Kaggle's (``model_a``, ``model_b`` and the 0/1 columns ``winner_model_a``,
-    ``winner_model_b``, ``winner_tie``). From the latter two only prompt_id, weight and numeric columns come
-    along, and battles of a model against itself are dropped with a warning: they say nothing about ratings.
+    ``winner_model_b``, ``winner_tie``). From the latter two only prompt_id, weight, numeric columns and those named in
+    ``keep`` come along, and battles of a model against itself are dropped with a warning: they say
+    nothing about ratings.
 
     Raises:
         UnreadableFile: the file cannot be read.
-        SchemaError: no known layout, or a label outside the lists above; it names row and label.
+        SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
     frame = store.read_frame(path)
     try:
-        return Battles(_as_battles(frame, path), provenance={"verb": "load_battles", "source": str(path)})
+        return Battles(
+            _as_battles(frame, path, keep), provenance={"verb": "load_battles", "source": str(path)}
+        )
     except CharmError as error:
         error.where = f"{path}: {error.where}" if error.where else str(path)
         raise
 
 
-def _as_battles(frame: pl.DataFrame, path: str | Path) -> pl.DataFrame:
+def _as_battles(frame: pl.DataFrame, path: str | Path, keep: Sequence[str]) -> pl.DataFrame:
     columns = set(frame.columns)
+    if lost := [c for c in keep if c not in columns]:
+        raise SchemaError(
+            f"battles: column {listing(lost)} is missing.{did_you_mean(lost[0], columns)}",
+            mend=f"name one of {listing(frame.columns, limit=12)}",
+        )
     if not {"model_a", "model_b"} <= columns:
         return frame
     if "winner" in columns:
         winner = _translated(frame)
-    elif set(ONE_HOT) <= columns:
+    elif set(_ONE_HOT) <= columns:
         winner = _from_one_hot(frame)
     else:
-        missing = [c for c in ONE_HOT if c not in columns]
+        missing = [c for c in _ONE_HOT if c not in columns]
         raise SchemaError(
             f"battles: no outcome column: neither 'winner' nor {listing(missing)}; found {listing(columns, limit=12)}."
             + did_you_mean("winner", columns),
             mend="add a winner column with model_a, model_b, tie or both_bad",
         )
-    numeric = [c for c, t in frame.schema.items() if c in KEPT_AS_IS or (t.is_numeric() and c not in ONE_HOT)]
+    kept = [
+        c
+        for c, t in frame.schema.items()
+        if c in (*_KEPT_AS_IS, *keep) or (t.is_numeric() and c not in _ONE_HOT)
+    ]
     tidy = frame.select(
-        pl.col("model_a").alias("policy_a"), pl.col("model_b").alias("policy_b"), winner, *numeric
+        pl.col("model_a").alias("policy_a"), pl.col("model_b").alias("policy_b"), winner, *kept
     )
     return _without_self_battles(tidy, path)
 
 
 def _translated(frame: pl.DataFrame) -> pl.Series:
     winner = frame["winner"].cast(pl.String)
-    unknown = ~winner.is_in(list(LABELS)).fill_null(False)
+    unknown = ~winner.is_in(list(_LABELS)).fill_null(False)
     if unknown.any():
         row = int(unknown.arg_true()[0])
         raise SchemaError(
-            f"winner {winner[row]!r} is not one of {', '.join(LABELS)} ({int(unknown.sum())} such rows)",
+            f"winner {winner[row]!r} is not one of {', '.join(_LABELS)} ({int(unknown.sum())} such rows)",
             where=f"battles, row {row}",
             mend="correct these labels; an unknown label is never counted as a tie",
         )
-    return winner.replace_strict(LABELS, return_dtype=pl.String)
+    return winner.replace_strict(_LABELS, return_dtype=pl.String)
 
 
 def _from_one_hot(frame: pl.DataFrame) -> pl.Series:
-    flags = frame.select(pl.col(list(ONE_HOT)).cast(pl.Float64, strict=False))
+    flags = frame.select(pl.col(list(_ONE_HOT)).cast(pl.Float64, strict=False))
     good = flags.select(
         (pl.all_horizontal(pl.all().is_in([0.0, 1.0])) & (pl.sum_horizontal(pl.all()) == 1.0))
         .fill_null(False)
@@ -81,13 +94,13 @@ def _from_one_hot(frame: pl.DataFrame) -> pl.Series:
     )["good"]
     if not good.all():
         row = int((~good).arg_true()[0])
-        shown = ", ".join(f"{c}={frame[c][row]!r}" for c in ONE_HOT)
+        shown = ", ".join(f"{c}={frame[c][row]!r}" for c in _ONE_HOT)
         raise SchemaError(
             f"exactly one winner column must be 1 and the others 0, found {shown} ({int((~good).sum())} such rows)",
             where=f"battles, row {row}",
             mend="correct these rows",
         )
-    label = pl.coalesce([pl.when(pl.col(c) == 1.0).then(pl.lit(label)) for c, label in ONE_HOT.items()])
+    label = pl.coalesce([pl.when(pl.col(c) == 1.0).then(pl.lit(label)) for c, label in _ONE_HOT.items()])
     return flags.select(label.alias("winner"))["winner"]
 
 

@@ -1,8 +1,11 @@
-"""Bradley-Terry with optional covariates, as arrays: likelihood, derivatives, Newton, sandwich.
+"""Bradley-Terry with optional covariates, as arrays: likelihood, derivatives, Newton.
 
 The model: log-odds that ``first`` beats ``second`` is eta = theta_first - theta_second + x . beta. Outcomes y are
 1 (first wins), 0 (second wins) and 1/2 (tie). Parameters are one vector (theta_1..theta_K, beta_1..beta_m); only
 differences of theta matter, so every vector here is in the gauge sum(theta) = 0.
+
+Win probabilities come as logarithms and both tails on their own (:func:`tails`): with ten million wins to one loss
+1 - p is 1e-7, and what is left of it after subtracting p from 1 would not let any solver come to rest.
 """
 
 from __future__ import annotations
@@ -13,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import NotConverged
-from ..statistics import sigmoid
 
 Floats = NDArray[np.float64]
 
-MAX_HALVINGS = 40
+_MAX_HALVINGS = 60
+_WAY_OUT = (
+    "some policies win or lose all but never, or a style column all but separates wins from losses: state a prior "
+    "(prior=1 or --prior 1), leave these policies or that style out, or, in Python, raise max_iterations"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Counts:
 
     Battles that share pair and outcome enter likelihood and sandwich only through ``weight`` = sum w and
     ``weight_sq`` = sum w^2, so millions of battles cost no more than their few thousand distinct rows.
+    ``heaviest`` is the largest w of a row's battles.
     """
 
     first: NDArray[np.intp]
@@ -33,6 +40,7 @@ class Counts:
     outcome: Floats
     weight: Floats
     weight_sq: Floats
+    heaviest: Floats
     covariates: Floats
     n_policies: int
 
@@ -43,10 +51,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class Fit:
-    """Maximum-likelihood parameters, how the solver got there, and their sandwich covariance."""
+    """Maximum-likelihood parameters and how the solver got there."""
 
     parameters: Floats
-    covariance: Floats
     log_likelihood: float
     iterations: int
     last_step: float
@@ -59,24 +66,46 @@ def log_odds(parameters: Floats, counts: Counts) -> Floats:
     return eta
 
 
+def tails(eta: Floats) -> tuple[Floats, Floats]:
+    """log p and log(1 - p) of p = sigma(eta): -log(1 + exp(-eta)) and -log(1 + exp(eta)), each to full precision."""
+    return -np.logaddexp(0.0, -eta), -np.logaddexp(0.0, eta)
+
+
 def log_likelihood(parameters: Floats, counts: Counts) -> float:
-    """l = sum w (y eta - log(1 + exp eta)); a tie is half a win and half a loss."""
-    eta = log_odds(parameters, counts)
-    return float(counts.weight @ (counts.outcome * eta - np.logaddexp(0.0, eta)))
+    """l = sum w (y log p + (1 - y) log(1 - p)); a tie is half a win and half a loss."""
+    log_p, log_q = tails(log_odds(parameters, counts))
+    y = counts.outcome
+    return float(counts.weight @ (y * log_p + (1.0 - y) * log_q))
+
+
+def residuals(parameters: Floats, counts: Counts) -> Floats:
+    """y - p = y (1 - p) - (1 - y) p, per row."""
+    log_p, log_q = tails(log_odds(parameters, counts))
+    y = counts.outcome
+    found: Floats = y * np.exp(log_q) - (1.0 - y) * np.exp(log_p)
+    return found
+
+
+def row_information(parameters: Floats, counts: Counts) -> Floats:
+    """p (1 - p), per row."""
+    log_p, log_q = tails(log_odds(parameters, counts))
+    return np.exp(log_p + log_q)
 
 
 def gradient(parameters: Floats, counts: Counts) -> Floats:
-    """dl = sum w (y - p) z, with p = sigma(eta) and z = (e_first - e_second, x)."""
-    residual = counts.weight * (counts.outcome - sigmoid(log_odds(parameters, counts)))
+    """dl = sum w (y - p) z, with z = (e_first - e_second, x)."""
+    residual = counts.weight * residuals(parameters, counts)
     k = counts.n_policies
-    theta = np.bincount(counts.first, residual, k) - np.bincount(counts.second, residual, k)
-    return np.concatenate([theta, counts.covariates.T @ residual])
+    # By pair before by policy: the wins and losses of a heavy pair cancel among themselves, and what rounding leaves
+    # of them goes with opposite signs to its two policies; a light pair beside it is not drowned.
+    pairs = np.bincount(counts.first * k + counts.second, residual, k * k).reshape(k, k)
+    net = pairs - pairs.T
+    return np.concatenate([net.sum(axis=1), counts.covariates.T @ residual])
 
 
 def information(parameters: Floats, counts: Counts) -> Floats:
     """-d2l = sum w p (1 - p) z z^T: a graph Laplacian over the policies, bordered by the covariates."""
-    p = sigmoid(log_odds(parameters, counts))
-    return _gram(counts.weight * p * (1.0 - p), counts)
+    return gram(counts.weight * row_information(parameters, counts), counts)
 
 
 def pinned_information(parameters: Floats, counts: Counts) -> Floats:
@@ -87,25 +116,8 @@ def pinned_information(parameters: Floats, counts: Counts) -> Floats:
     return pinned
 
 
-def score_variance(parameters: Floats, counts: Counts) -> Floats:
-    """The sandwich's filling, sum w^2 (y - p)^2 z z^T: what the scores of single battles really vary by."""
-    residual = counts.outcome - sigmoid(log_odds(parameters, counts))
-    return _gram(counts.weight_sq * residual**2, counts)
-
-
-def sandwich(parameters: Floats, counts: Counts) -> Floats:
-    """Robust covariance H^+ M H^+ (H: information, M: score variance) in the gauge sum(theta) = 0.
-
-    It holds where H^-1 does not: ties counted as half vary less than a coin, and a plain Bradley-Terry
-    model is never quite true. Scaling all weights leaves it unchanged.
-    """
-    bread = np.linalg.inv(pinned_information(parameters, counts))
-    covariance: Floats = bread @ score_variance(parameters, counts) @ bread
-    return (covariance + covariance.T) / 2.0
-
-
 def maximise(counts: Counts, *, tolerance: float, max_iterations: int) -> Fit:
-    """Newton's method with step halving from all-equal strengths, to a last step of at most ``tolerance``.
+    """Newton's method with a line search from all-equal strengths, to a last step of at most ``tolerance``.
 
     Raises:
         NotConverged: no such step within ``max_iterations``.
@@ -117,12 +129,11 @@ def maximise(counts: Counts, *, tolerance: float, max_iterations: int) -> Fit:
         largest = float(np.abs(step).max())
         if largest <= tolerance:
             parameters = parameters + step
-            value = log_likelihood(parameters, counts)
-            return Fit(parameters, sandwich(parameters, counts), value, iteration, largest)
+            return Fit(parameters, log_likelihood(parameters, counts), iteration, largest)
         parameters = _climb(parameters, step, counts)
     raise NotConverged(
         f"Newton's method did not converge in {max_iterations} iterations: last step {largest:.2g}, tolerance {tolerance:.2g}",
-        mend="raise max_iterations; if style columns are used, one of them may separate wins from losses: leave it out",
+        mend=_WAY_OUT,
     )
 
 
@@ -131,24 +142,28 @@ def _newton_step(parameters: Floats, counts: Counts, iteration: int) -> Floats:
         step = np.linalg.solve(pinned_information(parameters, counts), gradient(parameters, counts))
     except np.linalg.LinAlgError as error:
         raise NotConverged(
-            f"the information matrix became singular at iteration {iteration}",
-            mend="a style column may separate wins from losses or repeat another one: leave it out",
+            f"the information matrix became singular at iteration {iteration}", mend=_WAY_OUT
         ) from error
+    if not np.isfinite(step).all():
+        raise NotConverged(f"Newton's step is not finite at iteration {iteration}", mend=_WAY_OUT)
     return step.astype(np.float64, copy=False)
 
 
 def _climb(parameters: Floats, step: Floats, counts: Counts) -> Floats:
-    """Take the step, halved until the likelihood does not fall (it is concave, so a halving suffices)."""
-    here = log_likelihood(parameters, counts)
-    slack = 1e-12 * abs(here)
-    for _ in range(MAX_HALVINGS):
-        if log_likelihood(parameters + step, counts) >= here - slack:
+    """Take the step, halved until the likelihood still rises at its end, or falls less than half as steeply.
+
+    The slope along the step is compared, not the likelihood: a light pair that overshoots shows in the slope, while
+    its part of a sum over a million million battles is lost to rounding.
+    """
+    uphill = float(gradient(parameters, counts) @ step)
+    for _ in range(_MAX_HALVINGS):
+        if float(gradient(parameters + step, counts) @ step) >= -0.5 * uphill:
             break
-        step = step / 2.0
+        step, uphill = step / 2.0, uphill / 2.0
     return parameters + step
 
 
-def _gram(row_weight: Floats, counts: Counts) -> Floats:
+def gram(row_weight: Floats, counts: Counts) -> Floats:
     """sum v z z^T over the rows, without building z."""
     k, x = counts.n_policies, counts.covariates
     pairs = np.bincount(counts.first * k + counts.second, row_weight, k * k).reshape(k, k)

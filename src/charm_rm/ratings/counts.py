@@ -1,8 +1,9 @@
-"""Battles as counted rows: aggregation, style covariates, pseudo-battles of the prior."""
+"""Battles as counted rows: aggregation, clusters, style covariates, pseudo-battles of the prior."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import polars as pl
@@ -11,26 +12,35 @@ from ..errors import NotIdentifiable, SchemaError, did_you_mean
 from ..tables import Battles
 from .bradley_terry import Counts, Floats
 
-PAIR_AND_OUTCOME = ("policy_a", "policy_b", "winner")
-OUTCOME = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
+_PAIR_AND_OUTCOME = ("policy_a", "policy_b", "winner")
+_OUTCOME = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 
 def count_battles(battles: Battles) -> pl.DataFrame:
-    """One row per (policy_a, policy_b, winner): battles, sum of weights, sum of squared weights."""
+    """One row per (policy_a, policy_b, winner): battles, sum of weights and of their squares, heaviest weight."""
     sums = [pl.len().alias("n")]
     if "weight" in battles.frame.columns:
         weight = pl.col("weight").fill_null(1.0)
-        sums += [weight.sum().alias("weight"), (weight * weight).sum().alias("weight_sq")]
-    tally = battles.frame.group_by(*PAIR_AND_OUTCOME).agg(sums).sort(*PAIR_AND_OUTCOME)
+        squares = (weight * weight).sum().alias("weight_sq")
+        sums += [weight.sum().alias("weight"), squares, weight.max().alias("heaviest")]
+    tally = battles.frame.group_by(*_PAIR_AND_OUTCOME).agg(sums).sort(*_PAIR_AND_OUTCOME)
     if "weight" in tally.columns:
         return tally
-    return tally.with_columns(pl.col("n").cast(pl.Float64).alias(c) for c in ("weight", "weight_sq"))
+    n = pl.col("n").cast(pl.Float64)
+    return tally.with_columns(n.alias("weight"), n.alias("weight_sq"), pl.lit(1.0).alias("heaviest"))
+
+
+def single_battles(battles: Battles) -> pl.DataFrame:
+    """One row per battle: policy_a, policy_b, winner and its weight, 1 where none is given."""
+    weight = pl.col("weight").fill_null(1.0) if "weight" in battles.frame.columns else pl.lit(1.0)
+    return battles.frame.select(*_PAIR_AND_OUTCOME, weight.alias("weight"))
 
 
 def as_counts(rows: pl.DataFrame, policies: Sequence[str], covariates: Floats | None = None) -> Counts:
-    """Rows with policy_a, policy_b, winner, weight (and weight_sq) as index arrays; weightless rows go."""
+    """Rows with policy_a, policy_b, winner, weight (and weight_sq, heaviest) as index arrays; weightless rows go."""
     if "weight_sq" not in rows.columns:
-        rows = rows.with_columns(pl.col("weight").pow(2).alias("weight_sq"))
+        weight = pl.col("weight")
+        rows = rows.with_columns(weight.pow(2).alias("weight_sq"), weight.alias("heaviest"))
     kept = (rows["weight"] > 0).to_numpy()
     names = pl.Enum(list(policies))
     code = {
@@ -39,16 +49,17 @@ def as_counts(rows: pl.DataFrame, policies: Sequence[str], covariates: Floats | 
     return Counts(
         first=code["policy_a"],
         second=code["policy_b"],
-        outcome=rows["winner"].replace_strict(OUTCOME, return_dtype=pl.Float64).to_numpy()[kept],
+        outcome=rows["winner"].replace_strict(_OUTCOME, return_dtype=pl.Float64).to_numpy()[kept],
         weight=rows["weight"].to_numpy()[kept],
         weight_sq=rows["weight_sq"].to_numpy()[kept],
+        heaviest=rows["heaviest"].to_numpy()[kept],
         covariates=np.zeros((int(kept.sum()), 0)) if covariates is None else covariates[kept],
         n_policies=len(policies),
     )
 
 
-def with_prior(counts: Counts, prior: float) -> Counts:
-    """Add ``prior`` pseudo-battles to every pair that met, half won and half lost, style even.
+def pseudo_battles(counts: Counts, prior: float) -> Counts:
+    """``prior`` pseudo-battles for every pair that met, half won and half lost, style even.
 
     They count as battles in the sandwich too: without that, an undefeated policy would get an absurdly
     narrow interval.
@@ -57,16 +68,26 @@ def with_prior(counts: Counts, prior: float) -> Counts:
     met = np.unique(low * counts.n_policies + high)
     first, second = np.divmod(np.tile(met, 2), counts.n_policies)
     half = np.full(first.size, prior / 2.0)
-    none = np.zeros((first.size, counts.covariates.shape[1]))
     return Counts(
-        first=np.concatenate([counts.first, first]),
-        second=np.concatenate([counts.second, second]),
-        outcome=np.concatenate([counts.outcome, np.repeat([1.0, 0.0], met.size)]),
-        weight=np.concatenate([counts.weight, half]),
-        weight_sq=np.concatenate([counts.weight_sq, half]),
-        covariates=np.concatenate([counts.covariates, none]),
+        first=first,
+        second=second,
+        outcome=np.repeat([1.0, 0.0], met.size),
+        weight=half,
+        weight_sq=half,
+        heaviest=half,
+        covariates=np.zeros((first.size, counts.covariates.shape[1])),
         n_policies=counts.n_policies,
     )
+
+
+def joined(one: Counts, other: Counts) -> Counts:
+    """The rows of both."""
+    rows = {
+        f.name: np.concatenate([getattr(one, f.name), getattr(other, f.name)])
+        for f in fields(Counts)
+        if f.name != "n_policies"
+    }
+    return Counts(**rows, n_policies=one.n_policies)
 
 
 def style_covariates(battles: Battles, style: Sequence[str]) -> Floats:

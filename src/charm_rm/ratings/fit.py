@@ -14,8 +14,10 @@ from ..estimates import Z95
 from ..statistics import ELO_PER_LOGIT
 from ..tables import Battles, Ratings
 from .bradley_terry import Counts, Fit, Floats, maximise
-from .counts import as_counts, count_battles, style_covariates, with_prior
+from .clusters import AUTO, cluster_column, clustered_battles
+from .counts import as_counts, count_battles, joined, pseudo_battles, single_battles, style_covariates
 from .identifiable import check_identifiable
+from .sandwich import Clustered, cluster_score_variance, robust_covariance, score_variance
 
 
 def fit_ratings(
@@ -25,8 +27,9 @@ def fit_ratings(
     mean: float = 1000.0,
     style: Sequence[str] = (),
     prior: float = 0.0,
+    cluster: str | None = AUTO,
     tolerance: float = 1e-10,
-    max_iterations: int = 100,
+    max_iterations: int = 200,
 ) -> Ratings:
     """Fit Bradley-Terry ratings to battles, with 95 % intervals and the full covariance.
 
@@ -37,47 +40,77 @@ def fit_ratings(
             include the anchor's. Otherwise the unweighted mean over policies is ``mean``.
         style: names whose columns ``<name>_a`` and ``<name>_b`` are controlled for.
         prior: pseudo-battles per pair that met, half won and half lost; 0 is plain maximum likelihood.
+        cluster: column of ``battles`` whose equal values mark votes that go together, such as a prompt's or a
+            voter's; errors are then robust to that. ``auto`` is ``prompt_id``, where there is one; None takes
+            every vote as independent.
         tolerance: largest last Newton step, in log-odds.
         max_iterations: Newton iterations before giving up.
 
     Returns:
         Ratings on the Elo scale, best first, with the sandwich covariance in row order; provenance holds
-        solver, log-likelihood, outcome counts, gauge and style coefficients.
+        solver, log-likelihood, outcome counts, clusters, gauge and style coefficients.
 
     Raises:
         NotIdentifiable: the battles do not determine the ratings (groups that never meet, undefeated or
             winless policies without a prior, redundant styles).
         NotConverged: Newton's method stopped short of ``tolerance``.
+        SchemaError: a style or cluster column is missing or unusable.
     """
     tally = count_battles(battles)
-    policies = sorted(
-        {*tally["policy_a"], *tally["policy_b"]}
-    )  # of the counts: far quicker than of the battles
+    # of the counts: far quicker than of the battles
+    policies = sorted({*tally["policy_a"], *tally["policy_b"]})
     _check_settings(policies, anchor, prior)
-    counts = _style_counts(battles, policies, style) if style else as_counts(tally, policies)
-    if prior > 0:
-        counts = with_prior(counts, prior)
-    check_identifiable(counts, policies)
-    fit = maximise(counts, tolerance=tolerance, max_iterations=max_iterations)
-    rating, covariance = to_elo(fit, len(policies), _gauge(policies, anchor), anchor[1] if anchor else mean)
+    column = cluster_column(battles, cluster)
+    covariates = style_covariates(battles, style) if style else None
+    counts = as_counts(single_battles(battles) if style else tally, policies, covariates)
+    pseudo = pseudo_battles(counts, prior) if prior > 0 else None
+    total = counts if pseudo is None else joined(counts, pseudo)
+    check_identifiable(total, policies)
+    fit = maximise(total, tolerance=tolerance, max_iterations=max_iterations)
+    clusters = clustered_battles(battles, column, policies, covariates)
+    parameter_covariance = _covariance(fit.parameters, total, pseudo, clusters)
+    gauge, level = _gauge(policies, anchor), anchor[1] if anchor else mean
+    rating, covariance = to_elo(fit.parameters, parameter_covariance, gauge, level)
+    quantile = _quantile(clusters)
     provenance = {
         "verb": "fit_ratings",
         "model": "Bradley-Terry, ties and both_bad as half a win",
         "gauge": f"{anchor[0]} = {anchor[1]:g}" if anchor else f"mean = {mean:g}",
         "prior": prior,
-        "covariance": "sandwich",
+        **_covariance_record(column, clusters, quantile),
         **_solver_record(fit, tolerance),
         **_battle_record(tally, len(policies)),
-        "style": _style_record(fit, style, len(policies)),
+        "style": _style_record(fit.parameters, parameter_covariance, style, quantile),
     }
-    return _ratings(policies, rating, covariance, _votes(tally), provenance)
+    return _ratings(policies, rating, covariance, quantile, _votes(tally), provenance)
 
 
-def to_elo(fit: Fit, n_policies: int, gauge: Floats, level: float) -> tuple[Floats, Floats]:
+def _covariance(
+    parameters: Floats, total: Counts, pseudo: Counts | None, clusters: Clustered | None
+) -> Floats:
+    """The sandwich over clusters, or over single battles; the prior's pseudo-battles are independent of all."""
+    if clusters is None:
+        return robust_covariance(parameters, total, score_variance(parameters, total))
+    filling = cluster_score_variance(parameters, clusters)
+    if pseudo is not None:
+        filling = filling + score_variance(parameters, pseudo)
+    return robust_covariance(parameters, total, filling)
+
+
+def _quantile(clusters: Clustered | None) -> float:
+    """97.5 % quantile of the normal, or of Student's t with G - 1 degrees of freedom where G clusters tell the error."""
+    if clusters is None:
+        return Z95
+    from scipy.special import stdtrit  # scipy.special is slow to import; clustered fits alone should pay
+
+    return float(stdtrit(clusters.n_clusters - 1, 0.975))
+
+
+def to_elo(parameters: Floats, covariance: Floats, gauge: Floats, level: float) -> tuple[Floats, Floats]:
     """R = level + s G theta and cov(R) = s^2 G C G^T, with s = 400 / ln 10 Elo points per unit of log-odds."""
-    theta = fit.parameters[:n_policies]
-    rating: Floats = level + ELO_PER_LOGIT * (gauge @ theta)
-    covariance: Floats = ELO_PER_LOGIT**2 * gauge @ fit.covariance[:n_policies, :n_policies] @ gauge.T
+    k = len(gauge)
+    rating: Floats = level + ELO_PER_LOGIT * (gauge @ parameters[:k])
+    covariance = ELO_PER_LOGIT**2 * gauge @ covariance[:k, :k] @ gauge.T
     return rating, (covariance + covariance.T) / 2.0
 
 
@@ -104,12 +137,6 @@ def _check_settings(policies: Sequence[str], anchor: tuple[str, float] | None, p
         raise ConfigError(f"the anchor's rating must be finite, got {anchor[1]!r}")
 
 
-def _style_counts(battles: Battles, policies: Sequence[str], style: Sequence[str]) -> Counts:
-    weight = pl.col("weight").fill_null(1.0) if "weight" in battles.frame.columns else pl.lit(1.0)
-    rows = battles.frame.select("policy_a", "policy_b", "winner", weight.alias("weight"))
-    return as_counts(rows, policies, style_covariates(battles, style))
-
-
 def _votes(tally: pl.DataFrame) -> pl.DataFrame:
     sides = [tally.select(pl.col(side).alias("policy"), "n") for side in ("policy_a", "policy_b")]
     return pl.concat(sides).group_by("policy").agg(pl.sum("n").cast(pl.Int64).alias("votes"))
@@ -119,6 +146,7 @@ def _ratings(
     policies: Sequence[str],
     rating: Floats,
     covariance: Floats,
+    quantile: float,
     votes: pl.DataFrame,
     provenance: Mapping[str, Any],
 ) -> Ratings:
@@ -128,8 +156,8 @@ def _ratings(
         "policy": list(policies),
         "rating": rating,
         "std_err": error,
-        "ci_low": rating - Z95 * error,
-        "ci_high": rating + Z95 * error,
+        "ci_low": rating - quantile * error,
+        "ci_high": rating + quantile * error,
     }
     frame = pl.DataFrame(table).join(votes, on="policy", how="left", maintain_order="left")[order]
     frame = frame.with_columns(pl.lit("fitted from battles").alias("source"))
@@ -159,11 +187,23 @@ def _battle_record(tally: pl.DataFrame, n_policies: int) -> dict[str, Any]:
     }
 
 
-def _style_record(fit: Fit, style: Sequence[str], n_policies: int) -> dict[str, dict[str, float]]:
-    """Style coefficients in log-odds per RMS of the normalised difference."""
-    values = fit.parameters[n_policies:]
-    errors = np.sqrt(np.diag(fit.covariance)[n_policies:])
+def _covariance_record(column: str | None, clusters: Clustered | None, quantile: float) -> dict[str, Any]:
+    used = column if clusters is not None else None
     return {
-        name: {"coefficient": b, "std_err": e, "ci_low": b - Z95 * e, "ci_high": b + Z95 * e}
+        "covariance": "sandwich" if clusters is None else "cluster-robust sandwich",
+        "cluster": used,
+        "n_clusters": None if clusters is None else clusters.n_clusters,
+        "interval_quantile": quantile,
+    }
+
+
+def _style_record(
+    parameters: Floats, covariance: Floats, style: Sequence[str], quantile: float
+) -> dict[str, dict[str, float]]:
+    """Style coefficients in log-odds per RMS of the normalised difference."""
+    first = len(parameters) - len(style)
+    values, errors = parameters[first:], np.sqrt(np.diag(covariance)[first:])
+    return {
+        name: {"coefficient": b, "std_err": e, "ci_low": b - quantile * e, "ci_high": b + quantile * e}
         for name, b, e in zip(style, values.tolist(), errors.tolist(), strict=True)
     }

@@ -14,7 +14,7 @@ from .bradley_terry import Counts, pinned_information
 if TYPE_CHECKING:
     from scipy.sparse import coo_array
 
-LARGEST_SHOWN = 4
+_LARGEST_SHOWN = 4
 
 
 def check_identifiable(counts: Counts, policies: Sequence[str]) -> None:
@@ -65,8 +65,8 @@ def _win_graph(counts: Counts) -> coo_array:
 
 def _disconnected(group: NDArray[np.int32], policies: Sequence[str]) -> NotIdentifiable:
     sizes = np.bincount(group)
-    shown = [_members(group, int(g), policies) for g in np.argsort(-sizes, kind="stable")[:LARGEST_SHOWN]]
-    tail = f"; and {len(sizes) - LARGEST_SHOWN} more groups" if len(sizes) > LARGEST_SHOWN else ""
+    shown = [_members(group, int(g), policies) for g in np.argsort(-sizes, kind="stable")[:_LARGEST_SHOWN]]
+    tail = f"; and {len(sizes) - _LARGEST_SHOWN} more groups" if len(sizes) > _LARGEST_SHOWN else ""
     return NotIdentifiable(
         f"the policies fall into {len(sizes)} groups that never meet in battle: {'; '.join(shown)}{tail}",
         mend="add battles between the groups, or fit each group alone: their ratings cannot be compared",
@@ -80,7 +80,7 @@ def _separated(beat: coo_array, block: NDArray[np.int32], policies: Sequence[str
     parts = []
     for verb, beaten in (("never lost to", loser), ("never won against", winner)):
         groups = sorted(blocks - set(beaten[crossing].tolist()))
-        parts += [f"{_members(block, g, policies)} {verb} any other policy" for g in groups[:LARGEST_SHOWN]]
+        parts += [f"{_members(block, g, policies)} {verb} any other policy" for g in groups[:_LARGEST_SHOWN]]
     return NotIdentifiable(
         f"the maximum-likelihood ratings are infinite: {'; '.join(parts)}",
         mend="add battles, leave these policies out, or state a prior (prior=1 or --prior 1: half a win and "

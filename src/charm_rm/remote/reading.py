@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from ..conversations import labelled_text
 from ..errors import ModelError
 from ..protocols import Prompt
 from .problems import Malformed
@@ -17,20 +18,9 @@ def messages_of(prompt: Prompt, response: str) -> list[dict[str, str]]:
     return [*turns, {"role": "assistant", "content": response}]
 
 
-def prompt_text(prompt: Prompt) -> str:
-    """A prompt as one text: a single message as it is, several as ``Role: content`` blocks."""
-    if isinstance(prompt, str):
-        return prompt
-    return prompt[0]["content"] if len(prompt) == 1 else _labelled(prompt)
-
-
 def whole_text(prompt: Prompt, response: str) -> str:
     """A conversation as one text: ``User: ...``, blank line, ``Assistant: ...``."""
-    return _labelled(messages_of(prompt, response))
-
-
-def _labelled(messages: Sequence[Mapping[str, str]]) -> str:
-    return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}".rstrip() for m in messages)
+    return labelled_text(messages_of(prompt, response))
 
 
 def in_order(data: Any, n: int) -> list[Mapping[str, Any]]:

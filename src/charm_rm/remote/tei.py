@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..conversations import prompt_text
 from ..errors import ConfigError, ModelError
 from ..memo import content_key
 from ..protocols import Prompt
 from .client import Session
 from .problems import Malformed
-from .reading import number, prompt_text, whole_text
+from .reading import number, whole_text
 
 # TEI takes bodies of 2 MB unless told otherwise; a larger batch is halved on its answer 413.
 _CHARACTERS = 400_000

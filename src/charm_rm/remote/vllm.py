@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..conversations import prompt_text
 from ..errors import ConfigError, ModelError, RemoteRefused, did_you_mean, listing
 from ..memo import content_key
 from ..protocols import Prompt
 from .client import Session
 from .problems import BadRequest, Malformed
-from .reading import in_order, messages_of, number, one_number, prompt_text, whole_text
+from .reading import in_order, messages_of, number, one_number, whole_text
 
 ENDPOINTS = ("classify", "pooling", "last-token", "score")
 _BATCH = 32

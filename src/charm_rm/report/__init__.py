@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +12,6 @@ if TYPE_CHECKING:
     from .figures import Figure
 
 __all__ = ["write_report"]
-
-_OURS = re.compile(
-    r"(ratings|favour(_after)?|mismatch_(before|after)(_\d+)?|offsets|ledger|benchmarks)\.(svg|png)"
-)
 
 
 def write_report(directory: str | Path, *, output: str | Path | None = None, force: bool = False) -> Path:
@@ -46,10 +41,12 @@ def write_report(directory: str | Path, *, output: str | Path | None = None, for
 
 def _write_figures(figures: Mapping[str, Figure], folder: Path) -> None:
     """Write every figure; those of an earlier report that this one lacks go, nobody else's do."""
+    from .figures import drawn_by_us
+
     for key, figure in figures.items():
-        store.write_text(figure.wide.svg, folder / f"{key}.svg", force=True)
+        store.write_text(figure.picture.wide.svg, folder / f"{key}.svg", force=True)
         with store.replacing(folder / f"{key}.png", force=True) as temporary:
-            temporary.write_bytes(figure.wide.png())
+            temporary.write_bytes(figure.picture.wide.png())
     for file in folder.glob("*.*"):
-        if _OURS.fullmatch(file.name) and file.stem not in figures:
+        if file.suffix in (".svg", ".png") and drawn_by_us(file.stem) and file.stem not in figures:
             file.unlink()

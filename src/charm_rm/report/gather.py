@@ -16,7 +16,7 @@ from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
 from .words import clean
 
 N = TypeVar("N", bound=Table)
-MAX_FLIPS = 8
+_MAX_FLIPS = 8
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,11 @@ class Findings:
         )
         found = [*self.before.warnings, *(self.after.warnings if self.after else [])]
         return list(dict.fromkeys(found + [clean(w) for ws in more for w in ws]))
+
+
+def has_baseline(frame: pl.DataFrame | None) -> bool:
+    """True where a table of an evaluation compares with a baseline in any row."""
+    return frame is not None and "difference" in frame.columns and frame["difference"].is_not_null().any()
 
 
 def gather(directory: str | Path) -> Findings:
@@ -148,7 +153,7 @@ def _flips(path: Path) -> list[dict[str, Any]]:
     if pair:
         turn = pl.int_range(pl.len()).over(pair).alias("turn")
         flipped = flipped.with_columns(turn).sort("turn", maintain_order=True)
-    return flipped.head(MAX_FLIPS).to_dicts()
+    return flipped.head(_MAX_FLIPS).to_dicts()
 
 
 def _noun(noun: type[N], path: Path) -> N | None:

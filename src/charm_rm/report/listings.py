@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +9,18 @@ from typing import Any
 import polars as pl
 
 from ..mismatch import both_ways
-from .gather import Findings
-from .words import clean, count, elo, interval, number
+from .gather import Findings, has_baseline
+from .words import clean, count, interval, number
 
-MAX_ROWS = 2000
-Cell = Callable[[Mapping[str, Any]], str]
+_MAX_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class _Column:
+    """How a row's cell reads, and whether it is a number (set to the right, sorted by value)."""
+
+    cell: Callable[[Mapping[str, Any]], str]
+    is_number: bool = True
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,11 @@ def favour_listing(findings: Findings) -> Listing | None:
     if frame is None:
         return None
     later = findings.after.favouritism if findings.after else None
-    columns: dict[str, Cell] = {
+    columns: dict[str, _Column] = {
         "Policy": _text("policy"),
         "Arena Elo": _number("arena_elo", 0),
         "RM Elo": _number("rm_elo", 0),
-        "Favour, Elo": lambda r: elo(r["favour"]),
+        "Favour, Elo": _number("favour", 0, signed=True),
         "95 % CI": _interval("ci_low", "ci_high", 0),
         "p": _number("p_value", 4),
         "q": _number("q_value", 4),
@@ -47,7 +53,7 @@ def favour_listing(findings: Findings) -> Listing | None:
         names = {"favour": "favour_after", "ci_low": "after_low", "ci_high": "after_high"}
         frame = frame.join(later.select("policy", *names).rename(names), on="policy", how="left")
         columns |= {
-            "After": lambda r: elo(r["favour_after"]),
+            "After": _number("favour_after", 0, signed=True),
             "95 % CI after": _interval("after_low", "after_high", 0),
         }
     return _listing("favour", "Favour shown to every policy", frame.sort("favour", descending=True), columns)
@@ -56,7 +62,7 @@ def favour_listing(findings: Findings) -> Listing | None:
 def mismatch_listing(findings: Findings) -> Listing:
     """Every audited pair, largest mismatch first, with the mismatch after."""
     frame = findings.before.mismatch
-    columns: dict[str, Cell] = {
+    columns: dict[str, _Column] = {
         "Policy": _text("policy"),
         "Reference": _text("reference"),
         "n": _number("n", 0),
@@ -80,14 +86,14 @@ def offsets_listing(findings: Findings) -> Listing | None:
     """Offsets with targets; references are the ones held at 0."""
     if findings.offsets is None:
         return None
-    columns: dict[str, Cell] = {
+    columns: dict[str, _Column] = {
         "Policy": _text("policy"),
         "Offset Δ": _number("delta", 4, signed=True),
         "95 % CI": _interval("ci_low", "ci_high", 4),
         "Std. error": _number("std_err", 4),
         "Target": _number("target", 4),
         "Attained": _number("attained", 4),
-        "Role": lambda r: "reference" if r["is_reference"] else "calibrated",
+        "Role": _Column(lambda r: "reference" if r["is_reference"] else "calibrated", is_number=False),
     }
     caption = f"Offsets in {findings.offset_unit}"
     return _listing("offsets", caption, findings.offsets.sort("is_reference", "delta"), columns)
@@ -98,14 +104,14 @@ def residuals_listing(findings: Findings) -> Listing | None:
     frame = findings.residuals
     if frame is None or not {"policy", "reference", "target", "before", "after"} <= set(frame.columns):
         return None
-    columns: dict[str, Cell] = {
+    columns: dict[str, _Column] = {
         "Policy": _text("policy"),
         "Reference": _text("reference"),
         "n": _number("n", 0),
         "Target P": _number("target", 4),
         "P̂ before": _number("before", 4),
         "P̂ after": _number("after", 4),
-        "Residual P̂ − P": lambda r: number(r["after"] - r["target"], 4, signed=True),
+        "Residual P̂ − P": _Column(lambda r: number(r["after"] - r["target"], 4, signed=True)),
     }
     frame = frame.sort((pl.col("after") - pl.col("target")).abs(), descending=True)
     return _listing("residuals", "Residual mismatch of the pairs used", frame, columns)
@@ -116,20 +122,22 @@ def benchmark_listing(findings: Findings) -> Listing | None:
     frame = findings.benchmarks
     if frame is None or not {"benchmark", "accuracy"} <= set(frame.columns):
         return None
-    columns: dict[str, Cell] = {
-        "Benchmark": lambda r: clean(r["benchmark"]) + (" (partial)" if r.get("partial") else ""),
+    columns: dict[str, _Column] = {
+        "Benchmark": _Column(_benchmark_name, is_number=False),
         "Subset": _text("subset"),
         "Metric": _text("metric"),
         "n": _number("n", 0),
         "Accuracy": _number("accuracy"),
         "95 % CI": _interval("ci_low", "ci_high", signed=False),
     }
-    if "difference" in frame.columns and frame["difference"].is_not_null().any():
+    if has_baseline(frame):
         columns |= {
             "Baseline": _number("baseline_accuracy"),
             "Difference": _number("difference", signed=True),
             "95 % CI of difference": _interval("diff_ci_low", "diff_ci_high"),
-            "Better / worse": lambda r: f"{number(r.get('better'), 0)} / {number(r.get('worse'), 0)}",
+            "Better / worse": _Column(
+                lambda r: f"{number(r.get('better'), 0)} / {number(r.get('worse'), 0)}"
+            ),
             "McNemar p": _number("p_value", 4),
             "q": _number("q_value", 4),
         }
@@ -141,13 +149,13 @@ def alignment_listing(findings: Findings) -> Listing | None:
     frame = findings.alignment
     if frame is None or not {"metric", "value"} <= set(frame.columns):
         return plain_listing("alignment", "Alignment with human ratings", frame)
-    columns: dict[str, Cell] = {
+    columns: dict[str, _Column] = {
         "Metric": _text("metric"),
         "n": _number("n", 0),
         "Value": _number("value"),
         "95 % CI": _interval("ci_low", "ci_high", signed=False),
     }
-    if "difference" in frame.columns and frame["difference"].is_not_null().any():
+    if has_baseline(frame):
         columns |= {
             "Baseline": _number("baseline_value"),
             "Difference": _number("difference", signed=True),
@@ -160,40 +168,36 @@ def plain_listing(key: str, caption: str, frame: pl.DataFrame | None) -> Listing
     """A small table as it is, whatever its columns."""
     if frame is None:
         return None
-    columns = {name.replace("_", " "): _plain(name) for name in frame.columns}
+    columns = {name.replace("_", " "): _plain(name, dtype) for name, dtype in frame.schema.items()}
     return _listing(key, caption, frame, columns)
 
 
-def _listing(key: str, caption: str, frame: pl.DataFrame, columns: Mapping[str, Cell]) -> Listing:
-    records = frame.head(MAX_ROWS).to_dicts()
-    rows = [[cell(r) for cell in columns.values()] for r in records]
-    is_number = [all(_numeric(row[i]) for row in rows) and bool(rows) for i in range(len(columns))]
+def _listing(key: str, caption: str, frame: pl.DataFrame, columns: Mapping[str, _Column]) -> Listing:
+    records = frame.head(_MAX_ROWS).to_dicts()
+    rows = [[column.cell(r) for column in columns.values()] for r in records]
     left = frame.height - len(records)
     note = f"The first {len(records):,} rows; {left:,} more are in the Parquet file." if left else ""
-    return Listing(key, caption, list(zip(columns, is_number, strict=True)), rows, note)
+    return Listing(key, caption, [(title, c.is_number) for title, c in columns.items()], rows, note)
 
 
-def _numeric(text: str) -> bool:
-    return re.fullmatch(r"[\d+\u2212–.,/\[\] ]*", text) is not None
+def _text(column: str) -> _Column:
+    return _Column(lambda r: clean(r.get(column) if r.get(column) is not None else "–"), is_number=False)
 
 
-def _text(column: str) -> Cell:
-    return lambda r: clean(r.get(column) if r.get(column) is not None else "–")
+def _number(column: str, digits: int = 3, *, signed: bool = False) -> _Column:
+    return _Column(lambda r: number(r.get(column), digits, signed=signed))
 
 
-def _number(column: str, digits: int = 3, *, signed: bool = False) -> Cell:
-    return lambda r: number(r.get(column), digits, signed=signed)
+def _interval(low: str, high: str, digits: int = 3, *, signed: bool = True) -> _Column:
+    return _Column(lambda r: interval(r.get(low), r.get(high), digits, signed=signed))
 
 
-def _interval(low: str, high: str, digits: int = 3, *, signed: bool = True) -> Cell:
-    return lambda r: interval(r.get(low), r.get(high), digits, signed=signed)
+def _plain(column: str, dtype: pl.DataType) -> _Column:
+    """Any column: numbers by their kind, all else as text."""
+    if not dtype.is_numeric():
+        return _text(column)
+    return _number(column, 3 if dtype.is_float() else 0)
 
 
-def _plain(column: str) -> Cell:
-    def cell(row: Mapping[str, Any]) -> str:
-        value = row[column]
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return "–" if value is None else clean(value)
-        return number(value, 0 if isinstance(value, int) else 3)
-
-    return cell
+def _benchmark_name(row: Mapping[str, Any]) -> str:
+    return clean(row["benchmark"]) + (" (partial)" if row.get("partial") else "")

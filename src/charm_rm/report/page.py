@@ -13,16 +13,16 @@ from importlib import resources
 from typing import Any
 
 import jinja2
-import polars as pl
 from markupsafe import Markup
 
 from ..provenance import versions
-from . import listings, summary, words
+from . import headline, listings, words
 from .figures import Figure
 from .gather import Findings
+from .groups import groups
 from .theme import css_variables
 
-SECTIONS = {
+_SECTIONS = {
     "ratings": "Judge and people",
     "favour": "Favouritism",
     "mismatch": "Mismatch",
@@ -41,32 +41,30 @@ def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
     css = css_variables() + _asset("style.css")
     script = _asset("page.js")
     tables = _tables(findings)
+    sections = _sections(findings, figures, tables)
     page = _environment().get_template("template.html.j2")
     return page.render(
         findings=findings,
-        figures=figures,
+        figures=list(figures.values()),
         tables=tables,
         css=Markup(css),
         script=Markup(script),
-        policy=content_policy(css, script),
-        title=_title(findings),
-        verdict=summary.verdict(findings),
-        tiles=summary.tiles(findings),
-        groups=summary.groups(findings),
-        sections=_sections(findings, figures, tables),
-        sharpness=_sharpness(findings),
+        policy=_content_policy(css, script),
+        title=headline.title(findings),
+        verdict=headline.verdict(findings),
+        tiles=headline.tiles(findings),
+        groups=groups(findings),
+        sections=sections,
         flips=[_flip(f) for f in findings.flips],
-        ledger_shown=min(20, findings.ledger.height) if findings.ledger is not None else 0,
         offset_note=_offset_note(findings),
-        has_baseline=bool(tables["benchmarks"] and len(tables["benchmarks"].columns) > 6),
-        provenance=_provenance(findings),
+        provenance=[*_provenance(findings), *_figure_files(figures)],
         version=versions().get("charm-rm", ""),
         count=words.count,
         number=words.number,
     )
 
 
-def content_policy(css: str, script: str) -> str:
+def _content_policy(css: str, script: str) -> str:
     """Nothing but this style and this script, and no request."""
 
     def source(text: str) -> str:
@@ -89,20 +87,6 @@ def _asset(name: str) -> str:
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 
-def _title(findings: Findings) -> str:
-    """A headline that says what was found."""
-    frame = findings.before.favouritism
-    if frame is None:
-        return "How far is this judge from people?"
-    real = frame.filter(pl.col("q_value") < 0.05)
-    if real.is_empty():
-        return "This judge shows no favourites beyond chance"
-    if findings.after is None:
-        does = "plays favourites with" if (real["favour"] > 0).any() else "slights"
-        return f"This judge {does} {words.count(real.height, 'policy', 'policies')} of {frame.height}"
-    return "This judge played favourites. Here is what calibration changed"
-
-
 def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
     return {
         "favour": listings.favour_listing(findings),
@@ -115,27 +99,19 @@ def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
     }
 
 
-def _sections(
-    findings: Findings, figures: Mapping[str, Figure], tables: Mapping[str, Any]
-) -> list[tuple[str, str]]:
-    """The sections that have something to show."""
+def _sections(findings: Findings, figures: Mapping[str, Figure], tables: Mapping[str, Any]) -> dict[str, str]:
+    """The sections that have something to show, and what they are called."""
+    drawn = {figure.section for figure in figures.values()}
     present = {
-        "ratings": "ratings" in figures,
-        "favour": "favour" in figures,
-        "change": findings.after is not None,
-        "offsets": tables["offsets"] is not None,
-        "labels": bool(tables["ledger"] or findings.flips),
-        "evaluation": bool(tables["benchmarks"] or tables["alignment"]),
-        "warnings": bool(findings.warnings),
+        "ratings": False,
+        "favour": tables["favour"],
+        "change": findings.after,
+        "offsets": tables["offsets"],
+        "labels": tables["ledger"] or findings.flips,
+        "evaluation": tables["benchmarks"] or tables["alignment"],
+        "warnings": findings.warnings,
     }
-    return [(key, name) for key, name in SECTIONS.items() if present.get(key, True)]
-
-
-def _sharpness(findings: Findings) -> str:
-    s = findings.before.sharpness
-    if not s:
-        return ""
-    return f"{words.number(s['value'], 2)} {words.interval(s.get('ci_low'), s.get('ci_high'), 2)}".strip()
+    return {key: name for key, name in _SECTIONS.items() if key in drawn or present.get(key, True)}
 
 
 def _flip(row: Mapping[str, Any]) -> dict[str, str]:
@@ -168,3 +144,10 @@ def _provenance(findings: Findings) -> list[listings.Listing]:
 def _pairs(name: str, value: Any) -> listings.Listing:
     rows = words.flatten(value)
     return listings.Listing(name, name, [("Key", False), ("Value", False)], rows)
+
+
+def _figure_files(figures: Mapping[str, Figure]) -> list[listings.Listing]:
+    """Which figure is which file."""
+    columns = [("Figure", False), ("Section", False), ("Files", False)]
+    rows = [(f.title, _SECTIONS[f.section], f"figures/{key}.svg, .png") for key, f in figures.items()]
+    return [listings.Listing("figures", "Figures", columns, rows)] if rows else []

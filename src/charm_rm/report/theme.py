@@ -7,7 +7,7 @@ drawing serves both themes; that is why no two roles may share a light colour.
 from __future__ import annotations
 
 # role -> (light, dark). Text roles reach 4.5:1 on `paper`, marks 3:1, in both themes.
-COLOURS: dict[str, tuple[str, str]] = {
+_COLOURS: dict[str, tuple[str, str]] = {
     "paper": ("#fcfbf8", "#15181b"),
     "card": ("#ffffff", "#1c2024"),
     "ink": ("#1d2226", "#e8e6e1"),
@@ -29,7 +29,7 @@ COLOURS: dict[str, tuple[str, str]] = {
 }
 
 # Signed mismatch, under-valued (blue) to over-valued (orange), even in the middle.
-DIVERGING: tuple[tuple[str, str], ...] = (
+_DIVERGING: tuple[tuple[str, str], ...] = (
     ("#14557f", "#7fc6f5"),
     ("#3c7ba5", "#5ea3cf"),
     ("#719fbf", "#467fa5"),
@@ -42,10 +42,10 @@ DIVERGING: tuple[tuple[str, str], ...] = (
     ("#c4622e", "#d28050"),
     ("#9a3a10", "#f8a678"),
 )
-COLOURS |= {f"d{i}": pair for i, pair in enumerate(DIVERGING)}
+_COLOURS |= {f"d{i}": pair for i, pair in enumerate(_DIVERGING)}
 
-LIGHT = {role: pair[0] for role, pair in COLOURS.items()}
-SCALE = [light for light, _ in DIVERGING]
+LIGHT = {role: pair[0] for role, pair in _COLOURS.items()}
+SCALE = [light for light, _ in _DIVERGING]
 _ROLE_OF = {light: role for role, light in LIGHT.items()}
 
 
@@ -68,4 +68,4 @@ def css_variables() -> str:
 
 
 def _declarations(theme: int) -> str:
-    return "".join(f"--{role}:{pair[theme]};" for role, pair in COLOURS.items())
+    return "".join(f"--{role}:{pair[theme]};" for role, pair in _COLOURS.items())

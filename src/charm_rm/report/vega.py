@@ -12,7 +12,7 @@ from .svg import Drawing, draw
 from .theme import LIGHT
 
 Spec = dict[str, Any]
-FONT = "Helvetica, Arial, sans-serif"
+_FONT = "Helvetica, Arial, sans-serif"
 
 _ROLES = ("over", "under", "even", "accent")
 ROLE: Spec = {
@@ -77,7 +77,7 @@ def finish(
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _TEXT: Spec = {"labelColor": LIGHT["ink"], "titleColor": LIGHT["muted"], "labelFontSize": 11.5}
 _CONFIG: Spec = {
-    "font": FONT,
+    "font": _FONT,
     "view": {"stroke": None},
     "axis": {
         **_TEXT,

@@ -50,6 +50,11 @@ def with_interval(row: Mapping[str, Any], value: str, digits: int = 3, *, signed
     return f"{shown} {interval(row.get('ci_low'), row.get('ci_high'), digits, signed=signed)}".rstrip()
 
 
+def estimate_words(estimate: Mapping[str, Any], digits: int = 3) -> str:
+    """``1.99 [1.75, 2.30]`` from an estimate's value and, where it has one, its interval."""
+    return f"{number(estimate['value'], digits)} {interval(estimate.get('ci_low'), estimate.get('ci_high'), digits)}".rstrip()
+
+
 def count(n: int, noun: str, plural: str | None = None) -> str:
     """``1 policy``, ``46 policies``."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"

@@ -86,6 +86,7 @@ class Ratings(Table):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "frame", _with_std_err(self.frame))
+        _refuse_ratings_outside_their_interval(self.frame)
         if self.covariance is not None and self.covariance.shape != (len(self), len(self)):
             raise SchemaError(
                 f"ratings: covariance has shape {self.covariance.shape} for {len(self)} policies",
@@ -307,6 +308,25 @@ def _with_std_err(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.col("ci_low").fill_null(rating - Z95 * error), pl.col("ci_high").fill_null(rating + Z95 * error)
     )
+
+
+def _refuse_ratings_outside_their_interval(frame: pl.DataFrame) -> None:
+    """A rating below its lower or above its upper end is a mistake in the file: columns exchanged, or mixed snapshots.
+
+    What rounding does is let through: half a point where the rating is whole, 0.01 elsewhere.
+    """
+    slack = pl.when(pl.col("rating") == pl.col("rating").round()).then(0.5).otherwise(0.01)
+    outside = (pl.col("rating") < pl.col("ci_low") - slack) | (pl.col("rating") > pl.col("ci_high") + slack)
+    rows = frame.select(outside.fill_null(False).arg_true()).to_series()
+    if rows.len():
+        row = frame.row(rows[0], named=True)
+        more = f" ({rows.len()} such rows)" if rows.len() > 1 else ""
+        raise SchemaError(
+            f"policy {row['policy']!r}: rating {row['rating']:g} lies outside its own interval "
+            f"[{row['ci_low']:g}, {row['ci_high']:g}]{more}",
+            where=f"ratings, row {rows[0]}",
+            mend="check which columns are the lower and the upper end, and that rating and interval are of one snapshot",
+        )
 
 
 def as_messages(prompt: str | Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

@@ -134,7 +134,7 @@ class TestTemplates:
     def test_a_clock_that_cannot_be_stopped_fails(
         self, healthy: RewardModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("charm_rm.models.scoring.encoding.pin_clock", lambda template: template)
+        monkeypatch.setattr("charm_rm.models.rendering.pin_clock", lambda template: template)
         encoder = type(healthy.encoder)(tokenizer(patients.DATED), 4096)
         checks = {c.id: c for c in quick_checks(replace(healthy, encoder=encoder))}
         assert checks["date"].status == "fail"

@@ -12,7 +12,9 @@ import pytest
 
 from charm_rm.errors import ConfigError, ModelError
 from charm_rm.models import load_reward_model
-from charm_rm.models.loading.opening import fingerprint, open_model, quiet
+from charm_rm.models.loading.folders import fingerprint
+from charm_rm.models.loading.libraries import quiet
+from charm_rm.models.loading.opening import open_model
 
 pytestmark = pytest.mark.models
 torch = pytest.importorskip("torch", reason="needs the [hf] extra")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from charm_rm.errors import ConfigError, ModelError
 from charm_rm.models.scoring import encoding
-from charm_rm.models.scoring.encoding import ResponseEncoder, choose_layout, pin_clock, resolve_max_length
+from charm_rm.models.scoring.encoding import ResponseEncoder, choose_layout, resolve_max_length
 
 from ..conftest import BOS, EOS, TURNS
 
@@ -103,9 +103,6 @@ class TestLayouts:
         )
         ResponseEncoder(tokenizer, 100).encode("p1", "r1")
         assert rendered[0].split(BOS)[0].strip() in ("26 July 2024", "26 Jul 2024", "26/07")
-
-    def test_a_template_without_a_clock_is_left_alone(self) -> None:
-        assert pin_clock(TURNS) == TURNS
 
     def test_a_template_that_refuses_is_a_typed_error(self, make_tokenizer: Callable[..., Any]) -> None:
         tokenizer = make_tokenizer("{{ raise_exception('no system role here') }}")

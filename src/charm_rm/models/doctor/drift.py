@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...statistics import spearman
-from .. import require
+from ..extras import require
 from ..scoring.batching import plan_batches
 from ..scoring.encoding import Encoded
 from ..scoring.reward import RewardModel

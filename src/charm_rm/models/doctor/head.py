@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import require
+from ..extras import require
 from ..scoring.reward import RewardModel
 from .check import Check
 

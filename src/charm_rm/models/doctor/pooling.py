@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .. import require
+from ..extras import require
 from ..scoring.reward import RewardModel
 from .check import Check, show_tokens
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from ...conversations import Messages
 from ...errors import ModelError
-from ..scoring.encoding import PINNED_DATE, ResponseEncoder, pin_clock
+from ..rendering import PINNED_DATE, render_chat
+from ..scoring.encoding import ResponseEncoder
 from ..scoring.reward import RewardModel
 from .check import Check, common_start, shorten, show_tokens
 
@@ -25,6 +26,7 @@ HISTORY: Messages = [
     {"role": "user", "content": "And three plus three?"},
 ]
 ANSWER = "Six."
+_ANSWERED = [*HISTORY, {"role": "assistant", "content": ANSWER}]
 # Families whose scores are known to break without a BOS; of others both habits are met.
 _NEEDS_BOS = ("gemma",)
 _CLOCKS = (datetime.date(2001, 2, 3), datetime.date(2031, 10, 29))
@@ -118,7 +120,7 @@ def check_date(encoder: ResponseEncoder) -> Check:
     for clock in _CLOCKS:
         with stopped_clock(clock):
             seen.append(encoder.encode(HISTORY, ANSWER).input_ids)
-            written.append(_render_raw(encoder.tokenizer, date_string=clock.strftime("%d %b %Y")))
+            written.append(render_chat(encoder.tokenizer, _ANSWERED, date=clock))
     data = {"template_has_date": written[0] != written[1], "score_depends_on_date": seen[0] != seen[1]}
     if seen[0] != seen[1]:
         return Check(
@@ -194,14 +196,7 @@ def check_content(encoder: ResponseEncoder) -> Check:
 def render(tokenizer: Any, turns: Messages, *, date: datetime.date = PINNED_DATE) -> str:
     """The conversation as the encoder renders it, its clock stopped at ``date``."""
     with stopped_clock(date):
-        template = tokenizer.get_chat_template()
-        text: str = tokenizer.apply_chat_template(
-            turns,
-            chat_template=pin_clock(template) if date == PINNED_DATE else template,
-            date_string=date.strftime("%d %b %Y"),
-            tokenize=False,
-        )
-    return text
+        return render_chat(tokenizer, turns, date=date)
 
 
 @contextlib.contextmanager
@@ -232,7 +227,7 @@ def own_words(tokenizer: Any) -> str:
             _before_first_turn(tokenizer, render(tokenizer, HISTORY, date=date))
             for date in (PINNED_DATE, _CLOCKS[0])
         ]
-    except Exception:  # a template is a program of the model's author: anything may come
+    except ModelError:  # the template takes no second turn
         return ""
     lasting = set(texts[1].splitlines())
     text = "\n".join(line for line in texts[0].splitlines() if line in lasting)
@@ -252,23 +247,18 @@ def _before_first_turn(tokenizer: Any, text: str) -> str:
     return before[: len(before) - common_start(before[::-1], between[::-1])]
 
 
-def _render_raw(tokenizer: Any, **date: str) -> str:
-    turns = [*HISTORY, {"role": "assistant", "content": ANSWER}]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, **date))
-
-
 def _with_response(tokenizer: Any, response: str) -> str | None:
     """The text of one turn with this response; None where the template refuses it."""
     try:
         return render(tokenizer, [HISTORY[0], {"role": "assistant", "content": response}])
-    except Exception:  # as above
+    except ModelError:
         return None
 
 
 def _system_message(tokenizer: Any) -> str:
     try:
         text = render(tokenizer, [{"role": "system", "content": _MARK}, HISTORY[0]])
-    except Exception:  # as above
+    except ModelError:
         return "refused"
     return "kept" if _MARK in text else "left out"
 
@@ -277,8 +267,7 @@ def _naive(encoder: ResponseEncoder, bos: int) -> list[str]:
     """What tokenising the rendered text with special tokens added would do, where that doubles the BOS."""
     if encoder.layout != "chat":
         return []
-    turns = [*HISTORY, {"role": "assistant", "content": ANSWER}]
-    count = _leading(encoder.tokenizer(render(encoder.tokenizer, turns))["input_ids"], bos)
+    count = _leading(encoder.tokenizer(render(encoder.tokenizer, _ANSWERED))["input_ids"], bos)
     if count < 2:
         return []
     return [

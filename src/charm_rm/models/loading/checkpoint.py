@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError
-from .. import require
+from ..extras import require
 
 # In order of preference; .pt is what some authors' own training code writes.
 _KINDS = ("model*.safetensors", "*.safetensors", "pytorch_model*.bin", "*.pt")

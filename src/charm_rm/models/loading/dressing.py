@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError
-from .. import require
+from ..extras import require
+from ..rendering import render_chat
 from .kinds import Source, transformers_config
 
 
@@ -46,5 +47,5 @@ def _end_with(tokenizer: Any, index: Any, key: str, source: Source) -> None:
             where=str(source.folder),
         )
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    if not tokenizer.apply_chat_template(turns, tokenize=False).endswith(token):
+    if not render_chat(tokenizer, turns).endswith(token):
         tokenizer.chat_template += token

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ...errors import ModelError
-from .. import require
+from ..extras import require
 from .registry import find_entry
 
 ADAPTER_CONFIG = "adapter_config.json"

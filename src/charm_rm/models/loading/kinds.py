@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError, listing
-from .. import require
+from ..causal import read_causal
+from ..extras import require
 from .checkpoint import Checkpoint
 from .reduction import Choice, parse_reward, reduce
 from .registry import Entry
@@ -118,12 +119,8 @@ def open_gated(source: Source, pattern: Sequence[int]) -> Reading:
 
 def open_first_token(source: Source, token: str, tokenizer: Any) -> Reading:
     """A causal LM: the logit of one vocabulary entry for the token that would come next."""
-    heads, transformers = _heads(), require("transformers")
-    model, info = transformers.AutoModelForCausalLM.from_pretrained(
-        source.folder, output_loading_info=True, **source.options
-    )
-    if info["missing_keys"]:
-        raise _incomplete(source, info["missing_keys"])
+    heads = _heads()
+    model = read_causal(source.folder, where=str(source.folder), **source.options)
     config = model.config.get_text_config()
     if changed := [k for k in _LOGIT_CHANGES if getattr(config, k, None) not in (None, 1, 1.0)]:
         raise ModelError(

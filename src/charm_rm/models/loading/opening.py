@@ -9,22 +9,19 @@ scores out of thin air, so every missing weight is an error here, unless a new h
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import CharmError, ConfigError, ModelError, listing
-from .. import require
+from ...errors import ConfigError, ModelError, listing
+from ..extras import require
 from .checkpoint import Checkpoint
 from .dressing import load_tokenizer
 from .folders import ADAPTER_CONFIG as ADAPTER_CONFIG
-from .folders import CONFIG, first_line, model_folder
+from .folders import CONFIG, model_folder
 from .folders import fingerprint as fingerprint
 from .kinds import (
     Reading,
@@ -37,6 +34,7 @@ from .kinds import (
     reduced,
     refuse_own_code,
 )
+from .libraries import as_model_error, quiet
 from .reduction import Choice, parse_reward, reduce
 from .registry import Entry, entry_named, find_entry
 
@@ -108,24 +106,6 @@ def open_model(
         output=reading.output,
         entry=source.entry,
     )
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back the libraries' own bars and reports: what matters in them is a typed error here."""
-    logging = require("transformers").utils.logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            # TRL and peft use names that transformers has begun to rename.
-            warnings.filterwarnings("ignore", message=".*gradient_checkpointing.*", category=FutureWarning)
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 # --- details ------------------------------------------------------------------------------------
@@ -281,24 +261,3 @@ def headless(source: str | os.PathLike[str], missing: set[str]) -> ModelError:
         where=os.fspath(source),
         mend="use a reward model, or train one on this backbone with `charm train`",
     )
-
-
-@contextlib.contextmanager
-def as_model_error(
-    source: str | os.PathLike[str],
-    *,
-    kind: str = "reward model",
-    by: str = "AutoModelForSequenceClassification (num_labels 1)",
-    or_else: str = ", or be known to the registry (docs/models.md)",
-) -> Iterator[None]:
-    """Turn the loaders' many errors into one that names the model, and what it should load with."""
-    try:
-        yield
-    except CharmError:
-        raise
-    except Exception as error:  # half a dozen libraries and perhaps the model's own code: anything may come
-        raise ModelError(
-            f"cannot be loaded as a {kind}: {first_line(error)}",
-            where=os.fspath(source),
-            mend=f"it should load with {by} and AutoTokenizer{or_else}",
-        ) from error

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ConfigError
-from .. import require
+from ..extras import require
 from .encoding import Encoded
 
 # Names under which tokenizers keep a token for padding or for nothing at all.

@@ -4,7 +4,7 @@ Three layouts, chosen by the tokenizer (:func:`choose_layout`):
 
 ``chat``   the tokenizer's own chat template. It is rendered to text and tokenised without adding special
            tokens, so a BOS that the template writes is there once. Templates that print today's date
-           get :data:`PINNED_DATE`, so that a score does not depend on the day.
+           get a fixed one (:mod:`..rendering`), so that a score does not depend on the day.
 ``pair``   encoders without a template (BERT, MiniLM, DeBERTa): the tokenizer's sentence pair
            ``[CLS] prompt [SEP] response [SEP]``, with token type ids where the tokenizer has them.
 ``plain``  decoders without a template: ``User: prompt\\n\\nAssistant: response`` and the EOS token.
@@ -20,22 +20,20 @@ beginning.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from ...conversations import Messages
-from ...errors import ConfigError, ModelError
+from ...conversations import Messages, labelled_text, prompt_text
+from ...errors import ConfigError
 from ...protocols import Prompt
 from ...tables import as_messages
+from ..rendering import render_chat
 from .shortening import Encoded as Encoded
 from .shortening import Shortener, TokenizedTexts, Turns, in_chunks
 
 Layout = Literal["auto", "chat", "pair", "plain"]
 
-# The date that Llama's own template falls back to.
-PINNED_DATE = datetime.date(2024, 7, 26)
 _UNLIMITED = 1_000_000
 # What the tokenizer returns for a text is some hundred times the text's size: no more than this at once.
 _TEXTS_PER_CALL, _LONG_TEXTS_PER_CALL = 1024, 128
@@ -82,34 +80,19 @@ class ResponseEncoder:
     # --- layouts --------------------------------------------------------------------------------
 
     def _chat(self, rows: Sequence[Turns]) -> list[Encoded]:
-        texts = [self._render(with_response(*row)) for row in rows]
+        texts = [render_chat(self.tokenizer, with_response(*row)) for row in rows]
         tokens = self.tokenizer(texts, add_special_tokens=False, verbose=False)
         return [Encoded(ids) for ids in tokens["input_ids"]]
 
-    def _render(self, turns: Messages) -> str:
-        try:
-            text: str = self.tokenizer.apply_chat_template(
-                turns,
-                chat_template=pin_clock(self.tokenizer.get_chat_template()),
-                date_string=_date("%d %b %Y"),
-                tokenize=False,
-            )
-        except Exception as error:  # a template is a program of the model's author: anything may come
-            raise ModelError(
-                f"the chat template refuses a conversation of {', '.join(m['role'] for m in turns)}: {error}",
-                mend="check the roles and their order, or use layout='plain'",
-            ) from error
-        return text
-
     def _pair(self, rows: Sequence[Turns]) -> list[Encoded]:
         # Always as a batch: alone, an empty response would be taken for no second sentence at all.
-        prompts, responses = [plain_text(m) for m, _ in rows], [r for _, r in rows]
+        prompts, responses = [prompt_text(m) for m, _ in rows], [r for _, r in rows]
         tokens = self.tokenizer(prompts, responses, verbose=False)
         types = tokens.get("token_type_ids") or [None] * len(rows)
         return [Encoded(i, t) for i, t in zip(tokens["input_ids"], types, strict=True)]
 
     def _plain(self, rows: Sequence[Turns]) -> list[Encoded]:
-        texts = [_labelled(with_response(*row)) for row in rows]
+        texts = [labelled_text(with_response(*row)) for row in rows]
         return [Encoded(self._closed(ids)) for ids in self.tokenizer(texts, verbose=False)["input_ids"]]
 
     def _closed(self, ids: list[int]) -> list[int]:
@@ -146,23 +129,6 @@ def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None
     return requested
 
 
-def pin_clock(template: str) -> str:
-    """The template with the clock that it may ask for the date, ``strftime_now``, stopped at PINNED_DATE.
-
-    Transformers passes no functions into templates, so a macro of that name goes before the template.
-    """
-    if "strftime_now" not in template:
-        return template
-    codes = ("%-d", "%-m", *(f"%{c}" for c in "aAbBdmyYjHIpMSFDxXc"))
-    filled = "".join(f" | replace('{code}', '{_date(code)}')" for code in codes)
-    return f"{{%- macro strftime_now(form) -%}}{{{{ form{filled} }}}}{{%- endmacro %}}\n{template}"
-
-
-def plain_text(messages: Messages) -> str:
-    """A prompt as text: one message as it is, several as ``Role: content`` blocks."""
-    return messages[0]["content"] if len(messages) == 1 else _labelled(messages)
-
-
 # RoBERTa and its kin number positions from pad_token_id + 1.
 _OFFSET_POSITIONS = frozenset(
     {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet"}
@@ -172,11 +138,3 @@ _OFFSET_POSITIONS = frozenset(
 def with_response(messages: Messages, response: str) -> Messages:
     """The conversation with the response as its last turn."""
     return [*messages, {"role": "assistant", "content": response}]
-
-
-def _labelled(messages: Messages) -> str:
-    return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}".rstrip() for m in messages)
-
-
-def _date(form: str) -> str:
-    return PINNED_DATE.strftime(form)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ...errors import ModelError
 from ...protocols import Prompt
-from .. import require
+from ..extras import require
 from .batching import plan_batches, tokens_in
 from .encoding import Encoded
 from .journal import Journal

@@ -11,7 +11,7 @@ import functools
 import platform
 from typing import Any
 
-from .. import require
+from ..extras import require
 
 
 def use_onednn(model: Any) -> bool:

@@ -14,17 +14,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CharmWarning, ConfigError, ModelError
+from ...errors import CharmWarning, ModelError
 from ...protocols import Prompt
-from .. import require
 from ..devices import find_devices
+from ..extras import require
 from ..loading.registry import Entry
+from ..precision import DTypeName, check_dtype
 from .batching import collate, flash_bounds, pack, plan_batches, set_pad_token
 from .encoding import Encoded, ResponseEncoder, resolve_max_length
 from .onednn import use_onednn
 from .running import FLASH, AttentionName, decide_unpadded, open_with_attention, use_float32_head
 
-DTypeName = Literal["float32", "bfloat16", "float16", "auto"]
 # Tokens per batch, padding included. On a CPU larger batches are no faster and pad more; a GPU wants more.
 TOKEN_BUDGET = {"cpu": 2048, "cuda": 32768}
 
@@ -189,8 +189,7 @@ def load_reward_model(
         ModelError: it is not a reward model, or cannot be loaded.
         ConfigError: ``max_length``, ``dtype``, ``device``, ``attention`` or ``unpadded`` is out of the question.
     """
-    if dtype not in ("float32", "bfloat16", "float16", "auto"):
-        raise ConfigError(f"dtype {dtype!r} is unknown", mend="use float32, bfloat16, float16 or auto")
+    check_dtype(dtype, float16=True)
     devices = find_devices(device)
     opened = open_with_attention(
         path_or_id, attention, devices[0], dtype=dtype, trust_remote_code=trust_remote_code, reward=reward

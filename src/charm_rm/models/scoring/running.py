@@ -8,7 +8,7 @@ import os
 from typing import Any, Literal
 
 from ...errors import ConfigError, ModelError
-from .. import require
+from ..extras import require
 from ..loading.opening import Opened, open_model
 
 AttentionName = Literal["auto", "eager", "sdpa", "flash_attention_2"]

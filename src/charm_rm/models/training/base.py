@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, ModelError
-from ..loading.opening import ADAPTER_CONFIG, open_model
+from ..loading.folders import ADAPTER_CONFIG
+from ..loading.opening import open_model
 from ..scoring.batching import set_pad_token
 from ..scoring.encoding import ResponseEncoder, resolve_max_length
 from .settings import TrainSettings

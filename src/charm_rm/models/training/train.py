@@ -19,7 +19,7 @@ from ...errors import ConfigError, NotConverged, OutputExists, SchemaError
 from ...preferences import prompt_key
 from ...provenance import Manifest, versions
 from ...tables import Preferences
-from .. import require
+from ..extras import require
 from .card import write_card
 from .settings import HeldOut, TrainResult, TrainSettings
 
@@ -64,7 +64,7 @@ def train_reward_model(
     output = store.refuse_existing(output, force=force)
     for module in _EXTRAS:
         require(module)
-    from ..loading.opening import quiet
+    from ..loading.libraries import quiet
     from .base import load_base
     from .pairs import encode_pairs, split_by_prompt
     from .trainer import build_trainer, flush_denormals
@@ -165,7 +165,7 @@ def _provenance(
     training: Preferences, held_out: Preferences | None, rm: str | Path, settings: TrainSettings
 ) -> dict[str, Any]:
     """What went in, by name and hash; no paths of this machine."""
-    from ..loading.opening import fingerprint as model_fingerprint
+    from ..loading.folders import fingerprint as model_fingerprint
 
     base = Path(rm)
     record: dict[str, Any] = {

@@ -1,29 +1,32 @@
-"""What the findings say in words and a few numbers."""
+"""The first screen: what was found, in a title, a few sentences and a few numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 from markupsafe import Markup
 
-from ..mismatch import both_ways
 from .gather import Audited, Findings
+from .groups import Group, groups
+from .significance import BEYOND_CHANCE, significant_rows
 from .words import count, elo, interval, number, with_interval
 
 
-@dataclass(frozen=True)
-class Group:
-    """Mean |P̂ - P| over a group of pairs, before and after."""
-
-    name: str
-    meaning: str
-    pairs: int
-    before: float
-    after: float | None
+def title(findings: Findings) -> str:
+    """A headline that says what was found."""
+    frame = findings.before.favouritism
+    if frame is None:
+        return "How far is this judge from people?"
+    real = significant_rows(frame)
+    if real.is_empty():
+        return "This judge shows no favourites beyond chance"
+    if findings.after is None:
+        does = "plays favourites with" if (real["favour"] > 0).any() else "slights"
+        return f"This judge {does} {count(real.height, 'policy', 'policies')} of {frame.height}"
+    return "This judge played favourites. Here is what calibration changed"
 
 
 def verdict(findings: Findings) -> list[Markup]:
@@ -47,78 +50,28 @@ def tiles(findings: Findings) -> list[tuple[str, str, str]]:
     return [t for t in found if t]
 
 
-def groups(findings: Findings) -> list[Group]:
-    """Mean |P̂ - P| of the calibrated pair, of calibrated policies, of policies never used, and of all.
-
-    mean |P̂ - P| = Σ |mismatch| / (number of pairs), over the same pairs before and after.
-    """
-    frame = _both_stages(findings)
-    solved, fixed = _roles(findings.offsets)
-    a, b = pl.col("policy"), pl.col("reference")
-    one, other = a.is_in(list(solved)) & b.is_in(list(fixed)), b.is_in(list(solved)) & a.is_in(list(fixed))
-    touched = a.is_in(list(solved)) | b.is_in(list(solved))
-    unseen = ~a.is_in(list(solved | fixed)) & ~b.is_in(list(solved | fixed))
-    parts = [
-        ("Calibrated pair" if len(solved) == len(fixed) == 1 else "Calibrated pairs",
-         "a policy with an offset against a reference that the offsets were solved on", one | other),
-        ("Calibrated policies", "every pair with a policy that got an offset", touched),
-        ("Held-out policies", "pairs of policies that calibration never used", unseen),
-        ("All pairs", "", pl.lit(True)),
-    ]  # fmt: skip
-    made = [
-        _group(name, meaning, frame.filter(test))
-        for name, meaning, test in parts
-        if solved or name == "All pairs"
-    ]
-    return [g for g in made if g.pairs]
-
-
-def _group(name: str, meaning: str, frame: pl.DataFrame) -> Group:
-    def mean(column: str) -> float | None:
-        value = frame[column].abs().mean() if column in frame.columns else None
-        return None if value is None else float(value)  # type: ignore[arg-type]
-
-    return Group(name, meaning, frame.height, mean("mismatch") or 0.0, mean("mismatch_after"))
-
-
-def _both_stages(findings: Findings) -> pl.DataFrame:
-    frame = findings.before.mismatch.select("policy", "reference", "mismatch")
-    if findings.after is None:
-        return frame
-    after = both_ways(findings.after.mismatch).select("policy", "reference", mismatch_after="mismatch")
-    return frame.join(after, on=["policy", "reference"], how="inner")
-
-
-def _roles(offsets: pl.DataFrame | None) -> tuple[set[str], set[str]]:
-    """Policies that got an offset, and the references held at 0."""
-    if offsets is None:
-        return set(), set()
-    reference = pl.col("is_reference")
-    return set(offsets.filter(~reference)["policy"]), set(offsets.filter(reference)["policy"])
-
-
 # --- sentences ----------------------------------------------------------------------------------
 
 
 def _favour_sentence(audited: Audited) -> Markup | None:
     if audited.favouritism is None:
         return None
-    top, bottom = extremes(audited.favouritism)
-    real = audited.favouritism.filter(pl.col("q_value") < 0.05).height
+    top, bottom = _extremes(audited.favouritism)
+    real = significant_rows(audited.favouritism).height
     total = audited.favouritism.height
     if not real:
         return Markup("No favourites beyond chance among {}: the largest favour is {} Elo, for {}.").format(
             count(total, "policy", "policies"), _elo(top), top["policy"]
         )
-    words = Markup("Most favoured: <strong>{}</strong>, <strong class=\"{}\">{}&nbsp;Elo</strong> {} beyond what people think of it.").format(
+    told = Markup("Most favoured: <strong>{}</strong>, <strong class=\"{}\">{}&nbsp;Elo</strong> {} beyond what people think of it.").format(
         top["policy"], "over" if top["favour"] > 0 else "under", elo(top["favour"]), _ci(top)
     )  # fmt: skip
     if bottom["favour"] < 0:
-        words += Markup(' Least: <strong>{}</strong>, <strong class="under">{}&nbsp;Elo</strong> {}.').format(
+        told += Markup(' Least: <strong>{}</strong>, <strong class="under">{}&nbsp;Elo</strong> {}.').format(
             bottom["policy"], elo(bottom["favour"]), _ci(bottom)
         )
-    return words + Markup(" {} of {} {} favoured or slighted beyond chance (q < 0.05).").format(
-        real, count(total, "policy", "policies"), "is" if real == 1 else "are"
+    return told + Markup(" {} of {} {} favoured or slighted beyond chance ({}).").format(
+        real, count(total, "policy", "policies"), "is" if real == 1 else "are", BEYOND_CHANCE
     )
 
 
@@ -143,16 +96,16 @@ def _change_sentence(findings: Findings) -> Markup | None:
         return None
     changes = [
         Markup("<strong>{}&nbsp;→&nbsp;{}</strong> on {} ({})").format(
-            number(g.before), number(g.after), _said(g.name), count(g.pairs, "pair")
+            number(g.before), number(g.after), _said(g), count(g.pairs, "pair")
         )
         for g in groups(findings)
-        if g.name != "Calibrated policies"
+        if g.kind != "policies"
     ]
     return Markup("After calibration, mean |P̂ − P| went ") + Markup(", ").join(changes) + "."
 
 
-def _said(name: str) -> str:
-    return f"the {name.lower()}" if name.startswith("Calibrated") else name.lower()
+def _said(group: Group) -> str:
+    return f"the {group.name.lower()}" if group.kind == "pairs" else group.name.lower()
 
 
 def _mismatch_sentence(audited: Audited) -> Markup:
@@ -162,7 +115,7 @@ def _mismatch_sentence(audited: Audited) -> Markup:
     )
 
 
-def extremes(favouritism: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
+def _extremes(favouritism: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
     """The most and the least favoured policy."""
     ordered = favouritism.sort("favour", descending=True).to_dicts()
     return ordered[0], ordered[-1]
@@ -182,7 +135,7 @@ def _ci(row: Mapping[str, Any]) -> str:
 def _favour_tile(findings: Findings) -> tuple[str, str, str] | None:
     if findings.before.favouritism is None:
         return None
-    top, _ = extremes(findings.before.favouritism)
+    top, _ = _extremes(findings.before.favouritism)
     value, note = elo(top["favour"]), f"{top['policy']} {_ci(top)}"
     if findings.after is not None and findings.after.favouritism is not None:
         later = findings.after.favouritism.filter(pl.col("policy") == top["policy"])

@@ -1,52 +1,64 @@
-"""Figures with a cell or row per pair of policies: mismatch as a map, or as bars per reference."""
+"""Mismatch, pair by pair: a map where most pairs were audited, else bars per reference."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from ..charts import Row, Tile, heat_map, interval_rows
-from ..gather import Findings
+from ..gather import Audited, Findings
 from ..words import interval, number
-from .figure import Figure, both, colour_role, ends
+from ._registry import Picture, both, figure
+from ._rows import colour_role, ends
 
-MAX_MAP = 80
-
-
-def mismatch_figures(findings: Findings) -> Iterator[Figure]:
-    stages = [("before", findings.before), ("after", findings.after)]
-    frames = [(stage, a.mismatch) for stage, a in stages if a is not None]
-    limit = _limit([f for _, f in frames])
-    for stage, frame in frames:
-        order = _rating_order(findings)
-        if _covers_pairs(frame):
-            yield _map_figure(f"mismatch_{stage}", frame, order, limit)
-        else:
-            for i, ((reference,), part) in enumerate(frame.group_by("reference", maintain_order=True)):
-                if i < 12:
-                    yield _bars_figure(f"mismatch_{stage}_{i + 1}", part, str(reference))
+_MAX_MAP = 80
+_MAX_REFERENCES = 12
 
 
-def _map_figure(key: str, frame: pl.DataFrame, order: list[str], limit: float) -> Figure:
+@figure("mismatch_before", title="Mismatch, pair by pair", section="mismatch", needs=("before",))
+def mismatch_figure(findings: Findings, audited: Audited) -> Iterator[Picture]:
+    for picture in _pictures(audited, findings):
+        caption = picture.alt if picture.narrow else "Policies from the highest rated to the lowest."
+        yield replace(picture, caption=caption)
+
+
+@figure("mismatch_after", title="Mismatch after calibration", section="change", needs=("after",), order=1)
+def mismatch_after_figure(findings: Findings, audited: Audited) -> Iterator[Picture]:
+    for picture in _pictures(audited, findings):
+        on_a_map = "After calibration: the same scale as before."
+        yield replace(picture, caption=f"After calibration. {picture.alt}" if picture.narrow else on_a_map)
+
+
+def _pictures(audited: Audited, findings: Findings) -> Iterator[Picture]:
+    """One map, or bars for each of the first references; captions are the caller's."""
+    frame = audited.mismatch
+    if _covers_pairs(frame):
+        yield _map(frame, _rating_order(findings), _limit(findings))
+        return
+    parts = frame.group_by("reference", maintain_order=True)
+    for i, ((reference,), part) in zip(range(1, _MAX_REFERENCES + 1), parts, strict=False):
+        yield _bars(part, str(reference), part=i)
+
+
+def _map(frame: pl.DataFrame, order: list[str], limit: float) -> Picture:
     present = {*frame["policy"], *frame["reference"]}
-    names = [p for p in order if p in present][:MAX_MAP]
+    names = [p for p in order if p in present][:_MAX_MAP]
     shown = set(names)
     tiles = [t for r in frame.to_dicts() if {r["policy"], r["reference"]} <= shown for t in _tiles(r)]
     unique = {(t.row, t.column): t for t in reversed(tiles)}
-    cell = 15 if len(names) > 30 else 22 if len(names) > 12 else 40
     drawing = heat_map(
         list(unique.values()),
         names=names,
-        cell=cell,
+        cell=15 if len(names) > 30 else 22 if len(names) > 12 else 40,
         limit=limit,
         legend="row wins too rarely  ·  P̂ − P against column  ·  too often",
     )
-    return Figure(
-        key, drawing, None, f"Signed mismatch of {len(names)} policies by {len(names)}, highest rated first."
-    )
+    text = f"Signed mismatch of {len(names)} policies by {len(names)}, highest rated first."
+    return Picture(drawing, None, alt=text, caption="")
 
 
 def _tiles(row: Mapping[str, Any]) -> tuple[Tile, Tile]:
@@ -80,7 +92,7 @@ def _pair_tip(row: Mapping[str, Any]) -> str:
     )
 
 
-def _bars_figure(key: str, frame: pl.DataFrame, reference: str) -> Figure:
+def _bars(frame: pl.DataFrame, reference: str, *, part: int) -> Picture:
     rows = [
         Row(
             name=r["policy"],
@@ -93,9 +105,10 @@ def _bars_figure(key: str, frame: pl.DataFrame, reference: str) -> Figure:
         for r in frame.sort("mismatch", descending=True).to_dicts()
     ]
     return both(
-        key,
         lambda w: interval_rows(ends(rows), width=w, axis="P̂ − P: win rate of the judge less that of people"),
-        f"Signed mismatch of {len(rows)} policies against {reference} with 95 % intervals.",
+        alt=f"Signed mismatch of {len(rows)} policies against {reference} with 95 % intervals.",
+        caption="",
+        part=part,
     )
 
 
@@ -116,7 +129,8 @@ def _rating_order(findings: Findings) -> list[str]:
     return sorted(names, key=lambda p: (-rating.get(p, -math.inf), p))
 
 
-def _limit(frames: list[pl.DataFrame]) -> float:
+def _limit(findings: Findings) -> float:
     """The largest mismatch, rounded up to a tenth: one scale for before and after."""
+    frames = [a.mismatch for a in (findings.before, findings.after) if a is not None]
     largest = max((float(f["mismatch"].abs().max() or 0.0) for f in frames), default=0.0)  # type: ignore[arg-type]
     return max(0.1, math.ceil(largest * 10 - 1e-9) / 10)
