@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ...mismatch import Audit, audit, save_audit
 from ...settings import AuditSettings, Unrated
 from ...store import replacing_directory
-from ..run import SCORES_AFTER
 
 if TYPE_CHECKING:
     from ...tables import Margins, Ratings, Scores, WinRates
@@ -52,6 +51,7 @@ def run_after(run: Run) -> str:
     from ...models.training.card import write_mismatch_section
     from ...tables import Mismatch
     from ..config import MODEL
+    from ..run import SCORES_AFTER
 
     found, summary = _audit(run, "after", run.scores(SCORES_AFTER, "test"))
     note = "Responses to test prompts alone: training has seen none of them." + (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ...errors import CharmWarning, ConfigError, NotIdentifiable, UnknownPolicy, did_you_mean
-from ...margins import only_policies
+from ...margins import only_policies, position
 from ...offsets import solve_joint_offsets, solve_offsets
 from ...ratings import expected_win_rate
 from ...settings import AUTO, AuditSettings, CalibrateSettings, Unrated, as_names
@@ -66,7 +66,8 @@ def _chosen(
     """
     over = [] if settings.method == "joint" else list(as_names(settings.over))
     references = list(as_names(settings.references))
-    _check_names(source, [*over, *references])
+    for name in (*over, *references):
+        position(source.policies, name)  # refuses an unknown one
     choose_over = settings.method == "pair" and not over
     choose_references = settings.references in (AUTO, (AUTO,))
     if choose_over or choose_references:
@@ -74,16 +75,6 @@ def _chosen(
         over = [_most_favoured(favour, references)] if choose_over else over
         references = [_aligned(favour, over)] if choose_references else references
     return over, references
-
-
-def _check_names(source: Scores | Margins, names: Sequence[str]) -> None:
-    known = source.policies
-    for name in names:
-        if name not in known:
-            raise UnknownPolicy(
-                f"calibrate: policy {name!r} has no {source.noun}.{did_you_mean(name, known)}",
-                mend="name one of the policies of the responses that is not held out",
-            )
 
 
 def _favour(
@@ -156,8 +147,7 @@ def run_stage(run: Run) -> str:
     run.save(replace(offsets, provenance={**offsets.provenance, **chosen}), "offsets.parquet")
     if over is None:
         return f"{len(offsets)} policies jointly, reference {', '.join(references) or 'none'}"
-    found = ", ".join(
+    return ", ".join(
         f"{r['policy']} over {', '.join(references)}: offset {r['delta']:+.3f}, target {r['target']:.3f}"
         for r in moved.iter_rows(named=True)
     )
-    return found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, MissingExtra
 from ...preferences import load_preferences
 from ...settings import FineTuneSettings, RatingsChoice, TrainSettings
-from ...tables import Preferences
+from ...tables import Preferences, Ratings, Responses
 from ..config import FIRST_RM, MODEL, Config
 
 if TYPE_CHECKING:
@@ -18,7 +19,55 @@ if TYPE_CHECKING:
     from ..run import Run
 
 _PIP_SHIPPED = "minilm"
-Auditor = Callable[[str | Path], "Audit"]
+
+
+@dataclass(frozen=True, eq=False)
+class CardAudit:
+    """The audit that a model card shows, before and after: of these responses, against these ratings."""
+
+    responses: Responses
+    ratings: Ratings
+    settings: Mapping[str, Any]
+    trust_remote_code: bool
+    about: str
+
+    @classmethod
+    def prepare(
+        cls,
+        responses: str | Path,
+        choice: RatingsChoice,
+        *,
+        references: Sequence[str] | None,
+        seed: int,
+        trust_remote_code: bool,
+    ) -> CardAudit:
+        """Read what is needed; it is refused before anything is trained."""
+        from ...models.datasets_io import load_any_responses
+        from ...ratings import match_ratings
+        from .ratings import chosen_ratings
+
+        table, ratings = load_any_responses(responses), chosen_ratings(choice)
+        names: dict[str, Any] = {"aliases": choice.aliases, "unrated": choice.unrated}
+        match_ratings(ratings, table.policies, **names)
+        about = f"{Path(responses).name} against the ratings {Path(str(choice.source)).name}"
+        how = {"references": references, "seed": seed, **names}
+        return cls(table, ratings, how, trust_remote_code, about)
+
+    def __call__(self, rm: str | Path) -> Audit:
+        """Score the responses with a model, and audit them."""
+        from ...mismatch import audit
+        from ...models import load_reward_model, score_responses
+
+        model = load_reward_model(rm, trust_remote_code=self.trust_remote_code)
+        return audit(score_responses(model, self.responses), self.ratings, **self.settings)
+
+    def write(self, folder: Path, before: Audit, after: Audit) -> None:
+        """Add both to the model card."""
+        from ...models.training.card import write_mismatch_section
+
+        policies = len(set(before.mismatch.frame["policy"]) | set(before.mismatch.frame["reference"]))
+        note = f"Audited: {policies} policies of {self.about}."
+        write_mismatch_section(folder, before.mismatch, after.mismatch, note=note)
 
 
 def train(
@@ -28,8 +77,7 @@ def train(
     settings: TrainSettings,
     *,
     held_out: Preferences | None = None,
-    audit: Auditor | None = None,
-    note: str = "",
+    audit: CardAudit | None = None,
     **how: Any,
 ) -> tuple[TrainResult, Audit | None, Audit | None]:
     """Fine-tune, and with ``audit`` tell the model card what mismatch there was before and is after.
@@ -41,38 +89,9 @@ def train(
 
     result = train_reward_model(preferences, rm, folder, settings=settings, held_out=held_out, **how)
     after = audit(folder) if audit else None
-    if before and after:
-        from ...models.training.card import write_mismatch_section
-
-        write_mismatch_section(folder, before.mismatch, after.mismatch, note=note)
+    if audit and before and after:
+        audit.write(folder, before, after)
     return result, before, after
-
-
-def auditor(
-    responses: str | Path,
-    choice: RatingsChoice,
-    *,
-    references: Sequence[str] | None,
-    seed: int,
-    trust_remote_code: bool,
-) -> Auditor:
-    """A function from model to audit; its inputs are read, and refused, before anything is trained."""
-    from ...mismatch import audit
-    from ...models import load_reward_model, score_responses
-    from ...models.datasets_io import load_any_responses
-    from ...ratings import match_ratings
-    from .ratings import chosen_ratings
-
-    table = load_any_responses(responses)
-    ratings = chosen_ratings(choice)
-    names: dict[str, Any] = {"aliases": choice.aliases, "unrated": choice.unrated}
-    match_ratings(ratings, table.frame["policy"].unique().to_list(), **names)
-
-    def audited(model: str | Path) -> Audit:
-        loaded = load_reward_model(model, trust_remote_code=trust_remote_code)
-        return audit(score_responses(loaded, table), ratings, references=references, seed=seed, **names)
-
-    return audited
 
 
 # --- a run's part -------------------------------------------------------------------------------
