@@ -10,6 +10,7 @@ import numpy as np
 
 from ..margins import Tally
 from ..statistics import FloatArray, normal_tail
+from .gammas import digamma, log_gamma, trigamma
 
 _MOST = 1e8  # prompts; beyond, a mismatch of 0.0003 is plain, and log-gammas lose digits
 _STEPS = 100
@@ -28,8 +29,12 @@ def pair_p_values(tally: Tally, gap: FloatArray, gap_variance: FloatArray) -> Fl
     gap = np.where(above, gap, -gap)
     # Of half-integers and sums in floating point: a whole number meant is a whole number.
     wins = np.where(np.abs(wins - np.rint(wins)) < 1e-9 * size, np.rint(wins), wins)
-    tail = 0.5 * (upper_tail(wins, size, gap, gap_variance) + upper_tail(wins + 1, size, gap, gap_variance))
-    return np.asarray(np.minimum(2 * tail, 1.0))
+    counted = tally.wins is not None
+    reached, passed = (
+        upper_tail(least, size, gap, gap_variance, counted=counted) for least in (wins, wins + 1)
+    )
+    tail = 0.5 * (reached + passed)
+    return np.asarray(2 * np.clip(np.minimum(tail, 1 - tail), 0.0, 0.5))
 
 
 def plain_outcomes(tally: Tally, gap: FloatArray) -> FloatArray:
@@ -67,21 +72,25 @@ def likeliest_ties(wins: FloatArray, ties: FloatArray, n: FloatArray, p: FloatAr
     return np.asarray(2 * np.divide(2 * c, b + root, out=np.zeros_like(c), where=c > 0))
 
 
-def upper_tail(wins: FloatArray, n: FloatArray, gap: FloatArray, gap_variance: FloatArray) -> FloatArray:
+def upper_tail(
+    wins: FloatArray, n: FloatArray, gap: FloatArray, gap_variance: FloatArray, *, counted: bool = True
+) -> FloatArray:
     """Pr(W >= w) for W ~ Binomial(n, σ(g)), g ~ N(gap, gap_variance): the ratings' own doubt averaged over.
 
     At a certain g it is Pr(B <= σ(g)), B ~ Beta(w, n - w + 1). So on average it is Pr(logit B - g <= 0), whose cumulant generating
-    function is known: log-gammas and a square.
+    function is known: log-gammas and a square. Where ``counted`` is false the wins are those that a published rate and its error
+    imply, and the saddlepoint (a few parts in a hundred at worst) is used for certain ratings too.
     """
-    from scipy.special import betainc  # slow to import, and --help needs none of it
-
     wins, n, gap, gap_variance = np.broadcast_arrays(wins, n, gap, gap_variance)
     tail = np.where(wins <= 0, 1.0, 0.0)
     inside = (wins > 0) & (wins < n + 1)
-    sure = inside & (gap_variance <= 0)
-    p = 1 / (1 + np.exp(-np.clip(gap[sure], -700, 700)))
-    tail[sure] = betainc(wins[sure], n[sure] - wins[sure] + 1, p)
-    doubted = inside & (gap_variance > 0)
+    sure = inside & (gap_variance <= 0) & counted
+    if sure.any():
+        from scipy.special import betainc  # long to import, and published win rates need none of it
+
+        p = 1 / (1 + np.exp(-np.clip(gap[sure], -700, 700)))
+        tail[sure] = betainc(wins[sure], n[sure] - wins[sure] + 1, p)
+    doubted = inside & ~sure
     if doubted.any():
         tail[doubted] = _saddlepoint(
             wins[doubted], n[doubted] - wins[doubted] + 1, gap[doubted], gap_variance[doubted]
@@ -95,10 +104,8 @@ def _saddlepoint(a: FloatArray, b: FloatArray, gap: FloatArray, variance: FloatA
     K(t) = log Γ(a+t)/Γ(a) + log Γ(b-t)/Γ(b) - gap t + variance t²/2. With K'(t) = 0: r = sign(t) √(-2 K), u = t √K'',
     Pr = Φ(r + log(u / r) / r). The error is relative, a few parts in a thousand, far out in the tail too.
     """
-    from scipy.special import gammaln
-
     t, curvature = _stationary(a, b, gap, variance)
-    k = gammaln(a + t) - gammaln(a) + gammaln(b - t) - gammaln(b) - gap * t + variance * t**2 / 2
+    k = log_gamma(a + t) - log_gamma(a) + log_gamma(b - t) - log_gamma(b) - gap * t + variance * t**2 / 2
     r = np.sign(t) * np.sqrt(np.maximum(-2 * k, 0.0))
     u = t * np.sqrt(curvature)
     plain = np.abs(r) < 1e-3  # in the middle, where log(u / r) / r is 0 / 0 and every p is near 1
@@ -111,27 +118,14 @@ def _stationary(
     a: FloatArray, b: FloatArray, gap: FloatArray, variance: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The t in (-a, b) with ψ(a+t) - ψ(b-t) - gap + variance t = 0, and K'' there: Newton's steps, halved into the bracket."""
-    from scipy.special import psi
-
     low, high = -a, b.copy()
     t = np.zeros_like(a)
     for _ in range(_STEPS):
-        slope = psi(a + t) - psi(b - t) - gap + variance * t
-        curvature = _trigamma(a + t) + _trigamma(b - t) + variance
+        slope = digamma(a + t) - digamma(b - t) - gap + variance * t
+        curvature = trigamma(a + t) + trigamma(b - t) + variance
         if (np.abs(slope) <= 1e-9 * np.sqrt(curvature)).all():
             break
         low, high = np.where(slope < 0, t, low), np.where(slope > 0, t, high)
         t = t - slope / curvature
         t = np.where((t > low) & (t < high), t, (low + high) / 2)
     return t, np.asarray(curvature)
-
-
-def _trigamma(x: FloatArray) -> FloatArray:
-    """ψ'(x) to 1e-11, a tenth of the time of scipy's: Σ 1/(x+i)² up to x + 6, then the asymptotic series."""
-    value = np.zeros_like(x)
-    for _ in range(6):
-        value += 1 / x**2
-        x = x + 1
-    y = 1 / x**2
-    series = (1 + 1 / (2 * x) + y * (1 / 6 - y * (1 / 30 - y * (1 / 42 - y / 30)))) / x
-    return np.asarray(value + series)

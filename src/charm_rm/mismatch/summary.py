@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from ..ratings import Yardstick
 from ..statistics import FloatArray
 from ..tables import Margins, Mismatch, Ratings, Scores, WinRates
 from .effect import Effect, measure_effect
+from .standing import Standing
 from .verdicts import count_verdicts
 
 
@@ -36,6 +38,22 @@ def summarise(
         "effect": effect.frame.to_dicts(),
         "exponent": effect.exponent,
         "largest_mismatch": largest_mismatch(mismatch),
+    }
+
+
+def summarise_favour(standing: Standing) -> dict[str, Any]:
+    """The slope on ratings, verdicts over policies, and what favour could have been found.
+
+    ``favour_verdicts`` counts policies; ``detectable_favour`` is :class:`.power.Detectable` as a mapping.
+    """
+    counts: dict[str, int] = {}
+    if standing.favouritism is not None:
+        table = standing.favouritism.frame["verdict"].value_counts().to_dict(as_series=False)
+        counts = dict(zip(table["verdict"], table["count"], strict=True))
+    return {
+        "slope": standing.slope,
+        "favour_verdicts": counts,
+        "detectable_favour": None if standing.detectable is None else asdict(standing.detectable),
     }
 
 
