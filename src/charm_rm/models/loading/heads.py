@@ -18,7 +18,7 @@ from ...errors import ModelError
 from .head_names import find_head
 from .reduction import Choice, reduce
 
-Pooling = Literal["last", "first", "mean"]
+_Pooling = Literal["last", "first", "mean"]
 
 
 class _OnBackbone(nn.Module):
@@ -44,7 +44,7 @@ class _OnBackbone(nn.Module):
 class TokenReward(_OnBackbone):
     """A backbone and a head of its own, which reads one hidden state per row; the head runs in float32."""
 
-    def __init__(self, body: Any, head: nn.Module, *, pooling: Pooling = "last") -> None:
+    def __init__(self, body: Any, head: nn.Module, *, pooling: _Pooling = "last") -> None:
         super().__init__(body)
         self.reward_head = head.float()
         self.reward_head.register_forward_pre_hook(_in_float32)
@@ -230,7 +230,7 @@ def _in_float32(_head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[tor
     return tuple(x.float() for x in inputs)
 
 
-def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: _Pooling) -> torch.Tensor:
     """(rows, tokens, size) -> (rows, size): of the last or first token that is no padding, or their mean."""
     real = mask.bool()
     if pooling == "mean":
