@@ -1,0 +1,380 @@
+"""Favour compared between two reward models or judges, prompt by prompt.
+
+Both are held against the same ratings on the same prompts and policies. What these do to both alike (a prompt that suits a
+policy, a rating that is too high) cancels in the difference, whose error is therefore far smaller than that of two separate tables.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import CharmWarning, ConfigError, NoOverlap, listing, noting_warnings
+from ..estimates import SIGNIFICANT
+from ..margins import Outcome
+from ..ratings import Aliases
+from ..statistics import FloatArray, benjamini_hochberg
+from ..store import save, write_frame, write_json
+from ..tables import Margins, Ratings, Scores, WinRates
+from .favour import leave_one_out
+from .held import Held, Unrated, derivatives, hold_against, prompts_of
+from .rank import CORRELATIONS
+from .standing import plausible_strengths
+from .student import student_p, student_quantile
+
+
+@dataclass(frozen=True, eq=False)
+class FavourComparison:
+    """Differences between two models, ``first`` minus ``second``.
+
+    ``frame`` has a row per policy, the largest difference first: policy, first_favour, second_favour, difference (Elo points), std_err, ci_low,
+    ci_high, p_value, q_value, std_err_unpaired (what two separate audits would give), verdict. ``figures`` has a row for sharpness, spearman
+    and kendall: figure, first, second, difference, std_err, ci_low, ci_high, p_value. ``ratings`` are those used.
+    """
+
+    frame: pl.DataFrame
+    figures: pl.DataFrame
+    ratings: Ratings
+    summary: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as JSON-able values; numbers that do not exist are null."""
+        return {
+            "policies": self.frame.to_dicts(),
+            "figures": self.figures.to_dicts(),
+            "summary": dict(self.summary),
+            "warnings": list(self.warnings),
+            "provenance": dict(self.provenance),
+        }
+
+
+def compare_favour(
+    first: Scores | Margins,
+    second: Scores | Margins,
+    ratings: Ratings,
+    *,
+    aliases: Aliases | None = None,
+    unrated: Unrated = "error",
+    outcome: Outcome = "hard",
+    temperature: float = 1.0,
+    draws: int = 1000,
+    seed: int = 0,
+) -> FavourComparison:
+    """Compare the favours, the sharpness and the rank correlation of two models, paired by prompt.
+
+    Args:
+        first: scores of a reward model, or judgements.
+        second: scores or judgements of another, of the same prompts and policies; only what both have is used.
+        ratings: human ratings, names resolved as in an audit.
+        aliases: own names for rated policies.
+        unrated: what to do about policies without a rating: raise, or leave them out with a warning.
+        outcome: ``hard`` or ``soft`` win rates (see :func:`charm_rm.audit`), of both.
+        temperature: of soft win rates.
+        draws: behind the intervals of the rank correlations; 0 leaves them out.
+        seed: of the draws.
+
+    The differences are about these policies alone: another set would give both models other lines.
+
+    Raises:
+        ConfigError: published win rates, which cannot be paired by prompt.
+        NoOverlap: the two share fewer than two prompts or three policies.
+        NotIdentifiable: favour cannot be measured for one of them.
+    """
+    with noting_warnings() as notes:
+        result = _compare(first, second, ratings, aliases, unrated, outcome, temperature, draws, seed)
+    return replace(result, warnings=tuple(notes))
+
+
+def save_comparison(found: FavourComparison, folder: Path) -> None:
+    """Write favour.parquet, figures.parquet, ratings.parquet and comparison.json into an existing folder."""
+    write_frame(found.frame, folder / "favour.parquet", force=True)
+    write_frame(found.figures, folder / "figures.parquet", force=True)
+    save(found.ratings, folder / "ratings.parquet", force=True)
+    write_json(found.to_json(), folder / "comparison.json", force=True)
+
+
+def _compare(
+    first: Scores | Margins,
+    second: Scores | Margins,
+    ratings: Ratings,
+    aliases: Aliases | None,
+    unrated: Unrated,
+    outcome: Outcome,
+    temperature: float,
+    draws: int,
+    seed: int,
+) -> FavourComparison:
+    first, second, dropped = _shared(first, second)
+    one, other = (
+        hold_against(
+            source, ratings, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
+        )
+        for source in (first, second)
+    )
+    if not one.rated.has_uncertainty:
+        _warn("some ratings carry no interval: errors leave out the ratings' own uncertainty")
+    frame = _favour_differences(one, other)
+    figures = [_sharpness_difference(one, other), *_correlation_differences(one, other, draws, seed)]
+    return FavourComparison(
+        frame=frame,
+        figures=pl.DataFrame([asdict(row) for row in figures], schema=_FIGURES),
+        ratings=one.matched,
+        summary=_summary(frame, len(one.prompts)),
+        provenance={
+            "verb": "compare_favour",
+            "settings": {
+                "outcome": outcome,
+                "temperature": temperature,
+                "draws": draws,
+                "seed": seed,
+                "unrated": unrated,
+            },
+            "prompts": len(one.prompts),
+            "left_out": dropped,
+            "first": dict(first.provenance),
+            "second": dict(second.provenance),
+        },
+    )
+
+
+# --- what both have ---------------------------------------------------------------------------------
+
+
+def _shared(
+    first: Scores | Margins, second: Scores | Margins
+) -> tuple[Scores | Margins, Scores | Margins, dict[str, int]]:
+    """Both sources on the policies and prompts that both have; of two scored sources, on the responses that both scored."""
+    for source in (first, second):
+        if isinstance(source, WinRates):
+            raise ConfigError(
+                "published win rates say nothing by prompt, so they cannot be paired",
+                mend="give the scores or judgements they were made from, or audit each by itself",
+            )
+    before = len(first) + len(second)
+    while True:
+        policies = sorted(set(first.policies) & set(second.policies))
+        prompts = sorted(set(prompts_of(first)) & set(prompts_of(second)))
+        if len(policies) < 3 or len(prompts) < 2:
+            raise NoOverlap(
+                f"the two share {len(policies)} policies and {len(prompts)} prompts; three policies and two prompts are needed",
+                mend="score the same responses with both (check prompt_id and policy)",
+            )
+        one, other = _reduced(first, policies, prompts), _reduced(second, policies, prompts)
+        if isinstance(one, Scores) and isinstance(other, Scores):
+            key = ["prompt_id", "policy"]
+            one, other = (
+                Scores(a.frame.join(b.frame, on=key, how="semi"), provenance=a.provenance)
+                for a, b in ((one, other), (other, one))
+            )
+        if len(one) == len(first) and len(other) == len(second):
+            break
+        first, second = one, other
+    dropped = before - len(first) - len(second)
+    if dropped:
+        _warn(
+            f"the comparison is over the {len(prompts)} prompts and {len(policies)} policies that both have; "
+            f"{dropped} rows are left out"
+        )
+    return first, second, {"rows": dropped}
+
+
+def _reduced(source: Scores | Margins, policies: list[str], prompts: list[str]) -> Scores | Margins:
+    wanted = pl.col("prompt_id").is_in(prompts) & pl.col("policy").is_in(policies)
+    if isinstance(source, Margins):
+        wanted = wanted & pl.col("reference").is_in(policies)
+    return type(source)(source.frame.filter(wanted), provenance=source.provenance)
+
+
+# --- differences ------------------------------------------------------------------------------------
+
+
+def _favour_differences(one: Held, other: Held) -> pl.DataFrame:
+    """f - f', its error from the prompts' parts of both strengths and from the ratings' part of both lines.
+
+    δ(f - f') = Σ_i (D U_i - D' U'_i) + (E - E') δρ, with U_i what prompt i adds to the strengths and D, E the derivatives
+    (:func:`derivatives`): what a prompt or a rating does to both alike is gone before anything is squared.
+    """
+    mine, theirs = leave_one_out(one.measured, "these"), leave_one_out(other.measured, "these")
+    d, e = derivatives(one.measured), derivatives(other.measured)
+    by_prompt = d.favour_by_theta @ _by_prompt(one), e.favour_by_theta @ _by_prompt(other)
+    variance = _prompt_variance(by_prompt[0] - by_prompt[1])
+    variance = variance + _quadratic(d.favour_by_rho - e.favour_by_rho, one.measured.rho_covariance)
+    apart = sum(
+        _prompt_variance(p) + _quadratic(x.favour_by_rho, one.measured.rho_covariance)
+        for p, x in zip(by_prompt, (d, e), strict=True)
+    )
+    difference = mine.favour - theirs.favour
+    known = mine.found & theirs.found
+    error = np.where(known, np.sqrt(variance), np.nan)
+    p, low, high = _judged(difference, error, len(one.prompts) - 1)
+    q = benjamini_hochberg(p)
+    _warn_of_lost(one, known)
+    frame = pl.DataFrame(
+        {
+            "policy": list(one.policies),
+            "first_favour": mine.favour,
+            "second_favour": theirs.favour,
+            "difference": difference,
+            "std_err": error,
+            "ci_low": low,
+            "ci_high": high,
+            "p_value": p,
+            "q_value": q,
+            "std_err_unpaired": np.where(known, np.sqrt(apart), np.nan),
+            "verdict": [
+                _verdict(*row)
+                for row in zip(difference.tolist(), q.tolist(), low.tolist(), high.tolist(), strict=True)
+            ],
+        }
+    )
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort("difference", descending=True)
+
+
+def _by_prompt(held: Held) -> FloatArray:
+    found = held.strengths.by_prompt
+    if found is None:  # only published win rates have none, and those were refused
+        raise ConfigError("nothing is known by prompt")
+    return found
+
+
+def _prompt_variance(by_prompt: FloatArray) -> FloatArray:
+    """n / (n - 1) Σ_i x_i² of each row."""
+    n = by_prompt.shape[-1]
+    return np.asarray((by_prompt**2).sum(axis=-1) * n / (n - 1))
+
+
+def _quadratic(rows: FloatArray, covariance: FloatArray) -> FloatArray:
+    """r C rᵀ of each row."""
+    return np.asarray(((rows @ covariance) * rows).sum(axis=-1))
+
+
+def _judged(
+    difference: FloatArray, error: FloatArray, freedom: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """p-value and 95 % interval by Student's t over prompts; NaN where there is no error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where((error == 0) & (difference == 0), 0.0, difference / error)
+    half = float(student_quantile(freedom)) * error
+    return (
+        student_p(statistic, np.full(np.shape(difference), float(freedom))),
+        difference - half,
+        difference + half,
+    )
+
+
+def _verdict(difference: float, q: float, low: float, high: float) -> str:
+    """Who favours the policy more, where q and interval say so; else whether 50 Elo points could have been seen."""
+    if q <= SIGNIFICANT and (low > 0 or high < 0):
+        return "first favours it more" if difference > 0 else "second favours it more"
+    if not high - low <= 100.0:
+        return "underpowered"
+    return "no evidence"
+
+
+def _warn_of_lost(one: Held, known: FloatArray) -> None:
+    lost = [name for name, ok in zip(one.policies, known, strict=True) if not ok]
+    if lost:
+        _warn(
+            f"without {listing(lost)} the other policies' strengths do not rise with their ratings: no test there"
+        )
+
+
+# --- figures ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """One number of both models, and the difference."""
+
+    figure: str
+    first: float
+    second: float
+    difference: float
+    std_err: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+
+
+_FIGURES = dict.fromkeys(_Figure.__dataclass_fields__, pl.Float64) | {"figure": pl.String}
+
+
+def _sharpness_difference(one: Held, other: Held) -> _Figure:
+    """a - a', policies taken as a sample: Student's t with K - 2 degrees of freedom.
+
+    The variance is that of prompts and ratings, or what the scatter r - r' of the policies about both lines gives, s² Σ t² with
+    s² = Σ (r - r')² / (K - 2) and t the mean influence on the slopes, if that is more: favours that both show tilt both lines, the sharper
+    model's further.
+    """
+    d, e = derivatives(one.measured), derivatives(other.measured)
+    by_prompt = d.slope_by_theta @ _by_prompt(one) - e.slope_by_theta @ _by_prompt(other)
+    noise = float(_prompt_variance(by_prompt))
+    noise += float(_quadratic(d.slope_by_rho - e.slope_by_rho, one.measured.rho_covariance))
+    freedom = len(one.policies) - 2
+    apart = _residual(one) - _residual(other)
+    tilt = (d.slope_by_theta + e.slope_by_theta) / 2
+    scatter = float((apart**2).sum() / freedom * (tilt**2).sum())
+    a, b = float(one.measured.line.slope), float(other.measured.line.slope)
+    error = np.sqrt(max(noise, scatter))
+    p, low, high = _judged(np.array(a - b), np.array(error), freedom)
+    return _Figure("sharpness", a, b, a - b, float(error), float(low), float(high), float(p))
+
+
+def _residual(held: Held) -> FloatArray:
+    line = held.measured.line
+    return np.asarray(held.measured.theta - line.intercept - line.slope * held.measured.rho)
+
+
+def _correlation_differences(one: Held, other: Held, draws: int, seed: int) -> list[_Figure]:
+    """Differences of rank correlations, from draws of the true strengths and ratings of both that start from the same seed."""
+    truth = None
+    if draws:
+        truth = [
+            plausible_strengths(h.strengths, h.rated, draws=draws, rng=np.random.default_rng(seed))
+            for h in (one, other)
+        ]
+    rows = []
+    for name, correlate in CORRELATIONS.items():
+        a, b = (float(correlate(h.strengths.theta, h.rated.rating)) for h in (one, other))
+        row = _Figure(name, a, b, a - b)
+        if truth is not None:
+            drawn = correlate(*truth[0]) - correlate(*truth[1])
+            low, high = np.quantile(drawn, [0.025, 0.975])
+            row = replace(
+                row,
+                std_err=float(drawn.std(ddof=1)),
+                ci_low=min(float(low), a - b),
+                ci_high=max(float(high), a - b),
+                p_value=_drawn_p(drawn),
+            )
+        rows.append(row)
+    return rows
+
+
+def _drawn_p(drawn: FloatArray) -> float:
+    """Twice the smaller share of draws on either side of 0, 0 itself on both; 1 over the draws at least."""
+    share = min((drawn <= 0).mean(), (drawn >= 0).mean())
+    return float(min(1.0, max(2 * share, 1 / len(drawn))))
+
+
+def _summary(frame: pl.DataFrame, prompts: int) -> dict[str, Any]:
+    verdicts = frame["verdict"].value_counts().to_dict(as_series=False)
+    return {
+        "policies": frame.height,
+        "prompts": prompts,
+        "verdicts": dict(zip(verdicts["verdict"], verdicts["count"], strict=True)),
+        "mean_std_err": frame["std_err"].mean(),
+        "mean_std_err_unpaired": frame["std_err_unpaired"].mean(),
+    }
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, CharmWarning, stacklevel=4)
