@@ -1,0 +1,373 @@
+"""What carries a finding: which policies, prompts or votes move a policy's favour most when they are left out.
+
+Every prompt's and every vote's effect comes from linear algebra (a prompt's part of the strengths times the derivative of the favour); the
+largest are then left out in earnest and all is fitted again, so that what is shown beside a verdict is no approximation.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ..errors import CharmError, CharmWarning, ConfigError, UnknownPolicy, did_you_mean, noting_warnings
+from ..margins import Outcome
+from ..ratings import Aliases, fit_ratings
+from ..statistics import FloatArray, benjamini_hochberg
+from ..store import write_frame, write_json
+from ..tables import Battles, Margins, Ratings, Scores, WinRates
+from .favour import Favours, Measured, Scope, check_scope, favour_verdict, leave_one_out
+from .held import Derivatives, Held, Unrated, derivatives, hold_against, rising_line
+from .strengths import rm_strengths
+from .votes import vote_changes
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """What leaving things out does to the favour of ``policy``, in Elo points.
+
+    ``policies``, ``prompts`` and ``votes`` (None where there are none) have a row per thing left out, the largest change first: what it is,
+    ``change`` (of the favour), and where all was fitted again ``favour``, ``sharpness`` and ``verdict`` (else null). ``prompts`` also has
+    sharpness_change; ``votes`` has n, the votes of that kind, all left out together. ``to_lose`` says how few prompts, chosen against the
+    finding, undo it.
+    """
+
+    policy: str
+    favour: float
+    verdict: str
+    sharpness: float
+    policies: pl.DataFrame
+    prompts: pl.DataFrame | None
+    votes: pl.DataFrame | None
+    to_lose: Mapping[str, Any] | None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The influences as JSON-able values."""
+        return {
+            "policy": self.policy,
+            "favour": self.favour,
+            "verdict": self.verdict,
+            "sharpness": self.sharpness,
+            "policies": self.policies.to_dicts(),
+            "prompts": None if self.prompts is None else self.prompts.to_dicts(),
+            "votes": None if self.votes is None else self.votes.to_dicts(),
+            "to_lose": None if self.to_lose is None else dict(self.to_lose),
+            "warnings": list(self.warnings),
+            "provenance": dict(self.provenance),
+        }
+
+
+def influence(
+    source: Scores | Margins | WinRates,
+    ratings: Ratings | Battles,
+    *,
+    policy: str | None = None,
+    scope: Scope = "sample",
+    top: int = 10,
+    prior: float = 0.0,
+    aliases: Aliases | None = None,
+    unrated: Unrated = "error",
+    outcome: Outcome = "hard",
+    temperature: float = 1.0,
+) -> Influence:
+    """Find which policies, prompts or votes carry the favour of one policy.
+
+    Args:
+        source: scores, judgements or published win rates (of which only policies can be left out).
+        ratings: human ratings; or the battles to fit them to, and then votes are left out as well.
+        policy: whose favour (default: the most favoured one's, which heads an audit).
+        scope: of verdicts, as in an audit.
+        top: so many prompts, and kinds of votes, are left out in earnest.
+        prior: of the fit to battles.
+        aliases, unrated, outcome, temperature: as in :func:`charm_rm.audit`.
+
+    Raises:
+        UnknownPolicy: ``policy`` is not among the audited.
+        NotIdentifiable: favour cannot be measured.
+        ConfigError: ``top`` is below 1.
+    """
+    check_scope(scope)
+    if top < 1:
+        raise ConfigError(f"top is {top}", mend="leave at least 1 out in earnest")
+    with noting_warnings() as notes:
+        battles = ratings if isinstance(ratings, Battles) else None
+        rated = fit_ratings(ratings, prior=prior) if isinstance(ratings, Battles) else ratings
+        held = hold_against(
+            source, rated, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
+        )
+        again = _Again(held, scope, outcome, temperature)
+        chosen = _chosen(held, again.judge(held.measured), policy)
+        found = _influence(held, again, chosen, top, battles, prior)
+    settings = {"scope": scope, "top": top, "prior": prior, "unrated": unrated}
+    settings |= {"outcome": outcome, "temperature": temperature}
+    record = {"verb": "influence", "settings": settings, "input": dict(source.provenance)}
+    return replace(found, provenance=record, warnings=tuple(notes))
+
+
+def save_influence(found: Influence, folder: Path) -> None:
+    """Write policies, prompts and votes (Parquet) and influence.json into an existing folder."""
+    for name, frame in (("policies", found.policies), ("prompts", found.prompts), ("votes", found.votes)):
+        if frame is not None:
+            write_frame(frame, folder / f"{name}.parquet", force=True)
+    write_json(found.to_json(), folder / "influence.json", force=True)
+
+
+def _influence(
+    held: Held, again: _Again, k: int, top: int, battles: Battles | None, prior: float
+) -> Influence:
+    here = again.of(held.measured, k)
+    slopes = derivatives(held.measured)
+    prompts = _prompts(held, again, slopes, k, here, top)
+    votes = None if battles is None else _votes(held, again, slopes, k, here, top, battles, prior)
+    return Influence(
+        policy=held.policies[k],
+        favour=here.favour,
+        verdict=here.verdict,
+        sharpness=here.sharpness,
+        policies=_policies(held, again, k, here),
+        prompts=prompts,
+        votes=votes,
+        to_lose=None if prompts is None else _to_lose(held, again, prompts, k, here),
+    )
+
+
+def _chosen(held: Held, found: Favours, policy: str | None) -> int:
+    """Position of the policy asked for, or of the most favoured one."""
+    if policy is None:
+        return int(np.argmax(found.favour))
+    if policy not in held.policies:
+        raise UnknownPolicy(
+            f"no policy {policy!r} among those audited.{did_you_mean(policy, held.policies)}",
+            mend="name a policy that was scored or judged, and has a rating",
+        )
+    return held.policies.index(policy)
+
+
+# --- fitted again -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Finding:
+    """Favour, sharpness and verdict of the policy asked about; ``near`` is the end of its interval that is nearer to 0."""
+
+    favour: float
+    sharpness: float
+    verdict: str
+    near: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Again:
+    """How a finding is made anew from what is left."""
+
+    held: Held
+    scope: Scope
+    outcome: Outcome
+    temperature: float
+
+    def judge(self, measured: Measured) -> Favours:
+        return leave_one_out(measured, self.scope)
+
+    def of(self, measured: Measured, k: int) -> _Finding:
+        found = self.judge(measured)
+        q = benjamini_hochberg(found.p)
+        low, high = float(found.low[k]), float(found.high[k])
+        ends = [v if np.isfinite(v) else None for v in (low, high)]
+        verdict = favour_verdict(
+            float(found.favour[k]), ends[0], ends[1], None if np.isnan(q[k]) else float(q[k])
+        )
+        near = low if found.favour[k] > 0 else high
+        return _Finding(float(found.favour[k]), float(measured.line.slope), verdict, near)
+
+    def without_prompts(self, prompts: list[str], k: int) -> _Finding | None:
+        """The finding without some prompts; None where nothing can be measured any more."""
+        frame = self.held.source.frame.filter(~pl.col("prompt_id").is_in(prompts))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)  # said of the whole already
+            try:
+                rest = type(self.held.source)(frame)
+                held = hold_against(
+                    rest, self.held.matched, outcome=self.outcome, temperature=self.temperature
+                )
+                return self.of(held.measured, held.policies.index(self.held.policies[k]))
+            except (CharmError, ValueError):
+                return None
+
+    def with_ratings(self, ratings: Ratings, k: int) -> _Finding | None:
+        """The finding with other ratings under the same names."""
+        try:
+            rated = _reordered(self.held, ratings)
+            return self.of(rising_line(self.held.strengths, rated), k)
+        except CharmError:
+            return None
+
+
+def _reordered(held: Held, ratings: Ratings):  # type: ignore[no-untyped-def]
+    from ..ratings import match_ratings, yardstick
+
+    renamed = held.matched.provenance.get("renamed", {})
+    aliases = {p: renamed.get(p, p) for p in held.policies}
+    return yardstick(match_ratings(ratings, held.policies, aliases=aliases), held.policies)
+
+
+# --- policies ---------------------------------------------------------------------------------------
+
+
+def _policies(held: Held, again: _Again, k: int, here: _Finding) -> pl.DataFrame:
+    """Every other policy left out of win rates and line, and both fitted again."""
+    rows = []
+    for j, name in enumerate(held.policies):
+        if j == k:
+            continue
+        found = _without_policy(held, again, j, k)
+        rows.append({"policy": name, **_told(found, here)})
+    return _largest_first(pl.DataFrame(rows, schema=_TOLD | {"policy": pl.String}).select("policy", *_TOLD))
+
+
+def _without_policy(held: Held, again: _Again, j: int, k: int) -> _Finding | None:
+    """Strengths of the others from their own pairs; their errors are those of the whole."""
+    kept = np.arange(len(held.policies)) != j
+    place = np.cumsum(kept) - 1
+    tally = held.tally.subset(kept[held.tally.pairs].all(axis=1))
+    tally = replace(
+        tally,
+        policies=tuple(p for p, ok in zip(held.policies, kept, strict=True) if ok),
+        pairs=place[tally.pairs],
+        score_covariance=tally.score_covariance[np.ix_(kept, kept)],
+        prompt_scores=None,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)
+        try:
+            strengths = rm_strengths(tally)
+            errors = held.strengths.covariance[np.ix_(kept, kept)]
+            rated = replace(
+                held.rated,
+                policies=tally.policies,
+                rating=held.rated.rating[kept],
+                covariance=held.rated.full_covariance[np.ix_(kept, kept)],
+            )
+            return again.of(rising_line(replace(strengths, covariance=errors), rated), int(place[k]))
+        except CharmError:
+            return None
+
+
+# --- prompts ----------------------------------------------------------------------------------------
+
+
+def prompt_changes(held: Held, slopes: Derivatives, k: int) -> tuple[FloatArray, FloatArray] | None:
+    """(n,) changes of favour and sharpness when each prompt is left out, to first order.
+
+    θ without prompt i is θ - n/(n - 1) U_i, U_i being its part of the strengths; the derivatives carry that on.
+    """
+    by_prompt = held.strengths.by_prompt
+    if by_prompt is None or by_prompt.shape[1] < 3:
+        return None
+    n = by_prompt.shape[1]
+    moved = -by_prompt * n / (n - 1)
+    return slopes.favour_by_theta[k] @ moved, slopes.slope_by_theta @ moved
+
+
+def _prompts(
+    held: Held, again: _Again, slopes: Derivatives, k: int, here: _Finding, top: int
+) -> pl.DataFrame | None:
+    changes = prompt_changes(held, slopes, k)
+    if changes is None:
+        return None
+    frame = pl.DataFrame({"prompt_id": held.prompts, "change": changes[0], "sharpness_change": changes[1]})
+    frame = _largest_first(frame)
+    told = [_told(again.without_prompts([p], k), here) for p in frame["prompt_id"].head(top)]
+    return _beside(frame, told)
+
+
+def _to_lose(
+    held: Held, again: _Again, prompts: pl.DataFrame, k: int, here: _Finding
+) -> dict[str, Any] | None:
+    """The fewest prompts that, by first-order changes, bring the nearer end of the interval to 0, and what a refit without them says.
+
+    (Broderick, Giordano and Meager 2020.) None where there is no finding, or no choice of prompts undoes it.
+    """
+    if here.verdict not in ("over-valued", "under-valued") or not np.isfinite(here.near):
+        return None
+    sign = 1.0 if here.favour > 0 else -1.0
+    against = prompts.sort(sign * pl.col("change"))
+    undone = np.cumsum(sign * against["change"].to_numpy())
+    enough = np.flatnonzero(-undone >= abs(here.near))
+    if not enough.size or enough[0] + 1 > len(held.prompts) // 2:
+        return None
+    chosen = against["prompt_id"].head(int(enough[0]) + 1).to_list()
+    return {
+        "prompts": len(chosen),
+        "share": len(chosen) / len(held.prompts),
+        "prompt_ids": chosen,
+        **{f: v for f, v in _told(again.without_prompts(chosen, k), here).items() if f != "change"},
+    }
+
+
+# --- votes ------------------------------------------------------------------------------------------
+
+
+def _votes(
+    held: Held,
+    again: _Again,
+    slopes: Derivatives,
+    k: int,
+    here: _Finding,
+    top: int,
+    battles: Battles,
+    prior: float,
+) -> pl.DataFrame:
+    """Votes of one kind (who met whom, and how it ended) left out together."""
+    renamed = held.matched.provenance.get("renamed", {})
+    names = [renamed.get(p, p) for p in held.policies]
+    frame = _largest_first(vote_changes(battles, names, slopes.favour_by_rho[k], prior=prior))
+    told = []
+    kind = ["policy_a", "policy_b", "winner"]
+    for row in frame.select(kind).head(top).iter_rows(named=True):
+        same = pl.all_horizontal(pl.col(c) == row[c] for c in kind)
+        told.append(_told(_refitted(held, again, battles.frame.filter(~same), prior, k), here))
+    return _beside(frame, told)
+
+
+def _refitted(held: Held, again: _Again, rest: pl.DataFrame, prior: float, k: int) -> _Finding | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)
+        try:
+            return again.with_ratings(fit_ratings(Battles(rest), prior=prior), k)
+        except CharmError:
+            return None
+
+
+# --- rows -------------------------------------------------------------------------------------------
+
+_TOLD = {"change": pl.Float64, "favour": pl.Float64, "sharpness": pl.Float64, "verdict": pl.String}
+
+
+def _told(found: _Finding | None, here: _Finding) -> dict[str, Any]:
+    """What is left of the finding, as a row; nulls where nothing can be measured without this."""
+    if found is None:
+        return dict.fromkeys(_TOLD)
+    return {
+        "change": found.favour - here.favour,
+        "favour": found.favour,
+        "sharpness": found.sharpness,
+        "verdict": found.verdict,
+    }
+
+
+def _beside(frame: pl.DataFrame, told: list[dict[str, Any]]) -> pl.DataFrame:
+    """First-order changes, and for the first rows what fitting again gave."""
+    rest = [dict.fromkeys(_TOLD)] * (frame.height - len(told))
+    refitted = pl.DataFrame([*told, *rest], schema=_TOLD).rename({"change": "refitted_change"})
+    return pl.concat([frame, refitted], how="horizontal")
+
+
+def _largest_first(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.sort(pl.col("change").abs(), descending=True, nulls_last=True, maintain_order=True)
