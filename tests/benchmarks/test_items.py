@@ -1,22 +1,22 @@
-"""Items, metrics, samples; strict reading of original files."""
+"""Items, whole benchmarks, samples."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from charm_rm.benchmarks import LOADERS, Benchmark, Item, Metric, load_benchmark
-from charm_rm.benchmarks.items import read_rows, text_of, texts_of
+from charm_rm.benchmarks import Benchmark, Item, good_and_bad, load_benchmark, mean_of_subsets
+from charm_rm.benchmarks.rules import mean_of_cells
 from charm_rm.errors import ConfigError, SchemaError, UnreadableFile
 
-PAIR = Metric("all", "accuracy", (("x", "y"),), ((0, 0),))
+PAIR = mean_of_subsets("all", "accuracy", [["x", "y"]])
 
 
 def items(x: int, y: int) -> tuple[Item, ...]:
     return tuple(
-        Item(str(i), subset, f"prompt {subset}{i}", ("good",), ("bad",))
+        good_and_bad(str(i), subset, f"prompt {subset}{i}", ["good"], ["bad"])
         for subset, n in (("x", x), ("y", y))
         for i in range(n)
     )
@@ -44,10 +44,69 @@ def test_sample_as_large_as_the_whole_is_the_whole() -> None:
     assert not whole.partial
 
 
-def test_items_of_unequal_shape_are_refused() -> None:
-    odd = Item("7", "y", "p", ("good", "better"), ("bad",))
-    with pytest.raises(SchemaError, match=r"item y/7: has 2 chosen and 1 rejected"):
-        Benchmark("b", (*items(1, 0), odd), (PAIR,), 0.0)
+def test_items_too_small_for_their_rule_are_refused_before_any_model_is_asked() -> None:
+    table = mean_of_subsets("all", "hard", [["x"]], mean_of_cells([(0, 0), (0, 1)]))
+    small = good_and_bad("7", "x", "p", ["good"], ["bad"])
+    large = good_and_bad("8", "x", "p", ["good"], ["bad", "worse"])
+    assert Benchmark("b", (large,), (table,), 0.0).comparisons() == [((0, 1), (0, 2))]
+    with pytest.raises(SchemaError, match=r"benchmark b: item x/7: has 1 good and 1 bad responses, too few"):
+        Benchmark("b", (large, small), (table,), 0.0)
+
+
+def test_a_metric_of_subsets_that_are_not_there_is_refused() -> None:
+    with pytest.raises(SchemaError, match="no items of 'y', which a metric is about"):
+        Benchmark("b", items(3, 0), (PAIR,), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("responses", "grades", "message"),
+    [
+        (("a", "b"), (1.0,), "2 responses and 1 grades"),
+        ((), (), "0 responses"),
+        (("a", "b"), (1.0, float("nan")), "not all finite"),
+        (("a", None), (1.0, 0.0), "not text"),
+    ],
+)
+def test_malformed_items_name_themselves(responses: Any, grades: Any, message: str) -> None:
+    with pytest.raises(SchemaError, match=f"item s/1: .*{message}"):
+        Item("1", "s", "p", responses, grades)
+
+
+@pytest.mark.parametrize("prompt", [[], [{"role": "user"}], [{"role": "user", "content": 3}], ["text"]])
+def test_prompts_are_text_or_messages(prompt: Any) -> None:
+    with pytest.raises(SchemaError, match="item s/1: the prompt is neither text nor chat messages"):
+        good_and_bad("1", "s", prompt, ["a"], ["b"])
+
+
+def test_good_and_bad_needs_both() -> None:
+    with pytest.raises(SchemaError, match="item s/1: 0 good and 2 bad responses"):
+        good_and_bad("1", "s", "p", [], ["a", "b"])
+
+
+def test_the_best_grade_is_chosen_whatever_the_scale() -> None:
+    item = Item("1", "s", "p", ("a", "b", "c", "d"), (2.0, 5.0, 1.5, 5.0))
+    assert (item.chosen, item.rejected) == (("b", "d"), ("a", "c"))
+    assert (item.best, item.others) == ((1, 3), (0, 2))
+
+
+def test_text_and_the_same_text_as_one_user_turn_are_the_same_prompt() -> None:
+    turn = [{"role": "user", "content": "hi"}]
+    two = (good_and_bad("1", "x", "hi", ["a"], ["b"]), good_and_bad("2", "x", turn, ["a"], ["c"]))
+    texts = Benchmark("b", two, (mean_of_subsets("all", "accuracy", [["x"]]),), 0.0).texts()
+    assert [response for _, response in texts.values()] == ["a", "b", "c"]
+
+
+def test_linked_items_are_sampled_together() -> None:
+    linked = tuple(
+        good_and_bad(f"{kind}{i}", kind, f"{kind}{i}", ["a"], ["b"], linked=f"pair {i}")
+        for kind in ("ref", "tied")
+        for i in range(20)
+    )
+    whole = Benchmark("b", linked, (mean_of_subsets("all", "accuracy", [["ref", "tied"]]),), 0.0)
+    sample = whole.sample(10, seed=1)
+    assert sample.subsets == {"ref": 5, "tied": 5}
+    names = [[item.linked for item in sample.items if item.subset == s] for s in ("ref", "tied")]
+    assert names[0] == names[1]
 
 
 def test_no_items_and_empty_samples_are_refused() -> None:
@@ -62,49 +121,9 @@ def test_unknown_benchmark_is_named_with_a_hint(tmp_path: Path) -> None:
         load_benchmark("rmbench", tmp_path)
 
 
-@pytest.mark.parametrize("name", LOADERS)
+@pytest.mark.parametrize("name", ["llmbar", "rm-bench"])
 def test_a_folder_without_the_benchmark_says_what_was_looked_for(name: str, tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="looked for"):
         load_benchmark(name, tmp_path)
     with pytest.raises(UnreadableFile, match="no such folder"):
         load_benchmark(name, tmp_path / "missing")
-
-
-@pytest.mark.parametrize(
-    ("content", "error", "message"),
-    [
-        ("", UnreadableFile, "empty"),
-        ('[{"input": "cut', UnreadableFile, "not valid JSON"),
-        ("version https://git-lfs.github.com/spec/v1", UnreadableFile, "not valid JSON"),
-        ("[]", SchemaError, "at least one item"),
-        ('{"input": "x"}', SchemaError, "JSON list"),
-        ("[[1]]", SchemaError, "item 1: expected an object, found list"),
-    ],
-)
-def test_malformed_files_are_typed_errors_that_name_the_file(
-    content: str, error: type[Exception], message: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "file.json"
-    path.write_text(content)
-    with pytest.raises(error, match=message) as caught:
-        list(read_rows(path))
-    assert str(path) in str(caught.value)
-
-
-def test_latin1_files_are_named_as_wrongly_encoded(tmp_path: Path) -> None:
-    path = tmp_path / "file.json"
-    path.write_bytes(json.dumps([{"input": "é"}], ensure_ascii=False).encode("latin-1"))
-    with pytest.raises(UnreadableFile, match="not UTF-8"):
-        list(read_rows(path))
-
-
-def test_values_of_the_wrong_kind_name_key_and_place() -> None:
-    row = {"promt": "x", "input": 3, "chosen": ["a", "b"], "rejected": ["a", "b", 1]}
-    with pytest.raises(SchemaError, match=r"here: key 'prompt' is missing.*Did you mean 'promt'"):
-        text_of(row, "prompt", "here")
-    with pytest.raises(SchemaError, match="'input' should be text, found 3"):
-        text_of(row, "input", "here")
-    with pytest.raises(SchemaError, match="'chosen' should be a list of 3 texts"):
-        texts_of(row, "chosen", "here", length=3)
-    with pytest.raises(SchemaError, match="'rejected' should be a list of 3 texts"):
-        texts_of(row, "rejected", "here", length=3)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from charm_rm.benchmarks import Benchmark, Item
+from charm_rm.benchmarks import Benchmark, Item, good_and_bad
 from charm_rm.benchmarks.llmbar import TIE_VALUE as LLMBAR_TIE
 from charm_rm.benchmarks.llmbar import official_metrics as llmbar_metrics
 from charm_rm.benchmarks.rm_bench import TIE_VALUE as RM_BENCH_TIE
@@ -41,7 +41,7 @@ def item(subset: str, number: int, scored: Scored, prompt: str | None = None) ->
         tuple(f"{side}{i}={s}" for i, s in enumerate(scores))
         for side, scores in zip(("chosen", "rejected"), scored, strict=True)
     )
-    return Item(str(number), subset, prompt or f"{subset} {number}", chosen, rejected)
+    return good_and_bad(str(number), subset, prompt or f"{subset} {number}", chosen, rejected)
 
 
 def rm_bench(scored: dict[str, list[Scored]]) -> Benchmark:

@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from charm_rm.benchmarks import Benchmark, Item
+from charm_rm.benchmarks import Benchmark, good_and_bad
 from charm_rm.benchmarks.llmbar import official_metrics
 from charm_rm.errors import OutputExists
 from charm_rm.evaluate import AlignmentResult, BenchmarkResult, evaluate_benchmark, save_evaluation
 
 
 def make_result(notes: tuple[str, ...] = ()) -> BenchmarkResult:
-    items = tuple(Item(str(i), "Natural", f"p{i}", ("good",), ("bad",)) for i in range(4))
+    items = tuple(good_and_bad(str(i), "Natural", f"p{i}", ["good"], ["bad"]) for i in range(4))
     benchmark = Benchmark("llmbar", items, official_metrics(["Natural"]), 0.5, notes)
     return evaluate_benchmark(
         lambda _p, responses: np.array([float(r == "good") for r in responses]), benchmark

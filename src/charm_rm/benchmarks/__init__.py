@@ -1,36 +1,39 @@
-"""Reward-model benchmarks from their original files: load gives items and the official metrics.
+"""Reward-model benchmarks from their original files: one small file each, from loading to the official figures.
 
-A new benchmark is one small file with a ``load_*`` function and a line in :data:`LOADERS`.
+A benchmark registers itself by the decorator :func:`benchmark` above its loader; there is no list to add it to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-from ..errors import ConfigError, UnreadableFile, did_you_mean, listing
-from .items import Benchmark, Item, Metric
+from .definition import Benchmark
+from .items import Item, good_and_bad
 from .llmbar import load_llmbar
+from .metrics import Metric, Part, mean_of_subsets
+from .pairs import load_pairs, pairs_benchmark
+from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark
 from .rm_bench import load_rm_bench
+from .rules import Rule, rule
+from .scored import ScoredItem, scored_by_judge, scored_by_reward
 
-__all__ = ["LOADERS", "Benchmark", "Item", "Metric", "load_benchmark", "load_llmbar", "load_rm_bench"]
-
-LOADERS: dict[str, Callable[[str | Path], Benchmark]] = {"llmbar": load_llmbar, "rm-bench": load_rm_bench}
-
-
-def load_benchmark(name: str, folder: str | Path) -> Benchmark:
-    """Load benchmark ``name`` from its original files anywhere below ``folder``.
-
-    Raises:
-        ConfigError: no such benchmark.
-        UnreadableFile: no such folder, or nothing of the benchmark below it.
-    """
-    if name not in LOADERS:
-        raise ConfigError(
-            f"unknown benchmark {name!r}.{did_you_mean(name, LOADERS)}", mend=f"known are {listing(LOADERS)}"
-        )
-    if not Path(folder).is_dir():
-        raise UnreadableFile(
-            "no such folder", where=str(folder), mend="give --data a folder of benchmark files"
-        )
-    return LOADERS[name](folder)
+__all__ = [
+    "Benchmark",
+    "Item",
+    "Metric",
+    "Part",
+    "Registered",
+    "Rule",
+    "ScoredItem",
+    "benchmark",
+    "find_benchmark",
+    "good_and_bad",
+    "list_benchmarks",
+    "load_benchmark",
+    "load_llmbar",
+    "load_pairs",
+    "load_rm_bench",
+    "mean_of_subsets",
+    "pairs_benchmark",
+    "rule",
+    "scored_by_judge",
+    "scored_by_reward",
+]

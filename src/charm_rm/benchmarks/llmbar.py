@@ -15,7 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SchemaError
-from .items import Benchmark, Item, Metric, nothing_found, only_copy, read_rows, text_of
+from .definition import Benchmark
+from .files import nothing_found, only_copy, read_rows, text_of
+from .items import Item, good_and_bad
+from .metrics import Metric, mean_of_subsets
+from .registry import benchmark
 
 NATURAL = "Natural"
 ADVERSARIAL = tuple(f"Adversarial/{name}" for name in ("Neighbor", "GPTInst", "GPTOut", "Manual"))
@@ -23,6 +27,13 @@ SUBSETS = (NATURAL, *ADVERSARIAL)
 TIE_VALUE = 0.5
 
 
+@benchmark(
+    name="llmbar",
+    about="does it see which output follows the instruction, against outputs that only look better?",
+    citation="Zeng et al., Evaluating Large Language Models at Evaluating Instruction Following, ICLR 2024",
+    licence="MIT",
+    items=419,
+)
 def load_llmbar(folder: str | Path) -> Benchmark:
     """Load what is there of LLMBar's five subsets below ``folder``; a missing subset makes averages partial.
 
@@ -64,7 +75,7 @@ def _item(row: Any, subset: str, number: int, where: str) -> Item:
             f"'label' should be 1 or 2, found {label!r}", where=where, mend="fetch the file again"
         )
     better = label - 1
-    return Item(str(number), subset, prompt, (outputs[better],), (outputs[1 - better],))
+    return good_and_bad(str(number), subset, prompt, [outputs[better]], [outputs[1 - better]])
 
 
 def official_metrics(subsets: list[str]) -> tuple[Metric, ...]:
@@ -77,5 +88,4 @@ def official_metrics(subsets: list[str]) -> tuple[Metric, ...]:
 
 
 def _accuracy(name: str, subsets: list[str], *, official: int) -> Metric:
-    groups = tuple((s,) for s in subsets)
-    return Metric(name, "accuracy", groups, cells=((0, 0),), partial=len(subsets) < official)
+    return mean_of_subsets(name, "accuracy", [[s] for s in subsets], partial=len(subsets) < official)

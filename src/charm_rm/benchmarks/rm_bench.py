@@ -22,7 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SchemaError, listing
-from .items import Benchmark, Item, Metric, nothing_found, only_copy, read_rows, text_of, texts_of
+from .definition import Benchmark
+from .files import nothing_found, only_copy, read_rows, text_of, texts_of
+from .items import Cell, Item, good_and_bad
+from .metrics import Metric, mean_of_subsets
+from .registry import benchmark
+from .rules import mean_of_cells
 
 STYLES = ("concise", "detailed", "markdown")
 DOMAINS = {
@@ -36,7 +41,7 @@ TOTAL_FILE = "total_dataset.json"
 TIE_VALUE = 0.0
 
 _ALL = tuple((i, j) for i in range(len(STYLES)) for j in range(len(STYLES)))
-CELLS = {
+CELLS: dict[str, tuple[Cell, ...]] = {
     "easy": tuple((i, j) for i, j in _ALL if i > j),
     "normal": tuple((i, j) for i, j in _ALL if i == j),
     "hard": tuple((i, j) for i, j in _ALL if i < j),
@@ -44,6 +49,13 @@ CELLS = {
 }
 
 
+@benchmark(
+    name="rm-bench",
+    about="does it see substance through style?",
+    citation="Liu et al., RM-Bench: Benchmarking Reward Models of Language Models with Subtlety and Style, ICLR 2025",
+    licence="no licence file in its repository",
+    items=1327,
+)
 def load_rm_bench(folder: str | Path) -> Benchmark:
     """Load what is there of RM-Bench below ``folder``; a missing domain makes the overall figures partial.
 
@@ -77,7 +89,7 @@ def _items(folder: Path) -> tuple[Item, ...]:
 
 def _item(row: Any, subset: str, where: str) -> Item:
     chosen, rejected = (texts_of(row, key, where, length=len(STYLES)) for key in ("chosen", "rejected"))
-    return Item(str(row.get("id", "")), subset, text_of(row, "prompt", where), chosen, rejected)
+    return good_and_bad(str(row.get("id", "")), subset, text_of(row, "prompt", where), chosen, rejected)
 
 
 def _domain(row: Any, where: str) -> str:
@@ -101,7 +113,7 @@ def official_metrics(present: list[str]) -> tuple[Metric, ...]:
         rows += [(s, ((s,),), False) for s in parts if s != domain]
     rows.append(("all", tuple(domains.values()), len(present) < len(SUBSETS)))
     return tuple(
-        Metric(subset, name, groups, cells, partial)
+        mean_of_subsets(subset, name, groups, mean_of_cells(cells), partial=partial)
         for subset, groups, partial in rows
         for name, cells in CELLS.items()
     )

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from .accuracy import BenchmarkResult, Scorer, compare_with_baseline, evaluate_benchmark, exact_mcnemar
+from .accuracy import (
+    BenchmarkResult,
+    Scorer,
+    compare_with_baseline,
+    evaluate_benchmark,
+    measure_benchmark,
+    score_items,
+)
 from .alignment import AlignmentResult, alignment_with_ratings
 from .files import evaluation_json, refuse_existing_evaluation, save_evaluation
+from .paired import exact_mcnemar
 
 __all__ = [
     "AlignmentResult",
@@ -15,6 +23,8 @@ __all__ = [
     "evaluate_benchmark",
     "evaluation_json",
     "exact_mcnemar",
+    "measure_benchmark",
     "refuse_existing_evaluation",
     "save_evaluation",
+    "score_items",
 ]

@@ -1,8 +1,8 @@
-"""A scorer on a benchmark: official accuracies with intervals, and the paired comparison with a baseline.
+"""A model on a benchmark: official accuracies with intervals, and the paired comparison with a baseline.
 
 Uncertainty is over prompts, for they are what was sampled: where each prompt gives one comparison the
 interval is Wilson's; where it gives several (RM-Bench's nine) or several subsets are averaged, it is a
-bootstrap that draws whole prompts, each averaged group by itself.
+bootstrap that draws whole prompts (:mod:`.draws`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
-from ..benchmarks import Benchmark, Metric
+from ..benchmarks import Benchmark, Item, Metric, ScoredItem, scored_by_reward
 from ..errors import ModelError, NoOverlap, noting_warnings
-from ..statistics import (
-    FloatArray,
-    benjamini_hochberg,
-    draw_prompt_weights,
-    percentile_interval,
-    weighted_win_rates,
-    wilson_interval,
-)
-
-Interval = tuple[float, float] | tuple[None, None]
+from ..settings import check_draws
+from ..statistics import FloatArray, wilson_interval
+from .credits import Credits, combined, credits_of, pairs_read
+from .draws import Interval, drawn_metric, interval_around, prompt_names
+from .paired import discordant_prompts, exact_mcnemar, q_values
 
 BASELINE_COLUMNS = {
     "baseline_accuracy": pl.Float64,
@@ -53,30 +47,30 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkResult:
-    """What a scorer makes of a benchmark.
+    """What a model makes of a benchmark.
 
-    ``margins`` is (n_items, C, R): score of each chosen minus score of each rejected response. ``frame`` has
-    one row per metric: benchmark, subset, metric, n (items), comparisons, accuracy, ci_low, ci_high, ties,
-    partial, and, once compared with a baseline, :data:`BASELINE_COLUMNS` (else null). ``warnings`` were said
-    while scoring.
+    ``scored`` are the items with the model's preferences. ``frame`` has one row per metric: benchmark, subset, metric,
+    n (items), comparisons, accuracy, ci_low, ci_high, ties, partial, and, once compared with a baseline,
+    :data:`BASELINE_COLUMNS` (else null). ``warnings`` were said while scoring.
     """
 
     benchmark: Benchmark
-    margins: FloatArray
+    scored: tuple[ScoredItem, ...]
     frame: pl.DataFrame
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-
-    @property
-    def outcomes(self) -> FloatArray:
-        """(n_items, C, R): 1 where the chosen response scores higher, the benchmark's tie value where equal."""
-        return np.heaviside(self.margins, self.benchmark.tie_value)
 
     def accuracy(self, subset: str = "all", metric: str | None = None) -> float:
         """One accuracy of the table; ``metric`` defaults to the subset's last, its average."""
         rows = self.frame.filter(pl.col("subset") == subset)
         rows = rows if metric is None else rows.filter(pl.col("metric") == metric)
         return float(rows["accuracy"][-1])
+
+    @property
+    def unanswered(self) -> int:
+        """Comparisons that the model was asked for and gave no verdict on; they count as lost."""
+        cells = zip(self.scored, self.benchmark.comparisons(), strict=True)
+        return sum(int(np.isnan(scored.margins[i, j])) for scored, pairs in cells for i, j in pairs)
 
 
 def evaluate_benchmark(
@@ -88,11 +82,46 @@ def evaluate_benchmark(
         ModelError: the scorer gives another number of scores than responses, or one that is not finite.
     """
     with noting_warnings() as notes:
-        margins = _score(scorer, benchmark)
-    settings = {"draws": draws, "seed": seed}
-    result = BenchmarkResult(benchmark, margins, pl.DataFrame(), settings, tuple(notes))
+        texts = list(benchmark.texts().values())
+        scores = np.asarray(scorer([p for p, _ in texts], [r for _, r in texts]), dtype=np.float64)
+    scored = score_items(benchmark, scores)
+    return measure_benchmark(benchmark, scored, draws=draws, seed=seed, warnings=notes)
+
+
+def score_items(benchmark: Benchmark, scores: FloatArray) -> tuple[ScoredItem, ...]:
+    """The items with the scores of :meth:`~charm_rm.benchmarks.Benchmark.texts`, in that order.
+
+    Raises:
+        ModelError: another number of scores than texts, or one that is not finite.
+    """
+    texts = benchmark.texts()
+    _check_scores(scores, len(texts))
+    score = dict(zip(texts, scores.tolist(), strict=True))
+    return tuple(
+        scored_by_reward(
+            item, np.array([score[item.prompt_key, r] for r in item.responses]), tie_value=benchmark.tie_value
+        )
+        for item in benchmark.items
+    )
+
+
+def measure_benchmark(
+    benchmark: Benchmark,
+    scored: Sequence[ScoredItem],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    warnings: Sequence[str] = (),
+) -> BenchmarkResult:
+    """Report the benchmark's metrics of items that a model has scored or judged; ``warnings`` were said meanwhile."""
+    check_draws(draws)
+    result = BenchmarkResult(
+        benchmark, tuple(scored), pl.DataFrame(), {"draws": draws, "seed": seed}, tuple(warnings)
+    )
     rows = [_row(result, m, draws=draws, seed=seed) for m in benchmark.metrics]
-    frame = pl.DataFrame(rows).with_columns(pl.lit(None, t).alias(c) for c, t in BASELINE_COLUMNS.items())
+    frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(
+        pl.lit(None, t).alias(c) for c, t in BASELINE_COLUMNS.items()
+    )
     return replace(result, frame=frame)
 
 
@@ -102,8 +131,8 @@ def compare_with_baseline(
     """Fill in the columns that compare ``result`` with ``baseline`` on the very same items.
 
     ``difference`` is accuracy minus the baseline's, its interval a bootstrap of the paired differences;
-    ``better`` and ``worse`` count the discordant prompts and ``p_value`` is McNemar's exact test on them;
-    ``q_value`` adjusts for all metrics of the benchmark (Benjamini-Hochberg).
+    ``better`` and ``worse`` count the discordant prompts and ``p_value`` is McNemar's exact test on them, null for
+    metrics that are no mean over prompts; ``q_value`` adjusts for all metrics of the benchmark (Benjamini-Hochberg).
 
     Raises:
         NoOverlap: the two results are not of the same items.
@@ -114,27 +143,14 @@ def compare_with_baseline(
             mend="evaluate both on the same files, with the same sample",
         )
     rows = [_comparison(result, baseline, m, draws=draws, seed=seed) for m in result.benchmark.metrics]
-    q_values = benjamini_hochberg([row["p_value"] for row in rows])
-    columns = pl.DataFrame(rows).with_columns(q_value=q_values).select(list(BASELINE_COLUMNS))
+    schema = {name: dtype for name, dtype in BASELINE_COLUMNS.items() if name != "q_value"}
+    adjusted = q_values([row["p_value"] for row in rows])
+    columns = pl.DataFrame(rows, schema=schema).with_columns(q_value=pl.Series(adjusted, dtype=pl.Float64))
     said = (*result.warnings, *(f"baseline: {note}" for note in baseline.warnings))
     return replace(result, frame=result.frame.with_columns(columns), warnings=said)
 
 
-# --- scoring ------------------------------------------------------------------------------------
-
-
-def _score(scorer: Scorer, benchmark: Benchmark) -> FloatArray:
-    """(n_items, C, R) margins; a pair that several items share is scored once, so it cannot differ."""
-    pairs = list(
-        dict.fromkeys((item.prompt, r) for item in benchmark.items for r in item.chosen + item.rejected)
-    )
-    scores = np.asarray(scorer([p for p, _ in pairs], [r for _, r in pairs]), dtype=np.float64)
-    _check_scores(scores, len(pairs))
-    score = dict(zip(pairs, scores.tolist(), strict=True))
-    chosen = np.array([[score[i.prompt, r] for r in i.chosen] for i in benchmark.items])
-    rejected = np.array([[score[i.prompt, r] for r in i.rejected] for i in benchmark.items])
-    margins: FloatArray = chosen[:, :, None] - rejected[:, None, :]
-    return margins
+# --- details ------------------------------------------------------------------------------------
 
 
 def _check_scores(scores: FloatArray, expected: int) -> None:
@@ -150,125 +166,64 @@ def _check_scores(scores: FloatArray, expected: int) -> None:
         )
 
 
-# --- one metric ---------------------------------------------------------------------------------
-
-
 def _row(result: BenchmarkResult, metric: Metric, *, draws: int, seed: int) -> dict[str, Any]:
-    groups = [_group(result.benchmark, g) for g in metric.groups]
-    items = np.concatenate(groups)
-    values = _per_item(result.outcomes, metric)
-    accuracy = _mean_of_groups(values, groups)
-    if len(groups) == len(metric.cells) == 1 and _prompt_codes(result.benchmark, items)[1] == len(items):
-        low, high = wilson_interval(values[items].sum(), len(items))
-        interval: Interval = (float(low), float(high))
-    else:
-        rates = _group_draws(result.benchmark, values, groups, draws=draws, seed=seed)
-        interval = _interval_around(accuracy, rates)
+    items = result.benchmark.items
+    parts = credits_of(metric, result.scored)
+    value = _value(metric, parts)
+    read = pairs_read(parts, items)
+    low, high = _interval(value, metric, parts, items, draws=draws, seed=seed)
     return {
         "benchmark": result.benchmark.name,
         "subset": metric.subset,
         "metric": metric.name,
-        "n": len(items),
-        "comparisons": len(items) * len(metric.cells),
-        "accuracy": accuracy,
-        "ci_low": interval[0],
-        "ci_high": interval[1],
-        "ties": int((_cells(result.margins, metric)[items] == 0).sum()),
+        "n": len({i for part in parts for unit in part.told for i in unit}),
+        "comparisons": len(read),
+        "accuracy": value,
+        "ci_low": low,
+        "ci_high": high,
+        "ties": sum(bool(result.scored[i].margins[j, k] == 0) for i, j, k in read),
         "partial": metric.partial,
     }
+
+
+def _value(metric: Metric, parts: Sequence[Credits]) -> float:
+    return float(combined(metric, np.array([part.mean for part in parts])))
+
+
+def _interval(
+    value: float, metric: Metric, parts: Sequence[Credits], items: Sequence[Item], *, draws: int, seed: int
+) -> Interval:
+    """Wilson's where every prompt gives one comparison, else a bootstrap over prompts."""
+    if metric.combine is None and len(parts) == 1 and _one_comparison_each(parts[0], items):
+        low, high = wilson_interval(parts[0].values.sum(), len(parts[0].values))
+        return float(low), float(high)
+    return interval_around(value, drawn_metric(metric, parts, items, draws=draws, seed=seed))
+
+
+def _one_comparison_each(part: Credits, items: Sequence[Item]) -> bool:
+    """Whether every prompt is there once, with a single comparison that is right or wrong."""
+    names = prompt_names(part, items)
+    once = len(set(names)) == len(names) == len(part.told)
+    single = all(len(unit) == len(part.part.rule.pairs(items[unit[0]])) == 1 for unit in part.units)
+    return once and single and (part.low, part.high) == (0.0, 1.0)
 
 
 def _comparison(
     result: BenchmarkResult, baseline: BenchmarkResult, metric: Metric, *, draws: int, seed: int
 ) -> dict[str, Any]:
-    groups = [_group(result.benchmark, g) for g in metric.groups]
-    items = np.concatenate(groups)
-    theirs = _per_item(baseline.outcomes, metric)
-    difference = _per_item(result.outcomes, metric) - theirs
-    better, worse = _discordant(result, baseline, metric, items)
-    # A difference lies in [-1, 1]; as a rate in [0, 1] it takes the same bootstrap as an accuracy.
-    rates = _group_draws(result.benchmark, (difference + 1) / 2, groups, draws=draws, seed=seed)
-    change = _mean_of_groups(difference, groups)
-    low, high = _interval_around(change, 2 * rates - 1)
-    return {
-        "baseline_accuracy": _mean_of_groups(theirs, groups),
-        "difference": change,
-        "diff_ci_low": low,
-        "diff_ci_high": high,
-        "better": better,
-        "worse": worse,
-        "p_value": exact_mcnemar(better, worse),
-    }
-
-
-def exact_mcnemar(better: int, worse: int) -> float:
-    """Two-sided exact McNemar p: better ~ Binomial(better + worse, 1/2) if neither model is better."""
-    if better + worse == 0:
-        return 1.0
-    return float(stats.binomtest(better, better + worse, 0.5).pvalue)
-
-
-def _discordant(
-    result: BenchmarkResult, baseline: BenchmarkResult, metric: Metric, items: NDArray[np.int64]
-) -> tuple[int, int]:
-    """Prompts on which more, and on which fewer, comparisons come out right than with the baseline.
-
-    With one comparison a prompt these are McNemar's discordant counts; with several, the sign test's: the
-    comparisons of a prompt lean on each other, so a prompt counts once.
-    """
-    # Sums of outcomes, not means: multiples of a half, so that "equal" is exact.
-    change = _cells(result.outcomes - baseline.outcomes, metric)[items].sum(axis=1)
-    codes, size = _prompt_codes(result.benchmark, items)
-    by_prompt = np.bincount(codes, weights=change, minlength=size)
-    return int((by_prompt > 0).sum()), int((by_prompt < 0).sum())
-
-
-def _cells(table: FloatArray, metric: Metric) -> FloatArray:
-    """(n_items, cells) of an (n_items, C, R) table."""
-    rows, columns = zip(*metric.cells, strict=True)
-    return table[:, rows, columns]
-
-
-def _per_item(outcomes: FloatArray, metric: Metric) -> FloatArray:
-    """Mean outcome of each item over the metric's cells."""
-    means: FloatArray = _cells(outcomes, metric).mean(axis=1)
-    return means
-
-
-def _mean_of_groups(values: FloatArray, groups: list[NDArray[np.int64]]) -> float:
-    """(1/G) Σ_g mean of the group's items: groups weigh the same, whatever their sizes."""
-    return float(np.mean([values[g].mean() for g in groups]))
-
-
-def _interval_around(value: float, draws: FloatArray) -> Interval:
-    """95 % range of the draws, widened to hold the value itself (all right, all wrong); none without draws."""
-    if draws.size == 0:
-        return None, None
-    low, high = percentile_interval(draws)
-    return min(float(low), value), max(float(high), value)
-
-
-def _group_draws(
-    benchmark: Benchmark, values: FloatArray, groups: list[NDArray[np.int64]], *, draws: int, seed: int
-) -> FloatArray:
-    """(draws,) bootstrap draws of :func:`_mean_of_groups`, whole prompts drawn within each group."""
-    rng = np.random.default_rng(seed)
-    rates = np.zeros(draws)
-    for items in groups:
-        codes, size = _prompt_codes(benchmark, items)
-        drawn = draw_prompt_weights(size, draws=draws, rng=rng)
-        by_item = replace(drawn, weights=drawn.weights[:, codes])
-        rates += weighted_win_rates(values[items][None, :], by_item)[:, 0]
-    return rates / len(groups)
-
-
-def _group(benchmark: Benchmark, subsets: tuple[str, ...]) -> NDArray[np.int64]:
-    """Positions of the items of some subsets."""
-    return np.array([i for i, item in enumerate(benchmark.items) if item.subset in subsets], dtype=np.int64)
-
-
-def _prompt_codes(benchmark: Benchmark, items: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """A number per item that is the same for the same prompt text, and how many prompts there are."""
-    seen: dict[str, int] = {}
-    codes = [seen.setdefault(benchmark.items[i].prompt, len(seen)) for i in items]
-    return np.array(codes, dtype=np.int64), len(seen)
+    items = result.benchmark.items
+    mine, theirs = credits_of(metric, result.scored), credits_of(metric, baseline.scored)
+    differences = [m.minus(t) for m, t in zip(mine, theirs, strict=True)]
+    if metric.combine is None:
+        change = _value(metric, differences)
+        spread = drawn_metric(metric, differences, items, draws=draws, seed=seed)
+        better, worse = discordant_prompts(differences, items)
+        test: dict[str, Any] = {"better": better, "worse": worse, "p_value": exact_mcnemar(better, worse)}
+    else:
+        # A prompt has no share of its own in such a figure: both sides are drawn, with the same weights, and no prompt counted.
+        change = _value(metric, mine) - _value(metric, theirs)
+        drawn = [drawn_metric(metric, side, items, draws=draws, seed=seed) for side in (mine, theirs)]
+        spread, test = drawn[0] - drawn[1], {"better": None, "worse": None, "p_value": None}
+    low, high = interval_around(change, spread)
+    ends = {"difference": change, "diff_ci_low": low, "diff_ci_high": high}
+    return {"baseline_accuracy": _value(metric, theirs), **ends, **test}

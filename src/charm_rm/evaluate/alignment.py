@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ from ..margins import pair_margins, tally_margins
 from ..mismatch.standing import plausible_strengths
 from ..mismatch.strengths import rm_strengths
 from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yardstick
+from ..settings import Unrated, check_draws
 from ..statistics import (
     FloatArray,
     PromptWeights,
@@ -59,7 +60,7 @@ def alignment_with_ratings(
     *,
     baseline: Scores | None = None,
     aliases: Aliases | None = None,
-    unrated: Literal["error", "skip"] = "error",
+    unrated: Unrated = "error",
     draws: int = 1000,
     seed: int = 0,
 ) -> AlignmentResult:
@@ -75,6 +76,7 @@ def alignment_with_ratings(
         NoOverlap: fewer than three policies, or no prompts shared.
         NotIdentifiable: all scores, or all ratings, are equal.
     """
+    check_draws(draws)
     with noting_warnings() as notes:
         result = _align(scores, ratings, baseline, aliases, unrated, draws=draws, seed=seed)
     return replace(result, warnings=tuple(notes))
@@ -85,7 +87,7 @@ def _align(
     ratings: Ratings,
     baseline: Scores | None,
     aliases: Aliases | None,
-    unrated: Literal["error", "skip"],
+    unrated: Unrated,
     *,
     draws: int,
     seed: int,

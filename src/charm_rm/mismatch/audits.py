@@ -6,25 +6,25 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
 from ..estimates import Estimate
-from ..margins import Outcome, Tally, TieRule, only_policies, pair_margins, tally_margins
+from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
+from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
 from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
 from .degree import mismatch_table
-from .favour import Scope, check_scope
+from .favour import check_scope
 from .published import tally_published
 from .standing import measure_standing
 from .summary import summarise, summarise_favour, unscored
 
 Source = Scores | Margins | WinRates
-Unrated = Literal["error", "skip"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,8 +213,7 @@ class _Tallying:
 
 
 def _check_settings(source: Source, draws: int, outcome: str, ties: str, temperature: float) -> None:
-    if draws < 0 or 0 < draws < 100:
-        raise ConfigError(f"draws is {draws}", mend="use 0 (normal intervals) or at least 100")
+    check_draws(draws)
     if outcome not in ("hard", "soft"):
         raise ConfigError(f"unknown outcome {outcome!r}", mend="use 'hard' or 'soft'")
     if ties not in ("half", "loss"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing
 from ..estimates import SIGNIFICANT, Z95, Estimate
 from ..ratings import Yardstick
+from ..settings import Scope
 from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
 from ..tables import Favouritism
 from .line import Lines, fit_lines, fit_sharpness_line, quasi_variances
 from .strengths import RMStrengths
 from .student import student_p, student_quantile
 
-Scope = Literal["sample", "these"]
 NOTEWORTHY_FAVOUR = 50.0  # Elo points that one would want an audit to be able to see
 FEWEST = 3
 

@@ -11,9 +11,10 @@ from ..errors import CharmWarning, NotConverged, NotIdentifiable
 from ..estimates import Estimate
 from ..margins import Tally
 from ..ratings import Yardstick
+from ..settings import Scope
 from ..statistics import FloatArray
 from ..tables import Favouritism
-from .favour import Favours, Measured, Scope, favouritism_table, measure_line
+from .favour import Favours, Measured, favouritism_table, measure_line
 from .posterior import draw_truth
 from .power import Detectable, detectable_favour, noise_floor
 from .rank import plausible_pairs, rank_correlations

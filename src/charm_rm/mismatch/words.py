@@ -10,6 +10,10 @@ WHY_NOT_THE_DIFFERENCE = (
     "Favour is not rm_elo - arena_elo: that difference also holds the sharpness, which moves every strong policy up and "
     "every weak one down, whatever the RM's taste."
 )
+WHY_PAIRS_DIFFER = (
+    "A pair's mismatch is of two policies and also holds the sharpness and the favour shown to the reference: a policy "
+    "that is favoured may well win less often against a favoured reference than people say."
+)
 SCOPES = {
     "sample": "policies taken as a sample of others like them",
     "these": "these policies alone",

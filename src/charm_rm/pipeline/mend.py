@@ -8,16 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from ..benchmarks import Benchmark, Item, Metric, load_benchmark
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, SchemaError, UnknownPolicy, did_you_mean
+from ..benchmarks import load_benchmark, load_pairs
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, UnknownPolicy, did_you_mean
 from ..evaluate import alignment_with_ratings, compare_with_baseline, evaluate_benchmark
 from ..evaluate.files import save_evaluation
 from ..offsets import solve_joint_offsets, solve_offsets
-from ..preferences import load_preferences
 from ..ratings import expected_win_rate
 from ..relabel import relabel_preferences, save_relabelled
-from ..tables import Favouritism, Offsets, Preferences, Responses, Scores
-from .config import AUTO, MODEL, CalibrateSection
+from ..settings import AUTO, CalibrateSettings, as_names
+from ..tables import Favouritism, Offsets, Responses, Scores
+from .config import MODEL
 from .work import Run, audit_scores, first_model, reward_model
 
 # A reference chosen by itself is one against which `over` is expected to win neither rarely nor nearly always.
@@ -30,7 +30,7 @@ NEAR = (0.25, 0.75)
 def calibrate(run: Run) -> str:
     """Solve offsets on the train prompts; choose policy and references there too, where asked to."""
     section = _section(run)
-    scores = _without(run.scores("before/scores.parquet", "train"), section.held_out)
+    scores = _without(run.scores("before/scores.parquet", "train"), list(section.held_out))
     over, references = choose_pair(run, scores, section)
     ratings = run.ratings(scores.policies)
     common: dict[str, Any] = {"link": section.link, "temperature": section.temperature}
@@ -43,12 +43,12 @@ def calibrate(run: Run) -> str:
         offsets = solve_offsets(scores, ratings, over=over, references=references, **common)
         row = offsets.frame.row(by_predicate=pl.col("policy") == over, named=True)
         what = f"{over} over {', '.join(references)}: offset {row['delta']:+.3f}, target {row['target']:.3f}"
-    chosen = {"over": over, "references": references, "held_out": section.held_out, "split": "train"}
+    chosen = {"over": over, "references": references, "held_out": list(section.held_out), "split": "train"}
     run.save(replace(offsets, provenance={**offsets.provenance, **chosen}), "offsets.parquet")
     return what
 
 
-def choose_pair(run: Run, scores: Scores, section: CalibrateSection) -> tuple[str | None, list[str]]:
+def choose_pair(run: Run, scores: Scores, section: CalibrateSettings) -> tuple[str | None, list[str]]:
     """The policy to calibrate (None: all, jointly) and its references: as configured, or found by an audit.
 
     The audit is of the train prompts, so that the test prompts' figures are not flattered by the choice. ``auto``
@@ -56,8 +56,8 @@ def choose_pair(run: Run, scores: Scores, section: CalibrateSection) -> tuple[st
     against which it is expected to win between a quarter and three quarters of the time (among all, where
     there is none, and for joint offsets).
     """
-    over = None if section.method == "joint" else section.over
-    references = None if section.references == AUTO else list(section.references)
+    over = None if section.method == "joint" else next(iter(as_names(section.over)), AUTO)
+    references = list(as_names(section.references)) or None
     for name in [n for n in (over, *(references or [])) if n is not None and n != AUTO]:
         if name not in scores.policies:
             raise UnknownPolicy(
@@ -102,7 +102,7 @@ def _aligned(favouritism: Favouritism, over: str | None) -> str:
     return str(candidates.sort(pl.col("favour").abs(), "policy")["policy"][0])
 
 
-def _section(run: Run) -> CalibrateSection:
+def _section(run: Run) -> CalibrateSettings:
     if run.config.calibrate is None:
         raise ConfigError("the section calibrate is off")
     return run.config.calibrate
@@ -155,7 +155,7 @@ def evaluate(run: Run) -> str:
         raise ConfigError("the section evaluate is off")
     benchmarks = [load_benchmark(name, str(section.data)) for name in section.benchmarks]
     if section.pairs is not None:
-        benchmarks.append(pairs_benchmark(load_preferences(section.pairs), name="pairs"))
+        benchmarks.append(load_pairs(section.pairs))
     if section.limit is not None:
         benchmarks = [b.sample(section.limit, seed=run.config.seed) for b in benchmarks]
     draws, seed = run.config.audit.draws, run.config.seed
@@ -179,38 +179,6 @@ def evaluate(run: Run) -> str:
     provenance = {"baseline": "the reward model before fine-tuning", "alignment": "test prompts only"}
     save_evaluation(run.directory / "evaluation", results, alignment, provenance=provenance, force=True)
     return ", ".join([*(f"{r.benchmark.name} {r.accuracy():.3f}" for r in results), "alignment with ratings"])
-
-
-def pairs_benchmark(preferences: Preferences, *, name: str) -> Benchmark:
-    """Preference pairs as a benchmark: accuracy per ``subset`` (where there is one) and over all."""
-    frame = preferences.frame
-    subsets = frame["subset"].to_list() if "subset" in frame.columns else ["all"] * frame.height
-    items = tuple(
-        Item(
-            str(i),
-            str(subset),
-            _text(row["prompt"], i),
-            (_text(row["chosen"], i),),
-            (_text(row["rejected"], i),),
-        )
-        for i, (row, subset) in enumerate(zip(frame.iter_rows(named=True), subsets, strict=True))
-    )
-    names = list(dict.fromkeys(str(s) for s in subsets))
-    single = ((0, 0),)
-    metrics = tuple(Metric(s, "accuracy", ((s,),), single) for s in names if s != "all")
-    return Benchmark(
-        name, items, (*metrics, Metric("all", "accuracy", (tuple(names),), single)), tie_value=0.5
-    )
-
-
-def _text(messages: list[dict[str, str]], row: int) -> str:
-    if len(messages) != 1:
-        raise SchemaError(
-            f"a conversation of {len(messages)} messages; a benchmark item has one prompt and one response",
-            where=f"evaluate.pairs, row {row}",
-            mend="leave out pairs with several turns",
-        )
-    return messages[0]["content"]
 
 
 # --- report -------------------------------------------------------------------------------------

@@ -1,0 +1,118 @@
+"""A benchmark: items with the figures to report on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from ..errors import SchemaError, listing
+from ..protocols import Prompt
+from .items import Cell, Item
+from .metrics import Metric
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Items with the metrics to report on them.
+
+    ``tie_value`` is what a comparison of responses that a model holds equal counts in the official scoring (0 or a half).
+    ``notes`` say what is not official about this copy: missing subsets, a sample in place of the whole.
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    metrics: tuple[Metric, ...]
+    tie_value: float
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.items:
+            raise SchemaError(f"benchmark {self.name}: it has no items", mend="check the data folder")
+        if not 0 <= self.tie_value <= 1:
+            raise SchemaError(
+                f"benchmark {self.name}: a tie cannot count {self.tie_value}", mend="give 0, 0.5 or 1"
+            )
+        wanted = {s for metric in self.metrics for part in metric.parts for s in part.subsets}
+        if missing := sorted(wanted - set(self.subsets)):
+            raise SchemaError(
+                f"benchmark {self.name}: no items of {listing(missing)}, which a metric is about",
+                mend="report metrics of the subsets that are there, and mark averages partial",
+            )
+
+        try:
+            self.comparisons()  # an item that does not fit a rule is refused here, before any model is asked
+        except SchemaError as error:
+            error.where = f"benchmark {self.name}: {error.where}"
+            raise
+
+    @property
+    def subsets(self) -> dict[str, int]:
+        """Item count per subset, in order of appearance."""
+        counts: dict[str, int] = {}
+        for item in self.items:
+            counts[item.subset] = counts.get(item.subset, 0) + 1
+        return counts
+
+    @property
+    def partial(self) -> bool:
+        """Whether this is less than the official benchmark."""
+        return bool(self.notes)
+
+    def texts(self) -> dict[tuple[str, str], tuple[Prompt, str]]:
+        """Each distinct (prompt, response) once, by (prompt's key, response): what a reward model has to score."""
+        found: dict[tuple[str, str], tuple[Prompt, str]] = {}
+        for item in self.items:
+            for response in item.responses:
+                found.setdefault((item.prompt_key, response), (item.prompt, response))
+        return found
+
+    def comparisons(self) -> list[tuple[Cell, ...]]:
+        """Per item the pairs of responses that the metrics' rules read, each once: what a judge has to be asked."""
+        pairs_in = {
+            s: {p.rule.pairs for m in self.metrics for p in m.parts if s in p.subsets} for s in self.subsets
+        }
+        return [_union([pairs(item) for pairs in pairs_in[item.subset]]) for item in self.items]
+
+    def sample(self, n: int, *, seed: int = 0) -> Benchmark:
+        """Return a seeded sample of about ``n`` items: the same share of every subset, at least one each.
+
+        Linked items stay together. Every metric of the sample is marked partial, and a note says so.
+        """
+        if n < 1:
+            raise SchemaError(f"cannot sample {n} items", mend="ask for at least 1")
+        if n >= len(self.items):
+            return self
+        kept = _sampled(self.items, n, np.random.default_rng(seed))
+        note = f"a seeded sample of {len(kept)} of {len(self.items)} items (seed {seed})"
+        return replace(
+            self,
+            items=tuple(self.items[i] for i in kept),
+            metrics=tuple(replace(m, partial=True) for m in self.metrics),
+            notes=(*self.notes, note),
+        )
+
+
+def _union(cells: Iterable[Sequence[Cell]]) -> tuple[Cell, ...]:
+    """Each pair once, however it is turned."""
+    found: dict[frozenset[int], Cell] = {}
+    for cell in chain.from_iterable(cells):
+        found.setdefault(frozenset(cell), cell)
+    return tuple(found.values())
+
+
+def _sampled(items: Sequence[Item], n: int, rng: np.random.Generator) -> list[int]:
+    """Positions of about ``n`` items, in order; of linked items the first is drawn and takes the others along."""
+    families: dict[str, list[int]] = {}
+    for i, item in enumerate(items):
+        families.setdefault(item.linked or f"\x00{i}", []).append(i)
+    by_subset: dict[str, list[list[int]]] = {}
+    for family in families.values():
+        by_subset.setdefault(items[family[0]].subset, []).append(family)
+    kept: list[int] = []
+    for drawn in by_subset.values():
+        size = max(1, round(n * len(drawn) / len(items)))
+        kept += [i for k in rng.choice(len(drawn), size=size, replace=False) for i in drawn[k]]
+    return sorted(kept)

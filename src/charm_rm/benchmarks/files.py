@@ -1,0 +1,125 @@
+"""Reading a benchmark's original files, strictly: what is not as it should be is an error with file and item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..conversations import is_conversation
+from ..errors import CharmError, SchemaError, UnreadableFile, did_you_mean, listing
+from ..protocols import Prompt
+from ..store import read_frame, read_json, read_json_lines
+from .items import Item
+
+Row = Mapping[str, Any]
+_FETCH_AGAIN = "fetch the file again from the benchmark's repository"
+
+
+def read_items(path: Path, make: Callable[[Row, str], Item]) -> Iterator[Item]:
+    """Make an item of each row; an error about the item names file and row."""
+    for row, where in read_rows(path):
+        try:
+            yield make(row, where)
+        except CharmError as error:
+            if where not in str(error.where):
+                error.where = f"{where}: {error.where}" if error.where else where
+            raise
+
+
+def read_rows(path: Path) -> Iterator[tuple[Row, str]]:
+    """Yield each object of a JSON list, a JSONL file or a Parquet table, with the words that locate it.
+
+    Raises:
+        UnreadableFile: missing, empty, cut short or of another kind.
+        SchemaError: not a list of objects, or an empty one.
+    """
+    rows = _rows(path)
+    if not isinstance(rows, list) or not rows:
+        raise SchemaError("expected a JSON list with at least one item", where=str(path), mend=_FETCH_AGAIN)
+    for number, row in enumerate(rows, start=1):
+        where = f"{path}: item {number}"
+        if not isinstance(row, dict):
+            raise SchemaError(
+                f"expected an object, found {type(row).__name__}", where=where, mend=_FETCH_AGAIN
+            )
+        yield row, where
+
+
+def text_of(row: Row, key: str, where: str) -> str:
+    """Return ``row[key]`` as text."""
+    value = _value(row, key, where)
+    if not isinstance(value, str):
+        raise SchemaError(f"{key!r} should be text, found {value!r:.60}", where=where, mend=_FETCH_AGAIN)
+    return value
+
+
+def texts_of(row: Row, key: str, where: str, *, length: int | None = None) -> tuple[str, ...]:
+    """Return ``row[key]`` as a tuple of ``length`` texts, or of any number above none."""
+    value = _value(row, key, where)
+    right = isinstance(value, list) and (len(value) == length if length is not None else len(value) > 0)
+    if not right or not all(isinstance(v, str) for v in value):
+        count = "" if length is None else f"{length} "
+        raise SchemaError(
+            f"{key!r} should be a list of {count}texts, found {value!r:.60}", where=where, mend=_FETCH_AGAIN
+        )
+    return tuple(value)
+
+
+def prompt_of(row: Row, key: str, where: str) -> Prompt:
+    """Return ``row[key]`` as a prompt: text, or chat messages, of which only role and content are kept."""
+    value = _value(row, key, where)
+    if isinstance(value, str):
+        return value
+    if not is_conversation(value):
+        raise SchemaError(
+            f"{key!r} should be text or chat messages, found {value!r:.60}", where=where, mend=_FETCH_AGAIN
+        )
+    return [{"role": m["role"], "content": m["content"]} for m in value]
+
+
+def numbers_of(row: Row, key: str, where: str, *, length: int) -> tuple[float, ...]:
+    """Return ``row[key]`` as a tuple of ``length`` numbers."""
+    value = _value(row, key, where)
+    right = isinstance(value, list) and len(value) == length
+    if not right or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+        raise SchemaError(
+            f"{key!r} should be a list of {length} numbers, found {value!r:.60}",
+            where=where,
+            mend=_FETCH_AGAIN,
+        )
+    return tuple(float(v) for v in value)
+
+
+def only_copy(paths: Sequence[Path], what: str) -> Path:
+    """Return the one path; several copies of the same file are an error, never a silent choice."""
+    if len(paths) > 1:
+        raise CharmError(
+            f"{what} is there {len(paths)} times: {listing(paths)}", mend="name the one folder you mean"
+        )
+    return paths[0]
+
+
+def nothing_found(benchmark: str, folder: Path, wanted: str) -> UnreadableFile:
+    """The error for a data folder that holds nothing of a benchmark."""
+    return UnreadableFile(
+        f"no {benchmark} files below this folder",
+        where=str(folder),
+        mend=f"give --data the benchmark's own repository folder or a parent of it; looked for {wanted}",
+    )
+
+
+def _rows(path: Path) -> Any:
+    if path.suffix == ".parquet":
+        return read_frame(path).to_dicts()
+    return read_json_lines(path) if path.suffix == ".jsonl" else read_json(path)
+
+
+def _value(row: Row, key: str, where: str) -> Any:
+    if key not in row:
+        raise SchemaError(
+            f"key {key!r} is missing; found {listing(row)}.{did_you_mean(key, row)}",
+            where=where,
+            mend=_FETCH_AGAIN,
+        )
+    return row[key]
