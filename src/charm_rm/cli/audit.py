@@ -9,6 +9,7 @@ import click
 
 from ..settings import AuditSettings, RatingsChoice
 from .common import heading, interval, print_json, say
+from .families import contrasts_of, print_families
 from .options import (
     PATH,
     force_option,
@@ -23,7 +24,7 @@ from .options import (
 from .print_audit import favour_words, print_audit
 
 if TYPE_CHECKING:
-    from ..mismatch import Audit
+    from ..mismatch import Audit, FamilyContrasts
 
 
 @click.command("audit")
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 @click.option(
     "--example", is_flag=True, help="Audit the shipped example: a real judge's published win rates."
 )
+@click.option(
+    "--group",
+    "groups",
+    type=PATH,
+    metavar="FILE",
+    help="CSV (policy, group): also measure the favour shown to each group, beside all others.",
+)
+@click.option("--own", metavar="GROUP", help="The judge's own group: does it favour policies of its maker?")
 @top_option(12)
 @output_option(what="Folder for tables (Parquet, JSON) and the HTML report.")
 @force_option
@@ -47,6 +56,8 @@ def command(
     settings: AuditSettings,
     seed: int,
     example: bool,
+    groups: Path | None,
+    own: str | None,
     top: int,
     output: Path | None,
     force: bool,
@@ -71,14 +82,20 @@ def command(
       charm audit judged.csv --ratings my_ratings.csv --alias names.csv --unrated skip --json
       charm audit annotations.json --ratings arena --outcome soft
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
+      charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
     """
-    from ..mismatch import audit
+    from ..mismatch import audit, read_groups
     from ..store import refuse_existing
 
     how = {**settings.values(), "seed": seed, "unrated": ratings.unrated}
     if output:
         refuse_existing(output, force=force)
+    if own is not None and groups is None:
+        raise click.UsageError("--own names a group of the file that --group gives")
+    members = None if groups is None else read_groups(groups)
     if example:
+        if members is not None:
+            raise click.UsageError("--group is for audits of your own scores")
         _audit_example(how, top=top, output=output, force=force, as_json=as_json)
         return
     if scores is None or ratings.source is None:
@@ -89,12 +106,17 @@ def command(
     table = load_ratings(ratings.source, category=ratings.category, date=ratings.date)
     source = load_source(scores, annotator=annotator, baseline=baseline)
     found = audit(source, table, aliases=ratings.aliases, **how)
+    families = None
+    if members is not None:
+        families = contrasts_of(found, source, table, members, own=own, aliases=ratings.aliases, how=how)
     if as_json:
-        print_json(found.to_json())
+        print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:
         print_audit(found, title=scores.name, top=top)
+        if families is not None:
+            print_families(families)
     if output:
-        _save(found, output, force=force)
+        _save(found, output, force=force, families=families)
 
 
 def _audit_example(
@@ -135,12 +157,14 @@ def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
             )
 
 
-def _save(found: Audit, folder: Path, *, force: bool) -> None:
-    from ..mismatch import save_audit
+def _save(found: Audit, folder: Path, *, force: bool, families: FamilyContrasts | None = None) -> None:
+    from ..mismatch import save_audit, save_families
     from ..report import write_report
     from ..store import replacing_directory
 
     with replacing_directory(folder, force=force) as temporary:
         save_audit(found, temporary)
+        if families is not None:
+            save_families(families, temporary)
         write_report(temporary)
     say(f"wrote {folder} (open {folder / 'report.html'})")

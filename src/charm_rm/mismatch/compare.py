@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,16 @@ import polars as pl
 
 from ..errors import CharmWarning, ConfigError, NoOverlap, listing, noting_warnings
 from ..estimates import SIGNIFICANT
-from ..margins import Outcome
 from ..ratings import Aliases
+from ..settings import AuditSettings, Outcome, Unrated
 from ..statistics import FloatArray, benjamini_hochberg
 from ..store import save, write_frame, write_json
 from ..tables import Margins, Ratings, Scores, WinRates
+from .compare_figures import FigureDifference, correlation_differences, sharpness_difference
 from .favour import leave_one_out
-from .held import Held, Unrated, derivatives, hold_against, prompts_of
-from .rank import CORRELATIONS
-from .standing import plausible_strengths
-from .student import student_p, student_quantile
+from .held import Held, derivatives, hold_against, judged, prompt_variance, prompts_of, quadratic
+
+_FIGURES_SCHEMA = {f.name: pl.Float64 for f in fields(FigureDifference)} | {"figure": pl.String}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +88,7 @@ def compare_favour(
         NoOverlap: the two share fewer than two prompts or three policies.
         NotIdentifiable: favour cannot be measured for one of them.
     """
+    AuditSettings(outcome=outcome, temperature=temperature, draws=draws)
     with noting_warnings() as notes:
         result = _compare(first, second, ratings, aliases, unrated, outcome, temperature, draws, seed)
     return replace(result, warnings=tuple(notes))
@@ -122,10 +123,11 @@ def _compare(
     if not one.rated.has_uncertainty:
         _warn("some ratings carry no interval: errors leave out the ratings' own uncertainty")
     frame = _favour_differences(one, other)
-    figures = [_sharpness_difference(one, other), *_correlation_differences(one, other, draws, seed)]
+    figures = [sharpness_difference(one, other)]
+    figures += correlation_differences(one, other, draws=draws, seed=seed)
     return FavourComparison(
         frame=frame,
-        figures=pl.DataFrame([asdict(row) for row in figures], schema=_FIGURES),
+        figures=pl.DataFrame([asdict(row) for row in figures], schema=_FIGURES_SCHEMA),
         ratings=one.matched,
         summary=_summary(frame, len(one.prompts)),
         provenance={
@@ -204,17 +206,17 @@ def _favour_differences(one: Held, other: Held) -> pl.DataFrame:
     """
     mine, theirs = leave_one_out(one.measured, "these"), leave_one_out(other.measured, "these")
     d, e = derivatives(one.measured), derivatives(other.measured)
-    by_prompt = d.favour_by_theta @ _by_prompt(one), e.favour_by_theta @ _by_prompt(other)
-    variance = _prompt_variance(by_prompt[0] - by_prompt[1])
-    variance = variance + _quadratic(d.favour_by_rho - e.favour_by_rho, one.measured.rho_covariance)
+    by_prompt = d.favour_by_theta @ one.by_prompt, e.favour_by_theta @ other.by_prompt
+    variance = prompt_variance(by_prompt[0] - by_prompt[1])
+    variance = variance + quadratic(d.favour_by_rho - e.favour_by_rho, one.measured.rho_covariance)
     apart = sum(
-        _prompt_variance(p) + _quadratic(x.favour_by_rho, one.measured.rho_covariance)
+        prompt_variance(p) + quadratic(x.favour_by_rho, one.measured.rho_covariance)
         for p, x in zip(by_prompt, (d, e), strict=True)
     )
     difference = mine.favour - theirs.favour
     known = mine.found & theirs.found
     error = np.where(known, np.sqrt(variance), np.nan)
-    p, low, high = _judged(difference, error, len(one.prompts) - 1)
+    p, low, high = judged(difference, error, len(one.prompts) - 1)
     q = benjamini_hochberg(p)
     _warn_of_lost(one, known)
     frame = pl.DataFrame(
@@ -238,38 +240,6 @@ def _favour_differences(one: Held, other: Held) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort("difference", descending=True)
 
 
-def _by_prompt(held: Held) -> FloatArray:
-    found = held.strengths.by_prompt
-    if found is None:  # only published win rates have none, and those were refused
-        raise ConfigError("nothing is known by prompt")
-    return found
-
-
-def _prompt_variance(by_prompt: FloatArray) -> FloatArray:
-    """n / (n - 1) Σ_i x_i² of each row."""
-    n = by_prompt.shape[-1]
-    return np.asarray((by_prompt**2).sum(axis=-1) * n / (n - 1))
-
-
-def _quadratic(rows: FloatArray, covariance: FloatArray) -> FloatArray:
-    """r C rᵀ of each row."""
-    return np.asarray(((rows @ covariance) * rows).sum(axis=-1))
-
-
-def _judged(
-    difference: FloatArray, error: FloatArray, freedom: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """p-value and 95 % interval by Student's t over prompts; NaN where there is no error."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where((error == 0) & (difference == 0), 0.0, difference / error)
-    half = float(student_quantile(freedom)) * error
-    return (
-        student_p(statistic, np.full(np.shape(difference), float(freedom))),
-        difference - half,
-        difference + half,
-    )
-
-
 def _verdict(difference: float, q: float, low: float, high: float) -> str:
     """Who favours the policy more, where q and interval say so; else whether 50 Elo points could have been seen."""
     if q <= SIGNIFICANT and (low > 0 or high < 0):
@@ -285,84 +255,6 @@ def _warn_of_lost(one: Held, known: FloatArray) -> None:
         _warn(
             f"without {listing(lost)} the other policies' strengths do not rise with their ratings: no test there"
         )
-
-
-# --- figures ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Figure:
-    """One number of both models, and the difference."""
-
-    figure: str
-    first: float
-    second: float
-    difference: float
-    std_err: float | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    p_value: float | None = None
-
-
-_FIGURES = dict.fromkeys(_Figure.__dataclass_fields__, pl.Float64) | {"figure": pl.String}
-
-
-def _sharpness_difference(one: Held, other: Held) -> _Figure:
-    """a - a', policies taken as a sample: Student's t with K - 2 degrees of freedom.
-
-    The variance is that of prompts and ratings, or what the scatter r - r' of the policies about both lines gives, s² Σ t² with
-    s² = Σ (r - r')² / (K - 2) and t the mean influence on the slopes, if that is more: favours that both show tilt both lines, the sharper
-    model's further.
-    """
-    d, e = derivatives(one.measured), derivatives(other.measured)
-    by_prompt = d.slope_by_theta @ _by_prompt(one) - e.slope_by_theta @ _by_prompt(other)
-    noise = float(_prompt_variance(by_prompt))
-    noise += float(_quadratic(d.slope_by_rho - e.slope_by_rho, one.measured.rho_covariance))
-    freedom = len(one.policies) - 2
-    apart = _residual(one) - _residual(other)
-    tilt = (d.slope_by_theta + e.slope_by_theta) / 2
-    scatter = float((apart**2).sum() / freedom * (tilt**2).sum())
-    a, b = float(one.measured.line.slope), float(other.measured.line.slope)
-    error = np.sqrt(max(noise, scatter))
-    p, low, high = _judged(np.array(a - b), np.array(error), freedom)
-    return _Figure("sharpness", a, b, a - b, float(error), float(low), float(high), float(p))
-
-
-def _residual(held: Held) -> FloatArray:
-    line = held.measured.line
-    return np.asarray(held.measured.theta - line.intercept - line.slope * held.measured.rho)
-
-
-def _correlation_differences(one: Held, other: Held, draws: int, seed: int) -> list[_Figure]:
-    """Differences of rank correlations, from draws of the true strengths and ratings of both that start from the same seed."""
-    truth = None
-    if draws:
-        truth = [
-            plausible_strengths(h.strengths, h.rated, draws=draws, rng=np.random.default_rng(seed))
-            for h in (one, other)
-        ]
-    rows = []
-    for name, correlate in CORRELATIONS.items():
-        a, b = (float(correlate(h.strengths.theta, h.rated.rating)) for h in (one, other))
-        row = _Figure(name, a, b, a - b)
-        if truth is not None:
-            drawn = correlate(*truth[0]) - correlate(*truth[1])
-            low, high = np.quantile(drawn, [0.025, 0.975])
-            row = replace(
-                row,
-                std_err=float(drawn.std(ddof=1)),
-                ci_low=min(float(low), a - b),
-                ci_high=max(float(high), a - b),
-                p_value=_drawn_p(drawn),
-            )
-        rows.append(row)
-    return rows
-
-
-def _drawn_p(drawn: FloatArray) -> float:
-    """Twice the smaller share of draws on either side of 0, 0 itself on both; 1 over the draws at least."""
-    share = min((drawn <= 0).mean(), (drawn >= 0).mean())
-    return float(min(1.0, max(2 * share, 1 / len(drawn))))
 
 
 def _summary(frame: pl.DataFrame, prompts: int) -> dict[str, Any]:

@@ -24,12 +24,12 @@ from ..errors import (
     listing,
     noting_warnings,
 )
-from ..margins import Outcome
 from ..ratings import Aliases
+from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
 from ..tables import Margins, Ratings, Scores, WinRates
-from .favour import FEWEST, Measured, Scope, check_scope, favour_verdict
-from .held import Held, Unrated, hold_against
+from .favour import FEWEST, Measured, favour_verdict
+from .held import Held, hold_against
 from .line import fit_lines
 from .student import student_p, student_quantile
 
@@ -55,7 +55,7 @@ class FamilyContrasts:
         """The contrasts as JSON-able values."""
         return {
             "families": self.frame.to_dicts(),
-            "own": None if self.own is None else dict(self.own),
+            "own_family": None if self.own is None else dict(self.own),
             "members": dict(self.members),
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
@@ -91,7 +91,7 @@ def family_contrasts(
         ConfigError: no policy has a group, or ``own`` is none of the groups.
         NotIdentifiable: favour cannot be measured at all.
     """
-    check_scope(scope)
+    AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     with noting_warnings() as notes:
         held = hold_against(
             source, ratings, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
@@ -115,6 +115,12 @@ def family_contrasts(
         },
         warnings=tuple(notes),
     )
+
+
+def save_families(found: FamilyContrasts, folder: Path) -> None:
+    """Write families.parquet and families.json into an existing folder."""
+    store.write_frame(found.frame, folder / "families.parquet", force=True)
+    store.write_json(found.to_json(), folder / "families.json", force=True)
 
 
 # --- groups -----------------------------------------------------------------------------------------

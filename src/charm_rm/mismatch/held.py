@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from ..errors import NotIdentifiable
-from ..margins import Outcome, Tally, only_policies, pair_margins, tally_margins
+from ..errors import ConfigError, NotIdentifiable
+from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
+from ..settings import Outcome, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray
 from ..tables import Margins, Ratings, Scores, WinRates
 from .favour import Measured, measure_line
 from .line import Lines, fit_lines
 from .published import tally_published
 from .strengths import RMStrengths, rm_strengths
-
-Unrated = Literal["error", "skip"]
+from .student import student_p, student_quantile
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +38,18 @@ class Held:
     def policies(self) -> tuple[str, ...]:
         """The audited policies, in the order of every array."""
         return self.tally.policies
+
+    @property
+    def by_prompt(self) -> FloatArray:
+        """(K, n_prompts) what each prompt adds to each strength.
+
+        Raises:
+            ConfigError: nothing is known by prompt.
+        """
+        found = self.strengths.by_prompt
+        if found is None:
+            raise ConfigError("published win rates say nothing by prompt", mend="give scores or judgements")
+        return found
 
 
 def hold_against(
@@ -80,8 +91,16 @@ def rising_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
 
 
 def tally_source(source: Scores | Margins | WinRates, *, outcome: Outcome, temperature: float) -> Tally:
-    """Win rates by pair, ties as half."""
+    """Win rates by pair, ties as half.
+
+    Raises:
+        ConfigError: soft win rates are asked of published ones.
+    """
     if isinstance(source, WinRates):
+        if outcome == "soft":
+            raise ConfigError(
+                "published win rates are hard or soft as they were published", mend="leave out --outcome soft"
+            )
         return tally_published(source, draws=0, rng=np.random.default_rng(0))
     return tally_margins(pair_margins(source), outcome=outcome, temperature=temperature)
 
@@ -130,3 +149,28 @@ def derivatives(measured: Measured) -> Derivatives:
     by_theta = ELO_PER_LOGIT * (by_gap - (gap / lines.slope)[:, None] * lines.tilt) / slope
     tilt = measured.line.tilt
     return Derivatives(by_theta, -slope * by_theta, tilt, -float(measured.line.slope) * tilt)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def prompt_variance(by_prompt: FloatArray) -> FloatArray:
+    """n / (n - 1) Σ_i x_i² of each row: the variance over prompts of a sum whose part of prompt i is x_i."""
+    n = by_prompt.shape[-1]
+    return np.asarray((by_prompt**2).sum(axis=-1) * n / (n - 1))
+
+
+def quadratic(rows: FloatArray, covariance: FloatArray) -> FloatArray:
+    """r C rᵀ of each row."""
+    return np.asarray(((rows @ covariance) * rows).sum(axis=-1))
+
+
+def judged(
+    difference: FloatArray, error: FloatArray, freedom: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """p-value and 95 % interval by Student's t; NaN where there is no error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where((error == 0) & (difference == 0), 0.0, difference / error)
+    half = float(student_quantile(freedom)) * error
+    p = student_p(statistic, np.full(np.shape(difference), float(freedom)))
+    return p, difference - half, difference + half

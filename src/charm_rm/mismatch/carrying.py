@@ -15,14 +15,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import CharmError, CharmWarning, ConfigError, UnknownPolicy, did_you_mean, noting_warnings
-from ..margins import Outcome
+from ..errors import (
+    CharmError,
+    CharmWarning,
+    ConfigError,
+    UnknownPolicy,
+    did_you_mean,
+    listing,
+    noting_warnings,
+)
 from ..ratings import Aliases, fit_ratings
+from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import FloatArray, benjamini_hochberg
 from ..store import write_frame, write_json
 from ..tables import Battles, Margins, Ratings, Scores, WinRates
-from .favour import Favours, Measured, Scope, check_scope, favour_verdict, leave_one_out
-from .held import Derivatives, Held, Unrated, derivatives, hold_against, rising_line
+from .favour import Favours, Measured, favour_verdict, leave_one_out
+from .held import Derivatives, Held, derivatives, hold_against, rising_line
 from .strengths import rm_strengths
 from .votes import vote_changes
 
@@ -48,6 +56,58 @@ class Influence:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
+    @property
+    def sentences(self) -> list[str]:
+        """What was found in words, one sentence an item."""
+        told = [("policy", "policy", self.policies), ("prompt", "prompt_id", self.prompts)]
+        lines = [
+            line for what, key, frame in told if frame is not None for line in self._about(what, key, frame)
+        ]
+        if self.votes is not None:
+            kinds = pl.concat_str(
+                pl.lit("the "),
+                "n",
+                pl.lit(" votes "),
+                "policy_a",
+                pl.lit(" against "),
+                "policy_b",
+                pl.lit(": "),
+                "winner",
+            )
+            lines += self._about("kind of vote", "kind", self.votes.with_columns(kinds.alias("kind")))
+        return lines + self._about_losing()
+
+    def _about(self, what: str, key: str, frame: pl.DataFrame) -> list[str]:
+        refitted = frame.filter(pl.col("favour").is_not_null())
+        if refitted.is_empty():
+            return []
+        row = refitted.row(0, named=True)
+        name = row[key] if what == "kind of vote" else f"{what} {row[key]}"
+        moved = f"without {name} the favour of {self.policy} goes from {self.favour:+.1f} to {row['favour']:+.1f} Elo"
+        changed = refitted.filter(pl.col("verdict") != self.verdict)[key].to_list()
+        if changed:
+            return [
+                f"{moved}; leaving out one {what} can change the verdict ({self.verdict}): {listing(changed)}"
+            ]
+        which = (
+            "no single"
+            if refitted.height == frame.height
+            else f"none of the {refitted.height} most influential"
+        )
+        plural = {"policy": "policies", "prompt": "prompts", "kind of vote": "kinds of votes"}[what]
+        return [
+            f"{moved}; {which} {what if which == 'no single' else plural} changes the verdict ({self.verdict})"
+        ]
+
+    def _about_losing(self) -> list[str]:
+        if self.to_lose is None:
+            return []
+        n, share, verdict = (self.to_lose[k] for k in ("prompts", "share", "verdict"))
+        return [
+            f"{n} prompts ({share:.1%}), chosen against the finding, are about the fewest whose absence undoes it "
+            f"(without them: {verdict or 'nothing can be measured'})"
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """The influences as JSON-able values."""
         return {
@@ -59,6 +119,7 @@ class Influence:
             "prompts": None if self.prompts is None else self.prompts.to_dicts(),
             "votes": None if self.votes is None else self.votes.to_dicts(),
             "to_lose": None if self.to_lose is None else dict(self.to_lose),
+            "sentences": self.sentences,
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }
@@ -93,7 +154,7 @@ def influence(
         NotIdentifiable: favour cannot be measured.
         ConfigError: ``top`` is below 1.
     """
-    check_scope(scope)
+    AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     if top < 1:
         raise ConfigError(f"top is {top}", mend="leave at least 1 out in earnest")
     with noting_warnings() as notes:
@@ -332,11 +393,11 @@ def _votes(
     kind = ["policy_a", "policy_b", "winner"]
     for row in frame.select(kind).head(top).iter_rows(named=True):
         same = pl.all_horizontal(pl.col(c) == row[c] for c in kind)
-        told.append(_told(_refitted(held, again, battles.frame.filter(~same), prior, k), here))
+        told.append(_told(_refitted(again, battles.frame.filter(~same), prior, k), here))
     return _beside(frame, told)
 
 
-def _refitted(held: Held, again: _Again, rest: pl.DataFrame, prior: float, k: int) -> _Finding | None:
+def _refitted(again: _Again, rest: pl.DataFrame, prior: float, k: int) -> _Finding | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)
         try:
