@@ -24,7 +24,6 @@ from .options import (
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..protocols import ScalarReward
     from ..tables import Responses, Scores
 
 
@@ -84,6 +83,7 @@ def command(
       charm score responses.parquet --rm vllm:http://localhost:8000 -o scores.parquet
     """
     from ..models import load_any_responses, score_responses
+    from ..models.doctor import refuse_unsound
     from ..responses import sample_instructions
     from ..specs import load_scorer
     from ..store import refuse_table, save
@@ -100,19 +100,10 @@ def command(
         )
         model = load_scorer(rm, **loading.values())
         if not unchecked:
-            _refuse_unsound(model)
+            refuse_unsound(model)
         scores = score_responses(model, responses, token_budget=token_budget, memo=memo)
         save(scores, output, force=force)
     _show(scores, responses, output, as_json=as_json)
-
-
-def _refuse_unsound(model: ScalarReward) -> None:
-    """The cheap part of `charm doctor`, for models that it can look into."""
-    from ..models import RewardModel
-    from ..models.doctor import refuse_unsound
-
-    if isinstance(model, RewardModel):
-        refuse_unsound(model)
 
 
 def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) -> None:
