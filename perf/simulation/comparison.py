@@ -107,6 +107,7 @@ def cells() -> list[Cell]:
         base | {"policies": 20, "own": 100},
         base | {"policies": 20, "own": 100, "rating_se": 30},
         base | {"policies": 6, "prompts": 100},
+        base | {"policies": 10, "own": 150},
         base | {"shared": 0.0},
     ]
     return [

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..settings import AuditSettings, RatingsChoice
 from .common import heading, interval, print_json, say
-from .families import contrasts_of, print_families
+from .families import contrasts_of, members_of, print_families
 from .options import (
     PATH,
     force_option,
@@ -24,7 +24,7 @@ from .options import (
 from .print_audit import favour_words, print_audit
 
 if TYPE_CHECKING:
-    from ..mismatch import Audit, FamilyContrasts
+    from ..mismatch import Audit
 
 
 @click.command("audit")
@@ -84,31 +84,28 @@ def command(
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
     """
-    from ..mismatch import audit, read_groups
     from ..store import refuse_existing
 
-    how = {**settings.values(), "seed": seed, "unrated": ratings.unrated}
     if output:
         refuse_existing(output, force=force)
-    if own is not None and groups is None:
-        raise click.UsageError("--own names a group of the file that --group gives")
-    members = None if groups is None else read_groups(groups)
+    members = members_of(groups, own)
     if example:
         if members is not None:
             raise click.UsageError("--group is for audits of your own scores")
-        _audit_example(how, top=top, output=output, force=force, as_json=as_json)
+        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
-    from ..ratings import load_ratings
+    from ..pipeline.stages.audit import audit_source, save_with_report
+    from ..pipeline.stages.ratings import chosen_ratings
     from ..sources import load_source
 
-    table = load_ratings(ratings.source, category=ratings.category, date=ratings.date)
+    table = chosen_ratings(ratings)
     source = load_source(scores, annotator=annotator, baseline=baseline)
-    found = audit(source, table, aliases=ratings.aliases, **how)
+    found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
     families = None
     if members is not None:
-        families = contrasts_of(found, source, table, members, own=own, aliases=ratings.aliases, how=how)
+        families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
     if as_json:
         print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:
@@ -116,30 +113,32 @@ def command(
         if families is not None:
             print_families(families)
     if output:
-        _save(found, output, force=force, families=families)
+        save_with_report(found, output, force=force, families=families)
+        say(f"wrote {output} (open {output / 'report.html'})")
 
 
 def _audit_example(
-    settings: dict[str, Any], *, top: int, output: Path | None, force: bool, as_json: bool
+    settings: AuditSettings, seed: int, *, top: int, output: Path | None, force: bool, as_json: bool
 ) -> None:
     import warnings
 
     from ..errors import CharmWarning
-    from ..mismatch import audit
+    from ..pipeline.stages.audit import audit_source, save_with_report
     from ..sources import load_example
 
     judge = load_example()
-    raw = audit(judge.win_rates, judge.ratings, **settings)
+    raw = audit_source(judge.win_rates, judge.ratings, settings, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
-        controlled = audit(judge.length_controlled, judge.ratings, **settings)
+        controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:
         print_audit(raw, title=f"{judge.name}, published win rates", top=top)
         _print_baseline(judge.baseline, {"raw": raw, "length-controlled": controlled})
     if output:
-        _save(raw, output, force=force)
+        save_with_report(raw, output, force=force)
+        say(f"wrote {output} (open {output / 'report.html'})")
 
 
 def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
@@ -155,16 +154,3 @@ def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
             click.echo(
                 f"  {name + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {interval(found.sharpness)}"
             )
-
-
-def _save(found: Audit, folder: Path, *, force: bool, families: FamilyContrasts | None = None) -> None:
-    from ..mismatch import save_audit, save_families
-    from ..report import write_report
-    from ..store import replacing_directory
-
-    with replacing_directory(folder, force=force) as temporary:
-        save_audit(found, temporary)
-        if families is not None:
-            save_families(families, temporary)
-        write_report(temporary)
-    say(f"wrote {folder} (open {folder / 'report.html'})")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.argument("second", type=PATH)
 @ratings_options
 @judgement_options
-@settings_options(AuditSettings, "settings", but=("references", "ties", "scope"))
+@settings_options(AuditSettings, "settings", but=("references", "ties"))
 @seed_option
 @top_option(12)
 @output_option(what="Folder for tables (Parquet) and comparison.json.")
@@ -53,8 +53,7 @@ def command(
 
     FIRST and SECOND are scores or judgements, as `charm audit` takes them, of the same prompts and policies; what only one of them has
     is left out. Differences are FIRST minus SECOND, in Elo points of favour. What a prompt or a rating does to both alike
-    cancels, so that differences are known much better than from two audits side by side. They are about these policies
-    alone. A sharper model is not one that favours: sharpness and rank correlation have rows of their own.
+    cancels, so that differences are known much better than from two audits side by side. A sharper model is not one that favours: sharpness and rank correlation have rows of their own.
 
     \b
     Examples:
@@ -63,7 +62,7 @@ def command(
       charm compare before.parquet after.parquet --ratings arena:coding --json
     """
     from ..mismatch import compare_favour, save_comparison
-    from ..ratings import load_ratings
+    from ..pipeline.stages.ratings import chosen_ratings
     from ..sources import load_source
     from ..store import refuse_existing, replacing_directory
 
@@ -71,10 +70,12 @@ def command(
         refuse_existing(output, force=force)
     if ratings.source is None:
         raise click.UsageError("give --ratings")
-    table = load_ratings(ratings.source, category=ratings.category, date=ratings.date)
-    sources = [load_source(path, annotator=annotator, baseline=baseline) for path in (first, second)]
-    how = settings.accepted_by(compare_favour) | {"seed": seed, "unrated": ratings.unrated}
-    found = compare_favour(*sources, table, aliases=ratings.aliases, **how)  # type: ignore[arg-type]
+    table = chosen_ratings(ratings)
+    one, other = (load_source(path, annotator=annotator, baseline=baseline) for path in (first, second))
+    how = settings.accepted_by(compare_favour)
+    found = compare_favour(
+        one, other, table, aliases=ratings.aliases, unrated=ratings.unrated, seed=seed, **how
+    )
     if as_json:
         print_json(found.to_json())
     else:

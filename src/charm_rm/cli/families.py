@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..settings import AuditSettings, RatingsChoice
 from .common import heading, interval_column, print_frame, q_column
 
 if TYPE_CHECKING:
     from ..mismatch import Audit, FamilyContrasts
     from ..tables import Margins, Ratings, Scores, WinRates
+
+
+def members_of(groups: Path | None, own: str | None) -> dict[str, str] | None:
+    """The file of groups, read before any work."""
+    if groups is None:
+        if own is not None:
+            raise click.UsageError("--own names a group of the file that --group gives")
+        return None
+    from ..mismatch import read_groups
+
+    return read_groups(groups)
 
 
 def contrasts_of(
@@ -21,8 +34,8 @@ def contrasts_of(
     members: Mapping[str, str],
     *,
     own: str | None,
-    aliases: Any,
-    how: Mapping[str, Any],
+    choice: RatingsChoice,
+    settings: AuditSettings,
 ) -> FamilyContrasts:
     """Measure families as the audit was made; what that has warned of is not said again."""
     import warnings
@@ -30,10 +43,12 @@ def contrasts_of(
     from ..errors import CharmWarning
     from ..mismatch import family_contrasts
 
-    taken = {k: how[k] for k in ("scope", "unrated", "outcome", "temperature")}
+    how = settings.accepted_by(family_contrasts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)
-        families = family_contrasts(source, ratings, members, own=own, aliases=aliases, **taken)
+        families = family_contrasts(
+            source, ratings, members, own=own, aliases=choice.aliases, unrated=choice.unrated, **how
+        )
     for note in families.warnings:
         if note not in found.warnings:
             warnings.warn(note, CharmWarning, stacklevel=2)

@@ -76,7 +76,8 @@ def command(
       charm influence scores.parquet --battles votes.parquet -o influence
     """
     from ..mismatch import influence, save_influence
-    from ..ratings import load_battles, load_ratings
+    from ..pipeline.stages.ratings import chosen_ratings
+    from ..ratings import load_battles
     from ..sources import load_source
     from ..store import refuse_existing, replacing_directory
 
@@ -86,14 +87,10 @@ def command(
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:
         raise click.UsageError("--prior is of the fit to --battles")
-    known = (
-        load_ratings(ratings.source, category=ratings.category, date=ratings.date)
-        if battles is None and ratings.source is not None
-        else load_battles(battles)  # type: ignore[arg-type]  # one of both is given
-    )
+    known = chosen_ratings(ratings) if battles is None else load_battles(battles)
     source = load_source(scores, annotator=annotator, baseline=baseline)
-    how = settings.accepted_by(influence) | {"unrated": ratings.unrated, "aliases": ratings.aliases}
-    found = influence(source, known, policy=policy, top=top, prior=prior, **how)
+    how = settings.accepted_by(influence) | {"policy": policy, "top": top, "prior": prior}
+    found = influence(source, known, aliases=ratings.aliases, unrated=ratings.unrated, **how)
     if as_json:
         print_json(found.to_json())
     else:

@@ -24,7 +24,7 @@ from ..errors import (
     listing,
     noting_warnings,
 )
-from ..ratings import Aliases, fit_ratings
+from ..ratings import Aliases, Yardstick, fit_ratings, match_ratings, yardstick
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import FloatArray, benjamini_hochberg
 from ..store import write_frame, write_json
@@ -166,7 +166,7 @@ def influence(
         again = _Again(held, scope, outcome, temperature)
         chosen = _chosen(held, again.judge(held.measured), policy)
         found = _influence(held, again, chosen, top, battles, prior)
-    settings = {"scope": scope, "top": top, "prior": prior, "unrated": unrated}
+    settings: dict[str, Any] = {"scope": scope, "top": top, "prior": prior, "unrated": unrated}
     settings |= {"outcome": outcome, "temperature": temperature}
     record = {"verb": "influence", "settings": settings, "input": dict(source.provenance)}
     return replace(found, provenance=record, warnings=tuple(notes))
@@ -270,9 +270,8 @@ class _Again:
             return None
 
 
-def _reordered(held: Held, ratings: Ratings):  # type: ignore[no-untyped-def]
-    from ..ratings import match_ratings, yardstick
-
+def _reordered(held: Held, ratings: Ratings) -> Yardstick:
+    """Ratings in the order of the audited policies."""
     renamed = held.matched.provenance.get("renamed", {})
     aliases = {p: renamed.get(p, p) for p in held.policies}
     return yardstick(match_ratings(ratings, held.policies, aliases=aliases), held.policies)

@@ -14,17 +14,27 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..errors import CharmWarning, ConfigError, NoOverlap, listing, noting_warnings
 from ..estimates import SIGNIFICANT
 from ..ratings import Aliases
-from ..settings import AuditSettings, Outcome, Unrated
-from ..statistics import FloatArray, benjamini_hochberg
+from ..settings import AuditSettings, Outcome, Scope, Unrated
+from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
 from ..store import save, write_frame, write_json
 from ..tables import Margins, Ratings, Scores, WinRates
 from .compare_figures import FigureDifference, correlation_differences, sharpness_difference
-from .favour import leave_one_out
-from .held import Held, derivatives, hold_against, judged, prompt_variance, prompts_of, quadratic
+from .favour import Measured, leave_one_out
+from .held import (
+    Held,
+    derivatives,
+    hold_against,
+    judged,
+    lines_without_each,
+    prompt_variance,
+    prompts_of,
+    quadratic,
+)
 
 _FIGURES_SCHEMA = {f.name: pl.Float64 for f in fields(FigureDifference)} | {"figure": pl.String}
 
@@ -57,14 +67,15 @@ class FavourComparison:
 
 
 def compare_favour(
-    first: Scores | Margins,
-    second: Scores | Margins,
+    first: Scores | Margins | WinRates,
+    second: Scores | Margins | WinRates,
     ratings: Ratings,
     *,
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
     outcome: Outcome = "hard",
     temperature: float = 1.0,
+    scope: Scope = "sample",
     draws: int = 1000,
     seed: int = 0,
 ) -> FavourComparison:
@@ -78,19 +89,20 @@ def compare_favour(
         unrated: what to do about policies without a rating: raise, or leave them out with a warning.
         outcome: ``hard`` or ``soft`` win rates (see :func:`charm_rm.audit`), of both.
         temperature: of soft win rates.
+        scope: as in an audit: policies as a sample of others like them, whose own differences then count as chance, or ``these``
+            alone, where a policy that one model favours moves the line of all others, and with it their differences.
         draws: behind the intervals of the rank correlations; 0 leaves them out.
         seed: of the draws.
-
-    The differences are about these policies alone: another set would give both models other lines.
 
     Raises:
         ConfigError: published win rates, which cannot be paired by prompt.
         NoOverlap: the two share fewer than two prompts or three policies.
         NotIdentifiable: favour cannot be measured for one of them.
     """
-    AuditSettings(outcome=outcome, temperature=temperature, draws=draws)
+    AuditSettings(outcome=outcome, temperature=temperature, scope=scope, draws=draws)
+    how = _How(unrated, outcome, temperature, scope)
     with noting_warnings() as notes:
-        result = _compare(first, second, ratings, aliases, unrated, outcome, temperature, draws, seed)
+        result = _compare(first, second, ratings, aliases, how, draws, seed)
     return replace(result, warnings=tuple(notes))
 
 
@@ -102,28 +114,41 @@ def save_comparison(found: FavourComparison, folder: Path) -> None:
     write_json(found.to_json(), folder / "comparison.json", force=True)
 
 
+@dataclass(frozen=True)
+class _How:
+    """Settings of a comparison that are those of an audit."""
+
+    unrated: Unrated
+    outcome: Outcome
+    temperature: float
+    scope: Scope
+
+
 def _compare(
-    first: Scores | Margins,
-    second: Scores | Margins,
+    first: Scores | Margins | WinRates,
+    second: Scores | Margins | WinRates,
     ratings: Ratings,
     aliases: Aliases | None,
-    unrated: Unrated,
-    outcome: Outcome,
-    temperature: float,
+    how: _How,
     draws: int,
     seed: int,
 ) -> FavourComparison:
-    first, second, dropped = _shared(first, second)
+    first, second, dropped = _shared(_by_prompt(first), _by_prompt(second))
     one, other = (
         hold_against(
-            source, ratings, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
+            source,
+            ratings,
+            aliases=aliases,
+            unrated=how.unrated,
+            outcome=how.outcome,
+            temperature=how.temperature,
         )
         for source in (first, second)
     )
     if not one.rated.has_uncertainty:
         _warn("some ratings carry no interval: errors leave out the ratings' own uncertainty")
-    frame = _favour_differences(one, other)
-    figures = [sharpness_difference(one, other)]
+    frame = _favour_differences(one, other, how.scope)
+    figures = [sharpness_difference(one, other, how.scope)]
     figures += correlation_differences(one, other, draws=draws, seed=seed)
     return FavourComparison(
         frame=frame,
@@ -132,13 +157,7 @@ def _compare(
         summary=_summary(frame, len(one.prompts)),
         provenance={
             "verb": "compare_favour",
-            "settings": {
-                "outcome": outcome,
-                "temperature": temperature,
-                "draws": draws,
-                "seed": seed,
-                "unrated": unrated,
-            },
+            "settings": asdict(how) | {"draws": draws, "seed": seed},
             "prompts": len(one.prompts),
             "left_out": dropped,
             "first": dict(first.provenance),
@@ -150,16 +169,19 @@ def _compare(
 # --- what both have ---------------------------------------------------------------------------------
 
 
+def _by_prompt(source: Scores | Margins | WinRates) -> Scores | Margins:
+    if isinstance(source, WinRates):
+        raise ConfigError(
+            "published win rates say nothing by prompt, so they cannot be paired",
+            mend="give the scores or judgements they were made from, or audit each by itself",
+        )
+    return source
+
+
 def _shared(
     first: Scores | Margins, second: Scores | Margins
 ) -> tuple[Scores | Margins, Scores | Margins, dict[str, int]]:
     """Both sources on the policies and prompts that both have; of two scored sources, on the responses that both scored."""
-    for source in (first, second):
-        if isinstance(source, WinRates):
-            raise ConfigError(
-                "published win rates say nothing by prompt, so they cannot be paired",
-                mend="give the scores or judgements they were made from, or audit each by itself",
-            )
     before = len(first) + len(second)
     while True:
         policies = sorted(set(first.policies) & set(second.policies))
@@ -198,11 +220,12 @@ def _reduced(source: Scores | Margins, policies: list[str], prompts: list[str]) 
 # --- differences ------------------------------------------------------------------------------------
 
 
-def _favour_differences(one: Held, other: Held) -> pl.DataFrame:
+def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
     """f - f', its error from the prompts' parts of both strengths and from the ratings' part of both lines.
 
     δ(f - f') = Σ_i (D U_i - D' U'_i) + (E - E') δρ, with U_i what prompt i adds to the strengths and D, E the derivatives
-    (:func:`derivatives`): what a prompt or a rating does to both alike is gone before anything is squared.
+    (:func:`derivatives`): what a prompt or a rating does to both alike is gone before anything is squared. For a sample of policies the
+    others' real differences add what they do to both lines (:func:`_scatter`).
     """
     mine, theirs = leave_one_out(one.measured, "these"), leave_one_out(other.measured, "these")
     d, e = derivatives(one.measured), derivatives(other.measured)
@@ -213,10 +236,16 @@ def _favour_differences(one: Held, other: Held) -> pl.DataFrame:
         prompt_variance(p) + quadratic(x.favour_by_rho, one.measured.rho_covariance)
         for p, x in zip(by_prompt, (d, e), strict=True)
     )
+    freedom = np.full(len(variance), float(len(one.prompts) - 1))
+    if scope == "sample":
+        scatter = _scatter(one.measured, other.measured, variance)
+        known = np.divide(variance, scatter, out=np.full_like(variance, np.inf), where=scatter > 0)
+        freedom = np.minimum(freedom, max(len(variance) - 3, 1) * (1 + known) ** 2)
+        variance = variance + scatter
     difference = mine.favour - theirs.favour
     known = mine.found & theirs.found
     error = np.where(known, np.sqrt(variance), np.nan)
-    p, low, high = judged(difference, error, len(one.prompts) - 1)
+    p, low, high = judged(difference, error, freedom)
     q = benjamini_hochberg(p)
     _warn_of_lost(one, known)
     frame = pl.DataFrame(
@@ -240,6 +269,28 @@ def _favour_differences(one: Held, other: Held) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort("difference", descending=True)
 
 
+def _scatter(one: Measured, other: Measured, noise: FloatArray) -> FloatArray:
+    """(K,) what the other policies' real differences add to the variance of a difference, through both lines: τ_k² Σ_{l≠k} h_kl².
+
+    h is the mean influence of the others on both lines, and τ_k² = max(0, Σ_{l≠k} x_kl² / (K - 3) - mean noise_l), with x_kl how far the
+    residuals of l about both lines without k are apart, in Elo points. It has K - 3 degrees of freedom.
+    """
+    size = len(noise)
+    others = ~np.eye(size, dtype=bool)
+    apart, influence = np.zeros((size, size)), np.zeros((size, size))
+    for sign, measured in ((1.0, one), (-1.0, other)):
+        lines = lines_without_each(measured)
+        residual = measured.theta - lines.intercept[:, None] - lines.slope[:, None] * measured.rho
+        apart += sign * ELO_PER_LOGIT * residual / lines.slope[:, None]
+        influence += lines.influence(measured.rho) / 2
+    if size <= 3:
+        return np.zeros(size)  # a line through two others has no scatter to judge by
+    squares = (np.where(others, apart, 0.0) ** 2).sum(axis=1) / (size - 3)
+    expected = (noise.sum() - noise) / (size - 1)
+    tau2 = np.maximum(np.nan_to_num(squares - expected), 0.0)
+    return np.asarray(tau2 * np.nan_to_num(np.where(others, influence, 0.0) ** 2).sum(axis=1))
+
+
 def _verdict(difference: float, q: float, low: float, high: float) -> str:
     """Who favours the policy more, where q and interval say so; else whether 50 Elo points could have been seen."""
     if q <= SIGNIFICANT and (low > 0 or high < 0):
@@ -249,7 +300,7 @@ def _verdict(difference: float, q: float, low: float, high: float) -> str:
     return "no evidence"
 
 
-def _warn_of_lost(one: Held, known: FloatArray) -> None:
+def _warn_of_lost(one: Held, known: NDArray[np.bool_]) -> None:
     lost = [name for name, ok in zip(one.policies, known, strict=True) if not ok]
     if lost:
         _warn(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..settings import Scope
 from ..statistics import FloatArray
 from .held import Held, derivatives, judged, prompt_variance, quadratic
 from .posterior import draw_truth
@@ -26,10 +27,10 @@ class FigureDifference:
     p_value: float | None = None
 
 
-def sharpness_difference(one: Held, other: Held) -> FigureDifference:
-    """a - a', policies taken as a sample: Student's t with K - 2 degrees of freedom.
+def sharpness_difference(one: Held, other: Held, scope: Scope) -> FigureDifference:
+    """a - a' with the error of what prompts and ratings do to both slopes; for a sample of policies by Student's t with K - 2 degrees of freedom.
 
-    The variance is that of prompts and ratings, or what the scatter r - r' of the policies about both lines gives, s² Σ t² with
+    Its variance is then that of prompts and ratings, or what the scatter r - r' of the policies about both lines gives, s² Σ t² with
     s² = Σ (r - r')² / (K - 2) and t the mean influence on the slopes, if that is more: favours that both show tilt both lines, the sharper
     model's further.
     """
@@ -37,14 +38,20 @@ def sharpness_difference(one: Held, other: Held) -> FigureDifference:
     by_prompt = d.slope_by_theta @ one.by_prompt - e.slope_by_theta @ other.by_prompt
     noise = float(prompt_variance(by_prompt))
     noise += float(quadratic(d.slope_by_rho - e.slope_by_rho, one.measured.rho_covariance))
-    freedom = len(one.policies) - 2
-    apart = _residual(one) - _residual(other)
-    tilt = (d.slope_by_theta + e.slope_by_theta) / 2
-    scatter = float((apart**2).sum() / freedom * (tilt**2).sum())
+    freedom, scatter = len(one.prompts) - 1, 0.0
     a, b = float(one.measured.line.slope), float(other.measured.line.slope)
+    if scope == "sample":
+        freedom = len(one.policies) - 2
+        scatter = _scatter(one, other, (d.slope_by_theta + e.slope_by_theta) / 2)
     error = np.sqrt(max(noise, scatter))
     p, low, high = judged(np.array(a - b), np.array(error), freedom)
     return FigureDifference("sharpness", a, b, a - b, float(error), float(low), float(high), float(p))
+
+
+def _scatter(one: Held, other: Held, tilt: FloatArray) -> float:
+    """s² Σ t², s² = Σ (r - r')² / (K - 2)."""
+    apart = _residual(one) - _residual(other)
+    return float((apart**2).sum() / (len(apart) - 2) * (tilt**2).sum())
 
 
 def _residual(held: Held) -> FloatArray:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from .. import store
 from ..errors import (
@@ -26,7 +27,7 @@ from ..errors import (
 )
 from ..ratings import Aliases
 from ..settings import AuditSettings, Outcome, Scope, Unrated
-from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
+from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
 from ..tables import Margins, Ratings, Scores, WinRates
 from .favour import FEWEST, Measured, favour_verdict
 from .held import Held, hold_against
@@ -218,14 +219,13 @@ def _contrasts(held: Held, members: Mapping[str, str], scope: Scope) -> pl.DataF
     return frame.sort("favour", descending=True, nulls_last=True)
 
 
-def group_favour(measured: Measured, inside: FloatArray, name: str, scope: Scope) -> _Contrast:
+def group_favour(measured: Measured, inside: NDArray[np.bool_], name: str, scope: Scope) -> _Contrast:
     """Mean over the members of (θ_k - c - a ρ_k) / a, the line being that of all policies outside.
 
     With m the members' mean, g = m - (influence of residuals on the line at ρ̄) and f the favour: var f = v V vᵀ / a², with
     v = g - f·tilt and V = cov θ + a² cov ρ, as for a single policy; for a sample V has τ² on its diagonal too, of members as of others,
     and Student's t the degrees of freedom of τ².
     """
-    inside = np.asarray(inside, dtype=bool)
     size = int(inside.sum())
     fewest = FEWEST if scope == "sample" else FEWEST - 1
     if int((~inside).sum()) < fewest:

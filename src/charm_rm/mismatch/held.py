@@ -166,11 +166,11 @@ def quadratic(rows: FloatArray, covariance: FloatArray) -> FloatArray:
 
 
 def judged(
-    difference: FloatArray, error: FloatArray, freedom: int
+    difference: FloatArray, error: FloatArray, freedom: FloatArray | float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """p-value and 95 % interval by Student's t; NaN where there is no error."""
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where((error == 0) & (difference == 0), 0.0, difference / error)
-    half = float(student_quantile(freedom)) * error
-    p = student_p(statistic, np.full(np.shape(difference), float(freedom)))
+    half = student_quantile(freedom) * error
+    p = student_p(statistic, freedom)
     return p, difference - half, difference + half

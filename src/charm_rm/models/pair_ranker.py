@@ -35,11 +35,11 @@ from ..tables import as_messages
 from .devices import device_kind, one_device
 from .extras import require
 from .loading.checkpoint import Checkpoint
-from .loading.dressing import load_tokenizer
 from .loading.folders import model_folder
-from .loading.kinds import Source, load_backbone
 from .loading.libraries import as_model_error, quiet
-from .loading.opening import find_source, headless, load_classifier, source_fingerprint
+from .loading.source import Source, find_source, source_fingerprint
+from .loading.state import headless, load_backbone, load_classifier
+from .loading.tokenizers import load_tokenizer
 from .precision import check_dtype
 from .scoring.batching import collate, set_pad_token
 from .scoring.encoding import Encoded, resolve_max_length

@@ -37,7 +37,7 @@ class RewardModel:
 
     ``source`` is what it was loaded from, ``fingerprint`` the hash of its files, ``dtype`` the precision it runs in,
     ``attention`` transformers' name of what computes attention, ``linear`` what multiplies matrices. ``unpadded``: rows of a
-    batch lie end to end. ``n_outputs``, ``output`` and ``entry`` are as :class:`~..loading.opening.Opened` has them. ``replicas`` are
+    batch lie end to end. ``n_outputs``, ``output`` and ``entry`` are as :class:`~..loading.opened.Opened` has them. ``replicas`` are
     the same model on further devices, ``memory`` is what these turned out to hold.
     """
 
