@@ -6,7 +6,6 @@ largest are then left out in earnest and all is fitted again, so that what is sh
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,22 +15,20 @@ import numpy as np
 import polars as pl
 
 from ..errors import (
-    CharmError,
-    CharmWarning,
     ConfigError,
     UnknownPolicy,
     did_you_mean,
     listing,
     noting_warnings,
 )
-from ..ratings import Aliases, Yardstick, fit_ratings, match_ratings, yardstick
+from ..ratings import Aliases, fit_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
-from ..statistics import FloatArray, benjamini_hochberg
+from ..statistics import FloatArray
 from ..store import write_frame, write_json
 from ..tables import Battles, Margins, Ratings, Scores, WinRates
-from .favour import Favours, Measured, favour_verdict, leave_one_out
-from .held import Derivatives, Held, derivatives, hold_against, rising_line
-from .strengths import rm_strengths
+from .favour import Favours
+from .held import Derivatives, Held, derivatives, hold_against
+from .refits import TOLD, Finding, Refit, told
 from .votes import vote_changes
 
 
@@ -163,7 +160,7 @@ def influence(
         held = hold_against(
             source, rated, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
         )
-        again = _Again(held, scope, outcome, temperature)
+        again = Refit(held, scope, outcome, temperature)
         chosen = _chosen(held, again.judge(held.measured), policy)
         found = _influence(held, again, chosen, top, battles, prior)
     settings: dict[str, Any] = {"scope": scope, "top": top, "prior": prior, "unrated": unrated}
@@ -181,7 +178,7 @@ def save_influence(found: Influence, folder: Path) -> None:
 
 
 def _influence(
-    held: Held, again: _Again, k: int, top: int, battles: Battles | None, prior: float
+    held: Held, again: Refit, k: int, top: int, battles: Battles | None, prior: float
 ) -> Influence:
     here = again.of(held.measured, k)
     slopes = derivatives(held.measured)
@@ -211,112 +208,18 @@ def _chosen(held: Held, found: Favours, policy: str | None) -> int:
     return held.policies.index(policy)
 
 
-# --- fitted again -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Finding:
-    """Favour, sharpness and verdict of the policy asked about; ``near`` is the end of its interval that is nearer to 0."""
-
-    favour: float
-    sharpness: float
-    verdict: str
-    near: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Again:
-    """How a finding is made anew from what is left."""
-
-    held: Held
-    scope: Scope
-    outcome: Outcome
-    temperature: float
-
-    def judge(self, measured: Measured) -> Favours:
-        return leave_one_out(measured, self.scope)
-
-    def of(self, measured: Measured, k: int) -> _Finding:
-        found = self.judge(measured)
-        q = benjamini_hochberg(found.p)
-        low, high = float(found.low[k]), float(found.high[k])
-        ends = [v if np.isfinite(v) else None for v in (low, high)]
-        verdict = favour_verdict(
-            float(found.favour[k]), ends[0], ends[1], None if np.isnan(q[k]) else float(q[k])
-        )
-        near = low if found.favour[k] > 0 else high
-        return _Finding(float(found.favour[k]), float(measured.line.slope), verdict, near)
-
-    def without_prompts(self, prompts: list[str], k: int) -> _Finding | None:
-        """The finding without some prompts; None where nothing can be measured any more."""
-        frame = self.held.source.frame.filter(~pl.col("prompt_id").is_in(prompts))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CharmWarning)  # said of the whole already
-            try:
-                rest = type(self.held.source)(frame)
-                held = hold_against(
-                    rest, self.held.matched, outcome=self.outcome, temperature=self.temperature
-                )
-                return self.of(held.measured, held.policies.index(self.held.policies[k]))
-            except (CharmError, ValueError):
-                return None
-
-    def with_ratings(self, ratings: Ratings, k: int) -> _Finding | None:
-        """The finding with other ratings under the same names."""
-        try:
-            rated = _reordered(self.held, ratings)
-            return self.of(rising_line(self.held.strengths, rated), k)
-        except CharmError:
-            return None
-
-
-def _reordered(held: Held, ratings: Ratings) -> Yardstick:
-    """Ratings in the order of the audited policies."""
-    renamed = held.matched.provenance.get("renamed", {})
-    aliases = {p: renamed.get(p, p) for p in held.policies}
-    return yardstick(match_ratings(ratings, held.policies, aliases=aliases), held.policies)
-
-
 # --- policies ---------------------------------------------------------------------------------------
 
 
-def _policies(held: Held, again: _Again, k: int, here: _Finding) -> pl.DataFrame:
+def _policies(held: Held, again: Refit, k: int, here: Finding) -> pl.DataFrame:
     """Every other policy left out of win rates and line, and both fitted again."""
     rows = []
     for j, name in enumerate(held.policies):
         if j == k:
             continue
-        found = _without_policy(held, again, j, k)
-        rows.append({"policy": name, **_told(found, here)})
-    return _largest_first(pl.DataFrame(rows, schema=_TOLD | {"policy": pl.String}).select("policy", *_TOLD))
-
-
-def _without_policy(held: Held, again: _Again, j: int, k: int) -> _Finding | None:
-    """Strengths of the others from their own pairs; their errors are those of the whole."""
-    kept = np.arange(len(held.policies)) != j
-    place = np.cumsum(kept) - 1
-    tally = held.tally.subset(kept[held.tally.pairs].all(axis=1))
-    tally = replace(
-        tally,
-        policies=tuple(p for p, ok in zip(held.policies, kept, strict=True) if ok),
-        pairs=place[tally.pairs],
-        score_covariance=tally.score_covariance[np.ix_(kept, kept)],
-        prompt_scores=None,
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CharmWarning)
-        try:
-            strengths = rm_strengths(tally)
-            errors = held.strengths.covariance[np.ix_(kept, kept)]
-            rated = replace(
-                held.rated,
-                policies=tally.policies,
-                rating=held.rated.rating[kept],
-                covariance=held.rated.full_covariance[np.ix_(kept, kept)],
-            )
-            return again.of(rising_line(replace(strengths, covariance=errors), rated), int(place[k]))
-        except CharmError:
-            return None
+        found = again.without_policy(j, k)
+        rows.append({"policy": name, **told(found, here)})
+    return _largest_first(pl.DataFrame(rows, schema=TOLD | {"policy": pl.String}).select("policy", *TOLD))
 
 
 # --- prompts ----------------------------------------------------------------------------------------
@@ -336,20 +239,18 @@ def prompt_changes(held: Held, slopes: Derivatives, k: int) -> tuple[FloatArray,
 
 
 def _prompts(
-    held: Held, again: _Again, slopes: Derivatives, k: int, here: _Finding, top: int
+    held: Held, again: Refit, slopes: Derivatives, k: int, here: Finding, top: int
 ) -> pl.DataFrame | None:
     changes = prompt_changes(held, slopes, k)
     if changes is None:
         return None
     frame = pl.DataFrame({"prompt_id": held.prompts, "change": changes[0], "sharpness_change": changes[1]})
     frame = _largest_first(frame)
-    told = [_told(again.without_prompts([p], k), here) for p in frame["prompt_id"].head(top)]
-    return _beside(frame, told)
+    found = [told(again.without_prompts([p], k), here) for p in frame["prompt_id"].head(top)]
+    return _beside(frame, found)
 
 
-def _to_lose(
-    held: Held, again: _Again, prompts: pl.DataFrame, k: int, here: _Finding
-) -> dict[str, Any] | None:
+def _to_lose(held: Held, again: Refit, prompts: pl.DataFrame, k: int, here: Finding) -> dict[str, Any] | None:
     """The fewest prompts that, by first-order changes, bring the nearer end of the interval to 0, and what a refit without them says.
 
     (Broderick, Giordano and Meager 2020.) None where there is no finding, or no choice of prompts undoes it.
@@ -367,7 +268,7 @@ def _to_lose(
         "prompts": len(chosen),
         "share": len(chosen) / len(held.prompts),
         "prompt_ids": chosen,
-        **{f: v for f, v in _told(again.without_prompts(chosen, k), here).items() if f != "change"},
+        **{f: v for f, v in told(again.without_prompts(chosen, k), here).items() if f != "change"},
     }
 
 
@@ -376,10 +277,10 @@ def _to_lose(
 
 def _votes(
     held: Held,
-    again: _Again,
+    again: Refit,
     slopes: Derivatives,
     k: int,
-    here: _Finding,
+    here: Finding,
     top: int,
     battles: Battles,
     prior: float,
@@ -388,44 +289,21 @@ def _votes(
     renamed = held.matched.provenance.get("renamed", {})
     names = [renamed.get(p, p) for p in held.policies]
     frame = _largest_first(vote_changes(battles, names, slopes.favour_by_rho[k], prior=prior))
-    told = []
+    found = []
     kind = ["policy_a", "policy_b", "winner"]
     for row in frame.select(kind).head(top).iter_rows(named=True):
         same = pl.all_horizontal(pl.col(c) == row[c] for c in kind)
-        told.append(_told(_refitted(again, battles.frame.filter(~same), prior, k), here))
-    return _beside(frame, told)
-
-
-def _refitted(again: _Again, rest: pl.DataFrame, prior: float, k: int) -> _Finding | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CharmWarning)
-        try:
-            return again.with_ratings(fit_ratings(Battles(rest), prior=prior), k)
-        except CharmError:
-            return None
+        found.append(told(again.with_battles(battles.frame.filter(~same), k, prior=prior), here))
+    return _beside(frame, found)
 
 
 # --- rows -------------------------------------------------------------------------------------------
 
-_TOLD = {"change": pl.Float64, "favour": pl.Float64, "sharpness": pl.Float64, "verdict": pl.String}
 
-
-def _told(found: _Finding | None, here: _Finding) -> dict[str, Any]:
-    """What is left of the finding, as a row; nulls where nothing can be measured without this."""
-    if found is None:
-        return dict.fromkeys(_TOLD)
-    return {
-        "change": found.favour - here.favour,
-        "favour": found.favour,
-        "sharpness": found.sharpness,
-        "verdict": found.verdict,
-    }
-
-
-def _beside(frame: pl.DataFrame, told: list[dict[str, Any]]) -> pl.DataFrame:
+def _beside(frame: pl.DataFrame, found: list[dict[str, Any]]) -> pl.DataFrame:
     """First-order changes, and for the first rows what fitting again gave."""
-    rest = [dict.fromkeys(_TOLD)] * (frame.height - len(told))
-    refitted = pl.DataFrame([*told, *rest], schema=_TOLD).rename({"change": "refitted_change"})
+    rest = [dict.fromkeys(TOLD)] * (frame.height - len(found))
+    refitted = pl.DataFrame([*found, *rest], schema=TOLD).rename({"change": "refitted_change"})
     return pl.concat([frame, refitted], how="horizontal")
 
 

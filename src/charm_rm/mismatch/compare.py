@@ -20,17 +20,17 @@ from ..errors import CharmWarning, ConfigError, NoOverlap, listing, noting_warni
 from ..estimates import SIGNIFICANT
 from ..ratings import Aliases
 from ..settings import AuditSettings, Outcome, Scope, Unrated
-from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
+from ..statistics import benjamini_hochberg
 from ..store import save, write_frame, write_json
 from ..tables import Margins, Ratings, Scores, WinRates
 from .compare_figures import FigureDifference, correlation_differences, sharpness_difference
-from .favour import Measured, leave_one_out
+from .compare_scatter import line_scatter
+from .favour import leave_one_out
 from .held import (
     Held,
     derivatives,
     hold_against,
     judged,
-    lines_without_each,
     prompt_variance,
     prompts_of,
     quadratic,
@@ -225,7 +225,7 @@ def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
 
     δ(f - f') = Σ_i (D U_i - D' U'_i) + (E - E') δρ, with U_i what prompt i adds to the strengths and D, E the derivatives
     (:func:`derivatives`): what a prompt or a rating does to both alike is gone before anything is squared. For a sample of policies the
-    others' real differences add what they do to both lines (:func:`_scatter`).
+    others' own favours add what they do to both lines (:func:`.compare_scatter.line_scatter`).
     """
     mine, theirs = leave_one_out(one.measured, "these"), leave_one_out(other.measured, "these")
     d, e = derivatives(one.measured), derivatives(other.measured)
@@ -238,7 +238,7 @@ def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
     )
     freedom = np.full(len(variance), float(len(one.prompts) - 1))
     if scope == "sample":
-        scatter = _scatter(one.measured, other.measured, variance)
+        scatter = line_scatter(one, other, d.favour_by_theta, e.favour_by_theta)
         known = np.divide(variance, scatter, out=np.full_like(variance, np.inf), where=scatter > 0)
         freedom = np.minimum(freedom, max(len(variance) - 3, 1) * (1 + known) ** 2)
         variance = variance + scatter
@@ -267,28 +267,6 @@ def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
         }
     )
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort("difference", descending=True)
-
-
-def _scatter(one: Measured, other: Measured, noise: FloatArray) -> FloatArray:
-    """(K,) what the other policies' real differences add to the variance of a difference, through both lines: τ_k² Σ_{l≠k} h_kl².
-
-    h is the mean influence of the others on both lines, and τ_k² = max(0, Σ_{l≠k} x_kl² / (K - 3) - mean noise_l), with x_kl how far the
-    residuals of l about both lines without k are apart, in Elo points. It has K - 3 degrees of freedom.
-    """
-    size = len(noise)
-    others = ~np.eye(size, dtype=bool)
-    apart, influence = np.zeros((size, size)), np.zeros((size, size))
-    for sign, measured in ((1.0, one), (-1.0, other)):
-        lines = lines_without_each(measured)
-        residual = measured.theta - lines.intercept[:, None] - lines.slope[:, None] * measured.rho
-        apart += sign * ELO_PER_LOGIT * residual / lines.slope[:, None]
-        influence += lines.influence(measured.rho) / 2
-    if size <= 3:
-        return np.zeros(size)  # a line through two others has no scatter to judge by
-    squares = (np.where(others, apart, 0.0) ** 2).sum(axis=1) / (size - 3)
-    expected = (noise.sum() - noise) / (size - 1)
-    tau2 = np.maximum(np.nan_to_num(squares - expected), 0.0)
-    return np.asarray(tau2 * np.nan_to_num(np.where(others, influence, 0.0) ** 2).sum(axis=1))
 
 
 def _verdict(difference: float, q: float, low: float, high: float) -> str:
