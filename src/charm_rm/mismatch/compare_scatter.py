@@ -25,7 +25,7 @@ def line_scatter(
     covariance = _scatter_covariance(one, other, others)
     moved = np.stack([np.where(others, favour_by_theta, 0.0), -np.where(others, other_by_theta, 0.0)])
     moved = np.nan_to_num(moved)
-    return np.maximum(np.einsum("ikl,kij,jkl->k", moved, covariance, moved), 0.0)
+    return np.asarray(np.maximum(np.einsum("ikl,kij,jkl->k", moved, covariance, moved), 0.0))
 
 
 def _scatter_covariance(one: Held, other: Held, others: NDArray[np.bool_]) -> FloatArray:
