@@ -4,23 +4,17 @@ from .audits import Audit, audit, measure_favouritism, measure_mismatch, save_au
 from .carrying import Influence, influence, save_influence
 from .compare import FavourComparison, compare_favour, save_comparison
 from .degree import both_ways, mismatch_degree
-<<<<<<< HEAD
 from .families import FamilyContrasts, family_contrasts, read_groups, save_families
-=======
 from .metrics import METRICS, Metric
->>>>>>> main
 from .summary import mean_absolute_mismatch
 
 __all__ = [
     "METRICS",
     "Audit",
-<<<<<<< HEAD
     "FamilyContrasts",
     "FavourComparison",
     "Influence",
-=======
     "Metric",
->>>>>>> main
     "audit",
     "both_ways",
     "compare_favour",
