@@ -43,8 +43,8 @@ def test_scaling_the_scores_scales_the_offsets(power: int, which: int, link: str
     verb, how = VERBS[which]
     scores, ratings = arena(40, 3, seed=5)
     factor = float(np.ldexp(1.0, power))
-    one = solve(verb, scores, ratings, draws=30, link=link, temperature=0.5, **how)
-    other = solve(verb, times(scores, factor), ratings, draws=30, link=link, temperature=0.5 * factor, **how)
+    one = solve(verb, scores, ratings, draws=100, link=link, temperature=0.5, **how)
+    other = solve(verb, times(scores, factor), ratings, draws=100, link=link, temperature=0.5 * factor, **how)
     exact = 1e-9 if link == "sigmoid" else 1e-12
     for column in ("delta", "std_err", "ci_low", "ci_high"):
         scaled = np.ldexp(other.frame[column].fill_null(0).to_numpy(), -power)
@@ -67,7 +67,7 @@ def test_any_magnitude_ends_in_offsets_or_a_typed_error(
     sized = Scores(frame.select("prompt_id", "policy", pl.col("big").alias("score")))
     started = time.process_time()
     try:
-        found = solve(verb, sized, ratings, draws=30, link=link, **how)
+        found = solve(verb, sized, ratings, draws=100, link=link, **how)
         assert np.isfinite(found.frame["delta"].to_numpy()).all()
     except CharmError:
         pass

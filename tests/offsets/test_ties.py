@@ -36,10 +36,10 @@ def test_no_joint_offsets_are_worse_than_none(seed: int, k: int, grid: float | N
     equations = equations_of(values, rng.uniform(0.2, 0.8, size=k * (k - 1) // 2))
     if not equations.met.all() or equations.scale == 0:
         return
-    for method in ("total-wins", "least-squares"):
-        solution = solve_hard(equations, method=method)
+    for objective in ("total-wins", "least-squares"):
+        solution = solve_hard(equations, objective=objective)
         before, after = (
-            misses(equations, deltas, method=method) for deltas in (np.zeros(k), solution.deltas)
+            misses(equations, deltas, objective=objective) for deltas in (np.zeros(k), solution.deltas)
         )
         assert after.no_worse_than(before)
         assert solution.refused == (not solution.deltas.any())

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .common import (
+from ..settings import AuditSettings, RatingsChoice
+from .common import heading, interval, print_json, say
+from .options import (
     PATH,
-    draws_option,
     force_option,
-    heading,
-    interval,
-    interval_column,
     json_option,
     judgement_options,
     output_option,
-    print_frame,
-    print_json,
-    q_column,
     ratings_options,
-    say,
     seed_option,
+    settings_options,
     top_option,
 )
+from .print_audit import favour_words, print_audit
 
 if TYPE_CHECKING:
     from ..mismatch import Audit
@@ -34,29 +30,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
-@click.option(
-    "--reference",
-    "references",
-    multiple=True,
-    metavar="POLICY",
-    help="Report the mismatch against this policy; repeatable. Default: every pair.",
-)
-@click.option(
-    "--outcome",
-    type=click.Choice(["hard", "soft"]),
-    default="hard",
-    show_default=True,
-    help="Win rate: share of prompts won, or mean sigmoid(margin / temperature).",
-)
-@click.option(
-    "--ties",
-    type=click.Choice(["half", "loss"]),
-    default="half",
-    show_default=True,
-    help="What equal scores count as hard outcomes.",
-)
-@click.option("--temperature", default=1.0, show_default=True, help="Temperature of the soft win rate.")
-@draws_option
+@settings_options(AuditSettings, "settings")
 @seed_option
 @click.option(
     "--example", is_flag=True, help="Audit the shipped example: a real judge's published win rates."
@@ -67,18 +41,10 @@ if TYPE_CHECKING:
 @json_option
 def command(
     scores: Path | None,
-    ratings_spec: str | None,
-    category: str | None,
-    date: str | None,
+    ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
-    references: tuple[str, ...],
-    outcome: str,
-    ties: str,
-    temperature: float,
-    alias: Path | None,
-    unrated: str,
-    draws: int,
+    settings: AuditSettings,
     seed: int,
     example: bool,
     top: int,
@@ -106,135 +72,65 @@ def command(
       charm audit annotations.json --ratings arena --outcome soft
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
     """
-    from ..mismatch import audit
     from ..store import refuse_existing
 
-    settings: dict[str, Any] = {"draws": draws, "seed": seed, "ties": ties, "temperature": temperature}
-    settings |= {"references": list(references) or None, "unrated": unrated, "outcome": outcome}
     if output:
         refuse_existing(output, force=force)
     if example:
-        _audit_example(settings, top=top, output=output, force=force, as_json=as_json)
+        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
         return
-    if scores is None or ratings_spec is None:
+    if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
-    from ..ratings import load_ratings
+    from ..pipeline.stages.audit import audit_source, save_with_report
+    from ..pipeline.stages.ratings import chosen_ratings
     from ..sources import load_source
 
-    ratings = load_ratings(ratings_spec, category=category, date=date)
-    found = audit(
-        load_source(scores, annotator=annotator, baseline=baseline), ratings, aliases=alias, **settings
-    )
+    table = chosen_ratings(ratings)
+    source = load_source(scores, annotator=annotator, baseline=baseline)
+    found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
     if as_json:
         print_json(found.to_json())
     else:
         print_audit(found, title=scores.name, top=top)
     if output:
-        _save(found, output, force=force)
+        save_with_report(found, output, force=force)
+        say(f"wrote {output} (open {output / 'report.html'})")
 
 
 def _audit_example(
-    settings: dict[str, Any], *, top: int, output: Path | None, force: bool, as_json: bool
+    settings: AuditSettings, seed: int, *, top: int, output: Path | None, force: bool, as_json: bool
 ) -> None:
     import warnings
 
     from ..errors import CharmWarning
-    from ..mismatch import audit
+    from ..pipeline.stages.audit import audit_source, save_with_report
     from ..sources import load_example
 
     judge = load_example()
-    raw = audit(judge.win_rates, judge.ratings, **settings)
+    raw = audit_source(judge.win_rates, judge.ratings, settings, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
-        controlled = audit(judge.length_controlled, judge.ratings, **settings)
+        controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:
         print_audit(raw, title=f"{judge.name}, published win rates", top=top)
         _print_baseline(judge.baseline, {"raw": raw, "length-controlled": controlled})
     if output:
-        _save(raw, output, force=force)
-
-
-def print_audit(found: Audit, *, title: str, top: int) -> None:
-    """Print an audit: the headline, favour by policy, mismatch by pair."""
-    import polars as pl
-
-    heading(f"Audit of {title}")
-    for line in _headline(found):
-        click.echo(f"  {line}")
-    if found.favouritism is not None:
-        favour = found.favouritism.frame.select(
-            "policy",
-            pl.col("favour").round(1),
-            interval_column(1),
-            q_column(),
-            pl.col("rm_elo").round(0).cast(pl.Int64),
-            pl.col("arena_elo").round(0).cast(pl.Int64),
-        )
-        print_frame(favour, title="Favour in Elo points, most over-valued first", digits=1, limit=top, tail=3)
-    mismatch = found.mismatch.frame.select(
-        "policy",
-        "reference",
-        "n",
-        "win_rate",
-        "expected",
-        "mismatch",
-        interval_column(3),
-        pl.col("mismatch_degree").alias("degree"),
-        q_column(),
-        "verdict",
-    )
-    print_frame(
-        mismatch, title="Mismatch: win rate minus expected, most over-valued first", limit=top, tail=3
-    )
-
-
-def _headline(found: Audit) -> list[str]:
-    summary = found.summary
-    prompts = f" on {summary['prompts']} prompts" if summary["prompts"] else ""
-    lines = [f"{summary['policies']} policies{prompts}, {summary['pairs']} pairs compared"]
-    if found.provenance["settings"]["outcome"] == "soft":
-        lines.append(
-            f"win rates are soft: mean sigmoid(margin / {found.provenance['settings']['temperature']:g})"
-        )
-    if summary["rated_not_scored"]:
-        names = ", ".join(summary["best_not_scored"])
-        lines.append(f"rated but not audited: {summary['rated_not_scored']} policies ({names}, ...)")
-    if found.favouritism is not None and found.sharpness is not None:
-        first = found.favouritism.frame.row(0, named=True)
-        lines.append(f"most favoured: {first['policy']}, {_favour(first)}")
-        lines.append(f"sharpness: {interval(found.sharpness)} (1: as decided as people are)")
-    for name, value in found.rank_correlation.items():
-        lines.append(f"{name.title()} correlation with human ratings: {interval(value)}")
-    lines.append(f"mean |win rate - expected|: {interval(summary['mean_abs_mismatch'], digits=3)}")
-    verdicts = ", ".join(f"{count} {name}" for name, count in sorted(summary["verdicts"].items()))
-    lines.append(f"pairs at a false discovery rate of {summary['significance']:.0%}: {verdicts}")
-    return lines
-
-
-def _favour(row: dict[str, Any]) -> str:
-    return f"{row['favour']:+.0f} Elo [{row['ci_low']:+.0f}, {row['ci_high']:+.0f}]"
+        save_with_report(raw, output, force=force)
+        say(f"wrote {output} (open {output / 'report.html'})")
 
 
 def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
     import polars as pl
 
-    heading(f"Favour shown to the judge's own baseline, {baseline}")
+    from ..mismatch.words import SCOPES
+
+    scope = next(iter(audits.values())).provenance["settings"]["scope"]
+    heading(f"Favour shown to the judge's own baseline, {baseline} ({SCOPES[scope]})")
     for name, found in audits.items():
         if found.favouritism is not None and found.sharpness is not None:
             row = found.favouritism.frame.row(by_predicate=pl.col("policy") == baseline, named=True)
             click.echo(
-                f"  {name + ':':19s}{_favour(row)}, q {row['q_value']:.2g}; sharpness {interval(found.sharpness)}"
+                f"  {name + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {interval(found.sharpness)}"
             )
-
-
-def _save(found: Audit, folder: Path, *, force: bool) -> None:
-    from ..mismatch import save_audit
-    from ..report import write_report
-    from ..store import replacing_directory
-
-    with replacing_directory(folder, force=force) as temporary:
-        save_audit(found, temporary)
-        write_report(temporary)
-    say(f"wrote {folder} (open {folder / 'report.html'})")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .common import PATH, force_option, output_option, say
+from .common import say
+from .options import PATH, force_option, output_option
 
 
 @click.command()
@@ -27,9 +28,9 @@ def command(directory: Path, output: Path | None, force: bool, show: bool) -> No
       charm report runs/simpo --open
       charm report audit -o simpo.html --force
     """
-    from ..report import write_report
+    from ..pipeline.stages.report import report
 
-    page = write_report(directory, output=output, force=force)
+    page = report(directory, output=output, force=force)
     say(f"wrote {page}, and figures under {directory / 'figures'}")
     if show:
         click.launch(page.resolve().as_uri())

@@ -3,97 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .common import (
+from ..settings import ModelSettings, ResponsesSettings, ScoreSettings
+from .common import print_frame, print_json, say
+from .options import (
     check_store_usage,
     force_option,
     json_option,
-    model_options,
     output_option,
-    print_frame,
-    print_json,
-    reward_option,
-    say,
     seed_option,
+    settings_options,
     store_options,
-    value_store,
 )
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..protocols import ScalarReward
     from ..tables import Responses, Scores
-
-
-_attention_option = click.option(
-    "--attention",
-    type=click.Choice(["auto", "eager", "sdpa", "flash_attention_2"]),
-    default="auto",
-    show_default=True,
-    help="What computes attention; `auto`: flash-attention where it is installed and takes the precision.",
-)
-_unpadded_option = click.option(
-    "--unpadded/--padded",
-    default=None,
-    help="Lay a batch's rows end to end instead of padding them (default: with flash-attention).",
-)
-_compiled_option = click.option(
-    "--compile", "compiled", is_flag=True, help="Compile the model first: minutes, for large runs."
-)
 
 
 @click.command()
 @click.argument("source", metavar="RESPONSES")
 @click.option("--rm", required=True, metavar="SPEC", help="What scores: see above.")
 @output_option(required=True, what="Where to write the scores (.parquet, .csv, .jsonl).")
-@click.option("--policy", "policies", multiple=True, help="Score this policy alone (may be repeated).")
-@click.option(
-    "--n-prompts", type=click.IntRange(min=1), help="Score a random sample of prompts (default: all)."
-)
+@settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
-@click.option("--split", help="Which split of a `datasets` folder or hub id.")
-@model_options
-@reward_option
-@_attention_option
-@_unpadded_option
-@_compiled_option
-@click.option("--token-budget", type=click.IntRange(min=1), help="Tokens per batch, padding included.")
-@click.option("--unchecked", is_flag=True, help="Score even what a quick look by the doctor finds unsound.")
-@click.option("--beta", default=1.0, show_default=True, help="dpo: scale of the log-ratio.")
-@click.option(
-    "--api-key-env",
-    metavar="NAME",
-    help="Servers: environment variable that holds the key (default: no key).",
-)
-@click.option(
-    "--concurrency",
-    type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="Servers: requests at once.",
-)
+@settings_options(ModelSettings, "loading")
+@settings_options(ScoreSettings, "scoring", but=("scores", "judgements", "annotator", "baseline"))
 @store_options("scores")
 @force_option
 @json_option
 def command(
-    source: str,
+    responses: ResponsesSettings,
     rm: str,
     output: Path,
-    policies: tuple[str, ...],
-    n_prompts: int | None,
     seed: int,
-    split: str | None,
-    token_budget: int | None,
-    unchecked: bool,
+    scoring: ScoreSettings,
+    loading: ModelSettings,
     cache: Path | None,
     no_cache: bool,
     force: bool,
     as_json: bool,
-    **loading: Any,
 ) -> None:
     """Score responses with a reward model.
 
@@ -120,40 +73,21 @@ def command(
       charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o --policy my-model --n-prompts 200
       charm score responses.parquet --rm vllm:http://localhost:8000 -o scores.parquet
     """
-    from ..models import load_any_responses, score_responses
-    from ..responses import sample_instructions
-    from ..specs import load_scorer
-    from ..store import refuse_table, save
+    from ..pipeline.stages.outputs import value_store
+    from ..pipeline.stages.responses import read_responses
+    from ..pipeline.stages.score import score
+    from ..store import refuse_table
 
     check_store_usage(cache, no_cache=no_cache)
     refuse_table(output, force=force)
-    with value_store(output, cache, no_cache=no_cache) as memo:
-        responses = sample_instructions(
-            load_any_responses(source, split=split),
-            n=n_prompts,
-            seed=seed,
-            policies=policies or None,
-            complete=n_prompts is not None,
-        )
-        model = load_scorer(rm, **loading)
-        if not unchecked:
-            _refuse_unsound(model)
-        scores = score_responses(model, responses, token_budget=token_budget, memo=memo)
-        save(scores, output, force=force)
-    _show(scores, responses, output, as_json=as_json)
-
-
-def _refuse_unsound(model: ScalarReward) -> None:
-    """The cheap part of `charm doctor`, for models that it can look into."""
-    from ..models import RewardModel
-    from ..models.doctor import refuse_unsound
-
-    if isinstance(model, RewardModel):
-        refuse_unsound(model)
+    with value_store(output, cache, no_cache=no_cache, say=say) as memo:
+        table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
+        scores = score(table, rm, output, loading=loading, scoring=scoring, memo=memo, force=force)
+    _show(scores, table, output, as_json=as_json)
 
 
 def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) -> None:
-    summary = summarise(scores, responses)
+    summary = _summarise(scores, responses)
     if as_json:
         print_json(
             {"output": str(output), "policies": summary.to_dicts(), "provenance": dict(scores.provenance)}
@@ -163,7 +97,7 @@ def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) 
     say(f"wrote {output}")
 
 
-def summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
+def _summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
     """Per policy: number of responses, mean score and spread, mean tokens, share truncated, number empty."""
     import polars as pl
 

@@ -56,4 +56,5 @@ def as_fresh(one: FloatArray, other: FloatArray) -> FloatArray:
     square. A half measured with the offset of the other half misses by 4σ²/n, all of it in (r₁ - r₂)/2, as what holds on
     both halves is in (r₁ + r₂)/2: hence 1/√2.
     """
-    return np.clip((one + other) / 2 + (one - other) / (2 * np.sqrt(2)), 0.0, 1.0)
+    rates: FloatArray = np.clip((one + other) / 2 + (one - other) / (2 * np.sqrt(2)), 0.0, 1.0)
+    return rates

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -14,11 +13,12 @@ from scipy.sparse.csgraph import connected_components
 from ..errors import ConfigError, NoOverlap, NotIdentifiable, listing
 from ..margins import PairedMargins, only_policies, pair_margins, position
 from ..ratings import Aliases, expected_win_rate, match_ratings
+from ..settings import Link, Objective, Unrated
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
 from . import cross_fitting
 from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted
-from .inputs import BoolArray, Link, Settings, Targets, Unrated, check_sharpness, named, rating_targets
+from .inputs import BoolArray, Settings, Targets, check_sharpness, named, rating_targets
 from .joint_equations import JointEquations, hard_rates, sigmoid_rates
 from .joint_solvers import JointSolution, solve_hard, solve_sigmoid
 from .magnitude import brought_back, brought_near_1
@@ -32,8 +32,6 @@ from .results import (
 )
 from .uncertainty import draw_deltas
 
-Method = Literal["total-wins", "least-squares"]
-
 
 def solve_joint_offsets(
     source: Scores | Margins,
@@ -42,7 +40,7 @@ def solve_joint_offsets(
     references: str | Sequence[str] = (),
     link: Link = "hard",
     temperature: float = 1.0,
-    method: Method = "total-wins",
+    objective: Objective = "total-wins",
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
     draws: int = 1000,
@@ -60,7 +58,7 @@ def solve_joint_offsets(
         references: policies held at Δ = 0. Without any the offsets have mean 0; only their differences matter.
         link: as in :func:`solve_offsets`.
         temperature: as in :func:`solve_offsets`.
-        method: ``total-wins``, or ``least-squares`` over all pairs as the paper's code has it.
+        objective: ``total-wins``, or ``least-squares`` over all pairs as the paper's code has it.
         aliases: the names of policies in the ratings, as in :func:`charm_rm.ratings.match_ratings`.
         unrated: ``error`` raises for policies without a rating, ``skip`` leaves them out and says so.
         draws: bootstrap draws of prompts and ratings behind the intervals, linearised at the solution.
@@ -81,8 +79,8 @@ def solve_joint_offsets(
         ConfigError: a setting is not usable.
     """
     settings = Settings(link, temperature, draws, seed, cross_fit)
-    if method not in ("total-wins", "least-squares"):
-        raise ConfigError(f"method {method!r} is not known", mend="use total-wins or least-squares")
+    if objective not in ("total-wins", "least-squares"):
+        raise ConfigError(f"objective {objective!r} is not known", mend="use total-wins or least-squares")
     refs = named(references)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
     rated = only_policies(source, set(matched.frame["policy"]))
@@ -93,7 +91,7 @@ def solve_joint_offsets(
     held = np.isin(paired.policies, refs)
     rng = np.random.default_rng(seed)
     targets, notes = rating_targets(matched, paired.policies, aliases=None, draws=draws, rng=rng)
-    solver = _Solver(scaled_temperature, method)
+    solver = _Solver(scaled_temperature, objective)
     equations = _equations_of(paired, targets, held, solver)
     solution = solver.solve(equations)
     held_out, missing = _cross_fitted(equations, solver, solution.deltas, settings)
@@ -102,7 +100,7 @@ def solve_joint_offsets(
         solution.deltas, _draws(equations, solution.deltas, targets, drawn, solver), refs
     )
     frame = _frame(equations, deltas, draw_matrix, held, solver, held_out)
-    missed = _missed(equations, frame) if method == "total-wins" else frame.clear()
+    missed = _missed(equations, frame) if objective == "total-wins" else frame.clear()
     return as_offsets(
         brought_back(frame, exponent),
         residuals=_residuals(equations, deltas, held, held_out),
@@ -112,7 +110,7 @@ def solve_joint_offsets(
             "references": refs,
             "link": link,
             "temperature": settings.link_temperature,
-            "method": method,
+            "objective": objective,
             "draws": draws,
             "cross_fit": cross_fit,
             "seed": seed,
@@ -126,15 +124,15 @@ def solve_joint_offsets(
 
 @dataclass(frozen=True)
 class _Solver:
-    """The link (a temperature, or None: hard) and the method, to be used on all prompts and on folds alike."""
+    """The link (a temperature, or None: hard) and the objective, to be used on all prompts and on folds alike."""
 
     temperature: float | None
-    method: Method
+    objective: Objective
 
     def solve(self, equations: JointEquations, start: FloatArray | None = None) -> JointSolution:
         if self.temperature is None:
-            return solve_hard(equations, method=self.method, start=start)
-        return solve_sigmoid(equations, temperature=self.temperature, method=self.method, start=start)
+            return solve_hard(equations, objective=self.objective, start=start)
+        return solve_sigmoid(equations, temperature=self.temperature, objective=self.objective, start=start)
 
     def rates(self, equations: JointEquations, deltas: FloatArray) -> FloatArray:
         """Win rates by pair under the link."""
@@ -228,7 +226,7 @@ def _draws(
     solver: _Solver,
 ) -> FloatArray:
     """(draws, K) offsets; least squares has no intervals, as it is there for comparison alone."""
-    if len(targets.draws) == 0 or solver.method == "least-squares":
+    if len(targets.draws) == 0 or solver.objective == "least-squares":
         return np.empty((0, deltas.size))
     return draw_deltas(equations, deltas, targets.draws, drawn, temperature=solver.temperature)
 

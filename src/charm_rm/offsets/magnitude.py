@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import numpy as np
 import polars as pl
 
 from ..errors import NotIdentifiable
 from ..tables import Margins, Scores
 
-S = TypeVar("S", Scores, Margins)
-
 # Squares of numbers between two to these powers, summed, neither overflow nor vanish: such scores are left as they are.
 _LARGEST, _SMALLEST = 450, -450
 _IN_SCORE_UNITS = ("delta", "std_err", "ci_low", "ci_high")
 
 
-def brought_near_1(source: S, temperature: float | None) -> tuple[S, float | None, int]:
+def brought_near_1(
+    source: Scores | Margins, temperature: float | None
+) -> tuple[Scores | Margins, float | None, int]:
     """(source, temperature, exponent): scores (or margins) and the sigmoid's temperature times 2^-exponent.
 
     The exponent is 0, and all is as it was, for numbers of ordinary size.

@@ -12,11 +12,12 @@ import polars as pl
 from ..errors import NoOverlap, NotIdentifiable
 from ..margins import margins_between, pair_margins, position
 from ..ratings import Aliases, expected_matrix
+from ..settings import Link
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
 from . import cross_fitting
 from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted
-from .inputs import BoolArray, Link, Question, Settings, Targets, checked_weights, named, rating_targets
+from .inputs import BoolArray, Question, Settings, Targets, checked_weights, named, rating_targets
 from .magnitude import brought_back, brought_near_1
 from .paired import Paired
 from .results import Spread, as_offsets, measured_in, note_not_cross_fitted, note_verdicts

@@ -25,7 +25,7 @@ _SLACK = 1e-12
 class Misses:
     """What offsets are judged by; less is better.
 
-    ``wins``: what the method solves, the mean miss of a mean win rate over policies (or the sum of squares over pairs).
+    ``wins``: what the objective asks for, the mean miss of a mean win rate over policies (or the sum of squares over pairs).
     ``pairs``: mean |win rate - target| over the pairs.
     """
 
@@ -36,27 +36,27 @@ class Misses:
         return self.wins <= other.wins + _SLACK and self.pairs <= other.pairs + _SLACK
 
 
-def misses(equations: JointEquations, deltas: FloatArray, *, method: str) -> Misses:
+def misses(equations: JointEquations, deltas: FloatArray, *, objective: str) -> Misses:
     """How far hard win rates are from their targets after these offsets."""
     rates = hard_rates(equations, deltas)
     gap = np.abs(rates - equations.targets)[equations.met]
-    if method == "least-squares":
+    if objective == "least-squares":
         return Misses(float(gap @ gap), float(gap @ gap))
     wins = np.abs(wins_gap(equations, rates)[equations.free]) / (equations.size - 1)
     return Misses(float(wins.mean()), float(gap.mean()))
 
 
-def best_of(equations: JointEquations, solved: FloatArray, *, method: str) -> FloatArray:
+def best_of(equations: JointEquations, solved: FloatArray, *, objective: str) -> FloatArray:
     """``solved``, or offsets that keep ties, or none (0): nothing is returned that is worse than none.
 
     Of those left, the least mean |win rate - target| over pairs decides where scores tie; elsewhere ``solved`` is taken.
     """
     none = np.zeros(equations.size)
-    now = misses(equations, none, method=method)
+    now = misses(equations, none, objective=objective)
     candidates = [solved]
     if (grid := grid_of(equations)) is not None:
         candidates += [on_grid(equations, start, grid) for start in (none, _rounded(equations, solved, grid))]
-    judged = [(misses(equations, deltas, method=method), deltas) for deltas in candidates]
+    judged = [(misses(equations, deltas, objective=objective), deltas) for deltas in candidates]
     allowed = [
         (found.pairs, found.wins, i) for i, (found, _) in enumerate(judged) if found.no_worse_than(now)
     ]
@@ -69,8 +69,8 @@ def grid_of(equations: JointEquations) -> float | None:
     values = np.empty(0)
     for some in blocks(equations.margins):
         margins = equations.margins.rows(some)
-        ties += np.count_nonzero(margins == 0)
-        present += margins.size - np.count_nonzero(np.isnan(margins))
+        ties += int(np.count_nonzero(margins == 0))
+        present += margins.size - int(np.count_nonzero(np.isnan(margins)))
         if ties < _MANY_TIES * present:
             return None
         values = np.union1d(values, np.unique(np.abs(margins[~np.isnan(margins)])))

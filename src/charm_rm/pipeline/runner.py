@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from ..errors import CharmError, CharmWarning, ConfigError, StageFailed
 from ..locks import locked
 from ..provenance import versions
 from .config import Config
+from .graph import Stage, planned_stages, stage_named
 from .manifest import FILE, LOCK, Ledger, changed_keys
-from .stages import Stage, planned_stages, stage_named
-from .work import Run
+from .run import Run
 
 Say = Callable[[str], None]
 PACKAGES = (
@@ -206,7 +206,7 @@ def _header(config: Config) -> dict[str, Any]:
         "name": config.name,
         "simulated": config.simulated,
         "seed": config.seed,
-        "config": config.model_dump(mode="json"),
+        "config": asdict(config),
         "versions": versions(PACKAGES),
     }
 
