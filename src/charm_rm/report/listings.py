@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from ..mismatch import both_ways
+from ..mismatch import METRICS, both_ways
 from .gather import Findings, has_baseline
 from .words import clean, count, interval, number
 
@@ -160,18 +160,26 @@ def alignment_listing(findings: Findings) -> Listing | None:
     if frame is None or not {"metric", "value"} <= set(frame.columns):
         return plain_listing("alignment", "Alignment with human ratings", frame)
     columns: dict[str, _Column] = {
-        "Metric": _text("metric"),
+        "Metric": _Column(_metric_label, is_number=False),
         "n": _number("n", 0),
         "Value": _number("value"),
         "95 % CI": _interval("ci_low", "ci_high", signed=False),
     }
+    if "floor" in frame.columns:
+        columns["Noise floor"] = _number("floor")
     if has_baseline(frame):
         columns |= {
             "Baseline": _number("baseline_value"),
             "Difference": _number("difference", signed=True),
             "95 % CI of difference": _interval("diff_ci_low", "diff_ci_high"),
+            "p": _number("p_value", 4),
         }
     return _listing("alignment", "Alignment with human ratings", frame, columns)
+
+
+def _metric_label(row: Mapping[str, Any]) -> str:
+    metric = METRICS.get(row["metric"])
+    return str(row["metric"]) if metric is None else f"{metric.label} ({metric.better} is better)"
 
 
 def plain_listing(key: str, caption: str, frame: pl.DataFrame | None) -> Listing | None:
