@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from scipy import special
 from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, NotIdentifiable, UnknownPolicy
 from charm_rm.margins import margins_from_scores
 from charm_rm.mismatch import audit, measure_favouritism, measure_mismatch, mismatch_degree, save_audit
-from charm_rm.mismatch.degree import verdict
 from charm_rm.mismatch.line import fit_sharpness_line
+from charm_rm.mismatch.summary import say_largest
+from charm_rm.mismatch.verdicts import TOO_FEW, TOO_OFTEN, TOO_RARELY, VERDICTS
+from charm_rm.ratings import fit_ratings
 from charm_rm.sources import load_example
 from charm_rm.statistics import ELO_PER_LOGIT
 from charm_rm.store import load
-from charm_rm.tables import Favouritism, Mismatch, Ratings, Scores, WinRates
+from charm_rm.tables import Battles, Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
 from reference import slow_audit
 
 RATING = {"ace": 1300.0, "base": 1200.0, "calm": 1150.0, "dull": 1050.0, "eager": 1000.0}
@@ -110,7 +113,7 @@ def test_a_sharp_but_fair_judge_shows_no_favour() -> None:
     found = audit(simulated_scores(favour={}, sharpness=3.0, n=2000), ratings())
     assert found.sharpness.value == pytest.approx(3.0, rel=0.1)
     assert (found.favouritism.frame["q_value"] > 0.05).all()
-    assert (found.mismatch.frame["verdict"] == "over-valued").sum() > 5
+    assert (found.mismatch.frame["verdict"] == TOO_OFTEN).sum() > 5
 
 
 def holds_0(table: pl.DataFrame) -> list[bool]:
@@ -250,11 +253,64 @@ def test_degree_is_between_0_and_1_and_symmetric() -> None:
     np.testing.assert_allclose(mismatch_degree(win, human), mismatch_degree(1 - win, 1 - human))
 
 
-def test_verdicts() -> None:
-    assert verdict(0.2, 0.1, 0.3, 0.01) == "over-valued"
-    assert verdict(-0.2, -0.3, -0.1, 0.01) == "under-valued"
-    assert verdict(0.02, -0.2, 0.24, 0.8) == "underpowered"
-    assert verdict(0.01, -0.02, 0.04, 0.6) == "no evidence"
+def test_a_pair_of_two_prompts_is_not_a_finding() -> None:
+    """Two prompts, both won, where people would give 0.36: once p was 0.0006; the exact one is 0.36² = 0.13."""
+    frame = pl.DataFrame(
+        {"prompt_id": ["1", "2"] * 2, "policy": ["x"] * 2 + ["y"] * 2, "score": [1.0, 1.0, 0.0, 0.0]}
+    )
+    human = Ratings(pl.DataFrame({"policy": ["x", "y"], "rating": [1000.0, 1100.0], "std_err": 0.0}))
+    with pytest.warns(CharmWarning):
+        row = measure_mismatch(Scores(frame), human).frame.row(0, named=True)
+    assert row["p_value"] == pytest.approx(0.36**2, abs=0.001)
+    assert row["verdict"] == TOO_FEW
+    assert row["q_value"] is None
+
+
+def test_every_verdict_agrees_with_its_interval_and_largest_row_is_told() -> None:
+    found = audit(simulated_scores(favour={"calm": 100.0}, n=100), ratings())
+    for row in found.mismatch.frame.iter_rows(named=True):
+        assert row["verdict"] != TOO_OFTEN or (row["ci_low"] > 0 and row["q_value"] <= 0.05)
+        assert row["simultaneous_ci_low"] <= row["mismatch_shrunk"] <= row["mismatch"]
+        assert row["mismatch_degree_ci_high"] <= 1
+    largest = found.summary["largest_mismatch"]
+    assert largest["mismatch"] == found.mismatch.frame["mismatch"].max()
+    assert largest["mismatch_shrunk"] < largest["mismatch"]
+    assert "chosen for being largest" in say_largest(largest, 10)
+
+
+def test_verdict_counts_stand_in_one_order() -> None:
+    counts = [list(audit(simulated_scores(favour={"calm": 100.0}, n=100), ratings()).summary["verdicts"])] * 3
+    assert all(c == [v for v in VERDICTS if v in c] for c in counts)
+
+
+@pytest.mark.parametrize("outcome", ["hard", "soft"])
+@pytest.mark.parametrize("scale", [1e155, 1e308, 1e-300, 5e-324])
+def test_scores_of_any_size_are_audited_by_their_signs(scale: float, outcome: str) -> None:
+    plain = simulated_scores(favour={}, n=40).frame.with_columns(pl.col("score").round(0) / 20)
+    source = Scores(
+        plain.with_columns(pl.col("score") * 20 * scale if scale < 1e-200 else pl.col("score") * scale)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", CharmWarning)  # with every soft outcome ½ there is no order
+        found = audit(source, ratings(), draws=200, outcome=outcome, unrated="error")
+    if outcome == "hard":
+        same = audit(Scores(plain), ratings(), draws=200)
+        assert found.mismatch.frame["win_rate"].equals(same.mismatch.frame["win_rate"])
+
+
+def test_a_pair_of_nothing_but_ties_has_an_interval() -> None:
+    frame = simulated_scores(favour={}, n=12).frame
+    level = frame.filter(pl.col("policy") == "base")["score"]
+    frame = frame.with_columns(
+        pl.when(pl.col("policy") == "calm").then(pl.Series([*level] * 5)).otherwise("score").alias("score")
+    )
+    with pytest.warns(CharmWarning):
+        table = measure_mismatch(Scores(frame), ratings()).frame
+    row = table.filter((pl.col("policy") == "calm") & (pl.col("reference") == "base")).row(0, named=True)
+    assert row["win_rate"] == 0.5
+    assert row["ci_high"] - row["ci_low"] > 0.1
+    assert row["simultaneous_ci_high"] - row["simultaneous_ci_low"] > 0.1
 
 
 def test_policies_without_a_rating_stop_the_audit_unless_skipped() -> None:
@@ -400,3 +456,32 @@ def test_a_small_real_reward_model_favours_simpo(real_data: Path) -> None:
     assert top["win_rate"] == pytest.approx(0.91, abs=0.01)
     assert top["expected"] == pytest.approx(0.4187, abs=5e-4)
     assert top["mismatch_degree"] == pytest.approx(0.84, abs=0.01)
+
+
+@pytest.mark.realdata
+def test_no_verdict_on_real_judgements_rests_on_a_few_prompts_or_contradicts_its_interval(
+    real_data: Path,
+) -> None:
+    """A judge of 13 or so prompts and hundreds of sparse pairs: once 62 of 99 verdicts had an interval over 0, 36 two prompts or one."""
+    votes = pl.read_parquet(real_data / "llmfao/comparisons.parquet").with_columns(
+        pl.col("prompt").cast(pl.String).alias("prompt_id")
+    )
+    label = pl.col("winner").replace_strict({"model_a": "a", "model_b": "b", "tie": "tie"})
+    battles = votes.filter(pl.col("judge") == "human-crowd").select(
+        "prompt_id", policy_a="model_a", policy_b="model_b", winner=label
+    )
+    margin = pl.col("winner").replace_strict({"model_a": 5.0, "model_b": -5.0, "tie": 0.0})
+    judged = (
+        votes.filter(pl.col("judge") == "gpt4")
+        .select("prompt_id", policy="model_a", reference="model_b", margin=margin)
+        .group_by("prompt_id", "policy", "reference")
+        .agg(pl.col("margin").mean())
+    )
+    for outcome in ("hard", "soft"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)
+            found = audit(Margins(judged), fit_ratings(Battles(battles)), outcome=outcome, unrated="skip")
+        assert found.summary["verdicts"][TOO_FEW] > 900
+        said = found.mismatch.frame.filter(pl.col("verdict").is_in([TOO_OFTEN, TOO_RARELY]))
+        assert ((said["ci_low"] > 0) | (said["ci_high"] < 0)).all()
+        assert (said["n"] >= 10).all()

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from charm_rm import store
+from charm_rm.mismatch.verdicts import NO_EVIDENCE, TOO_OFTEN, TOO_RARELY
 from charm_rm.provenance import versions
 from charm_rm.tables import Estimate, Favouritism, Mismatch, Offsets, Preferences, Ratings
 
@@ -131,7 +132,7 @@ def _pair(
     half = 1.96 * np.sqrt(max(win_rate * (1 - win_rate), 0.01) / prompts)
     mismatch = win_rate - expected
     q = float(np.exp(-((mismatch / half) ** 2) * 1.5))
-    word = "no evidence" if q > 0.05 else "over-valued" if mismatch > 0 else "under-valued"
+    word = NO_EVIDENCE if q > 0.05 else TOO_OFTEN if mismatch > 0 else TOO_RARELY
     scale = max(expected, 1 - expected)
     return {
         "policy": policies[i],
@@ -248,7 +249,14 @@ def _evaluation(folder: Path, rng: np.random.Generator) -> None:
         for (name, subset), a in zip(subsets, base, strict=True)
     ]
     store.write_frame(pl.DataFrame(rows), folder / "evaluation" / "benchmarks.parquet")
-    metrics = {"spearman": 0.7, "kendall": 0.52, "mean_abs_mismatch": 0.12}
+    metrics = {
+        "mean_abs_mismatch": 0.12,
+        "sharpness_fitted_mismatch": 0.08,
+        "debiased_mismatch": 0.1,
+        "spearman": 0.7,
+        "kendall": 0.52,
+        "mean_abs_favour": 41.0,
+    }
     alignment = pl.DataFrame(
         [
             {
@@ -257,10 +265,12 @@ def _evaluation(folder: Path, rng: np.random.Generator) -> None:
                 "value": value,
                 "ci_low": value - 0.1,
                 "ci_high": value + 0.1,
+                "floor": None if metric in ("spearman", "kendall") else value / 4,
                 "baseline_value": value - 0.05,
                 "difference": 0.05,
                 "diff_ci_low": -0.02,
                 "diff_ci_high": 0.12,
+                "p_value": 0.2,
             }
             for metric, value in metrics.items()
         ]
