@@ -36,14 +36,16 @@ class Metric:
         name: ``accuracy``, ``hard``, ...
         parts: what it is made of.
         partial: some of the subsets that officially belong in are not there.
-        combine: how the parts' values (..., parts) become the metric; None: their weighted mean. With another one
-            there is no test of single prompts against a baseline, as a prompt has no share of its own in the figure.
+        total: what the weighted sum of the parts is divided by; None: the sum of the weights, for a mean.
+        combine: how the parts' values (..., parts) become the metric, in place of that. There is no test of single prompts
+            against a baseline then, as a prompt has no share of its own in the figure.
     """
 
     subset: str
     name: str
     parts: tuple[Part, ...]
     partial: bool = False
+    total: float | None = None
     combine: Combine | None = None
 
     def __post_init__(self) -> None:
