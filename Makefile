@@ -28,10 +28,12 @@ check: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python docs/make_pipeline.py --check
 	$(BIN)/python docs/make_models.py --check
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_pipeline.py
 	$(BIN)/python docs/make_models.py
 
 clean:

@@ -57,6 +57,16 @@ class ConfigError(CharmError):
     """A setting or a configuration file is not usable."""
 
 
+class BadSetting(ConfigError, ValueError):
+    """A setting is out of bounds; ``setting`` names it (empty: several do not fit together). (A ValueError too, so that pydantic reports its place.)"""
+
+    def __init__(
+        self, what: str, *, setting: str = "", where: str | None = None, mend: str | None = None
+    ) -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.setting = setting
+
+
 class UnknownPolicy(CharmError):
     """A policy name has no counterpart where one is needed."""
 

@@ -61,7 +61,7 @@ def test_variants_of_the_pair(charm: Callable, folder: Path, more: tuple[str, ..
 
 @pytest.mark.parametrize("more", [(), ("--ref", "B"), ("--method", "least-squares")])
 def test_all_policies(charm: Callable, folder: Path, more: tuple[str, ...]) -> None:
-    result = calibrate(charm, folder, "--all", "--draws", 50, *more, "--json")
+    result = calibrate(charm, folder, "--all", "--draws", 100, *more, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert len(found["offsets"]) == 4

@@ -94,7 +94,7 @@ def test_least_squares_is_nearer_pair_by_pair() -> None:
         rates = sigmoid_rates(equations, offsets.frame["delta"].to_numpy(), 0.5)[0]
         return float(((rates - target) ** 2).sum())
 
-    wins, least = (solve(scores, ratings, method=m, **settings) for m in ("total-wins", "least-squares"))
+    wins, least = (solve(scores, ratings, objective=m, **settings) for m in ("total-wins", "least-squares"))
     assert squares(least) < squares(wins)
     assert least.provenance["largest_total_wins_residual"] > wins.provenance["largest_total_wins_residual"]
 
@@ -171,7 +171,7 @@ def test_linearised_draws_match_solving_again(link: str, references: list[str]) 
         ({"A": [1, 2], "B": [1, 2], "C": [1, 2]}, {}, NotIdentifiable, "all scores are equal"),
         ({"A": [1, 2], "B": [0, 1]}, {"references": ["A", "B"]}, ConfigError, "nothing to solve"),
         ({"A": [1, 2], "B": [0, 1]}, {"references": "Z"}, UnknownPolicy, "'Z'"),
-        ({"A": [1, 2], "B": [0, 1]}, {"method": "mlp"}, ConfigError, "mlp"),
+        ({"A": [1, 2], "B": [0, 1]}, {"objective": "mlp"}, ConfigError, "mlp"),
     ],
 )
 def test_bad_input_is_named(values: dict, settings: dict, error: type[Exception], message: str) -> None:

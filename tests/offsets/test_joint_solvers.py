@@ -15,7 +15,7 @@ def test_polishing_beats_cooling_alone() -> None:
     values = rng.normal(size=(8, 200)) + rng.normal(size=(8, 1))
     margins = ScoreMargins(tuple("ABCDEFGH"), all_pairs(8), values)
     equations = JointEquations(margins, np.full(28, 0.5), np.arange(8) > 0)
-    wins, least = (solve_hard(equations, method=m) for m in ("total-wins", "least-squares"))
+    wins, least = (solve_hard(equations, objective=m) for m in ("total-wins", "least-squares"))
     assert wins.residual < least.residual
     gap = wins_gap(equations, hard_rates(equations, wins.deltas))
     assert wins.residual == pytest.approx(np.abs(gap[1:]).max() / 7)

@@ -71,7 +71,7 @@ def test_least_squares_is_the_same_path(link: str) -> None:
     """Its sum of squares is not convex: rounding alone may decide where it ends, so that a few fixed cases have to do."""
     for seed in range(10):
         scores, ratings = arena(60, 4, seed=seed)
-        how = {"link": link, "method": "least-squares"}
+        how = {"link": link, "objective": "least-squares"}
         one, other = (
             quietly(solve_joint_offsets, x, ratings, **how) for x in (scores, margins_from_scores(scores))
         )

@@ -106,7 +106,7 @@ def test_unpaired_uses_all_against_all() -> None:
 
 def test_offsets_survive_a_file(tmp_path: Path) -> None:
     scores, ratings = arena(50, 2, seed=0)
-    offsets = solve(scores, ratings, draws=50)
+    offsets = solve(scores, ratings, draws=100)
     back = store.load(Offsets, store.save(offsets, tmp_path / "o.parquet"))
     assert back.frame.equals(offsets.frame)
     assert back.residuals is not None
@@ -160,7 +160,7 @@ def test_rating_uncertainty_widens_the_interval() -> None:
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     scores, ratings = arena(50, 2, seed=8)
-    first, again, other = (solve(scores, ratings, draws=50, seed=s).frame for s in (1, 1, 2))
+    first, again, other = (solve(scores, ratings, draws=100, seed=s).frame for s in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
 
@@ -175,7 +175,7 @@ def test_an_aligned_policy_is_warned_of() -> None:
 def test_ratings_without_uncertainty_are_warned_of() -> None:
     exact = Ratings(pl.DataFrame({"policy": ["A", "B"], "rating": [1000.0, 1000.0]}))
     with pytest.warns(CharmWarning, match="carry no uncertainty"):
-        solve_offsets(scores_of({"A": [7, 8, 9], "B": [0, 0, 0]}), exact, over="A", references="B", draws=50)
+        solve_offsets(scores_of({"A": [7, 8, 9], "B": [0, 0, 0]}), exact, over="A", references="B", draws=100)
 
 
 # --- bad input ----------------------------------------------------------------------------------

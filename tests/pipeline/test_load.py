@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from charm_rm.errors import ConfigError, UnreadableFile
-from charm_rm.pipeline import Config, load_config
-from charm_rm.pipeline.config import PATHS, PATHS_OR_IDS
-from charm_rm.pipeline.load import section_type
+from charm_rm.pipeline import Config, check_config, load_config
+from charm_rm.settings import TrainFromSettings, settings_of
 
 GOOD = "responses:\n  source: r.parquet\nscore:\n  scores: s.parquet\n"
 
@@ -71,7 +70,7 @@ def test_relative_paths_start_at_the_file_and_ids_stay(tmp_path: Path):
     config = _load(tmp_path, "responses: {source: [a.json, b.json]}\nrm: {model: org/some-rm}\n")
     assert config.rm is not None
     assert config.rm.model == str(tmp_path / "org" / "some-rm")
-    assert config.responses.source == [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    assert config.responses.source == (str(tmp_path / "a.json"), str(tmp_path / "b.json"))
 
 
 def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: Path):
@@ -80,10 +79,33 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: Path):
     assert config.train.learning_rate == 2e-6
 
 
-def test_path_keys_exist_in_the_schema():
-    for table in (PATHS, PATHS_OR_IDS):
-        for section, keys in table.items():
-            model = {"": Config, "train_from": section_type(section_type(Config, "rm"), "train_from")}.get(
-                section
-            ) or section_type(Config, section)
-            assert set(keys) <= set(model.model_fields)
+def test_bounds_are_told_in_the_words_of_the_settings_with_their_line(tmp_path: Path):
+    with pytest.raises(ConfigError, match=r"line 7.*draws is 50(?s:.)*0 \(no bootstrap.*at least 100"):
+        _load(tmp_path, GOOD + "audit:\n  ties: half\n  draws: 50\n")
+    with pytest.raises(ConfigError, match=r"line 7.*train: device_batch_size 4 does not divide batch_size 6"):
+        _load(tmp_path, GOOD + "train:\n  batch_size: 6\n  device_batch_size: 4\n")
+
+
+def test_keys_of_earlier_versions_still_work(tmp_path: Path):
+    text = "responses: {source: r}\nrm: {model: x, device: null}\naudit: {unrated: skip}\n"
+    config = _load(tmp_path, text)
+    assert config.ratings.unrated == "skip"
+    assert config.rm is not None
+    assert config.rm.device == "auto"
+
+
+def test_one_policy_or_several_to_calibrate(tmp_path: Path):
+    config = _load(tmp_path, GOOD + "calibrate: {over: [a, b], references: c}\n")
+    assert config.calibrate is not None
+    assert (config.calibrate.over, config.calibrate.references) == (("a", "b"), "c")
+
+
+def test_every_path_of_the_schema_starts_at_the_file(tmp_path: Path):
+    """Sections within sections, too."""
+    paths = {s.name: f"{s.name}.parquet" for s in settings_of(TrainFromSettings) if s.bounds.path}
+    config = check_config({"responses": {"source": "r"}, "rm": {"train_from": paths}}, folder=tmp_path)
+    assert config.rm is not None
+    assert config.rm.train_from is not None
+    assert paths
+    for name, file in paths.items():
+        assert getattr(config.rm.train_from, name) == str(tmp_path / file)

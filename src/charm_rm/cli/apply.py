@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .common import PATH, force_option, judgement_options, load_comparable, output_option, say
+from .common import load_comparable, say
+from .options import PATH, force_option, judgement_options, output_option
 
 
 @click.command("apply")

@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import (
+from ..settings import AuditSettings, RatingsChoice
+from .common import heading, interval, interval_column, print_frame, print_json, q_column, say
+from .options import (
     PATH,
-    draws_option,
     force_option,
-    heading,
-    interval,
-    interval_column,
     json_option,
     judgement_options,
     output_option,
-    print_frame,
-    print_json,
-    q_column,
     ratings_options,
-    say,
     seed_option,
+    settings_options,
     top_option,
 )
 
@@ -34,29 +29,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
-@click.option(
-    "--reference",
-    "references",
-    multiple=True,
-    metavar="POLICY",
-    help="Report the mismatch against this policy; repeatable. Default: every pair.",
-)
-@click.option(
-    "--outcome",
-    type=click.Choice(["hard", "soft"]),
-    default="hard",
-    show_default=True,
-    help="Win rate: share of prompts won, or mean sigmoid(margin / temperature).",
-)
-@click.option(
-    "--ties",
-    type=click.Choice(["half", "loss"]),
-    default="half",
-    show_default=True,
-    help="What equal scores count as hard outcomes.",
-)
-@click.option("--temperature", default=1.0, show_default=True, help="Temperature of the soft win rate.")
-@draws_option
+@settings_options(AuditSettings, "settings")
 @seed_option
 @click.option(
     "--example", is_flag=True, help="Audit the shipped example: a real judge's published win rates."
@@ -67,18 +40,10 @@ if TYPE_CHECKING:
 @json_option
 def command(
     scores: Path | None,
-    ratings_spec: str | None,
-    category: str | None,
-    date: str | None,
+    ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
-    references: tuple[str, ...],
-    outcome: str,
-    ties: str,
-    temperature: float,
-    alias: Path | None,
-    unrated: str,
-    draws: int,
+    settings: AuditSettings,
     seed: int,
     example: bool,
     top: int,
@@ -109,22 +74,20 @@ def command(
     from ..mismatch import audit
     from ..store import refuse_existing
 
-    settings: dict[str, Any] = {"draws": draws, "seed": seed, "ties": ties, "temperature": temperature}
-    settings |= {"references": list(references) or None, "unrated": unrated, "outcome": outcome}
+    how = {**settings.values(), "seed": seed, "unrated": ratings.unrated}
     if output:
         refuse_existing(output, force=force)
     if example:
-        _audit_example(settings, top=top, output=output, force=force, as_json=as_json)
+        _audit_example(how, top=top, output=output, force=force, as_json=as_json)
         return
-    if scores is None or ratings_spec is None:
+    if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
     from ..ratings import load_ratings
     from ..sources import load_source
 
-    ratings = load_ratings(ratings_spec, category=category, date=date)
-    found = audit(
-        load_source(scores, annotator=annotator, baseline=baseline), ratings, aliases=alias, **settings
-    )
+    table = load_ratings(ratings.source, category=ratings.category, date=ratings.date)
+    source = load_source(scores, annotator=annotator, baseline=baseline)
+    found = audit(source, table, aliases=ratings.aliases, **how)
     if as_json:
         print_json(found.to_json())
     else:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from .common import (
+from ..settings import CalibrateSettings, RatingsChoice, as_names
+from .common import heading, interval_column, load_comparable, print_frame, print_json, say
+from .options import (
     PATH,
     draws_option,
     force_option,
-    heading,
-    interval_column,
     json_option,
     judgement_options,
-    load_comparable,
     output_option,
-    print_frame,
-    print_json,
     ratings_options,
-    say,
     seed_option,
+    settings_options,
     top_option,
 )
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..offsets import Method, Unrated
+    from ..settings import Objective
     from ..tables import Offsets
 
 
@@ -36,30 +34,13 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options
-@click.option("--over", "overs", multiple=True, metavar="POLICY", help="Policy to calibrate; repeatable.")
-@click.option("--ref", "references", multiple=True, metavar="POLICY", help="Reference, offset 0; repeatable.")
-@click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once.")
-@click.option(
-    "--link",
-    type=click.Choice(["hard", "sigmoid"]),
-    default="hard",
-    show_default=True,
-    help="Match the win rate itself, or the mean sigmoid of the margins.",
-)
-@click.option(
-    "--temperature", default=1.0, show_default=True, help="Of the sigmoid, in units of the margins."
-)
-@click.option(
-    "--unpaired",
-    is_flag=True,
-    help="Compare all responses with all, not by prompt (scores of one pair only).",
-)
+@settings_options(CalibrateSettings, "settings", but=("method", "held_out"))
+@click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once: --method joint.")
 @click.option(
     "--method",
-    type=click.Choice(["total-wins", "least-squares"]),
-    default="total-wins",
-    show_default=True,
-    help="With --all: meet each policy's total wins, or least squares over all pairs.",
+    type=click.Choice(["pair", "joint", "total-wins", "least-squares"]),
+    metavar="pair|joint",
+    help="Which offsets (default: pair). The older total-wins and least-squares are now --objective.",
 )
 @draws_option
 @seed_option
@@ -69,20 +50,12 @@ if TYPE_CHECKING:
 @json_option
 def command(
     scores: Path,
-    ratings_spec: str | None,
-    category: str | None,
-    date: str | None,
+    ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
-    overs: tuple[str, ...],
-    references: tuple[str, ...],
+    settings: CalibrateSettings,
     joint: bool,
-    link: str,
-    temperature: float,
-    unpaired: bool,
-    method: Method,
-    alias: Path | None,
-    unrated: Unrated,
+    method: str | None,
     draws: int,
     seed: int,
     top: int,
@@ -110,17 +83,18 @@ def command(
     from ..offsets import solve_joint_offsets, solve_offsets
     from ..ratings import load_ratings
 
-    _check_usage(ratings_spec, overs, references, joint=joint, unpaired=unpaired)
+    settings = _with_method(settings, method, joint=joint)
+    _check_usage(ratings, settings)
     if output:
         store.refuse_table(output, force=force)
-    table = load_comparable(scores, annotator=annotator, baseline=baseline)
-    ratings = load_ratings(str(ratings_spec), category=category, date=date)
-    settings: dict[str, Any] = {"link": link, "temperature": temperature, "draws": draws, "seed": seed}
-    settings |= {"references": references, "aliases": alias}
-    if joint:
-        offsets = solve_joint_offsets(table, ratings, method=method, unrated=unrated, **settings)
+    source = load_comparable(scores, annotator=annotator, baseline=baseline)
+    table = load_ratings(str(ratings.source), category=ratings.category, date=ratings.date)
+    how: dict[str, Any] = {"aliases": ratings.aliases, "draws": draws, "seed": seed}
+    if settings.method == "joint":
+        how |= settings.accepted_by(solve_joint_offsets) | {"unrated": ratings.unrated}
+        offsets = solve_joint_offsets(source, table, **how | {"references": as_names(settings.references)})
     else:
-        offsets = solve_offsets(table, ratings, over=overs, paired=not unpaired, **settings)
+        offsets = solve_offsets(source, table, **how | settings.accepted_by(solve_offsets))
     if output:
         store.save(offsets, output, force=force)
     if as_json:
@@ -131,21 +105,25 @@ def command(
         say(f"wrote {output}")
 
 
-def _check_usage(
-    ratings_spec: str | None,
-    overs: tuple[str, ...],
-    references: tuple[str, ...],
-    *,
-    joint: bool,
-    unpaired: bool,
-) -> None:
-    if ratings_spec is None:
+def _with_method(settings: CalibrateSettings, method: str | None, *, joint: bool) -> CalibrateSettings:
+    """The settings with --all and --method in them; what --method meant before is the objective."""
+    if method in ("total-wins", "least-squares"):
+        settings, method = replace(settings, objective=cast("Objective", method)), None
+    if joint and method == "pair":
+        raise click.UsageError("--all is --method joint: leave out one of them")
+    return replace(settings, method="joint" if joint or method == "joint" else "pair")
+
+
+def _check_usage(ratings: RatingsChoice, settings: CalibrateSettings) -> None:
+    overs, references = as_names(settings.over), as_names(settings.references)
+    if ratings.source is None:
         raise click.UsageError("give --ratings, for example: --ratings arena")
-    if joint and overs:
-        raise click.UsageError("--all calibrates every policy: leave out --over")
-    if joint and unpaired:
-        raise click.UsageError("--all compares by prompt: leave out --unpaired")
-    if not joint and not (overs and references):
+    if settings.method == "joint":
+        if overs:
+            raise click.UsageError("--all calibrates every policy: leave out --over")
+        if not settings.paired:
+            raise click.UsageError("--all compares by prompt: leave out --unpaired")
+    elif not (overs and references):
         raise click.UsageError("give --over POLICY and --ref POLICY, or --all")
 
 

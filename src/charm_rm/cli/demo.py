@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .common import json_option, output_option, say, seed_option
+from .common import say
+from .options import json_option, output_option, seed_option
 
 
 @click.command("demo")

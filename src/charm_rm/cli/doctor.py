@@ -6,18 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import (
-    console,
-    heading,
-    json_option,
-    print_frame,
-    print_json,
-    reward_option,
-    rm_option,
-    say,
-    seed_option,
-    trust_option,
-)
+from .common import console, heading, print_frame, print_json, say
+from .options import json_option, reward_option, rm_option, seed_option, trust_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable

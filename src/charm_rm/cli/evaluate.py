@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import (
+from ..settings import EvaluateSettings, LocalModelSettings, RatingsChoice
+from .common import console, print_frame, print_json, say
+from .options import (
     PATH,
-    console,
     draws_option,
     force_option,
     json_option,
     model_options,
+    option_of,
     output_option,
-    print_frame,
-    print_json,
     ratings_options,
-    say,
     seed_option,
 )
 
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 @click.option("--baseline", metavar="SPEC", help="Reward model to compare it with, on the same items.")
 @click.option("--benchmark", "names", multiple=True, metavar="NAME", help="llmbar or rm-bench; repeatable.")
 @click.option("--data", type=PATH, help="Folder with the benchmarks' original files, or a parent of several.")
-@click.option("--limit", type=click.IntRange(min=1), help="Evaluate a seeded sample of N items a benchmark.")
+@option_of(EvaluateSettings, "limit")
 @model_options
 @click.option("--scores", type=PATH, help="Scores of many policies' responses, to hold against ratings.")
 @click.option("--baseline-scores", type=PATH, help="The baseline's scores of the same responses.")
@@ -61,17 +60,13 @@ def command(
     limit: int | None,
     scores: Path | None,
     baseline_scores: Path | None,
-    ratings_spec: str | None,
-    category: str | None,
-    date: str | None,
-    alias: Path | None,
-    unrated: str,
+    ratings: RatingsChoice,
     draws: int,
     seed: int,
     output: Path | None,
     force: bool,
     as_json: bool,
-    **loading: Any,
+    loading: LocalModelSettings,
 ) -> None:
     """How good is a reward model: on benchmarks, and at ranking policies as people do?
 
@@ -88,19 +83,18 @@ def command(
       charm evaluate --rm my-rm --benchmark rm-bench --data RM-Bench --limit 100
       charm evaluate --scores after.parquet --baseline-scores before.parquet --ratings arena
     """
-    _check_usage(rm, baseline, names, data, scores, baseline_scores, ratings_spec)
+    _check_usage(rm, baseline, names, data, scores, baseline_scores, ratings.source)
     from ..evaluate import evaluation_json, refuse_existing_evaluation, save_evaluation
     from ..provenance import versions
 
     if output:
         refuse_existing_evaluation(output, force=force)
     alignment = None
-    if scores and ratings_spec:
-        how = {"category": category, "date": date, "alias": alias, "unrated": unrated}
-        alignment = _align(scores, baseline_scores, ratings_spec, how, draws=draws, seed=seed)
+    if scores and ratings.source:
+        alignment = _align(scores, baseline_scores, ratings, draws=draws, seed=seed)
     benchmarks = [_load(name, data, limit=limit, seed=seed) for name in names if data]
     results, truncated = (
-        _evaluate(rm, baseline, benchmarks, loading, draws=draws, seed=seed) if rm else ([], {})
+        _evaluate(rm, baseline, benchmarks, loading.values(), draws=draws, seed=seed) if rm else ([], {})
     )
     settings: dict[str, Any] = {
         "rm": rm,
@@ -108,7 +102,7 @@ def command(
         "scores": scores,
         "baseline_scores": baseline_scores,
     }
-    settings |= {"ratings": ratings_spec, "limit": limit, "draws": draws, "seed": seed, **loading}
+    settings |= {"ratings": ratings.source, "limit": limit, "draws": draws, "seed": seed, **loading.values()}
     provenance = {"verb": "evaluate", "settings": settings, "truncated": truncated, "versions": versions()}
     if as_json:
         print_json(evaluation_json(results, alignment, provenance=provenance))
@@ -195,7 +189,7 @@ def _evaluate_one(
 
 
 def _align(
-    scores: Path, baseline: Path | None, ratings: str, how: dict[str, Any], *, draws: int, seed: int
+    scores: Path, baseline: Path | None, ratings: RatingsChoice, *, draws: int, seed: int
 ) -> AlignmentResult:
     from ..evaluate import alignment_with_ratings
     from ..ratings import load_ratings
@@ -204,10 +198,10 @@ def _align(
 
     return alignment_with_ratings(
         load(Scores, scores),
-        load_ratings(ratings, category=how["category"], date=how["date"]),
+        load_ratings(str(ratings.source), category=ratings.category, date=ratings.date),
         baseline=load(Scores, baseline) if baseline else None,
-        aliases=how["alias"],
-        unrated=how["unrated"],
+        aliases=ratings.aliases,
+        unrated=ratings.unrated,
         draws=draws,
         seed=seed,
     )

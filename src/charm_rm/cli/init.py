@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .common import PATH, force_option, say
+from .common import say
+from .options import PATH, force_option
 
 
 @click.command("init")

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .common import (
+from ..settings import JudgeSettings, ResponsesSettings
+from .common import heading, interval, print_frame, print_json, say
+from .options import (
     check_store_usage,
     force_option,
-    heading,
-    interval,
     json_option,
-    model_options,
+    option_of,
     output_option,
-    print_frame,
-    print_json,
-    say,
     seed_option,
+    settings_options,
     store_options,
     value_store,
 )
@@ -33,89 +31,27 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("source", metavar="RESPONSES")
-@click.option("--judge", "spec", required=True, metavar="SPEC", help="Who judges: see above.")
-@click.option(
-    "--pairs",
-    "pair_spec",
-    default="all",
-    show_default=True,
-    metavar="all|vs:POLICY|sampled:K",
-    help="Every pair of policies, every policy against one, or K random pairs per prompt.",
-)
+@settings_options(JudgeSettings, "settings")
 @output_option(required=True, what="Where to write the margins (.parquet, .csv, .jsonl).")
-@click.option(
-    "--prompt",
-    default="alpaca-eval-like",
-    show_default=True,
-    metavar="NAME_OR_FILE",
-    help="What a generative judge is asked: alpaca-eval-like, arena-hard-like, or a TOML file of your own.",
-)
-@click.option("--policy", "policies", multiple=True, help="Judge this policy's responses alone (repeat it).")
-@click.option(
-    "--n-prompts", type=click.IntRange(min=1), help="Judge a random sample of prompts (default: all)."
-)
+@option_of(ResponsesSettings, "policies")
+@option_of(ResponsesSettings, "n_prompts")
 @seed_option
-@click.option(
-    "--missing",
-    type=click.Choice(["drop", "keep", "fail"]),
-    default="drop",
-    show_default=True,
-    help="Pairs with no verdict in one order: drop, keep with the other order alone, or fail.",
-)
-@click.option(
-    "--base-url",
-    metavar="URL",
-    help="openai: address of the server (default: $OPENAI_BASE_URL, else OpenAI's own).",
-)
-@click.option(
-    "--api-key-env",
-    metavar="NAME",
-    default="OPENAI_API_KEY",
-    show_default=True,
-    help="openai: environment variable that holds the key; unset for servers that need none.",
-)
-@click.option(
-    "--concurrency", type=click.IntRange(min=1), default=8, show_default=True, help="openai: calls at once."
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    help="openai: seconds per call.",
-)
-@click.option(
-    "--on-error",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="openai: a call without an answer after all tries ends the run, or is left out and asked again next time.",
-)
-@model_options
-@click.option("--price-in", type=click.FloatRange(min=0), help="Price of a million tokens read.")
-@click.option("--price-out", type=click.FloatRange(min=0), help="Price of a million tokens written.")
 @store_options("answers")
 @click.option("--dry-run", is_flag=True, help="Say what the run would take, and ask nothing.")
 @force_option
 @json_option
 def command(
     source: str,
-    spec: str,
-    pair_spec: str,
+    settings: JudgeSettings,
     output: Path,
-    prompt: str,
-    policies: tuple[str, ...],
+    policies: tuple[str, ...] | None,
     n_prompts: int | None,
     seed: int,
-    missing: Any,
-    price_in: float | None,
-    price_out: float | None,
     cache: Path | None,
     no_cache: bool,
     dry_run: bool,
     force: bool,
     as_json: bool,
-    **options: Any,
 ) -> None:
     """Judge pairs of responses, always in both orders; report win rates and position bias.
 
@@ -145,28 +81,30 @@ def command(
 
     check_store_usage(cache, no_cache=no_cache)
     refuse_table(output, force=force)
-    split_judge_spec(spec)
-    prices = _prices(price_in, price_out)
+    split_judge_spec(settings.spec)
+    prices = _prices(settings.price_in, settings.price_out)
     responses = _responses(source, policies=policies, n_prompts=n_prompts, seed=seed)
-    pairs = plan_pairs(responses, pair_spec, seed)
+    pairs = plan_pairs(responses, settings.pairs, seed)
     if dry_run:
-        return _show_estimate(_estimate(spec, prompt, responses, pairs, prices), as_json=as_json)
+        return _show_estimate(
+            _estimate(settings.spec, settings.prompt, responses, pairs, prices), as_json=as_json
+        )
     with value_store(output, cache, no_cache=no_cache) as path, Memo.open(path) as memo:
-        judge = load_judge(spec, prompt=prompt, **options)
-        run = run_judge(judge, responses, pairs, memo=memo, missing=missing, prices=prices)
-        _save(run, output, pair_spec, seed, force=force)
-    return _show(run, output, pair_spec, as_json=as_json)
+        judge = load_judge(**settings.accepted_by(load_judge))
+        run = run_judge(judge, responses, pairs, memo=memo, missing=settings.missing, prices=prices)
+        _save(run, output, settings.pairs, seed, force=force)
+    return _show(run, output, settings.pairs, as_json=as_json)
 
 
 def _prices(price_in: float | None, price_out: float | None) -> Prices | None:
     from ..judging import Prices
 
-    if (price_in is None) != (price_out is None):
-        raise click.UsageError("give --price-in and --price-out together")
     return None if price_in is None or price_out is None else Prices(price_in, price_out)
 
 
-def _responses(source: str, *, policies: tuple[str, ...], n_prompts: int | None, seed: int) -> Responses:
+def _responses(
+    source: str, *, policies: tuple[str, ...] | None, n_prompts: int | None, seed: int
+) -> Responses:
     from ..models import load_any_responses
     from ..responses import sample_instructions
 
@@ -174,7 +112,7 @@ def _responses(source: str, *, policies: tuple[str, ...], n_prompts: int | None,
         load_any_responses(source),
         n=n_prompts,
         seed=seed,
-        policies=policies or None,
+        policies=policies,
         complete=n_prompts is not None,
     )
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError, UnknownPolicy, did_you_mean
-from .common import PATH, console, force_option, json_option, output_option, print_frame, print_json, say
+from ..errors import UnknownPolicy, did_you_mean
+from ..settings import FitSettings
+from .common import console, print_frame, print_json, say
+from .options import PATH, force_option, json_option, output_option, settings_options
 
 if TYPE_CHECKING:
     from ..tables import Ratings
@@ -36,36 +38,14 @@ def command() -> None:
 @output_option(
     what="Where to write the ratings (Parquet keeps covariance and provenance). Without: print only."
 )
-@click.option(
-    "--anchor", metavar="POLICY=RATING", help="Fix the level by one policy. Without: mean rating 1000."
-)
-@click.option(
-    "--style", multiple=True, metavar="NAME", help="Control for columns NAME_a and NAME_b. Repeatable."
-)
-@click.option(
-    "--prior",
-    default=0.0,
-    show_default=True,
-    metavar="N",
-    help="Pseudo-battles per pair that met, half won and half lost; keeps undefeated policies finite.",
-)
-@click.option(
-    "--cluster",
-    default="auto",
-    metavar="COLUMN",
-    help="Column whose equal values mark votes that go together, such as a prompt or a voter; `none`: all votes are "
-    "independent. Default: prompt_id, where the battles have it.",
-)
+@settings_options(FitSettings, "settings")
 @top_option
 @json_option
 @force_option
 def fit(
     battles: Path,
     output: Path | None,
-    anchor: str | None,
-    style: tuple[str, ...],
-    prior: float,
-    cluster: str,
+    settings: FitSettings,
     top: int | None,
     as_json: bool,
     force: bool,
@@ -90,12 +70,10 @@ def fit(
     from .. import store
     from ..ratings import fit_ratings, load_battles
 
-    anchored = _parse_anchor(anchor)
     if output:
         store.refuse_table(output, force=force)
-    table = load_battles(battles, keep=[] if cluster in ("auto", "none") else [cluster])
-    cluster_by = None if cluster == "none" else cluster
-    ratings = fit_ratings(table, anchor=anchored, style=style, prior=prior, cluster=cluster_by)
+    table = load_battles(battles, keep=settings.columns)
+    ratings = fit_ratings(table, **settings.arguments())
     _say_clusters(ratings)
     if output:
         store.save(ratings, output, force=force)
@@ -160,20 +138,6 @@ def save(spec: str, category: str | None, date: str | None, output: Path, force:
     ratings = load_ratings(spec, category=category, date=date)
     store.save(ratings, output, force=force)
     say(f"wrote {len(ratings)} ratings to {output}")
-
-
-def _parse_anchor(text: str | None) -> tuple[str, float] | None:
-    if text is None:
-        return None
-    policy, equals, rating = text.rpartition("=")
-    try:
-        if not (policy and equals):
-            raise ValueError
-        return policy, float(rating)
-    except ValueError:
-        raise ConfigError(
-            f"--anchor {text!r} is not POLICY=RATING", mend="write, for example, --anchor gpt-4=1200"
-        ) from None
 
 
 def _title(ratings: Ratings) -> str:

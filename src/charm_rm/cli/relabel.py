@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .common import (
+from ..settings import RelabelSettings
+from .common import load_comparable, print_frame, print_json, say
+from .options import (
     PATH,
     force_option,
     json_option,
     judgement_options,
-    load_comparable,
     output_option,
-    print_frame,
-    print_json,
-    say,
     seed_option,
+    settings_options,
     top_option,
 )
 
 if TYPE_CHECKING:
-    from ..relabel import Relabelled, Strategy
+    from ..relabel import Relabelled
 
 
 @click.command("relabel")
@@ -30,18 +29,7 @@ if TYPE_CHECKING:
 @click.argument("responses", type=PATH)
 @click.argument("offsets", type=PATH)
 @judgement_options
-@click.option(
-    "--strategy",
-    type=click.Choice(["pair", "best-vs-worst", "all-pairs", "sampled"]),
-    default="pair",
-    show_default=True,
-    help="Which responses to compare: each calibrated policy with its references; the best with the worst; "
-    "every two; or -k random pairs per prompt.",
-)
-@click.option("-k", "k", default=4, show_default=True, help="Pairs per prompt for --strategy sampled.")
-@click.option(
-    "--temperature", default=1.0, show_default=True, help="Of the soft labels, in units of the margins."
-)
+@settings_options(RelabelSettings, "settings")
 @click.option("--policy", "policies", multiple=True, metavar="POLICY", help="Use this policy; repeatable.")
 @click.option("--prompts", type=PATH, help="Table with a column prompt_id: use these prompts alone.")
 @seed_option
@@ -55,9 +43,7 @@ def command(
     offsets: Path,
     annotator: str | None,
     baseline: str | None,
-    strategy: Strategy,
-    k: int,
-    temperature: float,
+    settings: RelabelSettings,
     policies: tuple[str, ...],
     prompts: Path | None,
     seed: int,
@@ -90,9 +76,9 @@ def command(
         load_comparable(scores, annotator=annotator, baseline=baseline),
         load_responses(responses),
         store.load(Offsets, offsets),
-        strategy=strategy,
-        k=k,
-        temperature=temperature,
+        strategy=settings.strategy,
+        k=settings.pairs_per_prompt,
+        temperature=settings.temperature,
         seed=seed,
         policies=policies or None,
         prompts=_prompt_ids(prompts),

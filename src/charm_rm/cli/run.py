@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import PATH, console, json_option, output_option, print_frame, print_json, say
+from .common import console, print_frame, print_json, say
+from .options import PATH, json_option, output_option
 
 if TYPE_CHECKING:
     from ..pipeline import Config

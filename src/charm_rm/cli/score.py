@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from .common import (
+from ..settings import ModelSettings, ResponsesSettings, ScoreSettings
+from .common import print_frame, print_json, say
+from .options import (
     check_store_usage,
     force_option,
     json_option,
-    model_options,
+    option_of,
     output_option,
-    print_frame,
-    print_json,
-    reward_option,
-    say,
     seed_option,
+    settings_options,
     store_options,
     value_store,
 )
@@ -29,53 +28,17 @@ if TYPE_CHECKING:
     from ..tables import Responses, Scores
 
 
-_attention_option = click.option(
-    "--attention",
-    type=click.Choice(["auto", "eager", "sdpa", "flash_attention_2"]),
-    default="auto",
-    show_default=True,
-    help="What computes attention; `auto`: flash-attention where it is installed and takes the precision.",
-)
-_unpadded_option = click.option(
-    "--unpadded/--padded",
-    default=None,
-    help="Lay a batch's rows end to end instead of padding them (default: with flash-attention).",
-)
-_compiled_option = click.option(
-    "--compile", "compiled", is_flag=True, help="Compile the model first: minutes, for large runs."
-)
-
-
 @click.command()
 @click.argument("source", metavar="RESPONSES")
 @click.option("--rm", required=True, metavar="SPEC", help="What scores: see above.")
 @output_option(required=True, what="Where to write the scores (.parquet, .csv, .jsonl).")
-@click.option("--policy", "policies", multiple=True, help="Score this policy alone (may be repeated).")
-@click.option(
-    "--n-prompts", type=click.IntRange(min=1), help="Score a random sample of prompts (default: all)."
-)
+@option_of(ResponsesSettings, "policies")
+@option_of(ResponsesSettings, "n_prompts")
 @seed_option
-@click.option("--split", help="Which split of a `datasets` folder or hub id.")
-@model_options
-@reward_option
-@_attention_option
-@_unpadded_option
-@_compiled_option
-@click.option("--token-budget", type=click.IntRange(min=1), help="Tokens per batch, padding included.")
-@click.option("--unchecked", is_flag=True, help="Score even what a quick look by the doctor finds unsound.")
-@click.option("--beta", default=1.0, show_default=True, help="dpo: scale of the log-ratio.")
-@click.option(
-    "--api-key-env",
-    metavar="NAME",
-    help="Servers: environment variable that holds the key (default: no key).",
-)
-@click.option(
-    "--concurrency",
-    type=click.IntRange(min=1),
-    default=16,
-    show_default=True,
-    help="Servers: requests at once.",
-)
+@option_of(ResponsesSettings, "split")
+@settings_options(ModelSettings, "loading")
+@option_of(ScoreSettings, "token_budget")
+@option_of(ScoreSettings, "unchecked")
 @store_options("scores")
 @force_option
 @json_option
@@ -83,7 +46,7 @@ def command(
     source: str,
     rm: str,
     output: Path,
-    policies: tuple[str, ...],
+    policies: tuple[str, ...] | None,
     n_prompts: int | None,
     seed: int,
     split: str | None,
@@ -93,7 +56,7 @@ def command(
     no_cache: bool,
     force: bool,
     as_json: bool,
-    **loading: Any,
+    loading: ModelSettings,
 ) -> None:
     """Score responses with a reward model.
 
@@ -132,10 +95,10 @@ def command(
             load_any_responses(source, split=split),
             n=n_prompts,
             seed=seed,
-            policies=policies or None,
+            policies=policies,
             complete=n_prompts is not None,
         )
-        model = load_scorer(rm, **loading)
+        model = load_scorer(rm, **loading.values())
         if not unchecked:
             _refuse_unsound(model)
         scores = score_responses(model, responses, token_budget=token_budget, memo=memo)

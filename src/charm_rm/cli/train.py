@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import (
+from ..settings import AuditSettings, RatingsChoice, TrainSettings
+from .common import print_frame, print_json, say
+from .options import (
     PATH,
     force_option,
     json_option,
+    option_of,
     output_option,
-    print_frame,
-    print_json,
     ratings_options,
     rm_option,
-    say,
-    seed_option,
+    settings_options,
     trust_option,
 )
 
@@ -25,46 +25,17 @@ if TYPE_CHECKING:
     from ..mismatch import Audit
     from ..models.training.settings import TrainResult
 
-POSITIVE = click.IntRange(min=1)
-
 
 @click.command("train")
 @click.argument("prefs", type=PATH)
 @rm_option
 @output_option(required=True, what="Folder for the trained model.")
-@click.option("--lr", "learning_rate", default=2e-6, show_default=True, help="Peak learning rate.")
-@click.option("--batch-size", type=POSITIVE, default=64, show_default=True, help="Pairs per optimiser step.")
-@click.option(
-    "--device-batch-size",
-    type=POSITIVE,
-    help="Pairs per forward pass (default: up to 8); gradients accumulate.",
-)
-@click.option("--epochs", default=1.0, show_default=True, help="Passes over the pairs.")
-@click.option("--max-steps", type=POSITIVE, help="Stop after this many optimiser steps.")
-@click.option(
-    "--max-length", type=POSITIVE, default=4096, show_default=True, help="Tokens, capped by the model."
-)
-@click.option("--lora", is_flag=True, help="Train low-rank adapters and the reward head, not all weights.")
-@click.option("--lora-rank", type=POSITIVE, default=16, show_default=True)
-@click.option(
-    "--merge/--no-merge",
-    default=True,
-    show_default=True,
-    help="Fold adapters into the weights, or save them apart.",
-)
-@click.option("--margin-loss", is_flag=True, help="Ask r_chosen to lead by the pair's margin.")
-@click.option("--soft-labels", is_flag=True, help="Train on p_chosen instead of hard labels.")
-@click.option("--new-head", is_flag=True, help="Give a backbone that has no reward head a fresh one.")
-@click.option("--no-dropout", is_flag=True, help="Switch off the model's dropout.")
-@click.option(
-    "--eval-fraction", default=0.05, show_default=True, help="Share of prompts held out to evaluate on."
-)
+@settings_options(TrainSettings, "settings")
 @click.option("--held-out", type=PATH, help="Pairs to evaluate on instead; they share no prompt with PREFS.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a training that was stopped.")
 @click.option("--responses", type=PATH, help="Responses to audit before and after, for the model card.")
 @ratings_options
-@click.option("--reference", "references", multiple=True, metavar="POLICY", help="Audit against this policy.")
-@seed_option
+@option_of(AuditSettings, "references")
 @trust_option
 @force_option
 @json_option
@@ -75,17 +46,12 @@ def command(
     held_out: Path | None,
     resume: bool,
     responses: Path | None,
-    ratings_spec: str | None,
-    category: str | None,
-    date: str | None,
-    references: tuple[str, ...],
-    alias: Path | None,
-    unrated: str,
+    ratings: RatingsChoice,
+    references: tuple[str, ...] | None,
+    settings: TrainSettings,
     trust_remote_code: bool,
     force: bool,
     as_json: bool,
-    no_dropout: bool,
-    **options: Any,
 ) -> None:
     """Fine-tune a reward model on preference pairs (Bradley-Terry loss).
 
@@ -101,20 +67,22 @@ def command(
       charm train pairs.jsonl --rm ./backbone -o my-rm --new-head --lr 5e-5 --batch-size 16 --max-length 256
       charm train prefs/preferences.parquet --rm ./my-rm -o model --responses responses.parquet --ratings arena
     """
-    if (responses is None) != (ratings_spec is None):
+    if (responses is None) != (ratings.source is None):
         raise click.UsageError("--responses and --ratings go together")
-    if responses is not None and options["new_head"]:
+    if responses is not None and settings.new_head:
         raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
-    from ..models.training.settings import TrainSettings
     from ..store import refuse_existing
 
     refuse_existing(output, force=force)
-    settings = TrainSettings(dropout=not no_dropout, **options)
     audit = _auditor(
         responses,
-        ratings_spec,
-        {"category": category, "date": date},
-        {"references": list(references) or None, "aliases": alias, "unrated": unrated, "seed": settings.seed},
+        ratings,
+        {
+            "references": references,
+            "aliases": ratings.aliases,
+            "unrated": ratings.unrated,
+            "seed": settings.seed,
+        },
         trust_remote_code=trust_remote_code,
     )
     preferences, evaluation = _load_pairs(prefs), None if held_out is None else _load_pairs(held_out)
@@ -133,7 +101,7 @@ def command(
     )
     after = audit(output) if audit else None
     if before and after:
-        _write_mismatch(output, before, after, responses=responses, ratings=ratings_spec)
+        _write_mismatch(output, before, after, responses=responses, ratings=ratings.source)
     if as_json:
         print_json(result.to_json() | _audits_json(before, after))
     else:
@@ -151,14 +119,13 @@ def _load_pairs(path: Path) -> Any:
 
 def _auditor(
     responses: Path | None,
-    ratings_spec: str | None,
-    which: dict[str, str | None],
+    which: RatingsChoice,
     settings: dict[str, Any],
     *,
     trust_remote_code: bool,
 ) -> Any:
     """A function from model to audit; its inputs are read, and refused, before anything is trained."""
-    if responses is None or ratings_spec is None:
+    if responses is None or which.source is None:
         return None
     from ..mismatch import audit
     from ..models import load_reward_model, score_responses
@@ -166,7 +133,7 @@ def _auditor(
     from ..ratings import load_ratings, match_ratings
 
     table = load_any_responses(responses)
-    ratings = load_ratings(ratings_spec, **which)
+    ratings = load_ratings(which.source, category=which.category, date=which.date)
     names = {"aliases": settings["aliases"], "unrated": settings["unrated"]}
     match_ratings(ratings, table.frame["policy"].unique().to_list(), **names)
 

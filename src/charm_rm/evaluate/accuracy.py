@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..benchmarks import Benchmark, Item, Metric, ScoredItem, scored_by_reward
 from ..errors import ModelError, NoOverlap, noting_warnings
+from ..settings import check_draws
 from ..statistics import FloatArray, wilson_interval
 from .credits import Credits, combined, credits_of, pairs_read
 from .draws import Interval, drawn_metric, interval_around, prompt_names
@@ -113,6 +114,7 @@ def measure_benchmark(
     warnings: Sequence[str] = (),
 ) -> BenchmarkResult:
     """Report the benchmark's metrics of items that a model has scored or judged; ``warnings`` were said meanwhile."""
+    check_draws(draws)
     result = BenchmarkResult(
         benchmark, tuple(scored), pl.DataFrame(), {"draws": draws, "seed": seed}, tuple(warnings)
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from ..errors import CharmWarning, NoOverlap, NotIdentifiable, noting_warnings
 from ..margins import pair_margins, tally_margins
 from ..mismatch.favour import rm_strengths
 from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yardstick
+from ..settings import Unrated, check_draws
 from ..statistics import (
     FloatArray,
     PromptWeights,
@@ -57,7 +58,7 @@ def alignment_with_ratings(
     *,
     baseline: Scores | None = None,
     aliases: Aliases | None = None,
-    unrated: Literal["error", "skip"] = "error",
+    unrated: Unrated = "error",
     draws: int = 1000,
     seed: int = 0,
 ) -> AlignmentResult:
@@ -73,6 +74,7 @@ def alignment_with_ratings(
         NoOverlap: fewer than three policies, or no prompts shared.
         NotIdentifiable: all scores, or all ratings, are equal.
     """
+    check_draws(draws)
     with noting_warnings() as notes:
         result = _align(scores, ratings, baseline, aliases, unrated, draws=draws, seed=seed)
     return replace(result, warnings=tuple(notes))
@@ -83,7 +85,7 @@ def _align(
     ratings: Ratings,
     baseline: Scores | None,
     aliases: Aliases | None,
-    unrated: Literal["error", "skip"],
+    unrated: Unrated,
     *,
     draws: int,
     seed: int,

@@ -1,6 +1,6 @@
 """Scores or judgements -> margins by prompt -> win rates."""
 
-from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
+from .outcomes import hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
 from .pairing import (
     JudgedMargins,
     PairedMargins,
@@ -23,13 +23,11 @@ from .tally import Tally, tally_margins
 
 __all__ = [
     "JudgedMargins",
-    "Outcome",
     "PairedMargins",
     "ScoreMargins",
     "ScoreMatrix",
     "Swapped",
     "Tally",
-    "TieRule",
     "all_pairs",
     "blocks",
     "hard_outcomes",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..settings import TieRule
 from ..statistics import FloatArray, sigmoid
 
-TieRule = Literal["half", "loss"]
-Outcome = Literal["hard", "soft"]  # of a margin: who is preferred, or with what probability
 Rate = TypeVar("Rate", float, FloatArray)
 
 

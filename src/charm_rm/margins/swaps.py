@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import NoOverlap
+from ..settings import Outcome, TieRule
 from ..statistics import FloatArray
-from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes
+from .outcomes import hard_outcomes, soft_outcomes
 from .pairing import PairedMargins, blocks
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..errors import NoOverlap, listing
+from ..settings import Outcome, TieRule
 from ..statistics import (
     FloatArray,
     IntArray,
@@ -18,7 +19,7 @@ from ..statistics import (
     win_rate_variance,
 )
 from ..tables import WinRates
-from .outcomes import Outcome, TieRule, hard_outcomes, soft_outcomes, tie_credit
+from .outcomes import hard_outcomes, soft_outcomes, tie_credit
 from .pairing import PairedMargins, blocks, incidence, position
 
 

@@ -6,14 +6,15 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
 from ..estimates import Estimate
-from ..margins import Outcome, Tally, TieRule, only_policies, pair_margins, tally_margins
+from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
+from ..settings import Outcome, TieRule, Unrated, check_draws
 from ..statistics import (
     FloatArray,
     basic_estimate,
@@ -29,7 +30,6 @@ from .published import tally_published
 from .summary import summarise, unscored
 
 Source = Scores | Margins | WinRates
-Unrated = Literal["error", "skip"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +206,7 @@ class _Tallying:
 
 
 def _check_settings(source: Source, draws: int, outcome: str, ties: str, temperature: float) -> None:
-    if draws < 0 or 0 < draws < 100:
-        raise ConfigError(f"draws is {draws}", mend="use 0 (normal intervals) or at least 100")
+    check_draws(draws)
     if outcome not in ("hard", "soft"):
         raise ConfigError(f"unknown outcome {outcome!r}", mend="use 'hard' or 'soft'")
     if ties not in ("half", "loss"):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .apply import apply_offsets
-from .inputs import Link, Unrated
-from .joint import Method, solve_joint_offsets
+from .joint import solve_joint_offsets
 from .pair import solve_offsets
 
-__all__ = ["Link", "Method", "Unrated", "apply_offsets", "solve_joint_offsets", "solve_offsets"]
+__all__ = ["apply_offsets", "solve_joint_offsets", "solve_offsets"]

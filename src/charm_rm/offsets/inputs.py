@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from ..errors import ConfigError, NotIdentifiable, listing
 from ..ratings import Aliases, match_ratings, yardstick
+from ..settings import Link, check_draws
 from ..statistics import FloatArray
 from ..tables import Ratings
 
 # A target this near to 0 or 1 is one in all but name: the ratings lie some 3600 points apart.
 _CERTAIN = 1e-9
-Link = Literal["hard", "sigmoid"]
-Unrated = Literal["error", "skip"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,7 @@ class Settings:
                 f"temperature {self.temperature!r} is not above 0",
                 mend="give a temperature above 0; for its limit at 0 use link hard",
             )
-        if self.draws < 0 or self.draws == 1:
-            raise ConfigError(f"draws is {self.draws}", mend="give 0 (no intervals) or at least 2 draws")
+        check_draws(self.draws)
 
     @property
     def link_temperature(self) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -13,15 +12,14 @@ from scipy.sparse.csgraph import connected_components
 from ..errors import ConfigError, NoOverlap, NotIdentifiable, listing
 from ..margins import PairedMargins, only_policies, pair_margins, position
 from ..ratings import Aliases, expected_win_rate, match_ratings
+from ..settings import Link, Objective, Unrated
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
-from .inputs import Link, Settings, Targets, Unrated, rating_targets
+from .inputs import Settings, Targets, rating_targets
 from .joint_equations import BoolArray, JointEquations, hard_rates, sigmoid_rates
 from .joint_solvers import solve_hard, solve_sigmoid
 from .results import as_offsets, measured_in, note_verdicts, summarise_draws
 from .uncertainty import draw_deltas
-
-Method = Literal["total-wins", "least-squares"]
 
 
 def solve_joint_offsets(
@@ -31,7 +29,7 @@ def solve_joint_offsets(
     references: str | Sequence[str] = (),
     link: Link = "hard",
     temperature: float = 1.0,
-    method: Method = "total-wins",
+    objective: Objective = "total-wins",
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
     draws: int = 1000,
@@ -48,7 +46,7 @@ def solve_joint_offsets(
         references: policies held at Δ = 0. Without any the offsets have mean 0; only their differences matter.
         link: as in :func:`solve_offsets`.
         temperature: as in :func:`solve_offsets`.
-        method: ``total-wins``, or ``least-squares`` over all pairs as the paper's code has it.
+        objective: ``total-wins``, or ``least-squares`` over all pairs as the paper's code has it.
         aliases: the names of policies in the ratings, as in :func:`charm_rm.ratings.match_ratings`.
         unrated: ``error`` raises for policies without a rating, ``skip`` leaves them out and says so.
         draws: bootstrap draws of prompts and ratings behind the intervals, linearised at the solution.
@@ -65,8 +63,8 @@ def solve_joint_offsets(
         NotConverged: the solver stopped short.
     """
     settings = Settings(link, temperature, draws, seed)
-    if method not in ("total-wins", "least-squares"):
-        raise ConfigError(f"method {method!r} is not known", mend="use total-wins or least-squares")
+    if objective not in ("total-wins", "least-squares"):
+        raise ConfigError(f"objective {objective!r} is not known", mend="use total-wins or least-squares")
     refs = [references] if isinstance(references, str) else list(dict.fromkeys(references))
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
     paired = pair_margins(only_policies(source, set(matched.frame["policy"])))
@@ -77,15 +75,15 @@ def solve_joint_offsets(
     targets, notes = rating_targets(matched, paired.policies, aliases=None, draws=draws, rng=rng)
     equations = _equations_of(paired, targets, held, link=link)
     if link == "hard":
-        solution = solve_hard(equations, method=method)
+        solution = solve_hard(equations, objective=objective)
     else:
-        solution = solve_sigmoid(equations, temperature=temperature, method=method)
+        solution = solve_sigmoid(equations, temperature=temperature, objective=objective)
     drawn = draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng)
     deltas, draw_matrix = _gauge(
-        solution.deltas, _draws(equations, solution.deltas, targets, drawn, settings, method), refs
+        solution.deltas, _draws(equations, solution.deltas, targets, drawn, settings, objective), refs
     )
     frame = _frame(equations, deltas, draw_matrix, held, settings)
-    if method == "total-wins":
+    if objective == "total-wins":
         notes += _note_missed(equations, frame)
     return as_offsets(
         frame,
@@ -96,7 +94,7 @@ def solve_joint_offsets(
             "references": refs,
             "link": link,
             "temperature": temperature if link == "sigmoid" else None,
-            "method": method,
+            "objective": objective,
             "draws": draws,
             "seed": seed,
             "iterations": solution.iterations,
@@ -155,10 +153,10 @@ def _draws(
     targets: Targets,
     drawn: PromptWeights,
     settings: Settings,
-    method: Method,
+    objective: Objective,
 ) -> FloatArray:
     """(draws, K) offsets; least squares has no intervals, as it is there for comparison alone."""
-    if settings.draws == 0 or method == "least-squares":
+    if settings.draws == 0 or objective == "least-squares":
         return np.empty((0, deltas.size))
     temperature = None if settings.link == "hard" else settings.temperature
     return draw_deltas(equations, deltas, targets.draws, drawn, temperature=temperature)

@@ -33,7 +33,7 @@ class JointSolution:
 
 
 def solve_sigmoid(
-    equations: JointEquations, *, temperature: float, tolerance: float = 1e-11, method: str = "total-wins"
+    equations: JointEquations, *, temperature: float, tolerance: float = 1e-11, objective: str = "total-wins"
 ) -> JointSolution:
     """Newton, from high temperature down to ``temperature``.
 
@@ -44,27 +44,27 @@ def solve_sigmoid(
     for warm in _cooling(equations.scale, temperature):
         last = warm == temperature
         deltas, used = _newton(
-            equations, deltas, warm, tolerance=tolerance if last else 1e-3, method=method, strict=last
+            equations, deltas, warm, tolerance=tolerance if last else 1e-3, objective=objective, strict=last
         )
         steps += used
     gap = wins_gap(equations, sigmoid_rates(equations, deltas, temperature)[0])
     return JointSolution(deltas, _largest(equations, gap), steps)
 
 
-def solve_hard(equations: JointEquations, *, method: str = "total-wins") -> JointSolution:
+def solve_hard(equations: JointEquations, *, objective: str = "total-wins") -> JointSolution:
     """Cool towards the hard link, then polish on the staircase itself.
 
     The polish solves one policy's total-wins equation exactly, the others held, again and again, and shifts
-    all free policies together against the fixed ones; it keeps the best point met. The least-squares method has
+    all free policies together against the fixed ones; it keeps the best point met. The least-squares objective has
     no staircase equation per policy, so it ends with the cooling.
     """
     deltas, steps = np.zeros(equations.size), 0
     for share in _COOLING:
         deltas, used = _newton(
-            equations, deltas, share * equations.scale, tolerance=1e-6, method=method, strict=False
+            equations, deltas, share * equations.scale, tolerance=1e-6, objective=objective, strict=False
         )
         steps += used
-    if method == "total-wins":
+    if objective == "total-wins":
         deltas, used = _polish(equations, deltas)
         steps += used
     gap = wins_gap(equations, hard_rates(equations, deltas))
@@ -86,16 +86,18 @@ def _newton(
     temperature: float,
     *,
     tolerance: float,
-    method: str,
+    objective: str,
     strict: bool,
 ) -> tuple[FloatArray, int]:
     """Damped Newton (Gauss-Newton for least squares). Returns the offsets and the steps taken."""
-    gap, jacobian = _gap_and_jacobian(equations, deltas, temperature, method)
+    gap, jacobian = _gap_and_jacobian(equations, deltas, temperature, objective)
     for step in range(_NEWTON_STEPS):
         size = np.abs(gap[equations.free]).max()
         if size <= tolerance:
             return deltas, step
-        deltas, gap, jacobian, improved = _newton_step(equations, deltas, gap, jacobian, temperature, method)
+        deltas, gap, jacobian, improved = _newton_step(
+            equations, deltas, gap, jacobian, temperature, objective
+        )
         if not improved:
             break
     # At the floor of floating point nothing improves any more: near enough is then good enough.
@@ -113,7 +115,7 @@ def _newton_step(
     gap: FloatArray,
     jacobian: FloatArray,
     temperature: float,
-    method: str,
+    objective: str,
 ) -> tuple[FloatArray, FloatArray, FloatArray, bool]:
     """One step along the Newton direction, halved until the equations' norm falls."""
     free = equations.free
@@ -122,7 +124,7 @@ def _newton_step(
     before, share = np.linalg.norm(gap[free]), 1.0
     while share > 1e-6:
         trial = deltas + share * direction
-        new_gap, new_jacobian = _gap_and_jacobian(equations, trial, temperature, method)
+        new_gap, new_jacobian = _gap_and_jacobian(equations, trial, temperature, objective)
         if np.linalg.norm(new_gap[free]) < before:
             return trial, new_gap, new_jacobian, True
         share /= 2
@@ -130,7 +132,7 @@ def _newton_step(
 
 
 def _gap_and_jacobian(
-    equations: JointEquations, deltas: FloatArray, temperature: float, method: str
+    equations: JointEquations, deltas: FloatArray, temperature: float, objective: str
 ) -> tuple[FloatArray, FloatArray]:
     """What must vanish, (K,), and minus its Jacobian: a graph Laplacian, positive semi-definite.
 
@@ -139,7 +141,7 @@ def _gap_and_jacobian(
     """
     rates, slopes = sigmoid_rates(equations, deltas, temperature)
     misses = np.where(equations.met, equations.targets - rates, 0.0)
-    if method == "least-squares":
+    if objective == "least-squares":
         misses, slopes = slopes * misses, slopes**2
     return equations.total(misses), laplacian(equations, slopes)
 

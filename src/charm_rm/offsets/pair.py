@@ -11,9 +11,10 @@ import polars as pl
 
 from ..margins import margins_between, pair_margins, position
 from ..ratings import Aliases, expected_matrix
+from ..settings import Link
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
-from .inputs import Link, Question, Settings, Targets, checked_weights, named, rating_targets
+from .inputs import Question, Settings, Targets, checked_weights, named, rating_targets
 from .paired import Paired
 from .results import as_offsets, measured_in, note_verdicts, summarise_draws
 from .unpaired import Unpaired, score_columns

@@ -1,17 +1,22 @@
-"""Reading a configuration file: YAML in, a validated :class:`Config` out, errors that name key and line."""
+"""Reading a configuration file: YAML in, a validated :class:`Config` out, errors that name key and line.
+
+Pydantic checks the types; bounds are checked by the settings themselves, in the same words as everywhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import ConfigError, UnreadableFile, did_you_mean
-from .config import PATHS, PATHS_OR_IDS, Config, Section
+from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean
+from ..settings import Settings, settings_of
+from .config import Config
 
 Location = tuple[str | int, ...]
 
@@ -35,31 +40,48 @@ def check_config(
     """Check plain values against the configuration's schema; ``folder`` is what relative paths start from."""
     if not isinstance(values, dict):
         raise ConfigError("a mapping of sections was expected", where=where, mend="start from: charm init")
+    values = _resolved(_as_today(values), folder.resolve(), Config)
     try:
-        return Config.model_validate(_resolved(values, folder.resolve()))
+        config: Config = _adapter().validate_python(values)
     except ValidationError as error:
         raise _first_problem(error, where=where, lines=lines or {}) from error
+    return config
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    return TypeAdapter(Config)
+
+
+def _as_today(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys as earlier versions had them: `audit.unrated` is `ratings.unrated`, and `rm.device: null` is `auto`."""
+    today = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    audit, rm = today.get("audit"), today.get("rm")
+    ratings = today.get("ratings", {})
+    if isinstance(audit, dict) and "unrated" in audit and isinstance(ratings, dict):
+        today["ratings"] = {"unrated": audit.pop("unrated"), **ratings}
+    if isinstance(rm, dict) and "device" in rm and rm["device"] is None:
+        del rm["device"]
+    return today
 
 
 # --- paths --------------------------------------------------------------------------------------
 
 
-def _resolved(values: Mapping[str, Any], folder: Path, section: str = "") -> dict[str, Any]:
+def _resolved(values: Mapping[str, Any], folder: Path, cls: type[Settings]) -> dict[str, Any]:
     """Make the paths absolute; what may be an id instead is a path only where that exists."""
-    resolved: dict[str, Any] = {}
+    known = {one.name: one for one in settings_of(cls)}
+    resolved = dict(values)
     for key, value in values.items():
-        if isinstance(value, Mapping):
-            resolved[key] = _resolved(value, folder, key)
-        elif key in PATHS.get(section, ()) and isinstance(value, str):
+        one = known.get(key)
+        inner = section_type(cls, key)
+        if inner is not None and isinstance(value, Mapping):
+            resolved[key] = _resolved(value, folder, inner)
+        elif one is not None and one.bounds.path == "path" and isinstance(value, str):
             resolved[key] = str(folder / Path(value).expanduser())
-        elif key in PATHS_OR_IDS.get(section, ()):
-            resolved[key] = (
-                [_path_or_id(v, folder) for v in value]
-                if isinstance(value, list)
-                else _path_or_id(value, folder)
-            )
-        else:
-            resolved[key] = value
+        elif one is not None and one.bounds.path == "path or id":
+            several = isinstance(value, list)
+            resolved[key] = [_path_or_id(v, folder) for v in value] if several else _path_or_id(value, folder)
     return resolved
 
 
@@ -126,7 +148,7 @@ def _lines(node: yaml.Node | None, *, where: str, at: Location = ()) -> dict[Loc
 def _first_problem(error: ValidationError, *, where: str, lines: Mapping[Location, int]) -> ConfigError:
     """The first problem as one readable error; how many more there are is said."""
     problems = error.errors(include_url=False)
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    first = next((p for p in problems if p["type"] == _UNKNOWN), problems[0])
     location = _in_file(first, lines)
     line = next((lines[location[:i]] for i in range(len(location), 0, -1) if location[:i] in lines), None)
     what, mend = _describe(first, location)
@@ -135,20 +157,33 @@ def _first_problem(error: ValidationError, *, where: str, lines: Mapping[Locatio
     return ConfigError(what, where=f"{where}, line {line}" if line else where, mend=mend)
 
 
+_UNKNOWN = "unexpected_keyword_argument"
+
+
 def _in_file(problem: ErrorDetails, lines: Mapping[Location, int]) -> Location:
     """The problem's location without the tags that pydantic adds for unions, which are in no file."""
+    bad = _bad_setting(problem)
+    parts = (*problem["loc"], *(bad.setting.split(".") if bad and bad.setting else ()))
     kept: Location = ()
-    for part in problem["loc"]:
+    for part in parts:
         if (*kept, part) in lines:
             kept = (*kept, part)
-    if problem["type"] == "missing" or not kept:
+    if problem["type"] == "missing" or not (kept or bad):
         kept = (*kept, problem["loc"][-1]) if problem["loc"] else ()
     return kept
 
 
+def _bad_setting(problem: ErrorDetails) -> BadSetting | None:
+    error = problem.get("ctx", {}).get("error")
+    return error if isinstance(error, BadSetting) else None
+
+
 def _describe(problem: ErrorDetails, location: Location) -> tuple[str, str]:
-    name = _dotted(location)
-    if problem["type"] == "extra_forbidden":
+    name, hint = _dotted(location), "see the comments that `charm init` writes"
+    if bad := _bad_setting(problem):
+        section = _dotted(problem["loc"])
+        return f"{section}: {bad.what}" if section else bad.what, bad.mend or hint
+    if problem["type"] == _UNKNOWN:
         known = _keys_at(location[:-1])
         return (
             f"unknown key {name!r}.{did_you_mean(str(location[-1]), known)}",
@@ -156,25 +191,21 @@ def _describe(problem: ErrorDetails, location: Location) -> tuple[str, str]:
         )
     if problem["type"] == "missing":
         return f"key {name!r} is missing", "add it; `charm init` writes a template with every key"
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    if problem["type"] == "value_error":
-        return f"{name}: {message}" if name else message, "see the comments that `charm init` writes"
-    return f"{name} is {problem['input']!r}: {message}", "see the comments that `charm init` writes"
+    message = problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"{name} is {problem['input']!r}: {message}", hint
 
 
 def _keys_at(location: Location) -> list[str]:
-    model: type[BaseModel] = Config
+    cls: type[Settings] = Config
     for part in location:
-        model = section_type(model, str(part)) or model
-    return list(model.model_fields)
+        cls = section_type(cls, str(part)) or cls
+    return [one.name for one in settings_of(cls)]
 
 
-def section_type(model: type[BaseModel], key: str) -> type[Section] | None:
-    """The section that ``key`` of ``model`` holds, or ``None`` where it holds a plain value."""
-    field = model.model_fields.get(key)
-    candidates = () if field is None else (field.annotation, *get_args(field.annotation))
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, Section)), None)
+def section_type(cls: type[Settings], key: str) -> type[Settings] | None:
+    """The section that ``key`` of ``cls`` holds, or ``None`` where it holds a plain value."""
+    kind = next((one.kind for one in settings_of(cls) if one.name == key), None)
+    return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
 
 
 def _dotted(location: Location) -> str:

@@ -15,8 +15,9 @@ from ..evaluate.files import save_evaluation
 from ..offsets import solve_joint_offsets, solve_offsets
 from ..ratings import expected_win_rate
 from ..relabel import relabel_preferences, save_relabelled
+from ..settings import AUTO, CalibrateSettings, as_names
 from ..tables import Favouritism, Offsets, Responses, Scores
-from .config import AUTO, MODEL, CalibrateSection
+from .config import MODEL
 from .work import Run, audit_scores, first_model, reward_model
 
 # A reference chosen by itself is one against which `over` is expected to win neither rarely nor nearly always.
@@ -29,7 +30,7 @@ NEAR = (0.25, 0.75)
 def calibrate(run: Run) -> str:
     """Solve offsets on the train prompts; choose policy and references there too, where asked to."""
     section = _section(run)
-    scores = _without(run.scores("before/scores.parquet", "train"), section.held_out)
+    scores = _without(run.scores("before/scores.parquet", "train"), list(section.held_out))
     over, references = choose_pair(run, scores, section)
     ratings = run.ratings(scores.policies)
     common: dict[str, Any] = {"link": section.link, "temperature": section.temperature}
@@ -42,12 +43,12 @@ def calibrate(run: Run) -> str:
         offsets = solve_offsets(scores, ratings, over=over, references=references, **common)
         row = offsets.frame.row(by_predicate=pl.col("policy") == over, named=True)
         what = f"{over} over {', '.join(references)}: offset {row['delta']:+.3f}, target {row['target']:.3f}"
-    chosen = {"over": over, "references": references, "held_out": section.held_out, "split": "train"}
+    chosen = {"over": over, "references": references, "held_out": list(section.held_out), "split": "train"}
     run.save(replace(offsets, provenance={**offsets.provenance, **chosen}), "offsets.parquet")
     return what
 
 
-def choose_pair(run: Run, scores: Scores, section: CalibrateSection) -> tuple[str | None, list[str]]:
+def choose_pair(run: Run, scores: Scores, section: CalibrateSettings) -> tuple[str | None, list[str]]:
     """The policy to calibrate (None: all, jointly) and its references: as configured, or found by an audit.
 
     The audit is of the train prompts, so that the test prompts' figures are not flattered by the choice. ``auto``
@@ -55,8 +56,8 @@ def choose_pair(run: Run, scores: Scores, section: CalibrateSection) -> tuple[st
     against which it is expected to win between a quarter and three quarters of the time (among all, where
     there is none, and for joint offsets).
     """
-    over = None if section.method == "joint" else section.over
-    references = None if section.references == AUTO else list(section.references)
+    over = None if section.method == "joint" else next(iter(as_names(section.over)), AUTO)
+    references = list(as_names(section.references)) or None
     for name in [n for n in (over, *(references or [])) if n is not None and n != AUTO]:
         if name not in scores.policies:
             raise UnknownPolicy(
@@ -101,7 +102,7 @@ def _aligned(favouritism: Favouritism, over: str | None) -> str:
     return str(candidates.sort(pl.col("favour").abs(), "policy")["policy"][0])
 
 
-def _section(run: Run) -> CalibrateSection:
+def _section(run: Run) -> CalibrateSettings:
     if run.config.calibrate is None:
         raise ConfigError("the section calibrate is off")
     return run.config.calibrate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ def _header(config: Config) -> dict[str, Any]:
         "name": config.name,
         "simulated": config.simulated,
         "seed": config.seed,
-        "config": config.model_dump(mode="json"),
+        "config": asdict(config),
         "versions": versions(PACKAGES),
     }
 

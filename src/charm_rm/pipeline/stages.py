@@ -8,7 +8,7 @@ prompts, which none of that has seen.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def _stages(model: str | None) -> tuple[Stage, ...]:
             lambda c: {"seed": c.seed, **c.section("responses")},
             writes=("responses.parquet", "prompts.parquet"),
             files=lambda c: (
-                [c.responses.source] if isinstance(c.responses.source, str) else c.responses.source
+                [c.responses.source] if isinstance(c.responses.source, str) else list(c.responses.source)
             ),
         ),
         Stage(
@@ -222,7 +222,7 @@ def _benchmark_files(config: Config) -> list[str]:
 
 def _training_first(config: Config) -> dict[str, Any]:
     section = config.rm.train_from if config.rm else None
-    return {"seed": config.seed, **section.model_dump()} if section else {}
+    return {"seed": config.seed, **asdict(section)} if section else {}
 
 
 def _auditing(config: Config) -> dict[str, Any]:

@@ -6,14 +6,14 @@ import textwrap
 from typing import Any
 
 import yaml
-from pydantic.fields import FieldInfo
 
-from .config import Config, Section
+from ..settings import Setting, Settings, settings_of
+from .config import Config
 from .load import section_type
 
 WIDTH = 96
 HEADER = """\
-# A charm run: everything from responses to a mended reward model and a report.
+# A charm run: everything from responses to a calibrated reward model and a report.
 # Start it with:   charm run {name}
 # See what it would do first:   charm run {name} --dry-run
 #
@@ -26,7 +26,7 @@ EXAMPLES: dict[tuple[str, ...], Any] = {
     ("rm", "model"): "path/to/reward-model",
     ("evaluate", "benchmarks"): [],
 }
-HIDDEN = {("rm", "train_from")}  # off by default, shown commented out
+HIDDEN = {("rm", "train_from"), ("judge",)}  # off by default, shown commented out
 
 
 def config_template(name: str = "charm.yaml") -> str:
@@ -34,35 +34,33 @@ def config_template(name: str = "charm.yaml") -> str:
     return "\n".join([HEADER.format(name=name), *_keys(Config, (), depth=0), ""])
 
 
-def _keys(model: type[Section], at: tuple[str, ...], *, depth: int) -> list[str]:
+def _keys(cls: type[Settings], at: tuple[str, ...], *, depth: int) -> list[str]:
     lines: list[str] = []
-    for key, field in model.model_fields.items():
-        here = (*at, key)
-        section = section_type(model, key)
+    for one in settings_of(cls):
+        here = (*at, one.name)
+        section = section_type(cls, one.name)
         if section is None:
-            lines += [*_comment(field.description or "", depth), _entry(key, _value(here, field), depth)]
+            lines += [*_comment(one.about, depth), _entry(one.name, _value(here, one), depth)]
         elif here in HIDDEN:
-            lines += _comment(f"{field.description} For example:", depth) + _commented_out(
-                key, section, here, depth
-            )
+            lines += ["", *_comment(f"{one.about} For example:", depth)]
+            lines += _commented_out(one.name, section, here, depth)
         else:
-            lines += ["", *_comment(_first_line(section), depth), f"{'  ' * depth}{key}:"]
+            lines += ["", *_comment(_first_line(section), depth), f"{'  ' * depth}{one.name}:"]
             lines += _keys(section, here, depth=depth + 1)
     return lines
 
 
-def _value(here: tuple[str, ...], field: FieldInfo) -> Any:
-    default = None if field.is_required() else field.get_default(call_default_factory=True)
-    return EXAMPLES.get(here, default)
+def _value(here: tuple[str, ...], one: Setting) -> Any:
+    return EXAMPLES.get(here, None if one.required else one.default)
 
 
-def _commented_out(key: str, section: type[Section], here: tuple[str, ...], depth: int) -> list[str]:
+def _commented_out(key: str, section: type[Settings], here: tuple[str, ...], depth: int) -> list[str]:
     """A nested section as a comment, its keys with their meanings beside."""
     lines = [f"{'  ' * depth}{key}: null", f"{'  ' * depth}# {key}:"]
-    for name, field in section.model_fields.items():
-        value = "..." if field.is_required() else yaml.safe_dump(_value((*here, name), field)).split("\n")[0]
+    for one in settings_of(section):
+        value = "..." if one.required else yaml.safe_dump(_value((*here, one.name), one)).split("\n")[0]
         lines += textwrap.wrap(
-            f"{name}: {value}   # {field.description}",
+            f"{one.name}: {value}   # {one.about}",
             WIDTH,
             initial_indent=f"{'  ' * depth}#   ",
             subsequent_indent=f"{'  ' * depth}#       # ",
@@ -71,6 +69,8 @@ def _commented_out(key: str, section: type[Section], here: tuple[str, ...], dept
 
 
 def _entry(key: str, value: Any, depth: int) -> str:
+    if isinstance(value, tuple):
+        value = list(value)
     text = yaml.safe_dump({key: value}, default_flow_style=isinstance(value, list), width=WIDTH).strip()
     return f"{'  ' * depth}{text.strip('{}') if isinstance(value, list) else text}"
 
@@ -80,5 +80,5 @@ def _comment(text: str, depth: int) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=mark)
 
 
-def _first_line(section: type[Section]) -> str:
+def _first_line(section: type[Settings]) -> str:
     return (section.__doc__ or "").strip().splitlines()[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +15,9 @@ from ..mismatch import audit as run_audit
 from ..preferences import load_preferences
 from ..ratings import fit_ratings, load_battles, load_ratings, match_ratings
 from ..responses import sample_instructions, split_prompts
+from ..settings import FineTuneSettings
 from ..tables import Mismatch, Preferences, Ratings, Responses, Scores, Table
-from .config import FIRST_RM, MODEL, Config, TrainSection
+from .config import FIRST_RM, MODEL, Config
 
 N = TypeVar("N", bound=Table)
 PIP_SHIPPED = "minilm"
@@ -56,7 +57,7 @@ class Run:
             self.load(Ratings, "ratings.parquet"),
             policies,
             aliases=config.ratings.aliases,
-            unrated=config.audit.unrated,
+            unrated=config.ratings.unrated,
         )
 
     def aside(self, name: str) -> Path:
@@ -71,9 +72,8 @@ def take_ratings(run: Run) -> str:
     """Fit ratings to votes, or load them."""
     section = run.config.ratings
     if section.battles is not None:
-        battles = load_battles(section.battles)
-        anchor = (section.anchor, 1000.0) if section.anchor else None
-        ratings = fit_ratings(battles, anchor=anchor, style=section.style, prior=section.prior)
+        battles = load_battles(section.battles, keep=section.columns)
+        ratings = fit_ratings(battles, **section.arguments())
         how = f"fitted to {len(battles):,} votes"
     else:
         ratings = load_ratings(str(section.source), category=section.category, date=section.date)
@@ -86,7 +86,10 @@ def take_responses(run: Run) -> str:
     """Read responses, sample prompts, split them."""
     section, seed = run.config.responses, run.config.seed
     responses = sample_instructions(
-        _read_responses(section.source), n=section.n_prompts, seed=seed, policies=section.policies
+        _read_responses(section.source, section.split),
+        n=section.n_prompts,
+        seed=seed,
+        policies=section.policies,
     )
     train, test = split_prompts(responses, test_fraction=section.test_fraction, seed=seed)
     prompts = pl.concat(
@@ -99,10 +102,10 @@ def take_responses(run: Run) -> str:
     return f"{len(responses.policies)} policies x {prompts.height} prompts: {prompts.height - n_test} train, {n_test} test"
 
 
-def _read_responses(source: str | list[str]) -> Responses:
+def _read_responses(source: str | tuple[str, ...], split: str | None) -> Responses:
     from ..models import load_any_responses
 
-    parts = [load_any_responses(s) for s in ([source] if isinstance(source, str) else source)]
+    parts = [load_any_responses(s, split=split) for s in ([source] if isinstance(source, str) else source)]
     frame = pl.concat([p.frame for p in parts], how="diagonal_relaxed")
     return Responses(frame, provenance={"verb": "load_responses", "source": source})
 
@@ -149,14 +152,13 @@ def train(run: Run) -> str:
 
 
 def _train(
-    run: Run, preferences: Preferences, base: str, output: str, section: TrainSection, *, new_head: bool
+    run: Run, preferences: Preferences, base: str, output: str, section: FineTuneSettings, *, new_head: bool
 ) -> str:
     """Train into ``output``; an unfinished training of just this is continued from its last checkpoint."""
     from ..models.training.settings import TrainSettings
     from ..models.training.train import train_reward_model
 
-    values = section.model_dump(exclude={"base", "preferences"})
-    settings = TrainSettings(**values, new_head=new_head, seed=run.config.seed)
+    settings = TrainSettings(**FineTuneSettings.values(section), new_head=new_head, seed=run.config.seed)
     common: dict[str, Any] = {
         "settings": settings,
         "force": True,
@@ -247,7 +249,7 @@ def reward_model(run: Run, model: str) -> Any:
     return load_scorer(
         model,
         dtype=rm.dtype,
-        device=rm.device or "auto",
+        device=rm.device,
         max_length=rm.max_length,
         trust_remote_code=rm.trust_remote_code,
         **options,
@@ -288,14 +290,10 @@ def _audit(run: Run, folder: str) -> tuple[Audit, str]:
 
 def audit_scores(run: Run, scores: Scores, *, draws: int | None = None, every_pair: bool = False) -> Audit:
     """Audit scores with the run's settings; ``every_pair`` leaves the choice of references aside."""
-    section = run.config.audit
+    changes: dict[str, Any] = {"references": None} if every_pair else {}
+    changes |= {} if draws is None else {"draws": draws}
+    settings = replace(run.config.audit, **changes)
+    ratings = run.ratings(scores.policies)
     return run_audit(
-        scores,
-        run.ratings(scores.policies),
-        references=None if every_pair else section.references,
-        draws=section.draws if draws is None else draws,
-        seed=run.config.seed,
-        ties=section.ties,
-        temperature=section.temperature,
-        unrated=section.unrated,
+        scores, ratings, seed=run.config.seed, unrated=run.config.ratings.unrated, **settings.values()
     )

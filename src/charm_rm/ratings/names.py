@@ -14,13 +14,13 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from .. import store
 from ..errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy, did_you_mean, listing
+from ..settings import Unrated
 from ..tables import Ratings
 
 Aliases = Mapping[str, str] | str | Path
@@ -74,7 +74,7 @@ def resolve_names(
     ratings: Ratings,
     *,
     aliases: Aliases | None = None,
-    unrated: Literal["error", "skip"] = "error",
+    unrated: Unrated = "error",
 ) -> dict[str, str]:
     """Map each policy to its name in ``ratings``.
 
@@ -121,7 +121,7 @@ def match_ratings(
     policies: Iterable[str],
     *,
     aliases: Aliases | None = None,
-    unrated: Literal["error", "skip"] = "error",
+    unrated: Unrated = "error",
 ) -> Ratings:
     """Restrict ratings to ``policies``, in their order and under their own names, covariance kept.
 
@@ -195,9 +195,7 @@ def _shipped_aliases() -> dict[str, tuple[str | None, str | None]]:
     return {fold_name(policy): (name, note) for policy, name, note in rows}
 
 
-def _report_unknown(
-    unknown: Mapping[str, str | None], rated: frozenset[str], unrated: Literal["error", "skip"]
-) -> None:
+def _report_unknown(unknown: Mapping[str, str | None], rated: frozenset[str], unrated: Unrated) -> None:
     if not unknown:
         return
     if unrated == "skip":

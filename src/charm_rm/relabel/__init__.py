@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .folder import save_relabelled
-from .preferences import STRATEGIES, Relabelled, Strategy, relabel_preferences
+from .preferences import STRATEGIES, Relabelled, relabel_preferences
 
-__all__ = ["STRATEGIES", "Relabelled", "Strategy", "relabel_preferences", "save_relabelled"]
+__all__ = ["STRATEGIES", "Relabelled", "relabel_preferences", "save_relabelled"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -15,13 +15,13 @@ from ..errors import (
     NotIdentifiable,
 )
 from ..offsets.apply import check_unit
+from ..settings import Strategy
 from ..statistics import FloatArray
 from ..tables import Margins, Offsets, Preferences, Responses, Scores
 from .candidates import Layout, from_judgements, from_scores, names_to_use, nothing_to_compare
 from .pairing import Indices, Pairs
 
-Strategy = Literal["pair", "best-vs-worst", "all-pairs", "sampled"]
-STRATEGIES: tuple[Strategy, ...] = ("pair", "best-vs-worst", "all-pairs", "sampled")
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 FATES = ("kept", "flipped", "tied", "dropped")
 
 

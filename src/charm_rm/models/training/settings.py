@@ -1,8 +1,7 @@
-"""Settings and results of training: plain frozen values, importable without torch."""
+"""Results of training: plain frozen values, importable without torch. Settings are in :mod:`charm_rm.settings`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,93 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ConfigError
+from ...settings import TrainSettings
 from ...statistics import wilson_interval
 
-AUTO_DEVICE_BATCH = 8
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How to train; the defaults are the paper's (lr 2e-6, batch 64, cosine, 3 % warm-up, one epoch, 4096 tokens).
-
-    Args:
-        batch_size: pairs per optimiser step, reached by accumulating gradients.
-        device_batch_size: pairs per forward pass; None: the largest divisor of ``batch_size`` up to 8.
-        max_steps: stop after this many optimiser steps, whatever ``epochs`` says.
-        max_length: tokens per sequence, capped by what the model can read.
-        lora: train low-rank adapters (on all linear layers) and the score head, not all weights.
-        merge: fold the adapters into the weights before saving, so that the result is a plain model.
-        margin_loss: loss -log sigmoid(r_chosen - r_rejected - margin), with the pairs' ``margin``.
-        soft_labels: cross-entropy against the pairs' ``p_chosen`` in place of hard labels.
-        new_head: give a base model that has no score head a fresh one, seeded. Without it such a base is refused.
-        eval_fraction: share of the prompts whose pairs are held out of training and only evaluated.
-        dropout: keep the dropout that the model's configuration asks for; off: none.
-        bf16: bfloat16 autocast; None: on GPUs that support it.
-        gradient_checkpointing: recompute activations to save memory; None: on GPUs.
-        save_every: checkpoint every so many steps (for ``resume``); None: ten times per run; 0: never.
-    """
-
-    learning_rate: float = 2e-6
-    batch_size: int = 64
-    device_batch_size: int | None = None
-    epochs: float = 1.0
-    max_steps: int | None = None
-    max_length: int = 4096
-    warmup_ratio: float = 0.03
-    scheduler: str = "cosine"
-    weight_decay: float = 0.0
-    max_grad_norm: float = 1.0
-    lora: bool = False
-    lora_rank: int = 16
-    lora_alpha: int | None = None
-    merge: bool = True
-    margin_loss: bool = False
-    soft_labels: bool = False
-    new_head: bool = False
-    eval_fraction: float = 0.05
-    seed: int = 0
-    dropout: bool = True
-    bf16: bool | None = None
-    gradient_checkpointing: bool | None = None
-    save_every: int | None = None
-
-    def __post_init__(self) -> None:
-        positive = ("learning_rate", "batch_size", "epochs", "max_length", "lora_rank", "max_grad_norm")
-        for name in (*positive, "device_batch_size", "max_steps", "lora_alpha"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise ConfigError(f"{name} must be above 0, got {value}", where="training settings")
-        for name in ("eval_fraction", "warmup_ratio"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(
-                    f"{name} must be at least 0 and below 1, got {getattr(self, name)}",
-                    where="training settings",
-                )
-        if self.device_batch_size and self.batch_size % self.device_batch_size:
-            raise ConfigError(
-                f"device_batch_size {self.device_batch_size} does not divide batch_size {self.batch_size}",
-                where="training settings",
-                mend="choose a divisor, so that every optimiser step sees batch_size pairs",
-            )
-        if self.lora and self.new_head and not self.merge:
-            raise ConfigError(
-                "an adapter beside a base that has no score head cannot be loaded by others",
-                where="training settings",
-                mend="merge the adapter, or give the base its head in a first training",
-            )
-
-    @property
-    def pairs_per_device(self) -> int:
-        """Pairs per forward pass."""
-        if self.device_batch_size:
-            return self.device_batch_size
-        return max(d for d in range(1, AUTO_DEVICE_BATCH + 1) if self.batch_size % d == 0)
-
-    @property
-    def accumulation(self) -> int:
-        """Forward passes per optimiser step."""
-        return self.batch_size // self.pairs_per_device
+__all__ = ["HeldOut", "TrainResult", "TrainSettings", "clustered_size", "summarise_rewards"]
 
 
 @dataclass(frozen=True)

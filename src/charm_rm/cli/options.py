@@ -1,0 +1,215 @@
+"""The options of the commands: made from the settings of the stages, and those that mean the same everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import BadSetting
+from ..settings import (
+    AuditSettings,
+    LocalModelSettings,
+    ModelSettings,
+    RatingsChoice,
+    Setting,
+    Settings,
+    TrainSettings,
+    setting_named,
+    settings_of,
+)
+from .common import say
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+PATH = click.Path(path_type=Path)
+
+
+# --- options made from settings -----------------------------------------------------------------
+
+
+def settings_options(cls: type[Settings], name: str, *, but: tuple[str, ...] = ()) -> Decorator:
+    """Every setting of ``cls`` as an option; the command gets one checked object of it, as ``name``.
+
+    ``but`` names settings that the command sets in another way, or not at all: they keep their defaults.
+    """
+    chosen = [one for one in settings_of(cls) if one.name not in but]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_settings(*args: Any, **values: Any) -> Any:
+            mine = {one.name: _given(one, values.pop(one.name)) for one in chosen}
+            return command(*args, **values, **{name: checked(cls, **mine)})
+
+        decorated: Command = with_settings
+        for one in reversed(chosen):
+            decorated = _option(one)(decorated)
+        return decorated
+
+    return decorate
+
+
+def option_of(cls: type[Settings], name: str) -> Decorator:
+    """One setting as an option; the command gets its value, checked, under its name."""
+    one = setting_named(cls, name)
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_setting(*args: Any, **values: Any) -> Any:
+            values[name] = _given(one, values[name])
+            with _naming_the_option(cls):
+                one.check(values[name], where=name)
+            return command(*args, **values)
+
+        return _option(one)(with_setting)
+
+    return decorate
+
+
+def checked(cls: type[Settings], **values: Any) -> Any:
+    """An object of ``cls``; a bad value is told by the name of its option."""
+    with _naming_the_option(cls):
+        return cls(**values)
+
+
+@contextlib.contextmanager
+def _naming_the_option(cls: type[Settings]) -> Iterator[None]:
+    try:
+        yield
+    except BadSetting as error:
+        flags = {one.name: one.flags[0].partition("/")[0] for one in settings_of(cls)}
+        if error.setting:
+            error.where = flags.get(error.setting)
+        else:  # several that do not fit together: each by its option
+            error.what = re.sub(r"\w+", lambda name: flags.get(name[0], name[0]), error.what)
+        raise
+
+
+def _given(one: Setting, value: Any) -> Any:
+    """What was given, or the default: click has an empty tuple for an option that may be repeated."""
+    return one.default if one.many and not value and not one.required else value
+
+
+def _option(one: Setting) -> Decorator:
+    """A setting as a click option."""
+    about: dict[str, Any] = {"help": one.about, "required": one.required, "metavar": one.bounds.metavar}
+    flags = one.flags
+    if one.kind is bool:
+        both = one.default is not False and "/" not in flags[0]
+        flags = tuple(f"{f}/--no-{f[2:]}" for f in flags) if both else flags
+        about |= {"is_flag": True, "default": one.default, "show_default": bool(one.default)}
+    else:
+        about["type"] = _click_type(one)
+        if one.many:
+            about["multiple"] = True
+        elif not one.required and one.default is not None:
+            about |= {"default": one.default, "show_default": True}
+    return click.option(*flags, one.name, **about)
+
+
+def _click_type(one: Setting) -> click.ParamType[Any] | None:
+    if one.choices:
+        return click.Choice(one.choices)
+    if one.bounds.path == "path":
+        return click.Path()
+    numbers: dict[Any, click.ParamType[Any]] = {int: click.INT, float: click.FLOAT}
+    return numbers.get(one.kind)
+
+
+# --- groups that several commands have ----------------------------------------------------------
+
+ratings_options = settings_options(RatingsChoice, "ratings")
+model_options = settings_options(LocalModelSettings, "loading")
+draws_option = option_of(AuditSettings, "draws")
+seed_option = option_of(TrainSettings, "seed")
+trust_option = option_of(LocalModelSettings, "trust_remote_code")
+reward_option = option_of(ModelSettings, "reward")
+
+force_option = click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables."
+)
+rm_option = click.option(
+    "--rm", required=True, metavar="DIR_OR_ID", help="Reward model: a local folder or a Hugging Face hub id."
+)
+
+
+def judgement_options(command: Command) -> Command:
+    """Whose judgements, against whom: ``--annotator``, ``--baseline``, as :func:`~charm_rm.sources.load_source` takes them."""
+    from ..settings import ScoreSettings
+
+    return option_of(ScoreSettings, "annotator")(option_of(ScoreSettings, "baseline")(command))
+
+
+def top_option(default: int) -> Decorator:
+    """The ``--top N`` option of commands that print long tables."""
+    return click.option(
+        "--top",
+        type=click.IntRange(min=0),
+        default=default,
+        show_default=True,
+        help="Rows to print of each long table (0: all).",
+    )
+
+
+def output_option(
+    default: str | None = None, *, required: bool = False, what: str = "Where to write."
+) -> Decorator:
+    """The ``-o/--output PATH`` option."""
+    # A default of None is not passed on: newer releases of click take it for a value, and ask for nothing.
+    given: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}
+    return click.option("-o", "--output", type=PATH, required=required, help=what, **given)
+
+
+# --- stores of what was scored or asked ---------------------------------------------------------
+
+
+def store_options(what: str) -> Decorator:
+    """The ``--cache PATH`` and ``--no-cache`` options of commands whose values are kept; see :func:`value_store`."""
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--no-cache", is_flag=True, help="Make everything anew, and keep nothing but the output."
+            ),
+            click.option(
+                "--cache", type=PATH, help=f"Store of {what} (default: in $CHARM_CACHE or ~/.cache/charm-rm)."
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@contextlib.contextmanager
+def value_store(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Path]:
+    """The store to use, with the output locked; by ``no_cache`` one beside it, which goes once the block has succeeded.
+
+    Raises:
+        ConfigError: another run is at work on this output.
+    """
+    from ..locks import locked
+    from ..memo import default_memo, remove_memo
+
+    with locked(output.with_name(f".{output.name}.lock"), remove=True):
+        if not no_cache:
+            yield cache or default_memo()
+            return
+        beside = output.with_name(f".{output.name}.partial.sqlite")
+        if beside.exists():
+            say(f"going on from {beside}")
+        yield beside
+        remove_memo(beside)
+
+
+def check_store_usage(cache: Path | None, *, no_cache: bool) -> None:
+    """Refuse ``--cache`` together with ``--no-cache``."""
+    if cache is not None and no_cache:
+        raise click.UsageError("--cache and --no-cache exclude each other")

@@ -1,0 +1,30 @@
+"""Settings of the last stages: evaluate, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .definition import Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(Settings):
+    """Accuracy on benchmarks and alignment with the ratings, before and after (null: none)."""
+
+    benchmarks: tuple[str, ...] = setting(
+        (), "Such as llmbar, rm-bench; repeatable.", flags=("--benchmark",), metavar="NAME"
+    )
+    data: str | None = setting(
+        None, "Folder with the benchmarks' original files, or a parent of several.", path="path"
+    )
+    pairs: str | None = setting(
+        None, "Preference pairs of your own as a benchmark; a `subset` column splits them.", path="path"
+    )
+    limit: int | None = setting(None, "Evaluate a seeded sample of so many items a benchmark.", least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings(Settings):
+    """One self-contained page in the run directory."""
+
+    enabled: bool = setting(True, "Write report.html and figures/.")

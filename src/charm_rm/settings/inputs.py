@@ -1,0 +1,140 @@
+"""Settings of what goes in: responses, and human ratings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BadSetting
+from .definition import Settings, setting
+from .vocabulary import Unrated
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponsesSettings(Settings):
+    """What the policies answered (required)."""
+
+    source: str | tuple[str, ...] = setting(
+        about="Responses: Parquet, JSONL or CSV (prompt_id, prompt, policy, response), a `datasets` folder or hub id, "
+        "or a list of AlpacaEval model_outputs.json files.",
+        path="path or id",
+    )
+    policies: tuple[str, ...] | None = setting(
+        None,
+        "Use this policy's responses alone; repeatable (default: all).",
+        flags=("--policy",),
+        metavar="POLICY",
+    )
+    n_prompts: int | None = setting(None, "Use a random sample of so many prompts (default: all).", least=1)
+    split: str | None = setting(None, "Which split of a `datasets` folder or hub id.")
+    test_fraction: float = setting(
+        0.3,
+        "Share of prompts kept for the audits before and after; the rest calibrate, relabel and train.",
+        above=0,
+        below=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingsChoice(Settings):
+    """Which human ratings, and how policies find theirs."""
+
+    source: str | None = setting(
+        None,
+        "Human ratings: arena, arena:CATEGORY (shipped), a CSV, Parquet or JSON file, or hf:DATASET.",
+        flags=("--ratings",),
+        metavar="SPEC",
+        path="path or id",
+    )
+    category: str | None = setting(None, "Category of the ratings, where the source has several.")
+    date: str | None = setting(None, "Date of the ratings, where the source has several (YYYY-MM-DD).")
+    aliases: str | None = setting(
+        None,
+        "CSV (policy, arena_name) that names your policies as the ratings do.",
+        flags=("--alias",),
+        path="path",
+    )
+    unrated: Unrated = setting("error", "Policies without a rating: stop, or leave them out.")
+
+
+def parse_anchor(text: str) -> tuple[str, float]:
+    """``POLICY=RATING`` taken apart.
+
+    Raises:
+        BadSetting: it is something else.
+    """
+    policy, equals, rating = text.rpartition("=")
+    try:
+        if not (policy and equals):
+            raise ValueError
+        return policy, float(rating)
+    except ValueError:
+        raise BadSetting(
+            f"anchor {text!r} is not POLICY=RATING", setting="anchor", mend="write, for example, gpt-4=1200"
+        ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings(Settings):
+    """Ratings fitted to votes."""
+
+    anchor: str | None = setting(
+        None,
+        "Fix the level by one policy (default: the mean rating is 1000).",
+        metavar="POLICY=RATING",
+        check=parse_anchor,
+    )
+    style: tuple[str, ...] = setting(
+        (), "Control for columns NAME_a and NAME_b (style control); repeatable.", metavar="NAME"
+    )
+    prior: float = setting(
+        0.0,
+        "Pseudo-battles per pair that met, half won and half lost; keeps undefeated policies finite.",
+        least=0,
+        metavar="N",
+    )
+
+    cluster: str = setting(
+        "auto",
+        "Column whose equal values mark votes that go together, such as a prompt or a voter; `none`: all votes are "
+        "independent; `auto`: prompt_id, where the battles have it.",
+        metavar="COLUMN",
+    )
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the battles to keep for the fit."""
+        return [] if self.cluster in ("auto", "none") else [self.cluster]
+
+    def arguments(self) -> dict[str, Any]:
+        """The settings as :func:`charm_rm.fit_ratings` takes them."""
+        return {
+            "anchor": None if self.anchor is None else parse_anchor(self.anchor),
+            "style": self.style,
+            "prior": self.prior,
+            "cluster": None if self.cluster == "none" else self.cluster,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingsSettings(FitSettings, RatingsChoice):
+    """Human-preference ratings to audit against: a table (source) or votes to fit (battles)."""
+
+    source: str | None = setting(
+        "arena",
+        "Human ratings: `arena`, `arena:CATEGORY` (shipped), a CSV, Parquet or JSON file, or hf:DATASET; null with "
+        "battles.",
+        path="path or id",
+    )
+    battles: str | None = setting(
+        None, "Votes to fit ratings to (policy_a, policy_b, winner), instead of source.", path="path"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.battles is not None and self.source not in (None, "arena"):
+            raise BadSetting("give either source or battles, not both")
+        if self.battles is None and self.source is None:
+            raise BadSetting("give source or battles")
+        if self.battles is None and (self.style or self.anchor or self.prior or self.cluster != "auto"):
+            raise BadSetting("style, anchor, prior and cluster need battles to fit")

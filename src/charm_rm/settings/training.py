@@ -1,0 +1,96 @@
+"""Settings of training. The defaults are the paper's (lr 2e-6, batch 64, cosine, 3 % warm-up, one epoch, 4096 tokens)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import BadSetting
+from .definition import Settings, setting
+
+_AUTO_DEVICE_BATCH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneSettings(Settings):
+    """Fine-tune the reward model on the relabelled preferences (null: stop after relabel)."""
+
+    learning_rate: float = setting(2e-6, "Peak learning rate.", above=0, flags=("--lr", "--learning-rate"))
+    batch_size: int = setting(64, "Pairs per optimiser step.", above=0)
+    device_batch_size: int | None = setting(
+        None,
+        "Pairs per forward pass (default: up to 8); gradients accumulate. Lower it when memory runs out.",
+        above=0,
+    )
+    epochs: float = setting(1.0, "Passes over the pairs.", above=0)
+    max_steps: int | None = setting(None, "Stop after this many optimiser steps.", above=0)
+    max_length: int = setting(4096, "Tokens per sequence, capped by what the model can read.", above=0)
+    warmup_ratio: float = setting(0.03, "Share of steps that warm up.", least=0, below=1)
+    scheduler: str = setting("cosine", "Learning-rate schedule, by its name in transformers.")
+    weight_decay: float = setting(0.0, "Weight decay.", least=0)
+    max_grad_norm: float = setting(1.0, "Gradients are clipped to this norm.", above=0)
+    lora: bool = setting(False, "Train low-rank adapters and the reward head, not all weights.")
+    lora_rank: int = setting(16, "Rank of the adapters.", above=0)
+    lora_alpha: int | None = setting(None, "Scale of the adapters (default: twice the rank).", above=0)
+    merge: bool = setting(True, "Fold adapters into the weights, or save them apart.")
+    margin_loss: bool = setting(False, "Ask r_chosen to lead by the pair's margin.")
+    soft_labels: bool = setting(False, "Train on p_chosen instead of hard labels.")
+    eval_fraction: float = setting(0.05, "Share of prompts held out to evaluate on.", least=0, below=1)
+    dropout: bool = setting(True, "Keep the dropout that the model's configuration asks for.")
+    bf16: bool | None = setting(None, "bfloat16 autocast (default: on GPUs that support it).")
+    gradient_checkpointing: bool | None = setting(
+        None, "Recompute activations to save memory (default: on GPUs)."
+    )
+    save_every: int | None = setting(
+        None, "Checkpoint every so many steps (default: ten times a run; 0: never).", least=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.device_batch_size and self.batch_size % self.device_batch_size:
+            raise BadSetting(
+                f"device_batch_size {self.device_batch_size} does not divide batch_size {self.batch_size}",
+                setting="device_batch_size",
+                mend="choose a divisor, so that every optimiser step sees batch_size pairs",
+            )
+
+    @property
+    def pairs_per_device(self) -> int:
+        """Pairs per forward pass."""
+        if self.device_batch_size:
+            return self.device_batch_size
+        return max(d for d in range(1, _AUTO_DEVICE_BATCH + 1) if self.batch_size % d == 0)
+
+    @property
+    def accumulation(self) -> int:
+        """Forward passes per optimiser step."""
+        return self.batch_size // self.pairs_per_device
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(FineTuneSettings):
+    """How to train: all that :func:`charm_rm.train_reward_model` can be told."""
+
+    new_head: bool = setting(False, "Give a backbone that has no reward head a fresh one, seeded.")
+    seed: int = setting(0, "Seed of everything random.", least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lora and self.new_head and not self.merge:
+            raise BadSetting(
+                "an adapter beside a base that has no score head cannot be loaded by others",
+                setting="merge",
+                mend="merge the adapter, or give the base its head in a first training",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFromSettings(FineTuneSettings):
+    """Make the first reward model: train a new head (and the body) on preferences."""
+
+    base: str = setting(
+        about="Backbone: a local folder, a hub id, or `minilm` (pip-shipped, [demo] extra).",
+        path="path or id",
+    )
+    preferences: str = setting(
+        about="Preference pairs: Parquet or JSONL with prompt, chosen, rejected.", path="path"
+    )

@@ -1,0 +1,20 @@
+"""The words that settings take, each with one meaning everywhere: API, command line, YAML.
+
+``outcome`` says what a win rate is; ``link`` says which equation an offset solves (docs/method.md).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Outcome = Literal["hard", "soft"]  # of a margin: who is preferred, or with what probability
+TieRule = Literal["half", "loss"]  # what a margin of 0 counts for the policy
+Unrated = Literal["error", "skip"]  # policies without a rating: stop, or leave them out
+Link = Literal["hard", "sigmoid"]  # how a margin counts in the equation of an offset
+Method = Literal["pair", "joint"]  # which offsets: of one policy over its references, or of all at once
+Objective = Literal["total-wins", "least-squares"]  # what joint offsets meet
+Strategy = Literal["pair", "best-vs-worst", "all-pairs", "sampled"]  # which responses are labelled
+DType = Literal["float32", "bfloat16", "float16", "auto"]
+Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
+Missing = Literal["drop", "keep", "fail"]  # pairs with no verdict in one order
+OnError = Literal["fail", "skip"]  # calls of a judge without an answer
