@@ -67,6 +67,11 @@ class BenchmarkResult:
         return float(rows["accuracy"][-1])
 
     @property
+    def headline(self) -> float:
+        """The last figure of the table: over all, as benchmarks put it last."""
+        return float(self.frame["accuracy"][-1])
+
+    @property
     def unanswered(self) -> int:
         """Comparisons that the model was asked for and gave no verdict on; they count as lost."""
         cells = zip(self.scored, self.benchmark.comparisons(), strict=True)

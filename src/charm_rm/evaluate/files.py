@@ -73,6 +73,7 @@ def _benchmark_json(result: BenchmarkResult) -> dict[str, Any]:
         "subsets": benchmark.subsets,
         "tie_value": benchmark.tie_value,
         "partial": benchmark.partial,
+        "unanswered": result.unanswered,
         "notes": list(benchmark.notes),
         "metrics": result.frame.drop("benchmark").to_dicts(),
     }
