@@ -78,7 +78,6 @@ NOT_OPTIONS = {
     ("score", "judgements"): "`charm audit JUDGEMENTS` takes them",
     ("score", "annotator"): "of judgements: an option of audit, calibrate, apply and relabel",
     ("score", "baseline"): "of judgements: an option of audit, calibrate, apply and relabel",
-    ("calibrate", "held_out"): "a command calibrates what --over, --ref and --all name",
     ("evaluate", "benchmarks"): "--benchmark, by another name inside",
     ("evaluate", "pairs"): "pairs of one's own are a benchmark of a run so far",
     ("report", "enabled"): "giving the command is enabling it",

@@ -17,8 +17,8 @@ from charm_rm import store
 from charm_rm.errors import CharmWarning, ConfigError, StageFailed, UnknownPolicy
 from charm_rm.locks import locked
 from charm_rm.pipeline import plan_run, run_pipeline
+from charm_rm.pipeline.graph import planned_stages
 from charm_rm.pipeline.manifest import LOCK
-from charm_rm.pipeline.stages import planned_stages
 from charm_rm.tables import Mismatch, Offsets, Preferences
 
 STAGES = ("ratings", "responses", "score", "audit", "calibrate", "relabel")

@@ -71,52 +71,53 @@ def command(
       charm audit annotations.json --ratings arena --outcome soft
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
     """
-    from ..mismatch import audit
     from ..store import refuse_existing
 
-    how = {**settings.values(), "seed": seed, "unrated": ratings.unrated}
     if output:
         refuse_existing(output, force=force)
     if example:
-        _audit_example(how, top=top, output=output, force=force, as_json=as_json)
+        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
-    from ..ratings import load_ratings
+    from ..pipeline.stages.audit import audit_source, save_with_report
+    from ..pipeline.stages.ratings import chosen_ratings
     from ..sources import load_source
 
-    table = load_ratings(ratings.source, category=ratings.category, date=ratings.date)
+    table = chosen_ratings(ratings)
     source = load_source(scores, annotator=annotator, baseline=baseline)
-    found = audit(source, table, aliases=ratings.aliases, **how)
+    found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
     if as_json:
         print_json(found.to_json())
     else:
         print_audit(found, title=scores.name, top=top)
     if output:
-        _save(found, output, force=force)
+        save_with_report(found, output, force=force)
+        say(f"wrote {output} (open {output / 'report.html'})")
 
 
 def _audit_example(
-    settings: dict[str, Any], *, top: int, output: Path | None, force: bool, as_json: bool
+    settings: AuditSettings, seed: int, *, top: int, output: Path | None, force: bool, as_json: bool
 ) -> None:
     import warnings
 
     from ..errors import CharmWarning
-    from ..mismatch import audit
+    from ..pipeline.stages.audit import audit_source, save_with_report
     from ..sources import load_example
 
     judge = load_example()
-    raw = audit(judge.win_rates, judge.ratings, **settings)
+    raw = audit_source(judge.win_rates, judge.ratings, settings, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
-        controlled = audit(judge.length_controlled, judge.ratings, **settings)
+        controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:
         print_audit(raw, title=f"{judge.name}, published win rates", top=top)
         _print_baseline(judge.baseline, {"raw": raw, "length-controlled": controlled})
     if output:
-        _save(raw, output, force=force)
+        save_with_report(raw, output, force=force)
+        say(f"wrote {output} (open {output / 'report.html'})")
 
 
 def print_audit(found: Audit, *, title: str, top: int) -> None:
@@ -190,14 +191,3 @@ def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
             click.echo(
                 f"  {name + ':':19s}{_favour(row)}, q {row['q_value']:.2g}; sharpness {interval(found.sharpness)}"
             )
-
-
-def _save(found: Audit, folder: Path, *, force: bool) -> None:
-    from ..mismatch import save_audit
-    from ..report import write_report
-    from ..store import replacing_directory
-
-    with replacing_directory(folder, force=force) as temporary:
-        save_audit(found, temporary)
-        write_report(temporary)
-    say(f"wrote {folder} (open {folder / 'report.html'})")

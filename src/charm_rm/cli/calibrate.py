@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..settings import CalibrateSettings, RatingsChoice, as_names
+from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice
 from .common import heading, interval_column, load_comparable, print_frame, print_json, say
 from .options import (
     PATH,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options
-@settings_options(CalibrateSettings, "settings", but=("method", "held_out"))
+@settings_options(CalibrateSettings, "settings", but=("method",))
 @click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once: --method joint.")
 @click.option(
     "--method",
@@ -80,21 +80,16 @@ def command(
       charm calibrate annotations.json --ratings ratings.csv --over A --ref gpt4_1106_preview -o offsets.parquet
     """
     from .. import store
-    from ..offsets import solve_joint_offsets, solve_offsets
-    from ..ratings import load_ratings
+    from ..pipeline.stages.calibrate import calibrate
+    from ..pipeline.stages.ratings import chosen_ratings
 
     settings = _with_method(settings, method, joint=joint)
     _check_usage(ratings, settings)
     if output:
         store.refuse_table(output, force=force)
     source = load_comparable(scores, annotator=annotator, baseline=baseline)
-    table = load_ratings(str(ratings.source), category=ratings.category, date=ratings.date)
-    how: dict[str, Any] = {"aliases": ratings.aliases, "draws": draws, "seed": seed}
-    if settings.method == "joint":
-        how |= settings.accepted_by(solve_joint_offsets) | {"unrated": ratings.unrated}
-        offsets = solve_joint_offsets(source, table, **how | {"references": as_names(settings.references)})
-    else:
-        offsets = solve_offsets(source, table, **how | settings.accepted_by(solve_offsets))
+    how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
+    offsets = calibrate(source, chosen_ratings(ratings), settings, AuditSettings(draws=draws), **how)
     if output:
         store.save(offsets, output, force=force)
     if as_json:
@@ -111,20 +106,23 @@ def _with_method(settings: CalibrateSettings, method: str | None, *, joint: bool
         settings, method = replace(settings, objective=cast("Objective", method)), None
     if joint and method == "pair":
         raise click.UsageError("--all is --method joint: leave out one of them")
-    return replace(settings, method="joint" if joint or method == "joint" else "pair")
+    if not joint and method != "joint":
+        return settings
+    # Joint offsets need no reference: none is chosen unless asked for.
+    references = () if settings.references == AUTO else settings.references
+    return replace(settings, method="joint", references=references)
 
 
 def _check_usage(ratings: RatingsChoice, settings: CalibrateSettings) -> None:
-    overs, references = as_names(settings.over), as_names(settings.references)
     if ratings.source is None:
         raise click.UsageError("give --ratings, for example: --ratings arena")
     if settings.method == "joint":
-        if overs:
+        if settings.over != AUTO:
             raise click.UsageError("--all calibrates every policy: leave out --over")
         if not settings.paired:
             raise click.UsageError("--all compares by prompt: leave out --unpaired")
-    elif not (overs and references):
-        raise click.UsageError("give --over POLICY and --ref POLICY, or --all")
+    elif AUTO in (settings.over, settings.references):
+        raise click.UsageError("give --over POLICY and --ref POLICY (either may be auto), or --all")
 
 
 def _as_json(offsets: Offsets) -> dict[str, Any]:

@@ -14,38 +14,33 @@ from .options import (
     check_store_usage,
     force_option,
     json_option,
-    option_of,
     output_option,
     seed_option,
     settings_options,
     store_options,
-    value_store,
 )
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..judging import JudgeRun, Prices, RunEstimate
-    from ..tables import Margins, Responses
+    from ..judging import JudgeRun, RunEstimate
+    from ..tables import Margins
 
 
 @click.command()
 @click.argument("source", metavar="RESPONSES")
 @settings_options(JudgeSettings, "settings")
 @output_option(required=True, what="Where to write the margins (.parquet, .csv, .jsonl).")
-@option_of(ResponsesSettings, "policies")
-@option_of(ResponsesSettings, "n_prompts")
+@settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
 @store_options("answers")
 @click.option("--dry-run", is_flag=True, help="Say what the run would take, and ask nothing.")
 @force_option
 @json_option
 def command(
-    source: str,
+    responses: ResponsesSettings,
     settings: JudgeSettings,
     output: Path,
-    policies: tuple[str, ...] | None,
-    n_prompts: int | None,
     seed: int,
     cache: Path | None,
     no_cache: bool,
@@ -74,68 +69,24 @@ def command(
       charm judge results/ --judge hf:./my-judge --pairs sampled:10 --n-prompts 200 -o margins.parquet
       charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like --price-in 2 --price-out 8 -o m.parquet
     """
-    from ..judging import plan_pairs, run_judge
-    from ..memo import Memo
-    from ..specs import load_judge, split_judge_spec
+    from ..pipeline.stages.judge import estimate, judge
+    from ..pipeline.stages.outputs import value_store
+    from ..pipeline.stages.responses import read_responses
+    from ..specs import split_judge_spec
     from ..store import refuse_table
 
     check_store_usage(cache, no_cache=no_cache)
     refuse_table(output, force=force)
     split_judge_spec(settings.spec)
-    prices = _prices(settings.price_in, settings.price_out)
-    responses = _responses(source, policies=policies, n_prompts=n_prompts, seed=seed)
-    pairs = plan_pairs(responses, settings.pairs, seed)
+    table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
     if dry_run:
-        return _show_estimate(
-            _estimate(settings.spec, settings.prompt, responses, pairs, prices), as_json=as_json
-        )
-    with value_store(output, cache, no_cache=no_cache) as path, Memo.open(path) as memo:
-        judge = load_judge(**settings.accepted_by(load_judge))
-        run = run_judge(judge, responses, pairs, memo=memo, missing=settings.missing, prices=prices)
-        _save(run, output, settings.pairs, seed, force=force)
+        return _show_estimate(estimate(table, settings, seed=seed), as_json=as_json)
+    with value_store(output, cache, no_cache=no_cache, say=say) as memo:
+        run = judge(table, settings, output, seed=seed, memo=memo, force=force)
     return _show(run, output, settings.pairs, as_json=as_json)
 
 
-def _prices(price_in: float | None, price_out: float | None) -> Prices | None:
-    from ..judging import Prices
-
-    return None if price_in is None or price_out is None else Prices(price_in, price_out)
-
-
-def _responses(
-    source: str, *, policies: tuple[str, ...] | None, n_prompts: int | None, seed: int
-) -> Responses:
-    from ..models import load_any_responses
-    from ..responses import sample_instructions
-
-    return sample_instructions(
-        load_any_responses(source),
-        n=n_prompts,
-        seed=seed,
-        policies=policies,
-        complete=n_prompts is not None,
-    )
-
-
-def _save(run: JudgeRun, output: Path, pair_spec: str, seed: int, *, force: bool) -> None:
-    from ..store import save
-    from ..tables import Margins
-
-    how = {"pair_spec": pair_spec, "seed": seed}
-    save(Margins(run.margins.frame, provenance={**run.margins.provenance, **how}), output, force=force)
-
-
 # --- printing -----------------------------------------------------------------------------------
-
-
-def _estimate(
-    spec: str, prompt: str, responses: Responses, pairs: pl.DataFrame, prices: Prices | None
-) -> RunEstimate:
-    from ..judging import estimate_run, load_template
-    from ..specs import is_generative
-
-    template = load_template(prompt) if is_generative(spec) else None
-    return estimate_run(responses, pairs, template=template, prices=prices)
 
 
 def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
@@ -152,7 +103,7 @@ def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
 
 def _show(run: JudgeRun, output: Path, pair_spec: str, *, as_json: bool) -> None:
     kind, _, reference = pair_spec.partition(":")
-    rates = summarise(run.margins, references=[reference] if kind == "vs" else None)
+    rates = _summarise(run.margins, references=[reference] if kind == "vs" else None)
     if as_json:
         spent = {"asked": run.asked, "known": run.known, "spent": vars(run.spent)}
         by_pair = [] if run.bias is None else run.bias.by_pair.to_dicts()
@@ -168,7 +119,7 @@ def _show(run: JudgeRun, output: Path, pair_spec: str, *, as_json: bool) -> None
     return None
 
 
-def summarise(margins: Margins, *, references: Sequence[str] | None = None) -> pl.DataFrame:
+def _summarise(margins: Margins, *, references: Sequence[str] | None = None) -> pl.DataFrame:
     """Per pair of policies: prompts, win rate with its 95 % interval, ties, and whether it differs from ½.
 
     The interval lies around (wins + ½) / (n + 1), as that of :func:`~charm_rm.judging.clustered_mean`: one prompt proves nothing.

@@ -23,7 +23,6 @@ from ..settings import (
     setting_named,
     settings_of,
 )
-from .common import say
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -34,17 +33,22 @@ PATH = click.Path(path_type=Path)
 # --- options made from settings -----------------------------------------------------------------
 
 
-def settings_options(cls: type[Settings], name: str, *, but: tuple[str, ...] = ()) -> Decorator:
+def settings_options(
+    cls: type[Settings], name: str, *, but: tuple[str, ...] = (), argument: str | None = None
+) -> Decorator:
     """Every setting of ``cls`` as an option; the command gets one checked object of it, as ``name``.
 
-    ``but`` names settings that the command sets in another way, or not at all: they keep their defaults.
+    ``but`` names settings that the command sets in another way, or not at all: they keep their defaults. ``argument`` is one
+    that the command takes as its argument, which it declares itself.
     """
-    chosen = [one for one in settings_of(cls) if one.name not in but]
+    chosen = [one for one in settings_of(cls) if one.name not in (*but, argument)]
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def with_settings(*args: Any, **values: Any) -> Any:
             mine = {one.name: _given(one, values.pop(one.name)) for one in chosen}
+            if argument is not None:
+                mine[argument] = values.pop(argument)
             return command(*args, **values, **{name: checked(cls, **mine)})
 
         decorated: Command = with_settings
@@ -171,7 +175,7 @@ def output_option(
 
 
 def store_options(what: str) -> Decorator:
-    """The ``--cache PATH`` and ``--no-cache`` options of commands whose values are kept; see :func:`value_store`."""
+    """The ``--cache PATH`` and ``--no-cache`` options of commands whose values are kept; see ``pipeline/stages/outputs.py``."""
 
     def decorate(command: Command) -> Command:
         for option in (
@@ -186,27 +190,6 @@ def store_options(what: str) -> Decorator:
         return command
 
     return decorate
-
-
-@contextlib.contextmanager
-def value_store(output: Path, cache: Path | None, *, no_cache: bool) -> Iterator[Path]:
-    """The store to use, with the output locked; by ``no_cache`` one beside it, which goes once the block has succeeded.
-
-    Raises:
-        ConfigError: another run is at work on this output.
-    """
-    from ..locks import locked
-    from ..memo import default_memo, remove_memo
-
-    with locked(output.with_name(f".{output.name}.lock"), remove=True):
-        if not no_cache:
-            yield cache or default_memo()
-            return
-        beside = output.with_name(f".{output.name}.partial.sqlite")
-        if beside.exists():
-            say(f"going on from {beside}")
-        yield beside
-        remove_memo(beside)
 
 
 def check_store_usage(cache: Path | None, *, no_cache: bool) -> None:

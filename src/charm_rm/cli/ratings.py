@@ -68,12 +68,11 @@ def fit(
       charm ratings fit votes.csv --cluster voter
     """
     from .. import store
-    from ..ratings import fit_ratings, load_battles
+    from ..pipeline.stages.ratings import fit_votes
 
     if output:
         store.refuse_table(output, force=force)
-    table = load_battles(battles, keep=settings.columns)
-    ratings = fit_ratings(table, **settings.arguments())
+    ratings = fit_votes(battles, settings)
     _say_clusters(ratings)
     if output:
         store.save(ratings, output, force=force)

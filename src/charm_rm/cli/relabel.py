@@ -67,23 +67,22 @@ def command(
       charm relabel scores.parquet responses.parquet offsets.parquet --prompts train.csv -o prefs
     """
     from .. import store
-    from ..relabel import relabel_preferences, save_relabelled
+    from ..pipeline.stages.relabel import relabel
     from ..responses import load_responses
     from ..tables import Offsets
 
     store.refuse_existing(output, force=force)
-    relabelled = relabel_preferences(
+    relabelled = relabel(
         load_comparable(scores, annotator=annotator, baseline=baseline),
         load_responses(responses),
         store.load(Offsets, offsets),
-        strategy=settings.strategy,
-        k=settings.pairs_per_prompt,
-        temperature=settings.temperature,
+        settings,
+        output,
         seed=seed,
         policies=policies or None,
         prompts=_prompt_ids(prompts),
+        force=force,
     )
-    save_relabelled(relabelled, output, force=force)
     if as_json:
         print_json({"pairs": len(relabelled.preferences), "ledger": relabelled.ledger.to_dicts()})
     else:

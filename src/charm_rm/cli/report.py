@@ -28,9 +28,9 @@ def command(directory: Path, output: Path | None, force: bool, show: bool) -> No
       charm report runs/simpo --open
       charm report audit -o simpo.html --force
     """
-    from ..report import write_report
+    from ..pipeline.stages.report import report
 
-    page = write_report(directory, output=output, force=force)
+    page = report(directory, output=output, force=force)
     say(f"wrote {page}, and figures under {directory / 'figures'}")
     if show:
         click.launch(page.resolve().as_uri())

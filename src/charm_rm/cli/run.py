@@ -44,7 +44,7 @@ def command(
     train prompts alone; both audits, before and after, are of the test prompts.
 
     \b
-    Stages: ratings, responses, first-rm, score, audit, calibrate, relabel, train, rescore,
+    Stages: ratings, responses, first-rm, score or judge, audit, calibrate, relabel, train, rescore,
             reaudit, evaluate, report
     \b
     Examples:

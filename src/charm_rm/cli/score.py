@@ -13,18 +13,15 @@ from .options import (
     check_store_usage,
     force_option,
     json_option,
-    option_of,
     output_option,
     seed_option,
     settings_options,
     store_options,
-    value_store,
 )
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..protocols import ScalarReward
     from ..tables import Responses, Scores
 
 
@@ -32,31 +29,24 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="RESPONSES")
 @click.option("--rm", required=True, metavar="SPEC", help="What scores: see above.")
 @output_option(required=True, what="Where to write the scores (.parquet, .csv, .jsonl).")
-@option_of(ResponsesSettings, "policies")
-@option_of(ResponsesSettings, "n_prompts")
+@settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
-@option_of(ResponsesSettings, "split")
 @settings_options(ModelSettings, "loading")
-@option_of(ScoreSettings, "token_budget")
-@option_of(ScoreSettings, "unchecked")
+@settings_options(ScoreSettings, "scoring", but=("scores", "judgements", "annotator", "baseline"))
 @store_options("scores")
 @force_option
 @json_option
 def command(
-    source: str,
+    responses: ResponsesSettings,
     rm: str,
     output: Path,
-    policies: tuple[str, ...] | None,
-    n_prompts: int | None,
     seed: int,
-    split: str | None,
-    token_budget: int | None,
-    unchecked: bool,
+    scoring: ScoreSettings,
+    loading: ModelSettings,
     cache: Path | None,
     no_cache: bool,
     force: bool,
     as_json: bool,
-    loading: ModelSettings,
 ) -> None:
     """Score responses with a reward model.
 
@@ -83,40 +73,21 @@ def command(
       charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o --policy my-model --n-prompts 200
       charm score responses.parquet --rm vllm:http://localhost:8000 -o scores.parquet
     """
-    from ..models import load_any_responses, score_responses
-    from ..responses import sample_instructions
-    from ..specs import load_scorer
-    from ..store import refuse_table, save
+    from ..pipeline.stages.outputs import value_store
+    from ..pipeline.stages.responses import read_responses
+    from ..pipeline.stages.score import score
+    from ..store import refuse_table
 
     check_store_usage(cache, no_cache=no_cache)
     refuse_table(output, force=force)
-    with value_store(output, cache, no_cache=no_cache) as memo:
-        responses = sample_instructions(
-            load_any_responses(source, split=split),
-            n=n_prompts,
-            seed=seed,
-            policies=policies,
-            complete=n_prompts is not None,
-        )
-        model = load_scorer(rm, **loading.values())
-        if not unchecked:
-            _refuse_unsound(model)
-        scores = score_responses(model, responses, token_budget=token_budget, memo=memo)
-        save(scores, output, force=force)
-    _show(scores, responses, output, as_json=as_json)
-
-
-def _refuse_unsound(model: ScalarReward) -> None:
-    """The cheap part of `charm doctor`, for models that it can look into."""
-    from ..models import RewardModel
-    from ..models.doctor import refuse_unsound
-
-    if isinstance(model, RewardModel):
-        refuse_unsound(model)
+    with value_store(output, cache, no_cache=no_cache, say=say) as memo:
+        table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
+        scores = score(table, rm, output, loading=loading, scoring=scoring, memo=memo, force=force)
+    _show(scores, table, output, as_json=as_json)
 
 
 def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) -> None:
-    summary = summarise(scores, responses)
+    summary = _summarise(scores, responses)
     if as_json:
         print_json(
             {"output": str(output), "policies": summary.to_dicts(), "provenance": dict(scores.provenance)}
@@ -126,7 +97,7 @@ def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) 
     say(f"wrote {output}")
 
 
-def summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
+def _summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
     """Per policy: number of responses, mean score and spread, mean tokens, share truncated, number empty."""
     import polars as pl
 

@@ -71,37 +71,26 @@ def command(
         raise click.UsageError("--responses and --ratings go together")
     if responses is not None and settings.new_head:
         raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
+    from ..pipeline.stages.train import CardAudit, train
     from ..store import refuse_existing
 
     refuse_existing(output, force=force)
-    audit = _auditor(
-        responses,
-        ratings,
-        {
-            "references": references,
-            "aliases": ratings.aliases,
-            "unrated": ratings.unrated,
-            "seed": settings.seed,
-        },
-        trust_remote_code=trust_remote_code,
-    )
-    preferences, evaluation = _load_pairs(prefs), None if held_out is None else _load_pairs(held_out)
-    before = audit(rm) if audit else None
-    from ..models.training.train import train_reward_model
-
-    result = train_reward_model(
-        preferences,
+    audit = None
+    if responses is not None:
+        audit = CardAudit.prepare(
+            responses, ratings, references=references, seed=settings.seed, trust_remote_code=trust_remote_code
+        )
+    result, before, after = train(
+        _load_pairs(prefs),
         rm,
         output,
-        settings=settings,
-        held_out=evaluation,
+        settings,
+        held_out=None if held_out is None else _load_pairs(held_out),
+        audit=audit,
         force=force,
         resume=resume,
         trust_remote_code=trust_remote_code,
     )
-    after = audit(output) if audit else None
-    if before and after:
-        _write_mismatch(output, before, after, responses=responses, ratings=ratings.source)
     if as_json:
         print_json(result.to_json() | _audits_json(before, after))
     else:
@@ -115,44 +104,6 @@ def _load_pairs(path: Path) -> Any:
     dropped = ", ".join(f"{n} {why}" for why, n in pairs.provenance["dropped"].items())
     say(f"{path.name}: {len(pairs)} pairs" + (f" (dropped: {dropped})" if dropped else ""))
     return pairs
-
-
-def _auditor(
-    responses: Path | None,
-    which: RatingsChoice,
-    settings: dict[str, Any],
-    *,
-    trust_remote_code: bool,
-) -> Any:
-    """A function from model to audit; its inputs are read, and refused, before anything is trained."""
-    if responses is None or which.source is None:
-        return None
-    from ..mismatch import audit
-    from ..models import load_reward_model, score_responses
-    from ..models.datasets_io import load_any_responses
-    from ..ratings import load_ratings, match_ratings
-
-    table = load_any_responses(responses)
-    ratings = load_ratings(which.source, category=which.category, date=which.date)
-    names = {"aliases": settings["aliases"], "unrated": settings["unrated"]}
-    match_ratings(ratings, table.frame["policy"].unique().to_list(), **names)
-
-    def run(model: str | Path) -> Audit:
-        loaded = load_reward_model(model, trust_remote_code=trust_remote_code)
-        return audit(score_responses(loaded, table), ratings, **settings)
-
-    return run
-
-
-def _write_mismatch(
-    output: Path, before: Audit, after: Audit, *, responses: Path | None, ratings: str | None
-) -> None:
-    from ..models.training.card import write_mismatch_section
-
-    policies = len(set(before.mismatch.frame["policy"]) | set(before.mismatch.frame["reference"]))
-    source = Path(ratings or "").name
-    note = f"Audited: {policies} policies of {Path(responses or '').name} against the ratings {source}."
-    write_mismatch_section(output, before.mismatch, after.mismatch, note=note)
 
 
 def _audits_json(before: Audit | None, after: Audit | None) -> dict[str, Any]:

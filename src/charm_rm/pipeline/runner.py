@@ -14,9 +14,9 @@ from ..errors import CharmError, CharmWarning, ConfigError, StageFailed
 from ..locks import locked
 from ..provenance import versions
 from .config import Config
+from .graph import Stage, planned_stages, stage_named
 from .manifest import FILE, LOCK, Ledger, changed_keys
-from .stages import Stage, planned_stages, stage_named
-from .work import Run
+from .run import Run
 
 Say = Callable[[str], None]
 PACKAGES = (

@@ -136,9 +136,9 @@ class Settings:
         known = inspect.signature(verb).parameters
         return {name: value for name, value in self.values().items() if name in known}
 
-    def values(self) -> dict[str, Any]:
-        """The settings by name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    def values(self, kind: type[Settings] | None = None) -> dict[str, Any]:
+        """The settings by name; of a base class, where one is given, those that it has."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(kind or self)}
 
 
 def settings_of(cls: type[Settings]) -> tuple[Setting, ...]:

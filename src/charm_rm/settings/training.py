@@ -53,6 +53,10 @@ class FineTuneSettings(Settings):
                 mend="choose a divisor, so that every optimiser step sees batch_size pairs",
             )
 
+    def as_train_settings(self, *, new_head: bool, seed: int) -> TrainSettings:
+        """These settings for a training with this seed, of a model with or without a head."""
+        return TrainSettings(**self.values(FineTuneSettings), new_head=new_head, seed=seed)
+
     @property
     def pairs_per_device(self) -> int:
         """Pairs per forward pass."""

@@ -1,6 +1,6 @@
 """The stages of a run, in order: what each reads, which settings it depends on, what it writes.
 
-This is the graph alone; the work is in :mod:`.work`. The split into train and test prompts is made once, in
+This is the graph alone; the work is in ``stages/``. The split into train and test prompts is made once, in
 `responses`: offsets are solved, labels made and the model trained on train prompts, and both audits are of test
 prompts, which none of that has seen.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
-from . import mend, work
 from .config import FIRST_RM, MODEL, Config
+from .run import MARGINS, SCORES, SCORES_AFTER, Run
+from .stages import audit, calibrate, evaluate, judge, ratings, relabel, report, responses, score, train
 
-AUDIT_FILES = ("mismatch.parquet", "win_rates.parquet", "audit.json")
-FAVOUR = "favouritism.parquet"  # missing where the policies do not allow it
+_AUDIT_FILES = ("mismatch.parquet", "win_rates.parquet", "audit.json")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Stage:
 
     name: str
     about: str
-    run: Callable[[work.Run], str]
+    run: Callable[[Run], str]
     settings: Callable[[Config], Mapping[str, Any]]
     writes: tuple[str, ...]
     may_write: tuple[str, ...] = ()
@@ -50,6 +50,8 @@ class Stage:
 def planned_stages(config: Config) -> tuple[Stage, ...]:
     """The stages that a configuration asks for, in order."""
     wanted = {
+        "score": not config.judges,
+        "judge": config.judges,
         "first-rm": config.rm is not None and config.rm.train_from is not None,
         "calibrate": config.calibrate is not None,
         "relabel": config.calibrate is not None and config.relabel is not None,
@@ -59,8 +61,7 @@ def planned_stages(config: Config) -> tuple[Stage, ...]:
         "evaluate": config.evaluate is not None and config.rm is not None,
         "report": config.report.enabled,
     }
-    model = config.first_model
-    return tuple(stage for stage in _stages(model) if wanted.get(stage.name, True))
+    return tuple(stage for stage in _stages(config) if wanted.get(stage.name, True))
 
 
 def stage_named(name: str, stages: tuple[Stage, ...]) -> Stage:
@@ -77,14 +78,15 @@ def stage_named(name: str, stages: tuple[Stage, ...]) -> Stage:
     return stages[known.index(name)]
 
 
-def _stages(model: str | None) -> tuple[Stage, ...]:
-    """Every stage; ``model`` is the folder or id of the first reward model (None: scores come from a file)."""
-    trained_first = (FIRST_RM,) if model == FIRST_RM else ()
+def _stages(config: Config) -> tuple[Stage, ...]:
+    """Every stage, as this configuration wants it."""
+    trained_first = (FIRST_RM,) if config.first_model == FIRST_RM else ()
+    source = MARGINS if config.judges else SCORES
     return (
         Stage(
             "ratings",
             "load or fit human ratings",
-            work.take_ratings,
+            ratings.run_stage,
             lambda c: c.section("ratings"),
             writes=("ratings.parquet",),
             files=_rating_files,
@@ -92,7 +94,7 @@ def _stages(model: str | None) -> tuple[Stage, ...]:
         Stage(
             "responses",
             "read responses, split their prompts into train and test",
-            work.take_responses,
+            responses.run_stage,
             lambda c: {"seed": c.seed, **c.section("responses")},
             writes=("responses.parquet", "prompts.parquet"),
             files=lambda c: (
@@ -102,45 +104,54 @@ def _stages(model: str | None) -> tuple[Stage, ...]:
         Stage(
             "first-rm",
             "train the first reward model",
-            work.train_first,
+            train.run_first,
             _training_first,
             writes=(FIRST_RM,),
-            files=lambda c: [work.base_model(c), str(_training_first(c)["preferences"])],
+            files=lambda c: [train.base_model(c), str(_training_first(c)["preferences"])],
         ),
         Stage(
             "score",
             "score every response",
-            work.score_before,
+            score.run_stage,
             _scoring,
             reads=("responses.parquet", *trained_first),
-            writes=("before/scores.parquet",),
+            writes=(SCORES,),
             files=lambda c: [c.score.scores] if c.score.scores else _model_files(c),
         ),
         Stage(
+            "judge",
+            "judge pairs of responses, or take judgements made elsewhere",
+            judge.run_stage,
+            _judging,
+            reads=("responses.parquet",),
+            writes=(MARGINS,),
+            files=_judge_files,
+        ),
+        Stage(
             "audit",
-            "audit the scores of the test prompts",
-            work.audit_before,
+            "audit the scores or judgements of the test prompts",
+            audit.run_stage,
             _auditing,
-            reads=("before/scores.parquet", "ratings.parquet", "prompts.parquet"),
-            writes=tuple(f"before/{name}" for name in AUDIT_FILES),
-            may_write=(f"before/{FAVOUR}",),
+            reads=(source, "ratings.parquet", "prompts.parquet"),
+            writes=tuple(f"before/{name}" for name in _AUDIT_FILES),
+            may_write=(f"before/{audit.FAVOUR}",),
             files=_alias_files,
         ),
         Stage(
             "calibrate",
             "solve score offsets on the train prompts",
-            mend.calibrate,
+            calibrate.run_stage,
             lambda c: {**_auditing(c), "calibrate": c.section("calibrate")},
-            reads=("before/scores.parquet", "ratings.parquet", "prompts.parquet"),
+            reads=(source, "ratings.parquet", "prompts.parquet"),
             writes=("offsets.parquet",),
             files=_alias_files,
         ),
         Stage(
             "relabel",
-            "make preferences of the calibrated scores of the train prompts",
-            mend.relabel,
+            "make preferences of the train prompts, by calibrated score",
+            relabel.run_stage,
             lambda c: {"seed": c.seed, **c.section("relabel")},
-            reads=("before/scores.parquet", "responses.parquet", "prompts.parquet", "offsets.parquet"),
+            reads=(source, "responses.parquet", "prompts.parquet", "offsets.parquet"),
             writes=tuple(
                 f"prefs/{n}" for n in ("preferences.parquet", "preferences.jsonl", "ledger.parquet")
             ),
@@ -148,7 +159,7 @@ def _stages(model: str | None) -> tuple[Stage, ...]:
         Stage(
             "train",
             "fine-tune on the relabelled preferences",
-            work.train,
+            train.run_stage,
             lambda c: {"seed": c.seed, **c.section("train")},
             reads=("prefs/preferences.parquet", *trained_first),
             writes=(MODEL,),
@@ -157,28 +168,28 @@ def _stages(model: str | None) -> tuple[Stage, ...]:
         Stage(
             "rescore",
             "score the test prompts with the fine-tuned model",
-            work.score_after,
+            score.run_after,
             _scoring,
             reads=("responses.parquet", "prompts.parquet", MODEL),
-            writes=("after/scores.parquet",),
+            writes=(SCORES_AFTER,),
         ),
         Stage(
             "reaudit",
             "audit the new scores, and write them into the model card",
-            work.audit_after,
+            audit.run_after,
             _auditing,
-            reads=("after/scores.parquet", "before/mismatch.parquet", "ratings.parquet"),
-            writes=(*(f"after/{name}" for name in AUDIT_FILES), f"{MODEL}/README.md"),
-            may_write=(f"after/{FAVOUR}",),
+            reads=(SCORES_AFTER, "before/mismatch.parquet", "ratings.parquet"),
+            writes=(*(f"after/{name}" for name in _AUDIT_FILES), f"{MODEL}/README.md"),
+            may_write=(f"after/{audit.FAVOUR}",),
             files=_alias_files,
         ),
         Stage(
             "evaluate",
             "measure accuracy on benchmarks and alignment with the ratings",
-            mend.evaluate,
+            evaluate.run_stage,
             lambda c: {**_auditing(c), **_scoring(c), "evaluate": c.section("evaluate")},
-            reads=("before/scores.parquet", "prompts.parquet", "ratings.parquet", *trained_first),
-            optional=("after/scores.parquet", MODEL),
+            reads=(source, "prompts.parquet", "ratings.parquet", *trained_first),
+            optional=(SCORES_AFTER, MODEL),
             writes=("evaluation/evaluation.json",),
             may_write=("evaluation/benchmarks.parquet", "evaluation/alignment.parquet"),
             files=lambda c: [*_alias_files(c), *_model_files(c), *_benchmark_files(c)],
@@ -186,12 +197,12 @@ def _stages(model: str | None) -> tuple[Stage, ...]:
         Stage(
             "report",
             "write the page and its figures",
-            mend.report,
+            report.run_stage,
             lambda c: {"name": c.name, "simulated": c.simulated},
-            reads=("ratings.parquet", "responses.parquet", *(f"before/{n}" for n in AUDIT_FILES)),
+            reads=("ratings.parquet", "responses.parquet", *(f"before/{n}" for n in _AUDIT_FILES)),
             optional=(
-                f"before/{FAVOUR}",
-                *(f"after/{n}" for n in (*AUDIT_FILES, FAVOUR)),
+                f"before/{audit.FAVOUR}",
+                *(f"after/{n}" for n in (*_AUDIT_FILES, audit.FAVOUR)),
                 *("offsets.parquet", "prefs/preferences.parquet", "prefs/ledger.parquet"),
                 "evaluation/evaluation.json",
             ),
@@ -226,10 +237,32 @@ def _training_first(config: Config) -> dict[str, Any]:
 
 
 def _auditing(config: Config) -> dict[str, Any]:
-    return {"seed": config.seed, **config.section("audit")}
+    return {"seed": config.seed, "unrated": config.ratings.unrated, **config.section("audit")}
+
+
+def _judging(config: Config) -> dict[str, Any]:
+    """What a verdict depends on: not how many are asked at once, nor what they cost."""
+    told = config.section("judge") or {}
+    asked = ("spec", "pairs", "prompt", "missing", "base_url", "dtype", "max_length", "trust_remote_code")
+    given = {k: config.section("score")[k] for k in ("judgements", "annotator", "baseline")}
+    return {"seed": config.seed, **{k: told.get(k) for k in asked}, **given}
+
+
+def _judge_files(config: Config) -> list[str]:
+    if config.judge is None:
+        return [str(config.score.judgements)]
+    prompt = [config.judge.prompt] if Path(config.judge.prompt).is_file() else []
+    name = config.judge.spec.partition(":")[2] or config.judge.spec
+    return [*prompt, *([name] if Path(name).is_dir() else [])]
+
+
+_DECIDES_SCORES = (
+    *("reward", "dtype", "max_length", "trust_remote_code"),
+    *("attention", "unpadded", "compiled", "beta"),
+)
 
 
 def _scoring(config: Config) -> dict[str, Any]:
     """What a score depends on: not the batch size, and not how the first model was trained."""
     rm = config.section("rm") or {}
-    return {k: rm.get(k) for k in ("reward", "dtype", "max_length", "trust_remote_code")}
+    return {k: rm.get(k) for k in _DECIDES_SCORES}

@@ -1,0 +1,72 @@
+"""Audit: scores, judgements or published win rates and ratings -> mismatch and favour, and their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...mismatch import Audit, audit, save_audit
+from ...settings import AuditSettings, Unrated
+from ...store import replacing_directory
+
+if TYPE_CHECKING:
+    from ...tables import Margins, Ratings, Scores, WinRates
+    from ..run import Run
+
+FAVOUR = "favouritism.parquet"  # missing where the policies do not allow it
+
+
+def audit_source(
+    source: Scores | Margins | WinRates,
+    ratings: Ratings,
+    settings: AuditSettings,
+    *,
+    seed: int,
+    aliases: str | None = None,
+    unrated: Unrated = "error",
+) -> Audit:
+    """Audit with a stage's settings."""
+    return audit(source, ratings, seed=seed, aliases=aliases, unrated=unrated, **settings.values())
+
+
+def save_with_report(found: Audit, folder: Path, *, force: bool = False) -> None:
+    """Write an audit and its page into a folder of its own, whole or not at all."""
+    from ...report import write_report
+
+    with replacing_directory(folder, force=force) as temporary:
+        save_audit(found, temporary)
+        write_report(temporary)
+
+
+# --- a run's part -------------------------------------------------------------------------------
+
+
+def run_stage(run: Run) -> str:
+    """Audit the first model's scores, or the judge's margins, of the test prompts."""
+    return _audit(run, "before", run.before("test"))[1]
+
+
+def run_after(run: Run) -> str:
+    """Audit the fine-tuned model's scores of the test prompts; tell the model card."""
+    from ...models.training.card import write_mismatch_section
+    from ...tables import Mismatch
+    from ..config import MODEL
+    from ..run import SCORES_AFTER
+
+    found, summary = _audit(run, "after", run.scores(SCORES_AFTER, "test"))
+    note = "Responses to test prompts alone: training has seen none of them." + (
+        " All data are simulated." if run.config.simulated else ""
+    )
+    before = run.load(Mismatch, "before/mismatch.parquet")
+    write_mismatch_section(run.directory / MODEL, before, found.mismatch, note=note)
+    return summary
+
+
+def _audit(run: Run, name: str, source: Scores | Margins) -> tuple[Audit, str]:
+    found = audit_source(source, run.ratings(), run.config.audit, seed=run.config.seed, **run.names)
+    folder = run.directory / name
+    if found.favouritism is None:
+        (folder / FAVOUR).unlink(missing_ok=True)  # of an older run
+    save_audit(found, folder)
+    gaps = found.mismatch.frame["mismatch"].abs().to_numpy()
+    return found, f"mean |win rate - expected| {gaps.mean():.3f} over {len(found.mismatch)} pairs"

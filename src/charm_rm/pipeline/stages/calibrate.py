@@ -1,0 +1,153 @@
+"""Calibrate: scores or judgements and ratings -> offsets; which policies, where that is left to choose."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ...errors import CharmWarning, ConfigError, NotIdentifiable, UnknownPolicy, did_you_mean
+from ...margins import only_policies, position
+from ...offsets import solve_joint_offsets, solve_offsets
+from ...ratings import expected_win_rate
+from ...settings import AUTO, AuditSettings, CalibrateSettings, Unrated, as_names
+from ...tables import Favouritism, Margins, Offsets, Ratings, Scores
+from .audit import audit_source
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+# A reference chosen by itself is one against which `over` is expected to win neither rarely nor nearly always.
+_NEAR = (0.25, 0.75)
+
+
+def calibrate(
+    source: Scores | Margins,
+    ratings: Ratings,
+    settings: CalibrateSettings,
+    audit: AuditSettings,
+    *,
+    seed: int,
+    aliases: str | None = None,
+    unrated: Unrated = "error",
+) -> Offsets:
+    """Choose policies and references where they are `auto`, leave out those held out, solve.
+
+    ``audit`` says how the audit behind `auto` is made, and how many draws there are. What `auto` chose is in the provenance.
+    """
+    source = _without(source, settings.held_out)
+    names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
+    over, references = _chosen(source, ratings, settings, audit, seed=seed, names=names)
+    common: dict[str, Any] = {"draws": audit.draws, "seed": seed}
+    if settings.method == "joint":
+        common |= settings.accepted_by(solve_joint_offsets) | names | {"references": references}
+        return solve_joint_offsets(source, ratings, **common)
+    common |= settings.accepted_by(solve_offsets) | {"aliases": aliases}
+    return solve_offsets(source, ratings, **common | {"over": over, "references": references})
+
+
+def _chosen(
+    source: Scores | Margins,
+    ratings: Ratings,
+    settings: CalibrateSettings,
+    audit: AuditSettings,
+    *,
+    seed: int,
+    names: dict[str, Any],
+) -> tuple[list[str], list[str]]:
+    """The policies to calibrate (none: all, jointly) and their references: as given, or found by an audit.
+
+    `auto` takes the most favoured policy, and as reference the one with the least favour, either way, among those
+    against which it is expected to win between a quarter and three quarters of the time (among all, where
+    there is none, and for joint offsets).
+    """
+    over = [] if settings.method == "joint" else list(as_names(settings.over))
+    references = list(as_names(settings.references))
+    for name in (*over, *references):
+        position(source.policies, name)  # refuses an unknown one
+    choose_over = settings.method == "pair" and not over
+    choose_references = settings.references in (AUTO, (AUTO,))
+    if choose_over or choose_references:
+        favour = _favour(source, ratings, audit, seed=seed, names=names)
+        over = [_most_favoured(favour, references)] if choose_over else over
+        references = [_aligned(favour, over)] if choose_references else references
+    return over, references
+
+
+def _favour(
+    source: Scores | Margins,
+    ratings: Ratings,
+    audit: AuditSettings,
+    *,
+    seed: int,
+    names: dict[str, Any],
+) -> Favouritism:
+    """Favour by every pair, without intervals: the audit of before has said what there is to say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)
+        found = audit_source(source, ratings, replace(audit, references=None, draws=0), seed=seed, **names)
+    if found.favouritism is None:
+        raise NotIdentifiable(
+            "calibrate: favour cannot be measured here, so `auto` finds nothing: "
+            + "; ".join(found.warnings),
+            mend="name `over` and `references` in the configuration (--over, --ref)",
+        )
+    return found.favouritism
+
+
+def _most_favoured(favour: Favouritism, excluded: list[str]) -> str:
+    frame = favour.frame.filter(~pl.col("policy").is_in(excluded))
+    return str(frame.sort("favour", "policy", descending=[True, False])["policy"][0])
+
+
+def _aligned(favour: Favouritism, over: list[str]) -> str:
+    frame = favour.frame
+    if not over:
+        return str(frame.sort(pl.col("favour").abs(), "policy")["policy"][0])
+    rating = float(frame.filter(pl.col("policy").is_in(over))["arena_elo"].mean())  # type: ignore[arg-type]
+    others = frame.filter(~pl.col("policy").is_in(over))
+    expected = expected_win_rate(rating, others["arena_elo"].to_numpy())
+    near = others.filter(pl.Series((expected >= _NEAR[0]) & (expected <= _NEAR[1])))
+    candidates = near if near.height else others
+    return str(candidates.sort(pl.col("favour").abs(), "policy")["policy"][0])
+
+
+def _without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margins:
+    known = source.policies
+    for name in held_out:
+        if name not in known:
+            raise UnknownPolicy(
+                f"calibrate.held_out: policy {name!r} has no {source.noun}.{did_you_mean(name, known)}",
+                mend="name policies of the responses",
+            )
+    return only_policies(source, set(known) - set(held_out)) if held_out else source
+
+
+# --- a run's part -------------------------------------------------------------------------------
+
+
+def run_stage(run: Run) -> str:
+    """Solve offsets on the train prompts; choose policy and references there too, so that no test figure is flattered."""
+    section = run.config.calibrate
+    if section is None:
+        raise ConfigError("the section calibrate is off")
+    offsets = calibrate(
+        run.before("train"), run.ratings(), section, run.config.audit, seed=run.config.seed, **run.names
+    )
+    moved = offsets.frame.filter(~pl.col("is_reference"))
+    references = [str(r) for r in offsets.provenance["references"]]
+    over: str | list[str] | None = None
+    if section.method == "pair":
+        over = moved["policy"].to_list()
+        over = over[0] if len(over) == 1 else over
+    chosen = {"over": over, "references": references, "held_out": list(section.held_out), "split": "train"}
+    run.save(replace(offsets, provenance={**offsets.provenance, **chosen}), "offsets.parquet")
+    if over is None:
+        return f"{len(offsets)} policies jointly, reference {', '.join(references) or 'none'}"
+    return ", ".join(
+        f"{r['policy']} over {', '.join(references)}: offset {r['delta']:+.3f}, target {r['target']:.3f}"
+        for r in moved.iter_rows(named=True)
+    )

@@ -1,0 +1,62 @@
+"""Relabel: scores or judgements, responses and offsets -> preferences and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import ConfigError
+from ...relabel import Relabelled, relabel_preferences, save_relabelled
+from ...settings import RelabelSettings
+from ...tables import Margins, Offsets, Responses, Scores
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+
+def relabel(
+    source: Scores | Margins,
+    responses: Responses,
+    offsets: Offsets,
+    settings: RelabelSettings,
+    folder: Path,
+    *,
+    seed: int,
+    policies: Sequence[str] | None = None,
+    prompts: Sequence[str] | None = None,
+    force: bool = False,
+) -> Relabelled:
+    """Label pairs of responses by calibrated score or margin, and save them."""
+    done = relabel_preferences(
+        source,
+        responses,
+        offsets,
+        strategy=settings.strategy,
+        k=settings.pairs_per_prompt,
+        temperature=settings.temperature,
+        seed=seed,
+        policies=policies,
+        prompts=prompts,
+    )
+    save_relabelled(done, folder, force=force)
+    return done
+
+
+def run_stage(run: Run) -> str:
+    """Make preferences of the train prompts."""
+    section = run.config.relabel
+    if section is None:
+        raise ConfigError("the section relabel is off")
+    offsets = run.load(Offsets, "offsets.parquet")
+    done = relabel(
+        run.before("train"),
+        run.load(Responses, "responses.parquet"),
+        offsets,
+        section,
+        run.directory / "prefs",
+        seed=run.config.seed,
+        policies=list(offsets.frame["policy"]),  # the others stay unseen in training too
+        force=True,
+    )
+    return f"{len(done.preferences)} pairs, {int(done.ledger['flipped'].sum())} labels flipped"

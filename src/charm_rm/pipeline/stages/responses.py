@@ -1,0 +1,51 @@
+"""Responses: read them, sample prompts, split prompts into train and test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from ... import store
+from ...responses import sample_instructions, split_prompts
+from ...settings import ResponsesSettings
+from ...tables import Responses
+
+if TYPE_CHECKING:
+    from ..run import Run
+
+
+def read_responses(settings: ResponsesSettings, *, seed: int, complete: bool = True) -> Responses:
+    """The responses asked for; ``complete``: of prompts that every policy answered, and no others."""
+    return sample_instructions(
+        _read(settings.source, settings.split),
+        n=settings.n_prompts,
+        seed=seed,
+        policies=settings.policies,
+        complete=complete,
+    )
+
+
+def _read(source: str | tuple[str, ...], split: str | None) -> Responses:
+    from ...models import load_any_responses
+
+    if isinstance(source, str):
+        return load_any_responses(source, split=split)
+    parts = [load_any_responses(one, split=split) for one in source]
+    frame = pl.concat([p.frame for p in parts], how="diagonal_relaxed")
+    return Responses(frame, provenance={"verb": "load_responses", "source": list(source)})
+
+
+def run_stage(run: Run) -> str:
+    """Read responses, sample prompts, split them."""
+    section, seed = run.config.responses, run.config.seed
+    responses = read_responses(section, seed=seed)
+    train, test = split_prompts(responses, test_fraction=section.test_fraction, seed=seed)
+    prompts = pl.concat(
+        side.frame.select("prompt_id").unique(maintain_order=True).with_columns(split=pl.lit(name))
+        for name, side in (("train", train), ("test", test))
+    )
+    run.save(responses, "responses.parquet")
+    store.write_frame(prompts, run.directory / "prompts.parquet", force=True)
+    n_test = prompts.filter(pl.col("split") == "test").height
+    return f"{len(responses.policies)} policies x {prompts.height} prompts: {prompts.height - n_test} train, {n_test} test"

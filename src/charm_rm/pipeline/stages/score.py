@@ -1,0 +1,132 @@
+"""Score: responses and a reward model -> scores; or scores made elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ... import store
+from ...errors import ConfigError
+from ...settings import ModelSettings, ScoreSettings
+from ...tables import Responses, Scores
+from ..config import MODEL
+from ..run import SCORES, SCORES_AFTER
+from .outputs import run_store
+
+if TYPE_CHECKING:
+    from ...protocols import ScalarReward
+    from ..run import Run
+
+
+def open_model(rm: str, loading: ModelSettings) -> ScalarReward:
+    """The reward model that a spec names."""
+    from ...specs import load_scorer
+
+    return load_scorer(rm, **loading.values(ModelSettings))
+
+
+def score(
+    responses: Responses,
+    rm: str,
+    output: Path,
+    *,
+    loading: ModelSettings,
+    scoring: ScoreSettings,
+    memo: Path,
+    force: bool = False,
+    progress: bool = True,
+) -> Scores:
+    """Open the model, look it over, score what ``memo`` does not know yet, save.
+
+    Raises:
+        ModelError: the model cannot be opened, or the doctor's quick look finds that its scores would be wrong.
+    """
+    from ...models import score_responses
+
+    model = open_model(rm, loading)
+    if not scoring.unchecked:
+        _refuse_unsound(model)
+    scores = score_responses(
+        model, responses, token_budget=scoring.token_budget, progress=progress, memo=memo
+    )
+    store.save(scores, output, force=force)
+    return scores
+
+
+def _refuse_unsound(model: ScalarReward) -> None:
+    """The cheap part of `charm doctor`, for models that it can look into."""
+    from ...models import RewardModel
+    from ...models.doctor import refuse_unsound
+
+    if isinstance(model, RewardModel):
+        refuse_unsound(model)
+
+
+def take_scores(responses: Responses, path: str | Path) -> Scores:
+    """Scores made elsewhere of these responses.
+
+    Raises:
+        ConfigError: a response has no score.
+    """
+    given = store.load(Scores, path)
+    key = ["prompt_id", "policy"]
+    wanted = responses.frame.select(key)
+    scores = given.frame.join(wanted, on=key, how="semi")
+    if missing := wanted.height - scores.height:
+        first = wanted.join(scores, on=key, how="anti").row(0, named=True)
+        raise ConfigError(
+            f"{missing} of {wanted.height} responses have no score, first prompt {first['prompt_id']!r} of "
+            f"policy {first['policy']!r}",
+            where=str(path),
+            mend="score these responses, or choose policies and prompts that have scores",
+        )
+    return Scores(scores, given.provenance)
+
+
+# --- a run's part -------------------------------------------------------------------------------
+
+
+def run_stage(run: Run) -> str:
+    """Score every response with the first reward model, or take the scores made elsewhere."""
+    responses = run.load(Responses, "responses.parquet")
+    path = run.config.score.scores
+    if path is None:
+        return _score(run, responses, run.first_model, SCORES)
+    scores = take_scores(responses, path)
+    run.save(scores, SCORES)
+    return f"{len(scores):,} scores from {Path(path).name}"
+
+
+def run_after(run: Run) -> str:
+    """Score the test prompts with the fine-tuned model."""
+    responses = run.load(Responses, "responses.parquet")
+    kept = responses.frame.filter(pl.col("prompt_id").is_in(run.prompts("test").to_list()))
+    test = Responses(kept, responses.provenance)
+    return _score(run, test, str(run.directory / MODEL), SCORES_AFTER)
+
+
+def loading_of(run: Run, model: str) -> ModelSettings:
+    """How the run opens ``model``: as configured; the fine-tuned one has one output, which needs no choice."""
+    if run.config.rm is None:
+        raise ConfigError("the section rm is off")
+    changes: dict[str, Any] = {"reward": None} if model == str(run.directory / MODEL) else {}
+    return replace(run.config.rm, **changes)
+
+
+def _score(run: Run, responses: Responses, model: str, name: str) -> str:
+    with run_store(run.aside(name)) as memo:
+        scores = score(
+            responses,
+            model,
+            run.directory / name,
+            loading=loading_of(run, model),
+            scoring=run.config.score,
+            memo=memo,
+            force=True,
+            progress=run.progress,
+        )
+    cut = int(scores.frame["truncated"].sum()) if "truncated" in scores.frame.columns else 0
+    return f"{len(scores):,} responses" + (f", {cut} cut to the maximum length" if cut else "")
