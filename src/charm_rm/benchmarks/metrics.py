@@ -15,7 +15,7 @@ from ..statistics import FloatArray
 from .rules import Rule, share_of_pairs
 
 # From the parts' values (..., parts) to the metric's (...).
-Combine = Callable[[FloatArray], FloatArray]
+_Combine = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Metric:
     parts: tuple[Part, ...]
     partial: bool = False
     total: float | None = None
-    combine: Combine | None = None
+    combine: _Combine | None = None
 
     def __post_init__(self) -> None:
         if not self.parts or not all(part.subsets for part in self.parts):

@@ -23,7 +23,6 @@ from .options import (
     seed_option,
     settings_options,
     store_options,
-    value_store,
 )
 
 if TYPE_CHECKING:
@@ -170,10 +169,11 @@ def _store(
     output: Path | None, cache: Path | None, *, no_cache: bool
 ) -> contextlib.AbstractContextManager[Path | None]:
     """Where scores and answers are kept; without an output there is nothing to lock, or to lay a store beside."""
-    if output:
-        return value_store(output.resolve(), cache, no_cache=no_cache)
     from ..memo import default_memo
+    from ..pipeline.stages.outputs import value_store
 
+    if output:
+        return value_store(output.resolve(), cache, no_cache=no_cache, say=say)
     return contextlib.nullcontext(None if no_cache else cache or default_memo())
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from charm_rm.benchmarks import Benchmark, Item, good_and_bad, mean_of_subsets
 from charm_rm.benchmarks.rules import best_is_good, best_is_good_or_shares
 from charm_rm.errors import CharmWarning, ConfigError, ModelError
 from charm_rm.evaluate import evaluate_benchmark
+from charm_rm.pipeline import Config, run_pipeline
 from charm_rm.pipeline.stages import evaluate as stage
 from charm_rm.pipeline.stages.evaluate import Contestant, evaluate_models, load_benchmarks
 from charm_rm.settings import EvaluateSettings
@@ -267,3 +269,41 @@ def test_an_empty_response_is_a_response() -> None:
     benchmark = Benchmark("b", items, (mean_of_subsets("s", "accuracy", [["s"]]),), 0.5)
     for contestant in (REWARD, JUDGE):
         assert len(evaluate_models([benchmark], contestant, **HOW).results) == 1
+
+
+# --- the stage of a run ---------------------------------------------------------------------------
+
+
+def test_a_run_evaluates_its_model_and_counts_what_was_cut(
+    configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    """A function as the reward model: benchmarks and pairs beside alignment, by the path of the command."""
+    natural = tmp_path / "data" / "Natural"
+    natural.mkdir(parents=True)
+    rows = [{"input": f"q {i}", "output_1": f"a {i}", "output_2": f"b {i}", "label": 1} for i in range(9)]
+    (natural / "dataset.json").write_text(json.dumps(rows))
+    pairs = tmp_path / "pairs.jsonl"
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi."}]
+    pairs.write_text(
+        "\n".join(json.dumps({"prompt": turns, "chosen": f"a {i}", "rejected": f"b {i}"}) for i in range(7))
+    )
+    config = configure(
+        score={"scores": None},
+        rm={"model": "python:benchmark_fakes:reward"},
+        calibrate=None,
+        evaluate={"benchmarks": ["llmbar"], "data": str(tmp_path / "data"), "pairs": str(pairs)},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)  # the reward is noise: underpowered
+        ran = run_pipeline(config, tmp_path / "out", progress=False)
+    assert "evaluate" in ran.ran
+    found = json.loads((tmp_path / "out" / "evaluation" / "evaluation.json").read_text())
+    assert [(one["benchmark"], one["items"]) for one in found["benchmarks"]] == [("llmbar", 9), ("pairs", 7)]
+    assert found["provenance"]["truncated"] == {"rm": {"llmbar": 0, "pairs": 0}}
+    assert [row["metric"] for row in found["alignment"]] == ["spearman", "kendall", "mean_abs_mismatch"]
+    assert not list((tmp_path / "out").glob(".evaluation*"))
+    by_command = evaluate_models(
+        load_benchmarks(config.evaluate), REWARD, draws=config.audit.draws, seed=config.seed, progress=False
+    )
+    for mine, saved in zip(by_command.results, found["benchmarks"], strict=True):
+        assert mine.frame.drop("benchmark").to_dicts() == saved["metrics"]
