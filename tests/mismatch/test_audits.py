@@ -14,7 +14,7 @@ from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, NotIdentifiabl
 from charm_rm.margins import margins_from_scores
 from charm_rm.mismatch import audit, measure_favouritism, measure_mismatch, mismatch_degree, save_audit
 from charm_rm.mismatch.degree import verdict
-from charm_rm.mismatch.favour import fit_sharpness_line, weighted_line
+from charm_rm.mismatch.line import fit_sharpness_line
 from charm_rm.sources import load_example
 from charm_rm.statistics import ELO_PER_LOGIT
 from charm_rm.store import load
@@ -96,17 +96,13 @@ def test_every_soft_row_is_the_slow_twins() -> None:
 
 
 def test_planted_favour_and_sharpness_are_found() -> None:
+    """The line through the other four explains the favoured policy: its favour comes out whole."""
     with pytest.warns(CharmWarning, match="loosely known"):  # five policies, one of them far off the line
         found = audit(simulated_scores(favour={"calm": 200.0}, n=4000, sharpness=1.5), ratings(std_err=1.0))
     first = found.favouritism.frame.row(0, named=True)
-    assert first["policy"] == "calm"
-    # One favoured policy of five pulls the line a little towards itself: its own favour less that pull.
-    rho = np.array([RATING[k] for k in sorted(RATING)]) / ELO_PER_LOGIT
-    theta = 1.5 * (rho + np.array([200.0 if k == "calm" else 0.0 for k in sorted(RATING)]) / ELO_PER_LOGIT)
-    c, a = weighted_line(rho, theta, np.ones(5))
-    truth = (theta - c - a * rho)[sorted(RATING).index("calm")] / a * ELO_PER_LOGIT
-    assert first["favour"] == pytest.approx(truth, abs=15)
-    assert found.sharpness.value == pytest.approx(a, abs=0.1)
+    assert (first["policy"], first["verdict"]) == ("calm", "over-valued")
+    assert first["favour"] == pytest.approx(200, abs=10)
+    assert first["ci_low"] < 200 < first["ci_high"]
     assert found.sharpness.ci_low < 1.5 < found.sharpness.ci_high
 
 
@@ -117,13 +113,18 @@ def test_a_sharp_but_fair_judge_shows_no_favour() -> None:
     assert (found.mismatch.frame["verdict"] == "over-valued").sum() > 5
 
 
+def holds_0(table: pl.DataFrame) -> list[bool]:
+    """By policy; an end that is null is open."""
+    return ((table["ci_low"] <= 0).fill_null(True) & (table["ci_high"] >= 0).fill_null(True)).to_list()
+
+
 def test_favour_intervals_cover_fair_judges() -> None:
     covered = []
     for seed in range(30):
         table = audit(
             simulated_scores(favour={}, n=100, seed=seed), ratings(std_err=0.1), draws=400
         ).favouritism
-        covered += ((table.frame["ci_low"] <= 0) & (table.frame["ci_high"] >= 0)).to_list()
+        covered += holds_0(table.frame)
     assert 0.88 <= np.mean(covered) <= 1.0
 
 
@@ -156,7 +157,7 @@ def test_soft_intervals_cover_the_truth(temperature: float) -> None:
         row = found.mismatch.frame.row(by_predicate=pl.col("policy") == "ace", named=True)
         hits += row["ci_low"] <= truth <= row["ci_high"]
         table = found.favouritism.frame
-        mild += ((table["ci_low"] <= 0) & (table["ci_high"] >= 0)).to_list()
+        mild += holds_0(table)
     assert hits >= 52
     assert 0.88 <= np.mean(mild) <= 1.0
 
@@ -335,7 +336,7 @@ def test_sharpness_line_by_hand_and_paule_mandel() -> None:
     scattered = theta + np.array([0.5, -1.0, 0.5])
     line = fit_sharpness_line(rho, scattered, np.full(3, 0.01), np.zeros(3))
     residual = scattered - line.intercept - line.slope * rho
-    assert (residual**2 / (0.01 + line.tau2)).sum() == pytest.approx(1.0)
+    assert (residual**2 / (0.01 + line.tau2)).sum() == pytest.approx(1.0, rel=1e-4)
 
 
 def test_audits_round_trip_through_files(tmp_path: Path) -> None:

@@ -132,8 +132,9 @@ class TestLongTexts:
 
     @pytest.mark.parametrize(("n_prompt", "n_response"), [(60, 3), (3, 60), (60, 60)])
     def test_neither_side_is_lost(self, reward: ImplicitReward, n_prompt: int, n_response: int) -> None:
-        full = reward.encode("p1 " * n_prompt, "r1 " * n_response)
-        row = replace(reward, max_length=24).encode("p1 " * n_prompt, "r1 " * n_response)
+        long = ["p1 " * n_prompt], ["r1 " * n_response]
+        (full,) = reward.encode_many(*long)
+        (row,) = replace(reward, max_length=24).encode_many(*long)
         assert row.truncated
         assert len(row.ids) == 24
         kept = row.ids[row.start :]
@@ -210,7 +211,7 @@ class TestRefusals:
         broken = load_dpo_reward(*pair)
         with torch.no_grad():
             broken.policy.lm_head.weight.fill_(float("nan"))
-        with pytest.raises(ModelError, match="2 of 2 rewards are not finite"):
+        with pytest.raises(ModelError, match="2 of 2 scores are not finite"):
             broken(["p1", "p2"], ["r1", "r2"])
 
 
@@ -232,6 +233,6 @@ def test_the_fingerprint_is_of_both_models_and_the_settings(pair: tuple[Path, Pa
 def test_white_space_at_the_start_of_a_response(smollm2_dir: Path, response: str) -> None:
     """It melts into the line end before it in one tokenising of the whole; the response is all the same read whole."""
     reward = load_dpo_reward(smollm2_dir, smollm2_dir)
-    split = reward.encode("Say hello.", response)
+    (split,) = reward.encode_many(["Say hello."], [response])
     assert reward.tokenizer.decode(split.ids[split.start :]).startswith(response)
     assert reward.tokenizer.decode(split.ids[: split.start]).endswith("assistant\n")

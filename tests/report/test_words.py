@@ -18,7 +18,8 @@ def test_numbers_by_hand() -> None:
     assert number(None) == number(math.nan) == "–"
     assert elo(262.4) == "+262"
     assert interval(-1, 2, 0, signed=True) == "[\u22121, +2]"
-    assert interval(None, 2) == ""
+    assert interval(None, 2, 0) == "(open, 2]"
+    assert interval(None, None) == ""
 
 
 def test_snippets_of_text_and_of_messages() -> None:

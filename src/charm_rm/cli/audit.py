@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..settings import AuditSettings, RatingsChoice
-from .common import heading, interval, interval_column, print_frame, print_json, q_column, say
+from .common import heading, interval, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -20,6 +20,7 @@ from .options import (
     settings_options,
     top_option,
 )
+from .print_audit import favour_words, print_audit
 
 if TYPE_CHECKING:
     from ..mismatch import Audit
@@ -120,74 +121,16 @@ def _audit_example(
         say(f"wrote {output} (open {output / 'report.html'})")
 
 
-def print_audit(found: Audit, *, title: str, top: int) -> None:
-    """Print an audit: the headline, favour by policy, mismatch by pair."""
-    import polars as pl
-
-    heading(f"Audit of {title}")
-    for line in _headline(found):
-        click.echo(f"  {line}")
-    if found.favouritism is not None:
-        favour = found.favouritism.frame.select(
-            "policy",
-            pl.col("favour").round(1),
-            interval_column(1),
-            q_column(),
-            pl.col("rm_elo").round(0).cast(pl.Int64),
-            pl.col("arena_elo").round(0).cast(pl.Int64),
-        )
-        print_frame(favour, title="Favour in Elo points, most over-valued first", digits=1, limit=top, tail=3)
-    mismatch = found.mismatch.frame.select(
-        "policy",
-        "reference",
-        "n",
-        "win_rate",
-        "expected",
-        "mismatch",
-        interval_column(3),
-        pl.col("mismatch_degree").alias("degree"),
-        q_column(),
-        "verdict",
-    )
-    print_frame(
-        mismatch, title="Mismatch: win rate minus expected, most over-valued first", limit=top, tail=3
-    )
-
-
-def _headline(found: Audit) -> list[str]:
-    summary = found.summary
-    prompts = f" on {summary['prompts']} prompts" if summary["prompts"] else ""
-    lines = [f"{summary['policies']} policies{prompts}, {summary['pairs']} pairs compared"]
-    if found.provenance["settings"]["outcome"] == "soft":
-        lines.append(
-            f"win rates are soft: mean sigmoid(margin / {found.provenance['settings']['temperature']:g})"
-        )
-    if summary["rated_not_scored"]:
-        names = ", ".join(summary["best_not_scored"])
-        lines.append(f"rated but not audited: {summary['rated_not_scored']} policies ({names}, ...)")
-    if found.favouritism is not None and found.sharpness is not None:
-        first = found.favouritism.frame.row(0, named=True)
-        lines.append(f"most favoured: {first['policy']}, {_favour(first)}")
-        lines.append(f"sharpness: {interval(found.sharpness)} (1: as decided as people are)")
-    for name, value in found.rank_correlation.items():
-        lines.append(f"{name.title()} correlation with human ratings: {interval(value)}")
-    lines.append(f"mean |win rate - expected|: {interval(summary['mean_abs_mismatch'], digits=3)}")
-    verdicts = ", ".join(f"{count} {name}" for name, count in sorted(summary["verdicts"].items()))
-    lines.append(f"pairs at a false discovery rate of {summary['significance']:.0%}: {verdicts}")
-    return lines
-
-
-def _favour(row: dict[str, Any]) -> str:
-    return f"{row['favour']:+.0f} Elo [{row['ci_low']:+.0f}, {row['ci_high']:+.0f}]"
-
-
 def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
     import polars as pl
 
-    heading(f"Favour shown to the judge's own baseline, {baseline}")
+    from ..mismatch.words import SCOPES
+
+    scope = next(iter(audits.values())).provenance["settings"]["scope"]
+    heading(f"Favour shown to the judge's own baseline, {baseline} ({SCOPES[scope]})")
     for name, found in audits.items():
         if found.favouritism is not None and found.sharpness is not None:
             row = found.favouritism.frame.row(by_predicate=pl.col("policy") == baseline, named=True)
             click.echo(
-                f"  {name + ':':19s}{_favour(row)}, q {row['q_value']:.2g}; sharpness {interval(found.sharpness)}"
+                f"  {name + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {interval(found.sharpness)}"
             )

@@ -68,21 +68,25 @@ def interval(estimate: Estimate, *, digits: int = 2, unit: str = "") -> str:
 
 
 def interval_column(digits: int) -> pl.Expr:
-    """``ci_low`` and ``ci_high`` as one text column."""
+    """``ci_low`` and ``ci_high`` as one text column; one end missing is an open interval."""
     import polars as pl
 
     def text(row: dict[str, float | None]) -> str:
         low, high = row["ci_low"], row["ci_high"]
-        return "-" if low is None or high is None else f"[{low:+.{digits}f}, {high:+.{digits}f}]"
+        if low is None and high is None:
+            return "-"
+        left = "(open" if low is None else f"[{low:+.{digits}f}"
+        return f"{left}, {'open)' if high is None else f'{high:+.{digits}f}]'}"
 
     return pl.struct("ci_low", "ci_high").map_elements(text, return_dtype=pl.String).alias("95 % CI")
 
 
 def q_column() -> pl.Expr:
-    """``q_value`` as text with two significant digits."""
+    """``q_value`` as text with two significant digits; ``-`` where there is no test."""
     import polars as pl
 
-    return pl.col("q_value").map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String).alias("q")
+    shown = pl.col("q_value").map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String)
+    return shown.fill_null("-").alias("q")
 
 
 def print_frame(

@@ -16,7 +16,8 @@ import polars as pl
 
 from ..errors import CharmWarning, NoOverlap, NotIdentifiable, noting_warnings
 from ..margins import pair_margins, tally_margins
-from ..mismatch.favour import rm_strengths
+from ..mismatch.standing import plausible_strengths
+from ..mismatch.strengths import rm_strengths
 from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yardstick
 from ..settings import Unrated, check_draws
 from ..statistics import (
@@ -25,6 +26,7 @@ from ..statistics import (
     basic_interval,
     draw_prompt_weights,
     kendall,
+    percentile_interval,
     spearman,
 )
 from ..tables import Ratings, Scores
@@ -146,37 +148,48 @@ def _measure(
     strengths = rm_strengths(tally)
     k, r = tally.pairs.T
 
-    def figures(theta: FloatArray, rating: FloatArray, win_rate: FloatArray) -> dict[str, FloatArray]:
-        """All three along the last axis: of the estimate, or of every draw at once."""
-        expected = expected_win_rate(rating[..., k], rating[..., r])
-        return {
-            "spearman": spearman(theta, rating),
-            "kendall": kendall(theta, rating),
-            "mean_abs_mismatch": np.abs(win_rate - expected).mean(axis=-1),
-        }
+    def figures(theta: FloatArray, rating: FloatArray) -> dict[str, FloatArray]:
+        """Along the last axis: of the estimate, or of every draw at once."""
+        return {"spearman": spearman(theta, rating), "kendall": kendall(theta, rating)}
 
-    value = figures(strengths.theta, rated.rating, tally.win_rate)
+    def mismatch(win_rate: FloatArray, rating: FloatArray) -> FloatArray:
+        expected = expected_win_rate(rating[..., k], rating[..., r])
+        return np.asarray(np.abs(win_rate - expected).mean(axis=-1))
+
+    value = figures(strengths.theta, rated.rating) | {
+        "mean_abs_mismatch": mismatch(tally.win_rate, rated.rating)
+    }
     drawn_figures = dict.fromkeys(METRICS, np.empty(0))
-    if strengths.draws is not None and tally.win_rate_draws is not None and rating_draws is not None:
-        drawn_figures = figures(strengths.draws, rating_draws, tally.win_rate_draws)
+    if tally.win_rate_draws is not None and rating_draws is not None:
+        # The same seed for a model and its baseline: what they share does not count as a difference.
+        rng = np.random.default_rng(len(rating_draws))
+        truth = plausible_strengths(strengths, rated, draws=len(rating_draws), rng=rng)
+        drawn_figures = figures(*truth) | {"mean_abs_mismatch": mismatch(tally.win_rate_draws, rating_draws)}
     return _Measured({m: float(v) for m, v in value.items()}, drawn_figures)
 
 
 def _row(metric: str, n: int, mine: _Measured, theirs: _Measured | None) -> dict[str, Any]:
     low, high = METRICS[metric]
     value, draws = mine.value[metric], mine.draws[metric]
-    ends = _ends(value, draws, low, high)
+    ends = _ends(metric, value, draws, low, high)
     row = {"metric": metric, "n": n, "value": value, "ci_low": ends[0], "ci_high": ends[1]}
     if theirs is None:
         return row | {name: None for name in _FLOATS if name not in row}
     gap, width = value - theirs.value[metric], high - low
-    ends = _ends(gap, draws - theirs.draws[metric], -width, width)
+    ends = _ends(metric, gap, draws - theirs.draws[metric], -width, width)
     row |= {"baseline_value": theirs.value[metric], "difference": gap}
     return row | {"diff_ci_low": ends[0], "diff_ci_high": ends[1]}
 
 
-def _ends(value: float, draws: FloatArray, low: float, high: float) -> tuple[float | None, float | None]:
-    return basic_interval(value, draws, low=low, high=high) if draws.size else (None, None)
+def _ends(
+    metric: str, value: float, draws: FloatArray, low: float, high: float
+) -> tuple[float | None, float | None]:
+    if not draws.size:
+        return None, None
+    if metric == "mean_abs_mismatch":
+        return basic_interval(value, draws, low=low, high=high)
+    lower, upper = percentile_interval(draws)
+    return min(float(lower), value), max(float(upper), value)
 
 
 def _only(scores: Scores, policies: set[str]) -> Scores:

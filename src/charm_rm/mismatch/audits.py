@@ -14,20 +14,15 @@ from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting
 from ..estimates import Estimate
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
-from ..settings import Outcome, TieRule, Unrated, check_draws
-from ..statistics import (
-    FloatArray,
-    basic_estimate,
-    draw_prompt_weights,
-    kendall,
-    spearman,
-)
+from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
+from ..statistics import draw_prompt_weights
 from ..store import save, write_json
 from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
 from .degree import mismatch_table
-from .favour import favouritism_table, rm_strengths
+from .favour import check_scope
 from .published import tally_published
-from .summary import summarise, unscored
+from .standing import measure_standing
+from .summary import summarise, summarise_favour, unscored
 
 Source = Scores | Margins | WinRates
 
@@ -51,13 +46,12 @@ class Audit:
 
     @property
     def sharpness(self) -> Estimate | None:
-        """Slope of the RM's strengths on human ratings; 1 is as sharp as people."""
+        """Slope of the RM's strengths on human ratings; 1 is as sharp as people. None where the policies do not allow it."""
         return None if self.favouritism is None else self.favouritism.sharpness
 
     def to_json(self) -> dict[str, Any]:
         """The audit as JSON-able values; numbers that do not exist are null."""
-        favour = ["policy", "favour", "ci_low", "ci_high", "q_value", "p_value", "rm_elo", "arena_elo"]
-        favoured = [] if self.favouritism is None else self.favouritism.frame.select(favour).to_dicts()
+        favoured = [] if self.favouritism is None else self.favouritism.frame.drop("std_err").to_dicts()
         return {
             "sharpness": None if self.sharpness is None else asdict(self.sharpness),
             "favouritism": favoured,
@@ -81,6 +75,7 @@ def audit(
     ties: TieRule = "half",
     temperature: float = 1.0,
     unrated: Unrated = "error",
+    scope: Scope = "sample",
 ) -> Audit:
     """Hold a reward model or judge against human ratings.
 
@@ -99,11 +94,14 @@ def audit(
         ties: what a margin of 0 counts for ``policy``: ``half``, or ``loss`` as the paper's released code.
         temperature: of the soft win rate sigmoid(margin / temperature).
         unrated: what to do about policies without a rating: raise, or leave them out with a warning.
+        scope: what intervals and tests of favour and sharpness are about. ``sample``: these policies stand for others like
+            them, and another set would have given another line; ``these`` policies alone: only prompts and ratings vary.
 
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
     _check_settings(source, draws, outcome, ties, temperature)
+    check_scope(scope)
     how = _Tallying(draws, outcome, ties, temperature)
     with noting_warnings() as notes:
         result = _audit(
@@ -114,6 +112,7 @@ def audit(
             how,
             seed=seed,
             unrated=unrated,
+            scope=scope,
         )
     return replace(result, warnings=tuple(notes))
 
@@ -154,6 +153,7 @@ def _audit(
     *,
     seed: int,
     unrated: Unrated,
+    scope: Scope,
 ) -> Audit:
     rng = np.random.default_rng(seed)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
@@ -170,16 +170,23 @@ def _audit(
     mismatch = mismatch_table(chosen, rated, rating_draws=rating_draws, over_first=turn)
     # Strengths need a rule that is the same for both sides, whatever the mismatch table uses.
     even = tally if how.ties == "half" else _tally(source, replace(how, ties="half"), rng)
-    favouritism, correlation = _favour(even, rated, rating_draws, rng)
-    settings = {"references": references and list(references), "seed": seed, "unrated": unrated}
+    standing = measure_standing(even, rated, scope=scope, draws=how.draws, rng=rng)
+    settings = {
+        "references": references and list(references),
+        "seed": seed,
+        "unrated": unrated,
+        "scope": scope,
+    }
     settings |= asdict(how)
     return Audit(
         mismatch=mismatch,
-        favouritism=favouritism,
+        favouritism=standing.favouritism,
         win_rates=tally.to_win_rates(),
         ratings=matched,
-        rank_correlation=correlation,
-        summary=summarise(source, tally, rated, rating_draws, mismatch) | unscored(ratings, matched),
+        rank_correlation=standing.correlation,
+        summary=summarise(source, tally, rated, rating_draws, mismatch)
+        | summarise_favour(standing)
+        | unscored(ratings, matched),
         warnings=(),
         provenance={
             "verb": "audit",
@@ -228,34 +235,6 @@ def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
     paired = pair_margins(source)
     drawn = draw_prompt_weights(paired.n_prompts, draws=how.draws, rng=rng) if how.draws else None
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
-
-
-def _favour(
-    tally: Tally, rated: Yardstick, rating_draws: FloatArray | None, rng: np.random.Generator
-) -> tuple[Favouritism | None, dict[str, Estimate]]:
-    try:
-        strengths = rm_strengths(tally)
-        correlation = _rank_correlation(strengths.theta, strengths.draws, rated.rating, rating_draws)
-        return favouritism_table(tally, strengths, rated, rating_draws=rating_draws, rng=rng), correlation
-    except NotIdentifiable as error:
-        warnings.warn(f"no favouritism: {error.what}", CharmWarning, stacklevel=2)
-        return None, {}
-
-
-def _rank_correlation(
-    theta: FloatArray, theta_draws: FloatArray | None, rating: FloatArray, rating_draws: FloatArray | None
-) -> dict[str, Estimate]:
-    """Spearman and Kendall of the RM's strengths with the ratings, for these policies (prompts and ratings vary)."""
-    if len(rating) < 3:
-        return {}
-    found = {}
-    for name, correlate in (("spearman", spearman), ("kendall", kendall)):
-        value = float(correlate(theta, rating))
-        if theta_draws is None or rating_draws is None:
-            found[name] = Estimate(value)
-        else:
-            found[name] = basic_estimate(value, correlate(theta_draws, rating_draws), low=-1.0, high=1.0)
-    return found
 
 
 def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:

@@ -1,288 +1,304 @@
-"""Favouritism and sharpness: a reward model's own strengths against human ratings.
+"""Favour and sharpness: a reward model's own strengths against human ratings.
 
-With θ_k the RM's Bradley-Terry strengths and ρ_k = rating_k · ln10 / 400, the line
-θ_k = c + a·ρ_k + b_k is fitted by weighted least squares over policies. a is the *sharpness*: above 1 the RM
-is less noisy than people, which makes it win "too often" for every strong policy without favouring any. b_k / a,
-in Elo points, is the *favour* shown to policy k, free of any one reference.
+With θ_k the RM's Bradley-Terry strengths and ρ_k = rating_k · ln10 / 400, a line θ = c + a·ρ is fitted over policies
+(:mod:`.line`). a is the *sharpness*: above 1 the RM is less noisy than people, which makes it win "too often" for every
+strong policy without favouring any. The *favour* shown to policy k is how many Elo points its rating would have to be
+higher for the line through *the other* policies to explain its strength. (A line through all would be pulled by the policy itself.)
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from ..errors import CharmWarning, NotIdentifiable, listing
-from ..estimates import Z95, Estimate
-from ..margins import Tally
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing
+from ..estimates import SIGNIFICANT, Z95, Estimate
 from ..ratings import Yardstick
-from ..statistics import (
-    ELO_PER_LOGIT,
-    FloatArray,
-    IntArray,
-    benjamini_hochberg,
-    estimate_from_draws,
-    normal_estimate,
-    percentile_interval,
-    sigmoid,
-    two_sided_p,
-)
+from ..settings import Scope
+from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
 from ..tables import Favouritism
-from .strengths import fit_strengths, information, pseudo_inverse, win_components
+from .line import Lines, fit_lines, fit_sharpness_line, quasi_variances
+from .strengths import RMStrengths
+from .student import student_p, student_quantile
 
-_DRAW_CELLS = 4_000_000
+NOTEWORTHY_FAVOUR = 50.0  # Elo points that one would want an audit to be able to see
+FEWEST = 3
 
 
-# --- the RM's own strengths -----------------------------------------------------------------------
+def check_scope(scope: str) -> None:
+    """Refuse a scope that is none."""
+    if scope not in get_args(Scope):
+        raise ConfigError(f"unknown scope {scope!r}", mend="use 'sample' or 'these'")
+
+
+# --- measured -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class RMStrengths:
-    """``theta`` (K,), mean 0, with its (K, K) ``covariance`` over prompts and ``draws`` (draws, K) or None."""
+class Measured:
+    """Strengths and ratings of the same policies in natural log-odds, with covariances and the line through all of them."""
 
     theta: FloatArray
-    covariance: FloatArray
-    draws: FloatArray | None
+    theta_covariance: FloatArray
+    rho: FloatArray
+    rho_covariance: FloatArray
+    line: Lines
+
+    @property
+    def theta_noise(self) -> FloatArray:
+        """(K,) variances of each strength by itself."""
+        return quasi_variances(self.theta_covariance)
+
+    @property
+    def rho_noise(self) -> FloatArray:
+        """(K,) variances of each rating by itself."""
+        return quasi_variances(self.rho_covariance)
 
 
-def rm_strengths(tally: Tally) -> RMStrengths:
-    """Fit the RM's Bradley-Terry strengths to all its win rates, with a sandwich covariance over prompts.
-
-    Where a policy wins or loses everything the maximum is at infinity: half a win and half a loss are then
-    added to every pair, and a warning says so.
+def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
+    """Fit the line of an RM's strengths on ratings.
 
     Raises:
-        NotIdentifiable: the pairs do not link every policy.
+        NotIdentifiable: fewer than three policies, or ratings that do not differ beyond their own errors.
+        NotConverged: the solver finds no line.
     """
-    size = len(tally.policies)
-    rate, games = tally.win_rate, tally.n
-    if len(win_components(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size))) > 1:
-        _refuse_disconnected(tally)
-        warnings.warn(
-            "some policies win or lose every comparison; half a win and half a loss were added to each pair",
-            CharmWarning,
-            stacklevel=2,
-        )
-        rate, games = (rate * games + 0.5) / (games + 1), games + 1
-    theta = fit_strengths(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size)).theta
-    return RMStrengths(theta, _sandwich(tally, games, theta), _strength_draws(tally, theta))
-
-
-def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) -> FloatArray:
-    """(..., K, K) counts from per-pair wins and losses (..., m)."""
-    matrix = np.zeros((*won.shape[:-1], size, size))
-    k, r = pairs.T
-    matrix[..., k, r] = won
-    matrix[..., r, k] = lost
-    return matrix
-
-
-def _sandwich(tally: Tally, games: FloatArray, theta: FloatArray) -> FloatArray:
-    """H⁺ (Σ_i u_i u_iᵀ) H⁺, u_i the score contributions of prompt i, H the information."""
-    played = win_matrix(tally.pairs, games, games, len(theta))
-    bread = pseudo_inverse(information(played, sigmoid(theta[:, None] - theta[None, :])))
-    covariance: FloatArray = bread @ tally.score_covariance @ bread
-    return covariance
-
-
-def _strength_draws(tally: Tally, start: FloatArray) -> FloatArray | None:
-    """Refit under every draw of the win rates, a chunk of draws at a time."""
-    if tally.win_rate_draws is None:
-        return None
-    chunk = max(1, _DRAW_CELLS // len(start) ** 2)
-    parts = []
-    for low in range(0, len(tally.win_rate_draws), chunk):
-        rate = tally.win_rate_draws[low : low + chunk]
-        wins = win_matrix(tally.pairs, rate * tally.n, (1 - rate) * tally.n, len(start))
-        parts.append(fit_strengths(wins, start=start, tolerance=1e-6).theta)
-    return np.concatenate(parts)
-
-
-def _refuse_disconnected(tally: Tally) -> None:
-    linked = win_matrix(tally.pairs, tally.n, tally.n, len(tally.policies))
-    groups = win_components(linked)
-    if len(groups) > 1:
-        small = [tally.policies[i] for i in min(groups, key=len)]
+    rho, rho_covariance = rated.rating / ELO_PER_LOGIT, rated.full_covariance / ELO_PER_LOGIT**2
+    if len(rho) < FEWEST or np.ptp(rho) == 0:
         raise NotIdentifiable(
-            f"{listing(small)} is compared with none of the other policies",
-            mend="leave these policies out, or add comparisons that link them",
+            f"favour needs three or more policies with different ratings, found {len(rho)}",
+            mend="audit more policies; the mismatch of single pairs needs no line",
         )
+    noise = quasi_variances(strengths.covariance), quasi_variances(rho_covariance)
+    if not fit_lines(rho, strengths.theta, *noise).told_apart:
+        raise NotIdentifiable(
+            f"the ratings of these {len(rho)} policies do not differ by more than their own errors, "
+            "so nothing can be held against them",
+            mend="use ratings that are better known, or policies that are further apart",
+        )
+    line = fit_sharpness_line(rho, strengths.theta, *noise)
+    return Measured(strengths.theta, strengths.covariance, rho, rho_covariance, line)
 
 
-# --- the line ---------------------------------------------------------------------------------------
+def sharpness(measured: Measured, scope: Scope) -> Estimate:
+    """The slope a, with its 95 % interval.
+
+    With A the influence of residuals on the slope and V = cov θ + a² cov ρ, var a = A (V + τ² I) Aᵀ and Student's t with K - 2
+    degrees of freedom (scope ``sample``); A V Aᵀ and the normal distribution (``these``).
+    """
+    line = measured.line
+    noise = measured.theta_covariance + line.slope**2 * measured.rho_covariance
+    variance = float(line.tilt @ noise @ line.tilt)
+    quantile = Z95
+    if scope == "sample":
+        variance += float(line.tau2 * (line.tilt**2).sum())
+        quantile = float(student_quantile(line.freedom))
+    error, value = float(np.sqrt(variance)), float(line.slope)
+    return Estimate(value, error, value - quantile * error, value + quantile * error)
+
+
+# --- favour ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class SharpnessLine:
-    """θ = intercept + slope·ρ, its WLS ``weights`` (K,) and the scatter ``tau2`` of policies about it."""
+class Favours:
+    """Per policy (K,): favour in Elo points, its error, 95 % ends (infinite: open) and p-value of favour 0.
 
-    intercept: float
-    slope: float
-    weights: FloatArray
-    tau2: float
-
-
-def fit_sharpness_line(
-    rho: FloatArray, theta: FloatArray, theta_variance: FloatArray, rho_variance: FloatArray
-) -> SharpnessLine:
-    """Weighted least squares with weights 1 / (τ² + var θ_k + a² var ρ_k).
-
-    τ², the variance of the policies' real favour, is the Paule-Mandel estimate of meta-regression
-    (1982): without it, the best-measured policies would drag the line to themselves.
+    ``unit`` is the standard error of the test in Elo points at favour 0, ``freedom`` the test's degrees of freedom. Where ``found`` is
+    False the other policies give no rising line: the favour is then that of the line through all, with open ends and no test.
     """
-    slope, tau2, intercept = 1.0, 0.0, 0.0
-    weights = np.ones_like(theta)
-    for _ in range(20):
-        noise = np.maximum(theta_variance + slope**2 * rho_variance, 1e-12)
-        tau2 = _paule_mandel(rho, theta, noise)
-        weights = 1.0 / (noise + tau2)
-        intercepts, slopes = weighted_line(rho, theta, weights)
-        moved, slope, intercept = abs(float(slopes) - slope), float(slopes), float(intercepts)
-        if moved < 1e-10:
-            break
-    return SharpnessLine(intercept, slope, weights, tau2)
+
+    favour: FloatArray
+    std_err: FloatArray
+    low: FloatArray
+    high: FloatArray
+    p: FloatArray
+    unit: FloatArray
+    freedom: FloatArray
+    found: NDArray[np.bool_]
 
 
-def weighted_line(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Intercept and slope of weighted least squares along the last axis (leading axes: draws)."""
-    share = weights / weights.sum(axis=-1, keepdims=True)
-    x_mean, y_mean = (share * x).sum(axis=-1), (share * y).sum(axis=-1)
-    centred = x - x_mean[..., None]
-    slope = (share * centred * y).sum(axis=-1) / (share * centred**2).sum(axis=-1)
-    return np.asarray(y_mean - slope * x_mean), np.asarray(slope)
+def leave_one_out(measured: Measured, scope: Scope) -> Favours:
+    """The favour of every policy against the line through all others.
 
-
-def _paule_mandel(rho: FloatArray, theta: FloatArray, noise: FloatArray) -> float:
-    """The τ² >= 0 at which Σ w_k b_k², w_k = 1 / (noise_k + τ²), equals its expectation K - 2.
-
-    Their own iteration: the sum falls and is convex in τ², so Newton's steps from 0 climb to the root.
+    d_k = θ_k - c_(k) - a_(k) ρ_k, the line (k) fitted without k, and favour = d_k / a_(k). The interval holds every f for which
+    (d_k - a_(k) f)² <= t² var(d_k - a_(k) f) (Fieller 1954), so that it leaves 0 out exactly where the test of d_k = 0 rejects.
     """
-    tau2 = 0.0
-    for _ in range(100):
-        weights = 1.0 / (noise + tau2)
-        intercept, slope = weighted_line(rho, theta, weights)
-        squares = (theta - intercept - slope * rho) ** 2
-        excess = float((weights * squares).sum()) - (len(theta) - 2)
-        if excess <= 1e-10 * len(theta):
-            break
-        tau2 += excess / float((weights**2 * squares).sum())
-    return tau2
-
-
-# --- favouritism ------------------------------------------------------------------------------------
-
-
-def favouritism_table(
-    tally: Tally,
-    strengths: RMStrengths,
-    rated: Yardstick,
-    *,
-    rating_draws: FloatArray | None,
-    rng: np.random.Generator,
-) -> Favouritism:
-    """Favour of every policy and the sharpness; most favoured first.
-
-    Standard errors are by the delta method from the covariances of θ and of the ratings and from the scatter
-    about the line; intervals come from draws of prompts, ratings and (for the line) policies together. p-values
-    test b = 0, which does not depend on how well the scale a is known.
-
-    Raises:
-        NotIdentifiable: fewer than three policies, equal ratings, or a sharpness that is not positive.
-    """
-    rho = rated.rating / ELO_PER_LOGIT
-    _check_identifiable(rated)
-    theta_variance = np.diag(strengths.covariance)
-    line = fit_sharpness_line(rho, strengths.theta, theta_variance, rated.variance / ELO_PER_LOGIT**2)
-    if line.slope <= 0:
-        raise NotIdentifiable(
-            f"the RM's ranking does not rise with human ratings (sharpness {line.slope:.2f}); favour has no Elo scale",
-            mend="check the sign of the scores and the names; the mismatch table still holds",
-        )
-    residual = strengths.theta - line.intercept - line.slope * rho
-    favour = residual / line.slope * ELO_PER_LOGIT
-    errors = _delta_errors(line, strengths, rated, rho, residual)
-    _warn_of_loose_scale(line, errors)
-    std_err, slope_err = errors.favour, errors.slope
-    sharpness, low, high = (
-        normal_estimate(line.slope, slope_err),
-        favour - Z95 * std_err,
-        favour + Z95 * std_err,
+    size = len(measured.theta)
+    lines = fit_lines(
+        measured.rho,
+        measured.theta,
+        measured.theta_noise,
+        measured.rho_noise,
+        used=~np.eye(size, dtype=bool),
     )
-    if strengths.draws is not None and rating_draws is not None:
-        sharpness, low, high = _drawn_intervals(line, strengths.draws, rating_draws / ELO_PER_LOGIT, rng)
-    p = two_sided_p(residual, errors.residual)  # favour is 0 exactly where b is, whatever the scale a
-    frame = pl.DataFrame(
-        {
-            "policy": list(tally.policies),
-            "rm_elo": float(rated.rating.mean()) + ELO_PER_LOGIT * strengths.theta,
-            "arena_elo": rated.rating,
-            "favour": favour,
-            "std_err": std_err,
-            "ci_low": low,
-            "ci_high": high,
-            "p_value": p,
-            "q_value": benjamini_hochberg(p),
-        }
+    found = np.asarray(lines.found & (lines.slope > 0))
+    slope = np.where(found, lines.slope, float(measured.line.slope))
+    gap = np.where(
+        found,
+        measured.theta - lines.intercept - slope * measured.rho,
+        measured.theta - measured.line.intercept - slope * measured.rho,
     )
-    return Favouritism(frame.sort("favour", descending=True), sharpness=sharpness)
-
-
-def _check_identifiable(rated: Yardstick) -> None:
-    if len(rated.policies) < 3 or np.ptp(rated.rating) == 0:
-        raise NotIdentifiable(
-            f"favouritism needs three or more policies with different ratings, found {len(rated.policies)}",
-            mend="audit more policies; the mismatch of single pairs needs no line",
-        )
+    errors = _errors(measured, lines, scope)
+    t = student_quantile(np.where(found, errors.freedom, 0.0))
+    low, high = _fieller(gap, slope, errors, t)
+    favour = gap / slope
+    spread = (
+        np.sqrt(np.maximum(errors.gap - 2 * favour * errors.both + favour**2 * errors.slope, 0.0)) / slope
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(found, gap / np.sqrt(errors.gap), np.nan)
+    return Favours(
+        favour=ELO_PER_LOGIT * favour,
+        std_err=ELO_PER_LOGIT * spread,
+        low=ELO_PER_LOGIT * low,
+        high=ELO_PER_LOGIT * high,
+        p=student_p(statistic, errors.freedom),
+        unit=ELO_PER_LOGIT * np.sqrt(errors.gap) / slope,
+        freedom=np.where(found, errors.freedom, 0.0),
+        found=found,
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class _Errors:
-    """Standard errors: of b (log-odds), of the favour (Elo points), of the slope."""
+    """(K,) var d, cov(d, a), var a of the lines without each policy, and degrees of freedom of d."""
 
-    residual: FloatArray
-    favour: FloatArray
-    slope: float
+    gap: FloatArray
+    both: FloatArray
+    slope: FloatArray
+    freedom: FloatArray
 
 
-def _warn_of_loose_scale(line: SharpnessLine, errors: _Errors) -> None:
-    if errors.slope > line.slope / 3:
+def _errors(measured: Measured, lines: Lines, scope: Scope) -> _Errors:
+    """Noise of every policy, and for a sample the scatter τ² of the others, carried through each line.
+
+    With g_k = e_k - (influence of residuals on the line at ρ_k): var d_k = g_k V g_kᵀ + τ² Σ_{l≠k} g_kl², V = cov θ + a² cov ρ. The
+    scatter has K - 3 degrees of freedom, the policy's own noise is known: Satterthwaite's (1946) are
+    (K - 3) (var d / (var d - own))².
+    """
+    size = len(measured.theta)
+    at = np.nan_to_num(np.eye(size) - lines.influence(measured.rho))
+    tilt = np.nan_to_num(lines.tilt)
+    scatter = np.nan_to_num(lines.tau2) if scope == "sample" else np.zeros(size)
+    a2, others = np.nan_to_num(lines.slope) ** 2, 1 - np.eye(size)
+
+    def covariance(x: FloatArray, y: FloatArray) -> FloatArray:
+        noise = ((x @ measured.theta_covariance) * y).sum(axis=1)
+        noise = noise + a2 * ((x @ measured.rho_covariance) * y).sum(axis=1)
+        return np.asarray(noise + scatter * (x * y * others).sum(axis=1))
+
+    gap = covariance(at, at)
+    freedom = np.full(size, np.inf)
+    if scope == "sample":
+        rest = np.maximum(gap - measured.theta_noise - a2 * measured.rho_noise, 1e-12)
+        freedom = (lines.freedom) * (gap / rest) ** 2
+    return _Errors(gap, covariance(at, tilt), covariance(tilt, tilt), freedom)
+
+
+def _fieller(
+    gap: FloatArray, slope: FloatArray, errors: _Errors, t: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """The f >= or <= which (d - a f)² = t² (var d - 2 f cov(d, a) + f² var a), a > 0 being known.
+
+    (a² - t² var a) f² - 2 (a d - t² cov) f + d² - t² var d = 0. Where the slope is not told apart from 0 the set has no upper or no
+    lower end, or neither.
+    """
+    with np.errstate(all="ignore"):
+        square = slope**2 - t**2 * errors.slope
+        half = slope * gap - t**2 * errors.both
+        root = np.sqrt(np.maximum(half**2 - square * (gap**2 - t**2 * errors.gap), 0.0))
+        ends = np.stack([(half - root) / square, (half + root) / square])
+    significant = np.isfinite(t) & (gap**2 > t**2 * errors.gap)
+    closed = np.isfinite(t) & (square > 0)
+    # Of the two open pieces beside the hole, the one on the side of d: the other belongs to negative slopes.
+    low = np.where(closed, ends.min(axis=0), np.where(significant & (gap > 0), ends.max(axis=0), -np.inf))
+    high = np.where(closed, ends.max(axis=0), np.where(significant & (gap < 0), ends.min(axis=0), np.inf))
+    return low, high
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def favour_verdict(favour: float, low: float | None, high: float | None, q_value: float | None) -> str:
+    """Say in a word what a policy's favour shows.
+
+    Over- or under-valued where it is significant after adjusting for all policies tested, which its interval then bears out; else
+    "underpowered" where the interval is open or reaches further than a noteworthy favour to either side, else "no evidence".
+    """
+    left_out = (low is not None and low > 0) or (high is not None and high < 0)
+    if q_value is not None and q_value <= SIGNIFICANT and left_out:
+        return "over-valued" if favour > 0 else "under-valued"
+    if low is None or high is None or high - low > 2 * NOTEWORTHY_FAVOUR:
+        return "underpowered"
+    return "no evidence"
+
+
+def favouritism_table(
+    policies: tuple[str, ...], measured: Measured, rated: Yardstick, *, scope: Scope
+) -> tuple[Favouritism, Favours]:
+    """Favour of every policy and the sharpness, most favoured first; and what they were made of.
+
+    Raises:
+        NotIdentifiable: a sharpness that is not positive: favour has no Elo scale then.
+    """
+    if measured.line.slope <= 0:
+        raise NotIdentifiable(
+            f"the RM's ranking does not rise with human ratings (sharpness {measured.line.slope:.2f}); favour has no Elo scale",
+            mend="check the sign of the scores and the names; the mismatch table still holds",
+        )
+    found, slope = leave_one_out(measured, scope), sharpness(measured, scope)
+    _warn_of_loose_scale(slope)
+    _warn_of_lost_lines(policies, found, scope)
+    low, high = ([v if np.isfinite(v) else None for v in ends] for ends in (found.low, found.high))
+    p = [None if np.isnan(v) else float(v) for v in found.p]
+    q = [None if np.isnan(v) else float(v) for v in benjamini_hochberg(found.p)]
+    frame = pl.DataFrame(
+        {
+            "policy": list(policies),
+            "rm_elo": float(rated.rating.mean()) + ELO_PER_LOGIT * measured.theta,
+            "arena_elo": rated.rating,
+            "favour": found.favour,
+            "std_err": found.std_err,
+            "ci_low": low,
+            "ci_high": high,
+            "p_value": p,
+            "q_value": q,
+            "verdict": [favour_verdict(*row) for row in zip(found.favour, low, high, q, strict=True)],
+        },
+        schema_overrides=dict.fromkeys(("ci_low", "ci_high", "p_value", "q_value"), pl.Float64),
+    )
+    table = Favouritism(frame.sort("favour", descending=True), sharpness=slope, scope=scope)
+    return table, found
+
+
+def _warn_of_loose_scale(slope: Estimate) -> None:
+    if slope.std_err is not None and slope.std_err > slope.value / 3:
         warnings.warn(
-            f"the sharpness is loosely known ({line.slope:.2f} ± {errors.slope:.2f}), and with it the Elo scale of the "
+            f"the sharpness is loosely known ({slope.value:.2f} ± {slope.std_err:.2f}), and with it the Elo scale of the "
             "favour: its intervals are wide; signs and q-values do not depend on the scale",
             CharmWarning,
             stacklevel=2,
         )
 
 
-def _delta_errors(
-    line: SharpnessLine, strengths: RMStrengths, rated: Yardstick, rho: FloatArray, residual: FloatArray
-) -> _Errors:
-    """Standard errors of the favour and of the slope.
-
-    With A = (XᵀWX)⁻¹XᵀW, H = XA and V = cov θ + a² cov ρ: var b = (I-H) V (I-H)ᵀ + τ² H Hᵀ, var slope =
-    [A (V + τ² I) Aᵀ]₁₁, and b/a adds (b/a²)² var slope. The covariance of b and a is left out: with the right
-    weights residuals and coefficients are uncorrelated.
-    """
-    x = np.stack([np.ones_like(rho), rho], axis=1)
-    weighted = x.T * line.weights
-    a = np.linalg.solve(weighted @ x, weighted)
-    hat = x @ a
-    noise = strengths.covariance + line.slope**2 * rated.full_covariance / ELO_PER_LOGIT**2
-    rest = np.eye(len(rho)) - hat
-    b_variance = np.diag(rest @ noise @ rest.T + line.tau2 * hat @ hat.T)
-    slope_variance = float((a @ (noise + line.tau2 * np.eye(len(rho))) @ a.T)[1, 1])
-    variance = b_variance / line.slope**2 + (residual / line.slope**2) ** 2 * slope_variance
-    return _Errors(np.sqrt(b_variance), ELO_PER_LOGIT * np.sqrt(variance), float(np.sqrt(slope_variance)))
-
-
-def _drawn_intervals(
-    line: SharpnessLine, theta: FloatArray, rho: FloatArray, rng: np.random.Generator
-) -> tuple[Estimate, FloatArray, FloatArray]:
-    """Refit the line under every draw, policies weighted by a Bayesian bootstrap of their own."""
-    weights = line.weights * rng.standard_exponential(theta.shape)
-    intercept, slope = weighted_line(rho, theta, weights)
-    favour = ((theta - intercept[:, None]) / slope[:, None] - rho) * ELO_PER_LOGIT
-    low, high = percentile_interval(favour)
-    return estimate_from_draws(line.slope, slope), low, high
+def _warn_of_lost_lines(policies: tuple[str, ...], found: Favours, scope: Scope) -> None:
+    if scope == "sample" and len(policies) == FEWEST:
+        warnings.warn(
+            "with three policies the line through the other two has no scatter to judge by: favour has no interval and no test "
+            "(scope `these` gives them for these policies alone)",
+            CharmWarning,
+            stacklevel=2,
+        )
+    elif not found.found.all():
+        lost = [name for name, ok in zip(policies, found.found, strict=True) if not ok]
+        warnings.warn(
+            f"without {listing(lost)} the other policies' strengths do not rise with their ratings: favour is held against the line "
+            "through all policies there, without an interval",
+            CharmWarning,
+            stacklevel=2,
+        )

@@ -7,13 +7,15 @@ priors, are fitted in :mod:`charm_rm.ratings`; here every pair has been compared
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NotConverged
-from ..statistics import FloatArray, sigmoid
+from ..errors import CharmWarning, NotConverged, NotIdentifiable, listing
+from ..margins import Tally
+from ..statistics import FloatArray, IntArray, sigmoid
 
 _MAX_STEP = 3.0  # in log-odds; keeps the first steps of lopsided counts inside the region of fast convergence
 
@@ -77,6 +79,65 @@ def _tree_strengths(won: FloatArray, games: FloatArray, sides: FloatArray) -> Fl
     rate = np.clip(won / np.maximum(games, 1e-300), 1e-6, 1 - 1e-6)
     theta: FloatArray = np.log(rate / (1 - rate)) @ np.linalg.pinv(sides).T
     return theta
+
+
+@dataclass(frozen=True, eq=False)
+class RMStrengths:
+    """``theta`` (K,), mean 0, with its (K, K) ``covariance`` over prompts."""
+
+    theta: FloatArray
+    covariance: FloatArray
+
+
+def rm_strengths(tally: Tally) -> RMStrengths:
+    """Fit the RM's Bradley-Terry strengths to all its win rates, with a sandwich covariance over prompts.
+
+    Where a policy wins or loses everything the maximum is at infinity: half a win and half a loss are then
+    added to every pair, and a warning says so.
+
+    Raises:
+        NotIdentifiable: the pairs do not link every policy.
+    """
+    size = len(tally.policies)
+    rate, games = tally.win_rate, tally.n
+    if len(win_components(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size))) > 1:
+        _refuse_disconnected(tally)
+        warnings.warn(
+            "some policies win or lose every comparison; half a win and half a loss were added to each pair",
+            CharmWarning,
+            stacklevel=2,
+        )
+        rate, games = (rate * games + 0.5) / (games + 1), games + 1
+    theta = fit_strengths(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size)).theta
+    return RMStrengths(theta, _sandwich(tally, games, theta))
+
+
+def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) -> FloatArray:
+    """(..., K, K) counts from per-pair wins and losses (..., m)."""
+    matrix = np.zeros((*won.shape[:-1], size, size))
+    k, r = pairs.T
+    matrix[..., k, r] = won
+    matrix[..., r, k] = lost
+    return matrix
+
+
+def _sandwich(tally: Tally, games: FloatArray, theta: FloatArray) -> FloatArray:
+    """H⁺ (Σ_i u_i u_iᵀ) H⁺, u_i the score contributions of prompt i, H the information."""
+    played = win_matrix(tally.pairs, games, games, len(theta))
+    bread = pseudo_inverse(information(played, sigmoid(theta[:, None] - theta[None, :])))
+    covariance: FloatArray = bread @ tally.score_covariance @ bread
+    return covariance
+
+
+def _refuse_disconnected(tally: Tally) -> None:
+    linked = win_matrix(tally.pairs, tally.n, tally.n, len(tally.policies))
+    groups = win_components(linked)
+    if len(groups) > 1:
+        small = [tally.policies[i] for i in min(groups, key=len)]
+        raise NotIdentifiable(
+            f"{listing(small)} is compared with none of the other policies",
+            mend="leave these policies out, or add comparisons that link them",
+        )
 
 
 def information(games: FloatArray, p: FloatArray) -> FloatArray:

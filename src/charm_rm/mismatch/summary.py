@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..margins import Tally
 from ..ratings import Yardstick, expected_win_rate
 from ..statistics import FloatArray, basic_estimate
 from ..tables import Margins, Mismatch, Ratings, Scores, WinRates
+from .standing import Standing
 
 
 def summarise(
@@ -31,6 +33,22 @@ def summarise(
         "significance": SIGNIFICANT,
         "verdicts": dict(zip(verdicts["verdict"], verdicts["count"], strict=True)),
         "mean_abs_mismatch": mean_absolute_mismatch(tally, rated, rating_draws),
+    }
+
+
+def summarise_favour(standing: Standing) -> dict[str, Any]:
+    """The slope on ratings, verdicts over policies, and what favour could have been found.
+
+    ``favour_verdicts`` counts policies; ``detectable_favour`` is :class:`.power.Detectable` as a mapping.
+    """
+    counts: dict[str, int] = {}
+    if standing.favouritism is not None:
+        table = standing.favouritism.frame["verdict"].value_counts().to_dict(as_series=False)
+        counts = dict(zip(table["verdict"], table["count"], strict=True))
+    return {
+        "slope": standing.slope,
+        "favour_verdicts": counts,
+        "detectable_favour": None if standing.detectable is None else asdict(standing.detectable),
     }
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .pair_ranker import load_pair_ranker
     from .scoring.batching import plan_batches
     from .scoring.encoding import Encoded, ResponseEncoder
+    from .scoring.engine import run_plan, run_rows
+    from .scoring.local import LocalModel, LocalReward
     from .scoring.responses import ScoredTexts, score_responses, score_texts
     from .scoring.reward import RewardModel, load_reward_model
     from .training.card import write_mismatch_section
@@ -29,6 +31,8 @@ _HOME = {
     "diagnose": "doctor",
     "Encoded": "scoring.encoding",
     "HeldOut": "training.settings",
+    "LocalModel": "scoring.local",
+    "LocalReward": "scoring.local",
     "ResponseEncoder": "scoring.encoding",
     "RewardModel": "scoring.reward",
     "ScoredTexts": "scoring.responses",
@@ -42,6 +46,8 @@ _HOME = {
     "load_dataset_responses": "datasets_io",
     "load_reward_model": "scoring.reward",
     "plan_batches": "scoring.batching",
+    "run_plan": "scoring.engine",
+    "run_rows": "scoring.engine",
     "score_responses": "scoring.responses",
     "score_texts": "scoring.responses",
     "train_reward_model": "training.train",
@@ -51,6 +57,8 @@ _HOME = {
 __all__ = [
     "Encoded",
     "HeldOut",
+    "LocalModel",
+    "LocalReward",
     "ResponseEncoder",
     "RewardModel",
     "ScoredTexts",
@@ -66,6 +74,8 @@ __all__ = [
     "load_reward_model",
     "plan_batches",
     "require",
+    "run_plan",
+    "run_rows",
     "score_responses",
     "score_texts",
     "train_reward_model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import re
@@ -14,6 +15,7 @@ from ..errors import ModelError
 from ..judging.chat import Messages, Reply
 from ..memo import content_key
 from .causal import open_causal
+from .devices import device_kind
 from .extras import require
 from .loading.folders import fingerprint
 from .loading.libraries import quiet
@@ -21,6 +23,9 @@ from .precision import DTypeName
 from .rendering import render_chat
 from .scoring.batching import collate, plan_batches
 from .scoring.encoding import Encoded, choose_layout, resolve_max_length
+from .scoring.engine import run_plan
+from .scoring.launched import Ready
+from .scoring.local import Memory
 from .scoring.reward import TOKEN_BUDGET
 
 
@@ -45,6 +50,7 @@ class LocalChat:
     accepts: frozenset[str] = field(default_factory=frozenset)
     # Batches, not single answers: what is asked together decides the last bits of the result.
     streams: bool = False
+    memory: Memory = field(default_factory=Memory)
 
     def replies(
         self, conversations: Sequence[Messages], *, max_tokens: int, top_logprobs: int
@@ -54,19 +60,20 @@ class LocalChat:
         Raises:
             ModelError: a conversation does not fit, or the model's output is not finite.
         """
-        encoded = [Encoded(self._ids(c)) for c in conversations]
-        for index, row in enumerate(encoded):
-            if len(row) + max_tokens > self.max_length:
+        rows = [_Asked(Encoded(self._ids(c)), max_tokens) for c in conversations]
+        for index, row in enumerate(rows):
+            if len(row) > self.max_length:
                 raise ModelError(
-                    f"conversation {index} has {len(row)} tokens; with an answer of {max_tokens} it exceeds {self.max_length}",
+                    f"conversation {index} has {len(row.encoded)} tokens; with an answer of {max_tokens} "
+                    f"it exceeds {self.max_length}",
                     where=self.source,
                     mend="raise --max-length, or shorten the texts",
                 )
-        sizes = [len(row) + max_tokens for row in encoded]
-        for rows in plan_batches(sizes, token_budget=self.token_budget):
-            batch = [encoded[i] for i in rows]
-            answers = self._answer(batch, max_tokens=max_tokens, top_logprobs=top_logprobs)
-            yield from zip(rows.tolist(), answers, strict=True)
+        plan = plan_batches([len(row) for row in rows], token_budget=self.token_budget)
+        answering = _Answering(self, max_tokens, top_logprobs)
+        with contextlib.closing(run_plan(answering, rows, plan, memory=self.memory)) as parts:
+            for done in parts:
+                yield from zip(done.batch.keys, done.values, strict=True)
 
     # --- what judging.fitting asks for ----------------------------------------------------------
 
@@ -122,7 +129,8 @@ class LocalChat:
         pattern = "|".join(map(re.escape, special))
         return re.sub(pattern, lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
 
-    def _answer(self, batch: Sequence[Encoded], *, max_tokens: int, top_logprobs: int) -> list[Reply]:
+    def answer(self, batch: Sequence[Encoded], *, max_tokens: int, top_logprobs: int) -> list[Reply]:
+        """Answers to encoded conversations, in one batch."""
         torch = require("torch")
         inputs = {
             k: v.to(self.device)
@@ -197,6 +205,46 @@ class LocalChat:
         )
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A conversation's tokens, and room for an answer: both take memory, so both count."""
+
+    encoded: Encoded
+    answer: int
+    # The judge's own fitting shortens texts before they come here.
+    truncated: bool = False
+
+    def __len__(self) -> int:
+        return len(self.encoded) + self.answer
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """The chat as a :class:`~.scoring.local.LocalModel`: how long an answer may be is settled."""
+
+    chat: LocalChat
+    max_tokens: int
+    top_logprobs: int
+    replicas: tuple[_Answering, ...] = ()
+    unpadded: bool = False
+
+    @property
+    def source(self) -> str:
+        return self.chat.source
+
+    @property
+    def device(self) -> str:
+        return self.chat.device
+
+    @property
+    def token_budget(self) -> int:
+        return self.chat.token_budget
+
+    def launch(self, batch: Sequence[_Asked]) -> Ready:
+        rows = [row.encoded for row in batch]
+        return Ready(self.chat.answer(rows, max_tokens=self.max_tokens, top_logprobs=self.top_logprobs))
+
+
 def load_local_chat(
     path_or_id: str | os.PathLike[str],
     *,
@@ -232,7 +280,7 @@ def load_local_chat(
         device=device,
         dtype=opened.dtype,
         max_length=length,
-        token_budget=token_budget or TOKEN_BUDGET["cuda" if device.startswith("cuda") else "cpu"],
+        token_budget=token_budget or TOKEN_BUDGET[device_kind(device)],
         source=os.fspath(path_or_id),
         fingerprint=content_key(
             "local chat", way, fingerprint(opened.folder), opened.dtype, length, trust_remote_code

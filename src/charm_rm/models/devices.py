@@ -39,3 +39,8 @@ def one_device(device: str) -> str:
     if others and device != "auto":
         raise ConfigError("this kind of model runs on one device", where=device, mend=f"use {first}")
     return first
+
+
+def device_kind(device: str) -> str:
+    """``cpu`` or ``cuda``."""
+    return device.partition(":")[0]

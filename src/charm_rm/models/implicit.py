@@ -9,28 +9,32 @@ responses to one prompt and left out, so rewards are compared within a prompt al
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, ModelError, listing
+from ..errors import ConfigError, ModelError
 from ..protocols import Prompt
 from ..tables import as_messages
 from .causal import open_causal
+from .devices import device_kind
 from .extras import require
 from .loading.folders import fingerprint
 from .rendering import render_chat
-from .scoring.batching import collate, plan_batches
-from .scoring.encoding import Encoded, resolve_max_length, with_response
-from .scoring.reward import warn_truncated
-from .scoring.shortening import PROMPT_SHARE
+from .scoring.batching import collate
+from .scoring.encoding import TEXTS_PER_CALL, Encoded, resolve_max_length, with_response
+from .scoring.finishing import checked_scores
+from .scoring.launched import Launched
+from .scoring.local import Memory
+from .scoring.shortening import PROMPT_SHARE, Turns, in_chunks
 
 # Tokens per batch. The logits are as wide as the vocabulary, so batches are smaller than a reward model's.
 TOKEN_BUDGET = {"cpu": 2048, "cuda": 8192}
@@ -38,7 +42,7 @@ TOKEN_BUDGET = {"cpu": 2048, "cuda": 8192}
 
 @dataclass(frozen=True, eq=False)
 class ImplicitReward:
-    """A policy and its reference, as a :class:`~charm_rm.protocols.ScalarReward`."""
+    """A policy and its reference, as a :class:`~charm_rm.protocols.ScalarReward` that runs here (:mod:`.scoring.local`)."""
 
     policy: Any
     reference: Any
@@ -50,6 +54,11 @@ class ImplicitReward:
     max_length: int
     source: str
     fingerprint: str
+    # Both models stay on one device, and their rows are padded; the layout is the policy's chat template.
+    replicas: tuple[ImplicitReward, ...] = ()
+    unpadded: bool = False
+    layout: str = "chat"
+    memory: Memory = field(default_factory=Memory)
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> NDArray[np.float64]:
         """beta times the log-ratio of each response to its prompt, (n,).
@@ -58,28 +67,41 @@ class ImplicitReward:
             ModelError: the chat template does not let prompt and response be told apart, or a value is not finite.
             CharmWarning: (as a warning) some texts were longer than ``max_length`` and lost part of themselves.
         """
-        rows = [self.encode(p, r) for p, r in zip(prompts, responses, strict=True)]
-        warn_truncated([row.truncated for row in rows], self.max_length)
-        rewards = np.empty(len(rows))
-        budget = TOKEN_BUDGET["cuda" if self.device.startswith("cuda") else "cpu"]
-        for batch in plan_batches([len(row.ids) for row in rows], token_budget=budget):
-            rewards[batch] = self.score_batch([rows[i] for i in batch])
-        if not np.isfinite(rewards).all():
-            bad = np.flatnonzero(~np.isfinite(rewards))
-            raise ModelError(
-                f"{bad.size} of {len(rows)} rewards are not finite: rows {listing(bad)}", where=self.source
-            )
-        return rewards
+        return checked_scores(self, self.encode_many(prompts, responses), memory=self.memory)
 
-    def encode(self, prompt: Prompt, response: str) -> Split:
-        """Token ids of the whole conversation, and where the response begins."""
-        turns = as_messages(prompt)
-        opening = render_chat(self.tokenizer, turns, open_turn=True, where=self.source)
-        text = render_chat(self.tokenizer, with_response(turns, response), where=self.source)
-        before, whole = self._ids(opening), self._ids(text)
+    @property
+    def token_budget(self) -> int:
+        """A sane number of tokens per batch for the device."""
+        return TOKEN_BUDGET[device_kind(self.device)]
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """All besides models and text that a reward depends on: a little, in its last digits."""
+        return {
+            "dtype": self.dtype,
+            "attention": str(getattr(self.policy.config, "_attn_implementation", None) or "eager"),
+            "linear": "torch",
+            "device": device_kind(self.device),
+            "padding": "right",
+        }
+
+    def encode_many(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Split]:
+        """Token ids of whole conversations, and where each response begins; the tokenizer is called with many texts."""
+        rows = [(as_messages(p), r) for p, r in zip(prompts, responses, strict=True)]
+        return [split for some in in_chunks(rows, TEXTS_PER_CALL) for split in self._encode(some)]
+
+    def _encode(self, rows: Sequence[Turns]) -> list[Split]:
+        render = functools.partial(render_chat, self.tokenizer, where=self.source)
+        openings = [render(turns, open_turn=True) for turns, _ in rows]
+        wholes = [render(with_response(*row)) for row in rows]
+        parts = zip(openings, wholes, self._ids(openings), self._ids(wholes), strict=True)
+        return [_shortened(self._split(*part), self.max_length) for part in parts]
+
+    def _split(self, opening: str, text: str, before: list[int], whole: list[int]) -> Split:
+        """Where in the whole conversation's ids the response begins, given those of the conversation up to it."""
         if whole[: len(before)] != before and text.startswith(opening):
             # White space at the response's start melts into the token before it: read the two apart.
-            whole = before + self._ids(text[len(opening) :])
+            whole = before + self._ids([text[len(opening) :]])[0]
         if not before or whole[: len(before)] != before or len(whole) == len(before):
             raise ModelError(
                 "the chat template renders a prompt differently once it is answered, so the response's tokens "
@@ -87,19 +109,18 @@ class ImplicitReward:
                 where=self.source,
                 mend="use a template whose rendering with the answer begins with the rendering without it",
             )
-        return _shortened(Split(whole, len(before)), self.max_length)
+        return Split(tuple(whole), len(before))
 
-    def score_batch(self, rows: Sequence[Split]) -> NDArray[np.float64]:
-        """Rewards of encoded rows by one forward pass of each model."""
-        policy, reference = (self._log_probabilities(m, rows) for m in (self.policy, self.reference))
-        lengths = np.array(
-            [len(row.ids) - row.start if self.normalise else 1 for row in rows], dtype=np.float64
-        )
-        rewards: NDArray[np.float64] = self.beta * (policy - reference) / lengths
-        return rewards
+    def launch(self, batch: Sequence[Split]) -> Launched:
+        """Start one forward pass of each model over encoded rows."""
+        torch = require("torch")
+        lengths = [len(row) - row.start if self.normalise else 1 for row in batch]
+        with torch.inference_mode():
+            policy, reference = (self._log_probabilities(m, batch) for m in (self.policy, self.reference))
+            return Launched.of(self.beta * (policy - reference) / torch.tensor(lengths, device=self.device))
 
-    def _log_probabilities(self, model: Any, rows: Sequence[Split]) -> NDArray[np.float64]:
-        """log p(response | prompt) under the model, (rows,)."""
+    def _log_probabilities(self, model: Any, rows: Sequence[Split]) -> Any:
+        """log p(response | prompt) under the model: a tensor (rows,) on its device."""
         torch = require("torch")
         inputs = collate([Encoded(list(row.ids)) for row in rows], pad_token_id=0)
         first = min(row.start for row in rows) - 1
@@ -107,20 +128,20 @@ class ImplicitReward:
         if "logits_to_keep" in inspect.signature(model.forward).parameters:
             options["logits_to_keep"] = torch.arange(first, inputs["input_ids"].shape[1], device=self.device)
         offset = first if options else 0
+        inputs = {k: v.to(self.device) for k, v in inputs.items()}
+        logits = model(**inputs, use_cache=False, **options).logits
         sums = []
-        with torch.inference_mode():
-            inputs = {k: v.to(self.device) for k, v in inputs.items()}
-            logits = model(**inputs, use_cache=False, **options).logits
-            for i, row in enumerate(rows):
-                # The logits at one place are of the token at the next.
-                places = slice(row.start - 1 - offset, len(row.ids) - 1 - offset)
-                log_p = logits[i, places].float().log_softmax(-1)
-                answer = inputs["input_ids"][i, row.start : len(row.ids), None]
-                sums.append(float(log_p.gather(-1, answer).double().sum()))
-        return np.array(sums)
+        for i, row in enumerate(rows):
+            # The logits at one place are of the token at the next.
+            places = slice(row.start - 1 - offset, len(row) - 1 - offset)
+            log_p = logits[i, places].float().log_softmax(-1)
+            answer = inputs["input_ids"][i, row.start : len(row), None]
+            sums.append(log_p.gather(-1, answer).double().sum())
+        return torch.stack(sums)
 
-    def _ids(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
 
 
 @dataclass(frozen=True)
@@ -130,6 +151,9 @@ class Split:
     ids: tuple[int, ...]
     start: int
     truncated: bool = False
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 def load_dpo_reward(
@@ -172,7 +196,7 @@ def load_dpo_reward(
     if max_length is not None and not 2 <= max_length <= room:
         raise ConfigError(f"max_length {max_length} is not between 2 and the {room} tokens of both models")
     own_code = trust_remote_code and any(hasattr(m.config, "auto_map") for m in models)
-    numerics = [*(str(m.dtype) for m in models), mine.device.partition(":")[0]]
+    numerics = [*(str(m.dtype) for m in models), device_kind(mine.device)]
     files = [fingerprint(opened.folder) for opened in (mine, other)]
     settings = json.dumps([*files, beta, normalise, max_length or room, *numerics, own_code])
     return ImplicitReward(

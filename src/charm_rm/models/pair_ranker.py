@@ -19,8 +19,8 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -28,20 +28,24 @@ from numpy.typing import NDArray
 
 from ..conversations import prompt_text
 from ..errors import CharmWarning, ConfigError, ModelError
+from ..judging import Verdict
 from ..protocols import Prompt
 from ..statistics import sigmoid
 from ..tables import as_messages
-from .devices import one_device
+from .devices import device_kind, one_device
 from .extras import require
 from .loading.checkpoint import Checkpoint
-from .loading.dressing import load_tokenizer
 from .loading.folders import model_folder
-from .loading.kinds import Source, load_backbone
 from .loading.libraries import as_model_error, quiet
-from .loading.opening import find_source, headless, load_classifier, source_fingerprint
+from .loading.source import Source, find_source, source_fingerprint
+from .loading.state import headless, load_backbone, load_classifier
+from .loading.tokenizers import load_tokenizer
 from .precision import check_dtype
-from .scoring.batching import collate, plan_batches, set_pad_token
+from .scoring.batching import collate, set_pad_token
 from .scoring.encoding import Encoded, resolve_max_length
+from .scoring.engine import run_rows
+from .scoring.launched import Launched
+from .scoring.local import Memory
 from .scoring.shortening import PROMPT_SHARE
 
 TOKEN_BUDGET = {"cpu": 4096, "cuda": 32768}
@@ -61,10 +65,18 @@ class EncodedTrio:
     encoded: Encoded
     marks: tuple[int, ...] = ()
 
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    @property
+    def truncated(self) -> bool:
+        """True where text was left out."""
+        return self.encoded.truncated
+
 
 @dataclass(frozen=True, eq=False)
 class PairRanker:
-    """A loaded ranker, as a :class:`~charm_rm.protocols.PairwisePreference`."""
+    """A loaded ranker, as a :class:`~charm_rm.protocols.PairwisePreference` that runs here (:mod:`.scoring.local`)."""
 
     logits: Callable[[dict[str, Any], Any], Any]
     encode: Callable[[Prompt, str, str], EncodedTrio]
@@ -76,6 +88,11 @@ class PairRanker:
     dtype: str
     source: str
     fingerprint: str
+    replicas: tuple[PairRanker, ...] = ()
+    unpadded: bool = False
+    # Batches, not single answers: what is asked together decides the last bits of the result.
+    streams: bool = False
+    memory: Memory = field(default_factory=Memory)
 
     def __call__(
         self, prompts: Sequence[Prompt], first: Sequence[str], second: Sequence[str]
@@ -86,37 +103,51 @@ class PairRanker:
             ModelError: a prompt's roles do not fit the layout, or a value is not finite.
             CharmWarning: (as a warning) some texts were longer than the model takes.
         """
-        rows = [self.encode(p, a, b) for p, a, b in zip(prompts, first, second, strict=True)]
-        cut = sum(row.encoded.truncated for row in rows)
-        if cut:
+        rows = self._encoded(prompts, first, second)
+        if cut := sum(row.truncated for row in rows):
             warnings.warn(
                 f"{cut} of {len(rows)} comparisons ({cut / len(rows):.1%}) were longer than {self.max_length} tokens "
                 "and judged without part of their text",
                 CharmWarning,
                 stacklevel=2,
             )
-        logits = np.empty(len(rows))
-        budget = TOKEN_BUDGET["cuda" if self.device.startswith("cuda") else "cpu"]
-        for batch in plan_batches([len(row.encoded) for row in rows], token_budget=budget):
-            logits[batch] = self.compare_batch([rows[i] for i in batch])
-        if not np.isfinite(logits).all():
-            bad = np.flatnonzero(~np.isfinite(logits))
+        return self._probabilities(rows)
+
+    def iterate(
+        self, prompts: Sequence[Prompt], first: Sequence[str], second: Sequence[str]
+    ) -> Iterator[tuple[int, Verdict]]:
+        """Yield (row, verdict), each with the tokens that were read and whether text was cut off."""
+        rows = self._encoded(prompts, first, second)
+        for index, (row, p) in enumerate(zip(rows, self._probabilities(rows).tolist(), strict=True)):
+            yield index, Verdict(p, "model", len(row), 0, truncated=row.truncated)
+
+    @property
+    def token_budget(self) -> int:
+        """A sane number of tokens per batch for the device."""
+        return TOKEN_BUDGET[device_kind(self.device)]
+
+    def launch(self, batch: Sequence[EncodedTrio]) -> Launched:
+        """Start one forward pass over encoded rows: log-odds that the first is better."""
+        torch = require("torch")
+        inputs = collate([row.encoded for row in batch], pad_token_id=self.pad_token_id)
+        marks = torch.tensor([row.marks for row in batch], device=self.device)
+        with torch.inference_mode():
+            return Launched.of(self.logits({k: v.to(self.device) for k, v in inputs.items()}, marks))
+
+    def _encoded(
+        self, prompts: Sequence[Prompt], first: Sequence[str], second: Sequence[str]
+    ) -> list[EncodedTrio]:
+        return [self.encode(p, a, b) for p, a, b in zip(prompts, first, second, strict=True)]
+
+    def _probabilities(self, rows: Sequence[EncodedTrio]) -> NDArray[np.float64]:
+        logits = np.array(run_rows(self, rows, memory=self.memory), dtype=np.float64)
+        if (bad := np.flatnonzero(~np.isfinite(logits))).size:
             raise ModelError(
                 f"{bad.size} of {len(rows)} logits are not finite, the first in row {bad[0]}",
                 where=self.source,
             )
         probabilities: NDArray[np.float64] = sigmoid(logits)
         return probabilities
-
-    def compare_batch(self, rows: Sequence[EncodedTrio]) -> NDArray[np.float64]:
-        """Log-odds that the first is better, of encoded rows in one forward pass."""
-        torch = require("torch")
-        inputs = collate([row.encoded for row in rows], pad_token_id=self.pad_token_id)
-        marks = torch.tensor([row.marks for row in rows], device=self.device)
-        with torch.inference_mode():
-            logits = self.logits({k: v.to(self.device) for k, v in inputs.items()}, marks)
-        values: NDArray[np.float64] = logits.double().cpu().numpy()
-        return values
 
 
 def load_pair_ranker(
@@ -157,7 +188,7 @@ def load_pair_ranker(
             raise ConfigError("PairRM has a layout of its own", mend="leave template out")
         build = _pairrm if layout == "pairrm" else _classifier
         model, logits, encode, limit = build(source, tokenizer, max_length, template, first_output)
-    numerics = [limit, str(model.dtype), place.partition(":")[0]]
+    numerics = [limit, str(model.dtype), device_kind(place)]
     settings = json.dumps([source_fingerprint(source), layout, template, first_output, *numerics])
     return PairRanker(
         logits=logits,

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from ..mismatch.words import sharpness_words
 from .gather import Audited, Findings
 from .groups import Group, groups
 from .significance import BEYOND_CHANCE, significant_rows
@@ -79,16 +80,10 @@ def _sharpness_sentence(audited: Audited) -> Markup | None:
     if not audited.sharpness:
         return None
     low, high = audited.sharpness.get("ci_low"), audited.sharpness.get("ci_high")
-    shown = Markup("Sharpness <strong>{}</strong> {}: ").format(
+    shown = Markup("Sharpness <strong>{}</strong> {}: the judge is ").format(
         number(audited.sharpness["value"], 2), interval(low, high, 2)
     )
-    if low is not None and low > 1:
-        return (
-            shown + "the judge tells policies apart more sharply than people do, which by itself is no bias."
-        )
-    if high is not None and high < 1:
-        return shown + "the judge tells policies apart less sharply than people do."
-    return shown + "the judge tells policies apart about as sharply as people do."
+    return shown + f"{sharpness_words(low, high)}."
 
 
 def _change_sentence(findings: Findings) -> Markup | None:

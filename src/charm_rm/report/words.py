@@ -38,10 +38,13 @@ def elo(value: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3, *, signed: bool = False) -> str:
-    """``[+230, +294]``; nothing where there is no interval."""
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
+    """``[+230, +294]``; ``[+12, open)`` where one end is missing; nothing where both are."""
+    ends = [
+        None if end is None or math.isnan(end) else number(end, digits, signed=signed) for end in (low, high)
+    ]
+    if ends == [None, None]:
         return ""
-    return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
+    return f"{'(open' if ends[0] is None else f'[{ends[0]}'}, {'open)' if ends[1] is None else f'{ends[1]}]'}"
 
 
 def with_interval(row: Mapping[str, Any], value: str, digits: int = 3, *, signed: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .definition import Settings, check_draws, setting
-from .vocabulary import Link, Method, Objective, Outcome, Strategy, TieRule
+from .vocabulary import Link, Method, Objective, Outcome, Scope, Strategy, TieRule
 
 AUTO = "auto"
 
@@ -31,6 +31,10 @@ class AuditSettings(Settings):
     )
     ties: TieRule = setting("half", "What equal scores count as hard outcomes.")
     temperature: float = setting(1.0, "Temperature of the soft win rate.", above=0)
+    scope: Scope = setting(
+        "sample",
+        "Intervals and tests of favour and sharpness: policies as a sample of others like them, or these alone.",
+    )
     draws: int = setting(
         1000,
         "Bootstrap draws behind the intervals: 0 (closed-form intervals where there are any) or at least 100.",

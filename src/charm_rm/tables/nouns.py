@@ -204,9 +204,14 @@ class Mismatch(Table):
 
 @dataclass(frozen=True, eq=False)
 class Favouritism(Table):
-    """Favour shown to each policy in Elo points, free of any one reference, and the RM's ``sharpness``."""
+    """Favour shown to each policy in Elo points, free of any one reference, and the RM's ``sharpness``.
+
+    Of an interval that is open to one side, or to both, that end is null. ``scope`` is what intervals and tests are about:
+    ``sample``, policies taken as a sample of others like them, or ``these`` policies alone.
+    """
 
     sharpness: Estimate | None = None
+    scope: str = "sample"
 
     noun: ClassVar[str] = "favouritism"
     columns: ClassVar[tuple[Column, ...]] = (
@@ -215,22 +220,24 @@ class Favouritism(Table):
         Column("arena_elo"),
         Column("favour"),
         Column("std_err"),
-        Column("ci_low"),
-        Column("ci_high"),
-        Column("p_value"),
-        Column("q_value"),
+        Column("ci_low", nullable=True),
+        Column("ci_high", nullable=True),
+        Column("p_value", nullable=True),
+        Column("q_value", nullable=True),
+        _optional("verdict", TEXT),
     )
     key: ClassVar[tuple[str, ...]] = ("policy",)
 
     def payload(self) -> dict[str, Any]:
         sharpness = None if self.sharpness is None else vars(self.sharpness)
-        return super().payload() | {"sharpness": sharpness}
+        return super().payload() | {"sharpness": sharpness, "scope": self.scope}
 
     @classmethod
     def restore(cls, frame: pl.DataFrame, payload: Mapping[str, Any]) -> Self:
         sharpness = payload.get("sharpness")
         estimate = None if sharpness is None else Estimate(**sharpness)
-        return cls(frame, provenance=payload.get("provenance", {}), sharpness=estimate)
+        scope = payload.get("scope", "sample")
+        return cls(frame, provenance=payload.get("provenance", {}), sharpness=estimate, scope=scope)
 
 
 @dataclass(frozen=True, eq=False)

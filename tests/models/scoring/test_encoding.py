@@ -238,7 +238,7 @@ class TestMany:
     ) -> None:
         prompts, responses = [words("p", n) for n in range(40)], [words("r", n % 7) for n in range(40)]
         whole = chat(25).encode_many(prompts, responses)
-        monkeypatch.setattr(encoding, "_TEXTS_PER_CALL", 7)
+        monkeypatch.setattr(encoding, "TEXTS_PER_CALL", 7)
         monkeypatch.setattr(encoding, "_LONG_TEXTS_PER_CALL", 2)
         assert chat(25).encode_many(prompts, responses) == whole
         assert 0 < sum(e.truncated for e in whole) < 40

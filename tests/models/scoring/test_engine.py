@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from charm_rm.errors import CharmWarning, ConfigError, ModelError
 from charm_rm.models import load_reward_model, score_texts
-from charm_rm.models.scoring import engine
+from charm_rm.models.scoring import engine, windows
 from charm_rm.models.scoring.reward import RewardModel
 
 pytestmark = pytest.mark.models
@@ -180,15 +180,15 @@ class TestDevices:
 class TestWindows:
     @given(st.integers(0, 60_000))
     def test_all_in_order(self, n: int) -> None:
-        windows = list(engine.in_windows(range(n)))  # type: ignore[arg-type]
-        assert [i for window in windows for i in window] == list(range(n))
-        assert all(0 < len(window) <= engine.WINDOW for window in windows)
+        found = list(windows.in_windows(range(n)))  # type: ignore[arg-type]
+        assert [i for window in found for i in window] == list(range(n))
+        assert all(0 < len(window) <= windows.WINDOW for window in found)
 
     def test_the_next_window_is_tokenised_while_this_one_is_scored(
         self, model: RewardModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(engine, "FIRST_WINDOW", 8)
-        monkeypatch.setattr(engine, "WINDOW", 8)
+        monkeypatch.setattr(windows, "FIRST_WINDOW", 8)
+        monkeypatch.setattr(windows, "WINDOW", 8)
         second, encode, seen = threading.Event(), model.encoder.encode_many, []
 
         def encoding(prompts: Any, responses: Any) -> Any:
@@ -211,8 +211,8 @@ class TestWindows:
 
     def test_windows_change_no_score(self, model: RewardModel, monkeypatch: pytest.MonkeyPatch) -> None:
         whole = score_texts(model, *texts(50), token_budget=200, progress=False)
-        monkeypatch.setattr(engine, "FIRST_WINDOW", 7)
-        monkeypatch.setattr(engine, "WINDOW", 13)
+        monkeypatch.setattr(windows, "FIRST_WINDOW", 7)
+        monkeypatch.setattr(windows, "WINDOW", 13)
         cut = score_texts(model, *texts(50), token_budget=200, progress=False)
         np.testing.assert_allclose(cut.values, whole.values, atol=1e-5, rtol=0)
         assert cut.n_tokens == whole.n_tokens

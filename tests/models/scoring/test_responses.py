@@ -19,7 +19,8 @@ import pytest
 from charm_rm.errors import CharmWarning, ConfigError, ModelError, UnreadableFile, WriteFailed
 from charm_rm.memo import Memo
 from charm_rm.models import ResponseEncoder, load_reward_model, score_responses, score_texts
-from charm_rm.models.scoring.reward import Launched, RewardModel
+from charm_rm.models.scoring.launched import Launched
+from charm_rm.models.scoring.reward import RewardModel
 from charm_rm.store import save
 from charm_rm.tables import Responses
 

@@ -20,7 +20,7 @@ from ..extras import require
 from ..scoring.batching import plan_batches
 from ..scoring.encoding import Encoded
 from ..scoring.reward import RewardModel
-from .head import find_head
+from ..scoring.running import use_float32_head
 from .pooling import Side
 
 FloatArray = NDArray[np.float64]
@@ -194,13 +194,10 @@ def in_precision(model: RewardModel, dtype: str) -> RewardModel:
     Parameters alone are converted: buffers such as rotary frequencies stay as loading leaves them.
     """
     torch = require("torch")
-    head = find_head(model.model)
     for parameter in model.model.parameters():
         if parameter.is_floating_point():
             parameter.data = parameter.data.to(getattr(torch, dtype))
-    if head is not None:
-        head.float()  # with what rounding left of its weights
-        head.register_forward_pre_hook(lambda _head, inputs: tuple(x.float() for x in inputs))
+    use_float32_head(model.model)  # with what rounding left of its weights
     return replace(model, dtype=dtype)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from ...errors import CharmError, ModelError
+from ...protocols import ScalarReward
 from ...tables import Responses
 from ..loading.opening import open_model
 from ..scoring.reward import RewardModel, load_reward_model
@@ -125,12 +126,14 @@ def quick_checks(model: RewardModel) -> list[Check]:
     return [*checks, check_pad(model), *pooling_checks(model), check_unknown(model), check_length(model)]
 
 
-def refuse_unsound(model: RewardModel) -> None:
-    """Raise where :func:`quick_checks` finds what would make scores wrong.
+def refuse_unsound(model: ScalarReward) -> None:
+    """Raise where :func:`quick_checks` finds what would make scores wrong; models without a head of their own pass.
 
     Raises:
         ModelError: names the failing checks, what they found, and how to mend it.
     """
+    if not isinstance(model, RewardModel):  # there is no head, padding or pooling to look into
+        return
     failing = [check for check in quick_checks(model) if check.status == "fail"]
     if failing:
         raise ModelError(

@@ -5,28 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from ..extras import require
+from ..loading.head_names import find_head
 from ..scoring.reward import RewardModel
 from .check import Check
 
-# Names under which models keep their head.
-_NAMES = ("reward_head", "score", "classifier", "classification_head", "v_head", "value_head", "head")
 # So many standard errors around the initialisation's mean and spread.
 _NEAR = 2.0
 
 
-def find_head(model: Any) -> Any | None:
-    """The module that gives the score: by its name, else the last linear layer; None where there is neither."""
-    for name in _NAMES:
-        head = getattr(model, name, None)
-        if head is not None and any(True for _ in head.parameters()):
-            return head
-    linear = [m for m in model.modules() if isinstance(m, require("torch").nn.Linear)]
-    return linear[-1] if linear else None
-
-
 def check_head(model: RewardModel) -> Check:
     """Weights that are all zero, not numbers, or as drawn at initialisation tell of a head never trained."""
-    head = find_head(model.model)
+    head = find_head(model.model) or _last_linear(model.model)
     matrices = [] if head is None else [p.detach().double() for p in head.parameters() if p.dim() > 1]
     if head is None or not matrices:
         return Check("head", "skipped", "no linear head was found to look at")
@@ -59,6 +48,12 @@ def check_outputs(model: RewardModel) -> Check:
     taken = model.output
     found = f"{n} output{'' if n == 1 else 's'}; the reward is {taken}"
     return Check("outputs", "ok", found, data={"n_outputs": n, "reward": taken})
+
+
+def _last_linear(model: Any) -> Any | None:
+    """Where the head has a name of its own: a model ends with it."""
+    linear = [m for m in model.modules() if isinstance(m, require("torch").nn.Linear)]
+    return linear[-1] if linear else None
 
 
 def _as_drawn(config: Any, head: Any, n: int, mean: float, sd: float) -> bool:

@@ -15,6 +15,7 @@ from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ...errors import ModelError
+from .head_names import find_head
 from .reduction import Choice, reduce
 
 Pooling = Literal["last", "first", "mean"]
@@ -105,8 +106,8 @@ class ReducedOutputs(nn.Module):
 
     @property
     def reward_head(self) -> Any:
-        """The model's head, under the names that transformers gives it; None where it has another."""
-        return getattr(self.model, "score", None) or getattr(self.model, "classifier", None)
+        """The model's head, by its name; None where it has another."""
+        return find_head(self.model)
 
     def forward(
         self,

@@ -36,7 +36,7 @@ Layout = Literal["auto", "chat", "pair", "plain"]
 
 _UNLIMITED = 1_000_000
 # What the tokenizer returns for a text is some hundred times the text's size: no more than this at once.
-_TEXTS_PER_CALL, _LONG_TEXTS_PER_CALL = 1024, 128
+TEXTS_PER_CALL, _LONG_TEXTS_PER_CALL = 1024, 128
 
 
 class ResponseEncoder:
@@ -65,7 +65,7 @@ class ResponseEncoder:
     def encode_many(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Encoded]:
         """:meth:`encode` of each prompt with its response: the same ids, the tokenizer called with many texts."""
         rows = [(as_messages(p), r) for p, r in zip(prompts, responses, strict=True)]
-        return [e for some in in_chunks(rows, _TEXTS_PER_CALL) for e in self._encode(some)]
+        return [e for some in in_chunks(rows, TEXTS_PER_CALL) for e in self._encode(some)]
 
     def _encode(self, rows: Sequence[Turns]) -> list[Encoded]:
         encoded = self._lay_out(rows)

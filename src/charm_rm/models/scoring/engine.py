@@ -1,147 +1,152 @@
-"""Texts -> batches -> scores: tokenising beside computing, all devices busy, memory that runs out.
+"""Running a plan: batches -> results, on all devices of a model, in smaller batches where memory runs out.
 
-Texts are taken in windows, in their order. A thread tokenises and plans the next window while the devices
-compute the one before. Each device has a thread that takes batches from the common plan; which device scores a
-batch changes nothing in it.
+What is run is anything that runs here (:class:`~.local.LocalModel`). Planning is :func:`~.batching.plan_batches`, by lengths
+alone; :func:`run_plan` computes a plan and yields its batches as they are done, :func:`run_rows` does both. Each device has a
+thread that takes batches from the common plan; which device computes a batch changes nothing in it.
+
+Whoever spreads rows over machines does the same in two places: ``plan_batches`` where the lengths are known, ``run_plan``
+where the model is. ::
+
+    plan = plan_batches([len(row) for row in rows], token_budget=model.token_budget)
+    for done in run_plan(model, rows, plan):
+        keep(done.batch.keys, done.values)  # numbers of rows, and their results
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import warnings
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ModelError
-from ...protocols import Prompt
+from ...errors import CharmWarning, ModelError
 from ..extras import require
 from .batching import plan_batches, tokens_in
-from .encoding import Encoded
-from .journal import Journal
-from .reward import Launched, RewardModel
-
-# Texts per window: few at first, so that the devices soon have work; then many, as sorting them saves padding.
-FIRST_WINDOW, WINDOW = 2048, 16384
+from .local import LocalModel, Memory, Pending, TokenRow
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows to score in one go, longest first, and their keys."""
+    """Rows to compute in one go, longest first, and what the caller knows them by."""
 
-    keys: list[str]
-    rows: list[Encoded]
+    keys: Sequence[Any]
+    rows: Sequence[TokenRow]
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
-    """A batch with its scores; ``limit`` is the token budget that memory allowed by then."""
+class Done:
+    """A batch with its results, one per row; ``limit`` is the token budget that memory allowed by then."""
 
     batch: Batch
-    scores: NDArray[np.float64]
+    values: list[Any]
     limit: int
 
 
-class Plan:
-    """The batches of a run, window by window.
+def run_rows(
+    model: LocalModel,
+    rows: Sequence[TokenRow],
+    *,
+    token_budget: int | None = None,
+    memory: Memory | None = None,
+) -> list[Any]:
+    """Plan the rows and run the plan: their results in the order of the rows.
 
-    ``texts`` are prompt and response by key. Once all batches were taken, ``padding_share`` is the share of
-    padding among the tokens computed, batches of an earlier life of the run among them.
-    """
-
-    def __init__(
-        self,
-        model: RewardModel,
-        journal: Journal,
-        texts: Mapping[str, tuple[Prompt, str]],
-        *,
-        token_budget: int,
-    ) -> None:
-        self._model, self._journal, self._texts = model, journal, texts
-        self.token_budget = token_budget
-        self._tokens = self._computed = 0
-
-    @property
-    def padding_share(self) -> float:
-        """Share of padding among the tokens computed."""
-        return 1 - self._tokens / self._computed if self._computed else 0.0
-
-    def batches(self) -> Generator[Batch]:
-        """Batches that are not wholly known, in order; the next window is prepared in a thread meanwhile."""
-        windows = deque(in_windows(self._journal.planned))
-        with ThreadPoolExecutor(1, thread_name_prefix="charm-tokenise") as pool:
-            ahead = pool.submit(self._prepare, windows.popleft()) if windows else None
-            while ahead is not None:
-                ready = ahead.result()
-                ahead = pool.submit(self._prepare, windows.popleft()) if windows else None
-                yield from ready
-
-    def _prepare(self, keys: Sequence[str]) -> list[Batch]:
-        known = self._journal.rows
-        encoded = self._encoded([key for key in keys if key not in known])
-        lengths = [len(encoded[key]) if key in encoded else known[key].n_tokens or 0 for key in keys]
-        batches = []
-        padded = not self._model.unpadded
-        for rows in plan_batches(lengths, token_budget=self.token_budget, padded=padded):
-            self._tokens += sum(lengths[i] for i in rows)
-            self._computed += tokens_in([lengths[i] for i in rows], padded=padded)
-            names = [keys[i] for i in rows]
-            if any(name in encoded for name in names):
-                # Batches are kept whole: some rows of one are known only where runs at the same time crossed.
-                if others := [name for name in names if name not in encoded]:
-                    encoded |= self._encoded(others)
-                batches.append(Batch(names, [encoded[name] for name in names]))
-        return batches
-
-    def _encoded(self, keys: Sequence[str]) -> dict[str, Encoded]:
-        texts = [self._texts[key] for key in keys]
-        rows = self._model.encoder.encode_many([p for p, _ in texts], [r for _, r in texts])
-        return dict(zip(keys, rows, strict=True))
-
-
-def in_windows(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The keys in their order, cut into windows: 2,048 first, twice as many each time, at last 16,384."""
-    start, size = 0, FIRST_WINDOW
-    while start < len(keys):
-        yield keys[start : start + size]
-        start, size = start + size, min(2 * size, WINDOW)
-
-
-def score_batches(model: RewardModel, batches: Generator[Batch], *, limit: int) -> Generator[Scored]:
-    """Score batches on the model's device and those of its replicas; each is yielded when it is done.
-
-    A batch that does not fit into memory is scored in parts, of half the tokens or less, and so are those after it.
+    Args:
+        model: what runs.
+        rows: what it reads.
+        token_budget: tokens per batch, padding included; default: the model's own.
+        memory: where what memory allows is noted, and kept to from the next call on.
 
     Raises:
         ModelError: a single row does not fit into memory.
+        CharmWarning: (as a warning) memory ran out, and batches became smaller.
     """
-    supply, results = _Supply(batches, limit), queue.SimpleQueue[Any]()
+    budget = model.token_budget if token_budget is None else token_budget
+    plan = plan_batches([len(row) for row in rows], token_budget=budget, padded=not model.unpadded)
+    values: list[Any] = [None] * len(rows)
+    with contextlib.closing(run_plan(model, rows, plan, token_budget=budget, memory=memory)) as parts:
+        for done in parts:
+            for index, value in zip(done.batch.keys, done.values, strict=True):
+                values[index] = value
+    return values
+
+
+def run_plan(
+    model: LocalModel,
+    rows: Sequence[TokenRow],
+    plan: Iterable[NDArray[Any]],
+    *,
+    token_budget: int | None = None,
+    memory: Memory | None = None,
+) -> Generator[Done]:
+    """Compute a plan over ``rows``; each batch, its keys the numbers of its rows, is yielded when it is done.
+
+    Arguments, errors and warnings are as in :func:`run_rows`; ``token_budget`` is the one that the plan was made for.
+    """
+    memory = Memory() if memory is None else memory
+    budget = model.token_budget if token_budget is None else token_budget
+    batches = (Batch(part.tolist(), [rows[i] for i in part]) for part in plan)
+    with contextlib.closing(run_batches(model, batches, token_budget=budget, limit=memory.limit)) as parts:
+        for done in parts:
+            if done.limit < budget:
+                memory.limit = done.limit
+            yield done
+
+
+def run_batches(
+    model: LocalModel, batches: Generator[Batch], *, token_budget: int, limit: int | None = None
+) -> Generator[Done]:
+    """Compute batches on the model's device and those of its replicas; each is yielded when it is done.
+
+    A batch that does not fit into memory is computed in parts, of half the tokens or less, and so are those after it.
+
+    Args:
+        model: what runs.
+        batches: in order; taken as devices become free.
+        token_budget: the budget that they were planned for.
+        limit: a smaller one that memory is known to allow.
+
+    Raises:
+        ModelError: a single row does not fit into memory.
+        CharmWarning: (as a warning) memory ran out where no ``limit`` was known.
+    """
+    said = min(limit or token_budget, token_budget)
+    supply, results = _Supply(batches, said), queue.SimpleQueue[Any]()
     threads = [
         threading.Thread(target=_work, args=(each, supply, results), name=f"charm-{each.device}", daemon=True)
         for each in (model, *model.replicas)
     ]
     for thread in threads:
         thread.start()
-    at_work = len(threads)
     try:
-        while at_work:
-            got = results.get()
-            if isinstance(got, BaseException):
-                raise got
-            if got is None:
-                at_work -= 1
-            else:
-                yield got
+        for done in _arriving(results, at_work=len(threads)):
+            if done.limit < said == token_budget:
+                said = done.limit
+                _warn_smaller(token_budget, said)
+            yield done
     finally:
         supply.stop()
         for thread in threads:
             thread.join()
         supply.close()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True where a device or the machine had no memory left: several types and texts say it."""
+    if isinstance(error, (MemoryError, require("torch").OutOfMemoryError)):
+        return True
+    text = str(error)
+    signs = ("can't allocate memory", "not enough memory", "bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
+    return any(sign in text for sign in signs)
+
+
+# --- one thread for each device -----------------------------------------------------------------
 
 
 class _Supply:
@@ -170,11 +175,23 @@ class _Supply:
         self._batches.close()
 
 
-def _work(model: RewardModel, supply: _Supply, results: queue.SimpleQueue[Any]) -> None:
-    """Score batches until there are none; then put None. What goes wrong is put, too."""
-    # A GPU is given its next batch before the scores of the last are waited for.
-    lag = 1 if model.device_kind == "cuda" else 0
-    begun: deque[tuple[Batch, list[Launched], int]] = deque()
+def _arriving(results: queue.SimpleQueue[Any], *, at_work: int) -> Generator[Done]:
+    """What the threads put: batches that are done, None from each that has ended, an error to raise here."""
+    while at_work:
+        got = results.get()
+        if isinstance(got, BaseException):
+            raise got
+        if got is None:
+            at_work -= 1
+        else:
+            yield got
+
+
+def _work(model: LocalModel, supply: _Supply, results: queue.SimpleQueue[Any]) -> None:
+    """Compute batches until there are none; then put None. What goes wrong is put, too."""
+    # A GPU is given its next batch before the results of the last are waited for.
+    lag = 1 if model.device.startswith("cuda") else 0
+    begun: deque[tuple[Batch, list[Pending], int]] = deque()
     try:
         while (batch := supply.take()) is not None:
             begun.append((batch, _launch(model, batch.rows, supply), supply.limit))
@@ -187,13 +204,16 @@ def _work(model: RewardModel, supply: _Supply, results: queue.SimpleQueue[Any]) 
         results.put(error)
 
 
-def _finish(batch: Batch, launched: Sequence[Launched], limit: int) -> Scored:
-    return Scored(batch, np.concatenate([part.wait() for part in launched]), limit)
+def _finish(batch: Batch, launched: Sequence[Pending], limit: int) -> Done:
+    return Done(batch, [value for part in launched for value in part.wait()], limit)
 
 
-def _launch(model: RewardModel, rows: Sequence[Encoded], supply: _Supply) -> list[Launched]:
+# --- memory that runs out -----------------------------------------------------------------------
+
+
+def _launch(model: LocalModel, rows: Sequence[TokenRow], supply: _Supply) -> list[Pending]:
     """Start a batch, in as many parts as the budget asks for and memory allows."""
-    launched: list[Launched] = []
+    launched: list[Pending] = []
     padded = not model.unpadded
     while rows:
         lengths = [len(row) for row in rows]
@@ -209,7 +229,7 @@ def _launch(model: RewardModel, rows: Sequence[Encoded], supply: _Supply) -> lis
     return launched
 
 
-def _attempt(model: RewardModel, rows: Sequence[Encoded]) -> Launched | None:
+def _attempt(model: LocalModel, rows: Sequence[TokenRow]) -> Pending | None:
     """Start one forward pass; None where memory ran out."""
     try:
         return model.launch(rows)
@@ -217,23 +237,22 @@ def _attempt(model: RewardModel, rows: Sequence[Encoded]) -> Launched | None:
         if not is_out_of_memory(error):
             raise
     # Outside the except block, where the traceback no longer holds the tensors.
-    if model.device_kind == "cuda":
+    if model.device.startswith("cuda"):
         require("torch").cuda.empty_cache()
     return None
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """True where a device or the machine had no memory left: several types and texts say it."""
-    if isinstance(error, (MemoryError, require("torch").OutOfMemoryError)):
-        return True
-    text = str(error)
-    signs = ("can't allocate memory", "not enough memory", "bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED")
-    return any(sign in text for sign in signs)
+def _warn_smaller(budget: int, limit: int) -> None:
+    warnings.warn(
+        f"a batch of {budget:,} tokens did not fit into memory: going on with {limit:,}, or fewer",
+        CharmWarning,
+        stacklevel=4,
+    )
 
 
-def _does_not_fit(model: RewardModel, row: Encoded) -> ModelError:
+def _does_not_fit(model: LocalModel, row: TokenRow) -> ModelError:
     return ModelError(
         f"memory on {model.device} does not suffice for a single conversation of {len(row)} tokens",
         where=model.source,
-        mend="score with --dtype bfloat16, a smaller --max-length, or a device with more memory",
+        mend="use --dtype bfloat16, a smaller --max-length, or a device with more memory",
     )

@@ -8,7 +8,6 @@ batches are made and computed in :mod:`.engine`.
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ...errors import CharmWarning, ModelError
+from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
 from ...tables import Responses, Scores, as_messages
-from .engine import Plan, score_batches
+from .engine import run_batches
+from .finishing import check_finite, warn_truncated
 from .journal import Journal, Row
+from .local import LocalReward
 from .progress import Progress
-from .reward import RewardModel, check_finite, warn_truncated
 from .shortening import in_chunks
+from .windows import WindowedBatches
 
 # How many responses a model that does not run here is given at once, where it does not say.
 CHUNK_SIZE = 64
@@ -40,7 +41,7 @@ def score_responses(
     progress: bool = True,
     memo: str | Path | None = None,
 ) -> Scores:
-    """Score every response; of a :class:`~.reward.RewardModel` the result has ``n_tokens`` and ``truncated`` per row.
+    """Score every response; of a model that runs here (:class:`~.local.LocalReward`) the result has ``n_tokens`` and ``truncated`` per row.
 
     Args:
         model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`.
@@ -105,7 +106,9 @@ def score_texts(
     ``names`` are what a message calls the rows; the rest, errors too, is as in :func:`score_responses`.
     """
     identity = content_key(_identity(model))
-    keys = [_key(model, identity, p, r) for p, r in zip(prompts, responses, strict=True)]
+    # A model that runs here reads bare text as one user turn; what another makes of it is its own affair.
+    read = as_messages if isinstance(model, LocalReward) else _as_given
+    keys = [content_key(identity, read(p), r) for p, r in zip(prompts, responses, strict=True)]
     row_of = {key: i for i, key in reversed(list(enumerate(keys)))}
     texts = {key: (prompts[i], responses[i]) for key, i in row_of.items()}
     budget = _budget(model, token_budget)
@@ -121,8 +124,8 @@ def score_texts(
                     sum(_size(*texts[key]) for key in rows),
                     tokens=sum(row.n_tokens or 0 for row in rows.values()),
                 )
-    if isinstance(model, RewardModel):
-        warn_truncated([bool(journal.rows[key].truncated) for key in keys], model.encoder.max_length)
+    if isinstance(model, LocalReward):
+        warn_truncated([bool(journal.rows[key].truncated) for key in keys], model.max_length)
     return run.result(keys)
 
 
@@ -133,26 +136,19 @@ def score_texts(
 class _LocalRun:
     """Scoring by a model that runs here: in planned batches."""
 
-    model: RewardModel
+    model: LocalReward
     journal: Journal
-    plan: Plan
+    plan: WindowedBatches
 
     def rows(self) -> Generator[tuple[dict[str, Row], int | None]]:
         """New rows, batch by batch, and the token budget where memory made it smaller."""
         budget = self.plan.token_budget
-        limit = said = self.journal.limit or budget
-        with contextlib.closing(score_batches(self.model, self.plan.batches(), limit=limit)) as done:
-            for scored in done:
-                if scored.limit < said == budget:
-                    said = scored.limit
-                    warnings.warn(
-                        f"a batch of {budget:,} tokens did not fit into memory: going on with {said:,}, or fewer",
-                        CharmWarning,
-                        stacklevel=4,
-                    )
-                batch = zip(scored.batch.keys, scored.batch.rows, scored.scores.tolist(), strict=True)
-                rows = {key: Row(score, len(row), row.truncated) for key, row, score in batch}
-                yield rows, scored.limit if scored.limit < budget else None
+        batches = run_batches(self.model, self.plan.batches(), token_budget=budget, limit=self.journal.limit)
+        with contextlib.closing(batches) as parts:
+            for done in parts:
+                batch = zip(done.batch.keys, done.batch.rows, done.values, strict=True)
+                rows = {key: Row(float(score), len(row), row.truncated) for key, row, score in batch}
+                yield rows, done.limit if done.limit < budget else None
 
     def result(self, keys: Sequence[str]) -> ScoredTexts:
         """The scores in order, with tokens, truncation and padding."""
@@ -199,8 +195,8 @@ class _AskedRun:
 def _start(
     model: ScalarReward, journal: Journal, texts: Mapping[str, tuple[Prompt, str]], budget: int | None
 ) -> _LocalRun | _AskedRun:
-    if isinstance(model, RewardModel) and budget is not None:
-        return _LocalRun(model, journal, Plan(model, journal, texts, token_budget=budget))
+    if isinstance(model, LocalReward) and budget is not None:
+        return _LocalRun(model, journal, WindowedBatches(model, journal, texts, token_budget=budget))
     return _AskedRun(model, journal, texts)
 
 
@@ -209,24 +205,20 @@ def _start(
 
 def _budget(model: ScalarReward, asked: int | None) -> int | None:
     """Tokens per batch; None for models that do not run here."""
-    if not isinstance(model, RewardModel):
+    if not isinstance(model, LocalReward):
         return None
     return model.token_budget if asked is None else asked
 
 
 def _identity(model: ScalarReward) -> list[Any]:
     """All that decides a score besides the texts."""
-    if isinstance(model, RewardModel):
-        encoder = model.encoder
-        return ["score", model.fingerprint, model.numerics, encoder.layout, encoder.max_length]
+    if isinstance(model, LocalReward):
+        return ["score", model.fingerprint, dict(model.numerics), model.layout, model.max_length]
     return ["reward", model.fingerprint]
 
 
-def _key(model: ScalarReward, identity: str, prompt: Prompt, response: str) -> str:
-    # A model that runs here reads bare text as one user turn; what another makes of it is its own affair.
-    if isinstance(model, RewardModel):
-        return content_key(identity, as_messages(prompt), response)
-    return content_key(identity, prompt if isinstance(prompt, str) else [dict(m) for m in prompt], response)
+def _as_given(prompt: Prompt) -> Any:
+    return prompt if isinstance(prompt, str) else [dict(m) for m in prompt]
 
 
 def _check(
@@ -263,12 +255,12 @@ def _provenance(model: ScalarReward, responses: Responses, scored: ScoredTexts) 
         "from_store": scored.from_store,
         "responses": dict(responses.provenance),
     }
-    if not isinstance(model, RewardModel):
+    if not isinstance(model, LocalReward):
         return about
     return about | {
         **model.numerics,
-        "layout": model.encoder.layout,
-        "max_length": model.encoder.max_length,
+        "layout": model.layout,
+        "max_length": model.max_length,
         "token_budget": scored.token_budget,
         "padding_share": round(scored.padding_share or 0.0, 6),
         "truncated": sum(scored.truncated or ()),

@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import inspect
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,14 +13,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CharmWarning, ModelError
+from ...errors import ModelError
 from ...protocols import Prompt
-from ..devices import find_devices
+from ..devices import device_kind, find_devices
 from ..extras import require
 from ..loading.registry import Entry
 from ..precision import DTypeName, check_dtype
-from .batching import collate, flash_bounds, pack, plan_batches, set_pad_token
+from .batching import collate, flash_bounds, pack, set_pad_token
 from .encoding import Encoded, ResponseEncoder, resolve_max_length
+from .finishing import checked_scores
+from .launched import Launched
+from .local import Memory
 from .onednn import use_onednn
 from .running import FLASH, AttentionName, decide_unpadded, open_with_attention, use_float32_head
 
@@ -35,8 +37,8 @@ class RewardModel:
 
     ``source`` is what it was loaded from, ``fingerprint`` the hash of its files, ``dtype`` the precision it runs in,
     ``attention`` transformers' name of what computes attention, ``linear`` what multiplies matrices. ``unpadded``: rows of a
-    batch lie end to end. ``n_outputs``, ``output`` and ``entry`` are as :class:`~..loading.opening.Opened` has them. ``replicas`` are
-    the same model on further devices.
+    batch lie end to end. ``n_outputs``, ``output`` and ``entry`` are as :class:`~..loading.opened.Opened` has them. ``replicas`` are
+    the same model on further devices, ``memory`` is what these turned out to hold.
     """
 
     model: Any
@@ -56,6 +58,7 @@ class RewardModel:
     output: str = "the one output of the head"
     entry: Entry | None = None
     replicas: tuple[RewardModel, ...] = ()
+    memory: Memory = field(default_factory=Memory)
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> NDArray[np.float64]:
         """Score each response to its prompt.
@@ -63,24 +66,31 @@ class RewardModel:
         Raises:
             ModelError: a score is not finite.
         """
-        encoded = self.encoder.encode_many(prompts, responses)
-        warn_truncated([e.truncated for e in encoded], self.encoder.max_length)
-        scores = np.empty(len(encoded))
-        lengths = [len(e) for e in encoded]
-        for rows in plan_batches(lengths, token_budget=self.token_budget, padded=not self.unpadded):
-            scores[rows] = self.score_batch([encoded[i] for i in rows])
-        check_finite(scores, source=self.source)
-        return scores
+        return checked_scores(self, self.encode_many(prompts, responses), memory=self.memory)
+
+    def encode_many(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> list[Encoded]:
+        """The tokens that each text is read as."""
+        return self.encoder.encode_many(prompts, responses)
+
+    @property
+    def layout(self) -> str:
+        """How texts become tokens."""
+        return self.encoder.layout
+
+    @property
+    def max_length(self) -> int:
+        """Most tokens per conversation."""
+        return self.encoder.max_length
 
     @property
     def device_kind(self) -> str:
         """``cpu`` or ``cuda``."""
-        return self.device.partition(":")[0]
+        return device_kind(self.device)
 
     @property
     def token_budget(self) -> int:
         """A sane number of tokens per batch for the device."""
-        return TOKEN_BUDGET.get(self.device_kind, TOKEN_BUDGET["cpu"])
+        return TOKEN_BUDGET[self.device_kind]
 
     @property
     def numerics(self) -> dict[str, str]:
@@ -127,34 +137,6 @@ class RewardModel:
             k: v.pin_memory().to(self.device, non_blocking=True) if isinstance(v, tensor) else v
             for k, v in inputs.items()
         }
-
-
-@dataclass(frozen=True, eq=False)
-class Launched:
-    """Scores on their way to the host: the copy is queued behind their computation, and nothing waits for it."""
-
-    scores: Any
-    copied: Any = None
-
-    @classmethod
-    def of(cls, scores: Any) -> Launched:
-        scores = scores.double()
-        if scores.device.type != "cuda":
-            return cls(scores.cpu())
-        torch = require("torch")
-        with torch.cuda.device(scores.device):
-            host = torch.empty(scores.shape, dtype=scores.dtype, pin_memory=True)
-            host.copy_(scores, non_blocking=True)
-            copied = torch.cuda.Event()
-            copied.record()
-        return cls(host, copied)
-
-    def wait(self) -> NDArray[np.float64]:
-        """The scores, once they are there."""
-        if self.copied is not None:
-            self.copied.synchronize()
-        values: NDArray[np.float64] = self.scores.numpy()
-        return values
 
 
 def load_reward_model(
@@ -221,30 +203,6 @@ def load_reward_model(
     # Copies first, while the model is on the host: on its own device there may be room for it alone.
     replicas = tuple(_placed(model, copy.deepcopy(model.model), device) for device in devices[1:])
     return dataclasses.replace(_placed(model, model.model, devices[0]), replicas=replicas)
-
-
-def warn_truncated(truncated: Sequence[bool], max_length: int) -> None:
-    """Say by a :class:`CharmWarning` how many rows lost part of their text."""
-    cut = sum(truncated)
-    if cut:
-        warnings.warn(
-            f"{cut} of {len(truncated)} conversations ({cut / len(truncated):.1%}) were longer than {max_length} tokens "
-            "and scored without part of their text",
-            CharmWarning,
-            stacklevel=3,
-        )
-
-
-def check_finite(scores: NDArray[np.float64], *, source: str, names: Sequence[str] | None = None) -> None:
-    """Raise :class:`ModelError` naming the first rows whose score is NaN or infinite."""
-    bad = np.flatnonzero(~np.isfinite(scores))
-    if bad.size:
-        shown = ", ".join(names[i] if names else f"row {i}" for i in bad[:5])
-        raise ModelError(
-            f"{bad.size} of {len(scores)} scores are not finite: {shown}{' ...' if bad.size > 5 else ''}",
-            where=source,
-            mend="the weights or the precision are unsound: try dtype float32, and look at these texts",
-        )
 
 
 def _placed(model: RewardModel, body: Any, device: str) -> RewardModel:

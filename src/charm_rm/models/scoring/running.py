@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from ...errors import ConfigError, ModelError
 from ..extras import require
-from ..loading.opening import Opened, open_model
+from ..loading.head_names import find_head
+from ..loading.opened import Opened
+from ..loading.opening import open_model
 
 AttentionName = Literal["auto", "eager", "sdpa", "flash_attention_2"]
 FLASH: AttentionName = "flash_attention_2"
@@ -51,8 +53,7 @@ def decide_unpadded(model: Any, asked: bool | None, *, attention: str, source: s
 
 def use_float32_head(model: Any) -> None:
     """Run the reward head in float32 whatever the body runs in."""
-    names = ("reward_head", "score", "classifier")
-    head = next((h for h in (getattr(model, name, None) for name in names) if h is not None), None)
+    head = find_head(model)
     if head is None or all(p.dtype == require("torch").float32 for p in head.parameters()):
         return
     head.float()

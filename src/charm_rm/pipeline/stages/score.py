@@ -45,24 +45,16 @@ def score(
         ModelError: the model cannot be opened, or the doctor's quick look finds that its scores would be wrong.
     """
     from ...models import score_responses
+    from ...models.doctor import refuse_unsound
 
     model = open_model(rm, loading)
     if not scoring.unchecked:
-        _refuse_unsound(model)
+        refuse_unsound(model)
     scores = score_responses(
         model, responses, token_budget=scoring.token_budget, progress=progress, memo=memo
     )
     store.save(scores, output, force=force)
     return scores
-
-
-def _refuse_unsound(model: ScalarReward) -> None:
-    """The cheap part of `charm doctor`, for models that it can look into."""
-    from ...models import RewardModel
-    from ...models.doctor import refuse_unsound
-
-    if isinstance(model, RewardModel):
-        refuse_unsound(model)
 
 
 def take_scores(responses: Responses, path: str | Path) -> Scores:

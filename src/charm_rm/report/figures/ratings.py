@@ -54,8 +54,8 @@ def _point(rank: int, row: Mapping[str, Any], human: Mapping[str, Any], slope: f
         tip=f"{row['policy']}\nArena Elo {people}\nRM Elo {number(row['rm_elo'], 0)}\n{favour_words(row)}",
         x_low=human.get("ci_low"),
         x_high=human.get("ci_high"),
-        y_low=middle + slope * row["ci_low"],
-        y_high=middle + slope * row["ci_high"],
+        y_low=None if row["ci_low"] is None else middle + slope * row["ci_low"],
+        y_high=None if row["ci_high"] is None else middle + slope * row["ci_high"],
         role=colour_role(row["favour"], row["q_value"]),
         rank=rank,
     )

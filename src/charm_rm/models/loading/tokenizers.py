@@ -8,21 +8,22 @@ from typing import Any
 from ...errors import ModelError
 from ..extras import require
 from ..rendering import render_chat
-from .kinds import Source, transformers_config
+from .config import transformers_config
+from .source import Source
 
 
 def load_tokenizer(source: Source, folder: Path | None = None) -> Any:
-    """The tokenizer out of ``folder``, as it is; or the model's (its base's where it has none), dressed."""
+    """The tokenizer out of ``folder``, as it is; or the model's (its base's where it has none), adjusted."""
     if folder is None:
         home = source.folder if any(source.folder.glob("*token*")) else source.home
-        return _dressed(load_tokenizer(source, home), source)
+        return _adjusted(load_tokenizer(source, home), source)
     options: dict[str, Any] = {"trust_remote_code": source.options["trust_remote_code"]}
     if source.entry is not None and source.entry.model_type is not None:
         options["config"] = transformers_config(source)
     return require("transformers").AutoTokenizer.from_pretrained(folder, **options)
 
 
-def _dressed(tokenizer: Any, source: Source) -> Any:
+def _adjusted(tokenizer: Any, source: Source) -> Any:
     """The tokenizer as the registry wants it: template, closing token, padding side, length."""
     entry = source.entry
     if entry is None:

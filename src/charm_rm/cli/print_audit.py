@@ -1,0 +1,137 @@
+"""An audit on the terminal: what was found first, favour by policy, mismatch by pair, what could have been seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .common import heading, interval, interval_column, print_frame, q_column
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..mismatch import Audit
+
+
+def print_audit(found: Audit, *, title: str, top: int) -> None:
+    """Print an audit: the headline, favour by policy, mismatch by pair, and the floor."""
+    heading(f"Audit of {title}")
+    for line in headline(found):
+        click.echo(f"  {line}")
+    if found.favouritism is not None:
+        _print_favour(found.favouritism.frame, top=top)
+    _print_mismatch(found, top=top)
+    if (line := floor_line(found)) is not None:
+        click.echo(line)
+
+
+def headline(found: Audit) -> list[str]:
+    """What was found, in a few lines; an RM that ranks upside down is told first."""
+    from ..mismatch.words import counted_verdicts
+
+    summary = found.summary
+    lines = [*_upside_down(found), *_extent(found), *_favour_lines(found)]
+    for name, value in found.rank_correlation.items():
+        lines.append(f"{name.title()} correlation with human ratings: {interval(value)}")
+    lines.append(f"mean |win rate - expected|: {interval(summary['mean_abs_mismatch'], digits=3)}")
+    pairs = f"pairs at a false discovery rate of {summary['significance']:.0%}"
+    lines.append(f"{pairs}: {counted_verdicts(summary['verdicts'])}")
+    return lines
+
+
+def favour_words(row: dict[str, Any]) -> str:
+    """``+121 Elo [+89, +157]``; an end that is open is said to be."""
+    low, high = row["ci_low"], row["ci_high"]
+    if low is None and high is None:
+        return f"{row['favour']:+.0f} Elo (no interval)"
+    ends = ("(open" if low is None else f"[{low:+.0f}", "open)" if high is None else f"{high:+.0f}]")
+    return f"{row['favour']:+.0f} Elo {ends[0]}, {ends[1]}"
+
+
+def floor_line(found: Audit) -> str | None:
+    """What favour this audit could have seen, in one line."""
+    from ..mismatch.words import detectable_words
+
+    seen = found.summary["detectable_favour"]
+    if seen is None:
+        return None
+    words = detectable_words(seen, policies=found.summary["policies"], prompts=found.summary["prompts"])
+    return f"Power: {words}"
+
+
+def _upside_down(found: Audit) -> list[str]:
+    from ..mismatch.words import upside_down_words
+
+    spearman = found.rank_correlation.get("spearman")
+    words = None if spearman is None else upside_down_words(spearman, found.summary["slope"])
+    return [] if words is None else [words]
+
+
+def _extent(found: Audit) -> list[str]:
+    summary, settings = found.summary, found.provenance["settings"]
+    prompts = f" on {summary['prompts']} prompts" if summary["prompts"] else ""
+    lines = [f"{summary['policies']} policies{prompts}, {summary['pairs']} pairs compared"]
+    if settings["outcome"] == "soft":
+        lines.append(f"win rates are soft: mean sigmoid(margin / {settings['temperature']:g})")
+    if summary["rated_not_scored"]:
+        names = ", ".join(summary["best_not_scored"])
+        lines.append(f"rated but not audited: {summary['rated_not_scored']} policies ({names}, ...)")
+    return lines
+
+
+def _favour_lines(found: Audit) -> list[str]:
+    from ..mismatch.words import SCOPES, counted_verdicts, sharpness_words
+
+    if found.favouritism is None or found.sharpness is None:
+        return []
+    frame, sharpness = found.favouritism.frame, found.sharpness
+    first, last = frame.row(0, named=True), frame.row(-1, named=True)
+    words = sharpness_words(sharpness.ci_low, sharpness.ci_high)
+    return [
+        f"favour: {counted_verdicts(found.summary['favour_verdicts'])} ({SCOPES[found.favouritism.scope]})",
+        *(f"{which} favoured: {r['policy']}, {favour_words(r)}, {r['verdict']}" for which, r in (("most", first), ("least", last))),
+        f"sharpness: {interval(sharpness)}, {words}",
+    ]  # fmt: skip
+
+
+def _print_favour(frame: pl.DataFrame, *, top: int) -> None:
+    import polars as pl
+
+    from ..mismatch.words import WHY_NOT_THE_DIFFERENCE
+
+    favour = frame.select(
+        "policy",
+        pl.col("favour").round(1),
+        interval_column(1),
+        q_column(),
+        "verdict",
+        pl.col("rm_elo").round(0).cast(pl.Int64),
+        pl.col("arena_elo").round(0).cast(pl.Int64),
+    )
+    print_frame(favour, title="Favour in Elo points, most over-valued first", digits=1, limit=top, tail=3)
+    click.echo(WHY_NOT_THE_DIFFERENCE)
+    click.echo()
+
+
+def _print_mismatch(found: Audit, *, top: int) -> None:
+    import polars as pl
+
+    from ..mismatch.words import WHY_PAIRS_DIFFER
+
+    mismatch = found.mismatch.frame.select(
+        "policy",
+        "reference",
+        "n",
+        "win_rate",
+        "expected",
+        "mismatch",
+        interval_column(3),
+        pl.col("mismatch_degree").alias("degree"),
+        q_column(),
+        "verdict",
+    )
+    print_frame(mismatch, title="Mismatch of pairs: win rate minus expected", limit=top, tail=3)
+    if found.favouritism is not None:
+        click.echo(WHY_PAIRS_DIFFER)
+        click.echo()

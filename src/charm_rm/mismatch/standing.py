@@ -1,0 +1,88 @@
+"""All that follows from an RM's own strengths: favour, sharpness, rank correlation, and what favour could have been seen."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import CharmWarning, NotConverged, NotIdentifiable
+from ..estimates import Estimate
+from ..margins import Tally
+from ..ratings import Yardstick
+from ..settings import Scope
+from ..statistics import FloatArray
+from ..tables import Favouritism
+from .favour import Favours, Measured, favouritism_table, measure_line
+from .posterior import draw_truth
+from .power import Detectable, detectable_favour, noise_floor
+from .rank import plausible_pairs, rank_correlations
+from .strengths import RMStrengths, rm_strengths
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """``favouritism`` and ``detectable`` are None where favour is not to be had; ``slope`` is the sharpness even where it is
+    negative and favour has no scale."""
+
+    favouritism: Favouritism | None = None
+    detectable: Detectable | None = None
+    slope: float | None = None
+    correlation: dict[str, Estimate] = field(default_factory=dict)
+
+
+def measure_standing(
+    tally: Tally, rated: Yardstick, *, scope: Scope, draws: int, rng: np.random.Generator
+) -> Standing:
+    """Measure what there is; what cannot be had is left out with a warning that says why."""
+    try:
+        strengths = rm_strengths(tally)
+    except NotIdentifiable as error:
+        _warn(error)
+        return Standing()
+    measured = None
+    try:
+        measured = measure_line(strengths, rated)
+    except (NotIdentifiable, NotConverged) as error:
+        _warn(error)
+    correlation = _correlation(strengths, rated, draws=draws, rng=rng)
+    if measured is None:
+        return Standing(correlation=correlation)
+    slope = float(measured.line.slope)
+    found = _favouritism(tally, measured, rated, scope)
+    if found is None:
+        return Standing(slope=slope, correlation=correlation)
+    return Standing(found[0], detectable_favour(found[1], noise_floor(measured)), slope, correlation)
+
+
+def _favouritism(
+    tally: Tally, measured: Measured, rated: Yardstick, scope: Scope
+) -> tuple[Favouritism, Favours] | None:
+    try:
+        return favouritism_table(tally.policies, measured, rated, scope=scope)
+    except NotIdentifiable as error:
+        _warn(error)
+        return None
+
+
+def plausible_strengths(
+    strengths: RMStrengths, rated: Yardstick, *, draws: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """(draws, K) true strengths and ratings that what was measured allows (see :mod:`.posterior`)."""
+    try:
+        truth = draw_truth(measure_line(strengths, rated), draws=draws, rng=rng)
+    except (NotIdentifiable, NotConverged):
+        truth = None
+    return plausible_pairs(strengths, rated, truth, draws=draws, rng=rng)
+
+
+def _correlation(
+    strengths: RMStrengths, rated: Yardstick, *, draws: int, rng: np.random.Generator
+) -> dict[str, Estimate]:
+    truth = plausible_strengths(strengths, rated, draws=draws, rng=rng) if draws else None
+    return rank_correlations(strengths, rated, truth)
+
+
+def _warn(error: NotIdentifiable | NotConverged) -> None:
+    warnings.warn(f"no favouritism: {error.what}", CharmWarning, stacklevel=3)

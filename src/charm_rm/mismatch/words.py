@@ -1,0 +1,64 @@
+"""What an audit says in words, wherever it is shown: the words follow from the intervals, never from the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..estimates import Estimate
+
+WHY_NOT_THE_DIFFERENCE = (
+    "Favour is not rm_elo - arena_elo: that difference also holds the sharpness, which moves every strong policy up and "
+    "every weak one down, whatever the RM's taste."
+)
+WHY_PAIRS_DIFFER = (
+    "A pair's mismatch is of two policies and also holds the sharpness and the favour shown to the reference: a policy "
+    "that is favoured may well win less often against a favoured reference than people say."
+)
+SCOPES = {
+    "sample": "policies taken as a sample of others like them",
+    "these": "these policies alone",
+}
+
+
+def sharpness_words(low: float | None, high: float | None) -> str:
+    """How decided the RM is beside people, as far as the interval tells."""
+    if low is not None and low > 1:
+        return "more decided between policies than people are, which by itself favours none"
+    if high is not None and high < 1:
+        return "less decided between policies than people are"
+    return "not told apart from 1, as decided as people are"
+
+
+def upside_down_words(spearman: Estimate, slope: float | None) -> str | None:
+    """A sentence for an RM whose ranking does not rise with people's; None where it does."""
+    if slope is not None and slope > 0 and spearman.value > 0:
+        return None
+    shown = f"Spearman correlation {spearman.value:.2f}"
+    if spearman.ci_low is not None and spearman.ci_high is not None:
+        shown += f" [{spearman.ci_low:.2f}, {spearman.ci_high:.2f}]"
+    if spearman.ci_high is not None and spearman.ci_high < 0:
+        return f"UPSIDE DOWN: it prefers the policies that people like less ({shown}); check the sign of the scores"
+    if slope is not None and slope > 0:
+        return None
+    return f"its ranking does not rise with people's ({shown}); favour has no Elo scale here"
+
+
+def counted_verdicts(counts: Mapping[str, int]) -> str:
+    """``8 over-valued, 8 under-valued, 29 no evidence``."""
+    order = ("over-valued", "under-valued", "no evidence", "underpowered")
+    names = [n for n in order if n in counts] + sorted(set(counts) - set(order))
+    return ", ".join(f"{counts[n]} {n}" for n in names)
+
+
+def detectable_words(found: Mapping[str, float | None], *, policies: int, prompts: int | None) -> str:
+    """One line: what favour such an audit would see."""
+    given = f"{prompts} prompts and {policies} policies" if prompts else f"these {policies} policies"
+    power, elo = found["power"] or 0.0, found["elo"] or 0.0
+    seen = "no favour, however large, in 4 of 5 cases"
+    if found["detectable"] is not None:
+        seen = f"{found['detectable']:+.0f} Elo in {found['wanted'] or 0.0:.0%}"
+    floor = found["floor"] or 0.0
+    return (
+        f"with {given} you would see a favour of {elo:+.0f} Elo in {power:.0%} of cases, {seen}; "
+        f"noise alone gives a mean |favour| of {floor:.0f} Elo"
+    )

@@ -1,0 +1,40 @@
+"""PEFT adapters: the base that they name, with adapter and saved head merged into it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConfigError
+from ..extras import require
+from .folders import fingerprint, model_folder
+from .opened import Opened
+from .reduction import Choice
+from .source import find_source, source_fingerprint
+from .state import headless, load_classifier
+from .tokenizers import load_tokenizer
+
+
+def open_adapter(folder: Path, options: dict[str, Any], choice: Choice | None) -> Opened:
+    """Load the base of a PEFT adapter, put adapter and saved head on it, and merge."""
+    if choice is not None:
+        raise ConfigError(
+            "an adapter's head has one output, so there is nothing to choose",
+            where=str(folder),
+            mend="leave reward out",
+        )
+    peft = require("peft")
+    settings = peft.PeftConfig.from_pretrained(str(folder))
+    base = model_folder(settings.base_model_name_or_path)
+    source = find_source(settings.base_model_name_or_path, base, None, options)
+    model, missing = load_classifier(source, 1)
+    saved = peft.load_peft_weights(str(folder), device="cpu")
+    lost = {key for key in missing if not any(name.endswith(key) for name in saved)}
+    if lost:
+        raise headless(folder, lost)
+    merged = peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    has_tokenizer = any(folder.glob("tokenizer*"))
+    tokenizer = load_tokenizer(source, folder) if has_tokenizer else load_tokenizer(source)
+    both = hashlib.sha256((source_fingerprint(source) + fingerprint(folder)).encode()).hexdigest()
+    return Opened(merged.eval(), tokenizer, both, entry=source.entry)

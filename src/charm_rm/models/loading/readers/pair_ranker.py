@@ -1,0 +1,19 @@
+"""Models that compare two responses: known to the registry, and no reward models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....errors import ModelError
+from ..source import Source
+from .table import Reading, reads
+
+
+@reads("pair-ranker")
+def refuse_pair_ranker(source: Source, _tokenizer: Any) -> Reading:
+    """Say what to load it with."""
+    raise ModelError(
+        "this model compares two responses; it gives no score to one",
+        where=str(source.folder),
+        mend="load it with charm_rm.models.load_pair_ranker",
+    )
