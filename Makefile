@@ -1,5 +1,6 @@
 # make demo    everything, offline, on a simulated arena: a virtual environment, an install, the whole loop
 # make test    install what tests need and run the default suite
+# make test-versions   everything but [hf] on the lowest supported and on the newest dependencies
 # make check   what CI checks beside tests: lint, types, import contract, generated docs
 # make test-slow   the long tests: README commands, the demo, killed processes
 PYTHON ?= python3
@@ -11,7 +12,7 @@ TORCH  ?= torch==2.13.0
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-slow check docs clean
+.PHONY: demo test test-slow test-versions check docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/charm demo -o $(DEMO)
@@ -22,6 +23,9 @@ test: $(VENV)/.installed-test
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
 
+test-versions:
+	PYTHON="$(PYTHON)" bash .ci/versions
+
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,11 +34,13 @@ check: $(VENV)/.installed-test
 	$(BIN)/python docs/make_cli.py --check
 	$(BIN)/python docs/make_pipeline.py --check
 	$(BIN)/python docs/make_models.py --check
+	$(BIN)/python docs/make_simulation.py --check
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_pipeline.py
 	$(BIN)/python docs/make_models.py
+	$(BIN)/python docs/make_simulation.py
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

@@ -138,6 +138,6 @@ def _row(subject: str, cell: Cell, wanted: Figure, values: np.ndarray) -> Row:
         return Row(subject, cell.label, wanted, math.nan, math.nan, 0)
     estimate, spread = float(values.mean()), float(values.std(ddof=1)) if count > 1 else math.nan
     # All hits or no hits have no spread; one of the other kind among count + 1 says how sure that is.
-    if wanted.kind != "figure":
-        spread = max(spread, math.sqrt(count) / (count + 1))
+    if wanted.kind != "figure" and spread == 0:
+        spread = math.sqrt(count) / (count + 1)
     return Row(subject, cell.label, wanted, estimate, spread / math.sqrt(count), count)

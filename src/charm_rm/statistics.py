@@ -162,6 +162,12 @@ def two_sided_p(difference: ArrayLike, std_err: ArrayLike) -> FloatArray:
     return p
 
 
+def normal_tail(z: ArrayLike) -> FloatArray:
+    """Pr(Z > z) of a standard normal, with full relative precision far out."""
+    tail: FloatArray = 0.5 * _erfc(np.asarray(z, dtype=np.float64) / np.sqrt(2.0))
+    return tail
+
+
 def permutation_p(observed: float, permuted: FloatArray) -> float:
     """Two-sided p of a permutation test: (1 + #{|permuted| >= |observed|}) / (1 + permutations).
 

@@ -73,6 +73,7 @@ def test_a_store_and_no_store_exclude_each_other(charm: Charm, tmp_path: Path) -
     assert "exclude each other" in result.output
 
 
+@pytest.mark.models
 def test_two_runs_on_one_output_the_second_is_refused(charm: Charm, table: Path, tmp_path: Path) -> None:
     output = tmp_path / "scores.parquet"
     lock = tmp_path / ".scores.parquet.lock"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from scipy import special
 from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, NotIdentifiable, UnknownPolicy
 from charm_rm.margins import margins_from_scores
 from charm_rm.mismatch import audit, measure_favouritism, measure_mismatch, mismatch_degree, save_audit
-from charm_rm.mismatch.degree import verdict
 from charm_rm.mismatch.line import fit_sharpness_line
+from charm_rm.mismatch.summary import say_largest
+from charm_rm.mismatch.verdicts import TOO_FEW, TOO_OFTEN, VERDICTS
 from charm_rm.sources import load_example
 from charm_rm.statistics import ELO_PER_LOGIT
 from charm_rm.store import load
@@ -110,7 +112,7 @@ def test_a_sharp_but_fair_judge_shows_no_favour() -> None:
     found = audit(simulated_scores(favour={}, sharpness=3.0, n=2000), ratings())
     assert found.sharpness.value == pytest.approx(3.0, rel=0.1)
     assert (found.favouritism.frame["q_value"] > 0.05).all()
-    assert (found.mismatch.frame["verdict"] == "over-valued").sum() > 5
+    assert (found.mismatch.frame["verdict"] == TOO_OFTEN).sum() > 5
 
 
 def holds_0(table: pl.DataFrame) -> list[bool]:
@@ -250,11 +252,64 @@ def test_degree_is_between_0_and_1_and_symmetric() -> None:
     np.testing.assert_allclose(mismatch_degree(win, human), mismatch_degree(1 - win, 1 - human))
 
 
-def test_verdicts() -> None:
-    assert verdict(0.2, 0.1, 0.3, 0.01) == "over-valued"
-    assert verdict(-0.2, -0.3, -0.1, 0.01) == "under-valued"
-    assert verdict(0.02, -0.2, 0.24, 0.8) == "underpowered"
-    assert verdict(0.01, -0.02, 0.04, 0.6) == "no evidence"
+def test_a_pair_of_two_prompts_is_not_a_finding() -> None:
+    """Two prompts, both won, where people would give 0.36: once p was 0.0006; the exact one is 0.36² = 0.13."""
+    frame = pl.DataFrame(
+        {"prompt_id": ["1", "2"] * 2, "policy": ["x"] * 2 + ["y"] * 2, "score": [1.0, 1.0, 0.0, 0.0]}
+    )
+    human = Ratings(pl.DataFrame({"policy": ["x", "y"], "rating": [1000.0, 1100.0], "std_err": 0.0}))
+    with pytest.warns(CharmWarning):
+        row = measure_mismatch(Scores(frame), human).frame.row(0, named=True)
+    assert row["p_value"] == pytest.approx(0.36**2, abs=0.001)
+    assert row["verdict"] == TOO_FEW
+    assert row["q_value"] is None
+
+
+def test_every_verdict_agrees_with_its_interval_and_largest_row_is_told() -> None:
+    found = audit(simulated_scores(favour={"calm": 100.0}, n=100), ratings())
+    for row in found.mismatch.frame.iter_rows(named=True):
+        assert row["verdict"] != TOO_OFTEN or (row["ci_low"] > 0 and row["q_value"] <= 0.05)
+        assert row["simultaneous_ci_low"] <= row["mismatch_shrunk"] <= row["mismatch"]
+        assert row["mismatch_degree_ci_high"] <= 1
+    largest = found.summary["largest_mismatch"]
+    assert largest["mismatch"] == found.mismatch.frame["mismatch"].max()
+    assert largest["mismatch_shrunk"] < largest["mismatch"]
+    assert "chosen for being largest" in say_largest(largest, 10)
+
+
+def test_verdict_counts_stand_in_one_order() -> None:
+    counts = [list(audit(simulated_scores(favour={"calm": 100.0}, n=100), ratings()).summary["verdicts"])] * 3
+    assert all(c == [v for v in VERDICTS if v in c] for c in counts)
+
+
+@pytest.mark.parametrize("outcome", ["hard", "soft"])
+@pytest.mark.parametrize("scale", [1e155, 1e308, 1e-300, 5e-324])
+def test_scores_of_any_size_are_audited_by_their_signs(scale: float, outcome: str) -> None:
+    plain = simulated_scores(favour={}, n=40).frame.with_columns(pl.col("score").round(0) / 20)
+    source = Scores(
+        plain.with_columns(pl.col("score") * 20 * scale if scale < 1e-200 else pl.col("score") * scale)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", CharmWarning)  # with every soft outcome ½ there is no order
+        found = audit(source, ratings(), draws=200, outcome=outcome, unrated="error")
+    if outcome == "hard":
+        same = audit(Scores(plain), ratings(), draws=200)
+        assert found.mismatch.frame["win_rate"].equals(same.mismatch.frame["win_rate"])
+
+
+def test_a_pair_of_nothing_but_ties_has_an_interval() -> None:
+    frame = simulated_scores(favour={}, n=12).frame
+    level = frame.filter(pl.col("policy") == "base")["score"]
+    frame = frame.with_columns(
+        pl.when(pl.col("policy") == "calm").then(pl.Series([*level] * 5)).otherwise("score").alias("score")
+    )
+    with pytest.warns(CharmWarning):
+        table = measure_mismatch(Scores(frame), ratings()).frame
+    row = table.filter((pl.col("policy") == "calm") & (pl.col("reference") == "base")).row(0, named=True)
+    assert row["win_rate"] == 0.5
+    assert row["ci_high"] - row["ci_low"] > 0.1
+    assert row["simultaneous_ci_high"] - row["simultaneous_ci_low"] > 0.1
 
 
 def test_policies_without_a_rating_stop_the_audit_unless_skipped() -> None:

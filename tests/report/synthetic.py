@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from charm_rm import store
+from charm_rm.mismatch.verdicts import NO_EVIDENCE, TOO_OFTEN, TOO_RARELY
 from charm_rm.provenance import versions
 from charm_rm.tables import Estimate, Favouritism, Mismatch, Offsets, Preferences, Ratings
 
@@ -131,7 +132,7 @@ def _pair(
     half = 1.96 * np.sqrt(max(win_rate * (1 - win_rate), 0.01) / prompts)
     mismatch = win_rate - expected
     q = float(np.exp(-((mismatch / half) ** 2) * 1.5))
-    word = "no evidence" if q > 0.05 else "over-valued" if mismatch > 0 else "under-valued"
+    word = NO_EVIDENCE if q > 0.05 else TOO_OFTEN if mismatch > 0 else TOO_RARELY
     scale = max(expected, 1 - expected)
     return {
         "policy": policies[i],

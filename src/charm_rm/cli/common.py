@@ -114,7 +114,7 @@ def print_frame(
 
 
 # Words that carry the verdict of a row, coloured where the terminal has colour.
-_COLOURS = {"over-valued": "red", "under-valued": "blue", "yes": "green", "no": "red"}
+_COLOURS = {"wins too often": "red", "wins too rarely": "blue", "yes": "green", "no": "red"}
 
 
 def _cell(value: Any, digits: int) -> Text:

@@ -36,5 +36,6 @@ def with_ties_halved(won: Rate, won_or_tied: Rate) -> Rate:
 
 
 def soft_outcomes(margins: ArrayLike, *, temperature: float = 1.0) -> FloatArray:
-    """sigmoid(margin / temperature). NaN stays NaN."""
-    return sigmoid(np.asarray(margins, dtype=np.float64) / temperature)
+    """sigmoid(margin / temperature). NaN stays NaN; a ratio beyond the largest float is a sure outcome."""
+    with np.errstate(over="ignore"):
+        return sigmoid(np.asarray(margins, dtype=np.float64) / temperature)

@@ -161,7 +161,9 @@ class ScoreMargins:
     def rows(self, which: slice | IntArray) -> FloatArray:
         left, right = self.pairs[which].T
         margins: FloatArray = self.scores[left]
-        margins -= self.scores[right]
+        # Scores near the largest float may differ by more than it: that margin is infinite, and its sign right.
+        with np.errstate(over="ignore"):
+            margins -= self.scores[right]
         return margins
 
 

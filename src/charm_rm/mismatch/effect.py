@@ -21,7 +21,15 @@ import polars as pl
 from ..margins import Swapped, Tally
 from ..ratings import Yardstick, expected_variance, expected_win_rate
 from ..statistics import FloatArray, permutation_p
-from .noise import Differences, Figure, clear_of_noise, differences_between, gap_interval
+from .noise import (
+    Differences,
+    Figure,
+    aligned_variance,
+    clear_of_noise,
+    differences_between,
+    gap_interval,
+    thinned,
+)
 from .sharpening import fit_exponent, log_odds, sharpened
 
 
@@ -46,6 +54,7 @@ class EffectRow:
     p_value: float | None = None
 
 
+_LEAST = 0.05  # of the exponent by which a model's win rates are undone; at 0 they would be 0 and 1
 _SCHEMA = {f.name: pl.Float64 for f in fields(EffectRow)} | {"metric": pl.String, "n": pl.Int64}
 
 
@@ -134,42 +143,36 @@ class _Measured:
         k, r = tally.pairs.T
         expected = expected_win_rate(rated.rating[k], rated.rating[r])
         doubt = expected_variance(expected, rated.gap_variance(tally.pairs))
-        expected_draws = (
-            None if rating_draws is None else expected_win_rate(rating_draws[:, k], rating_draws[:, r])
-        )
-        plain = differences_between(tally, expected, doubt, expected_draws)
+        noise = None
+        if tally.win_rate_draws is not None and rating_draws is not None:
+            some = thinned(len(rating_draws), len(k))
+            drawn = rating_draws[some]
+            noise = tally.win_rate_draws[some] - expected_win_rate(drawn[:, k], drawn[:, r])
+        plain = differences_between(tally, expected, doubt, noise)
         exponent = float(fit_exponent(tally.win_rate, expected, tally.n))
-        return cls(
-            plain, _fitted(tally, plain, expected, doubt, expected_draws, exponent), exponent, expected
-        )
+        return cls(plain, _fitted(tally, plain, expected, doubt, exponent), exponent, expected)
 
     def of_figure(self, name: str) -> Differences:
         return self.fitted if FIGURES[name][1] else self.plain
 
 
 def _fitted(
-    tally: Tally,
-    plain: Differences,
-    expected: FloatArray,
-    doubt: FloatArray,
-    expected_draws: FloatArray | None,
-    exponent: float,
+    tally: Tally, plain: Differences, expected: FloatArray, doubt: FloatArray, exponent: float
 ) -> Differences:
-    """σ(a·logit P̂) - P with its noise, the exponent fitted again in every draw.
+    """σ(a·logit P̂) - P with its noise: that of a model which only a divides from people, the exponent's own fit taken out.
 
-    var σ(a·logit P̂) = (a q (1 - q) / (p (1 - p)))² var P̂, a taken as known.
+    Such a model has p = σ(logit P / a), and dσ(a·logit p)/dp = a P (1 - P) / (p (1 - p)).
     """
-    p = np.clip(tally.win_rate, 0.5 / (tally.n + 1), 1 - 0.5 / (tally.n + 1))
-    q = sharpened(p, exponent, tally.n)
-    steepness = exponent * q * (1 - q) / (p * (1 - p))
-    variance = steepness**2 * (plain.variance - doubt) + doubt
+    q = sharpened(tally.win_rate, exponent, tally.n)
+    least = 0.5 / (tally.n + 1)
+    p = np.clip(sharpened(expected, 1 / max(exponent, _LEAST), tally.n), least, 1 - least)
+    steepness = exponent * expected * (1 - expected) / (p * (1 - p))
+    variance = steepness**2 * aligned_variance(tally, p) + doubt
     noise = None
-    if tally.win_rate_draws is not None and expected_draws is not None:
-        exponents = fit_exponent(tally.win_rate_draws, expected_draws, tally.n)
-        drawn = sharpened(tally.win_rate_draws, exponents[:, None], tally.n) - expected_draws
-        noise = np.asarray(drawn - drawn.mean(axis=0))
+    if plain.standard is not None:
+        noise = _less_sharpness(plain.standard * np.sqrt(variance), expected, tally.n)
     null_noise = None if plain.null_noise is None else _less_sharpness(plain.null_noise, expected, tally.n)
-    return Differences(q - expected, variance, plain.null_variance, noise, null_noise)
+    return Differences(q - expected, variance, plain.null_variance, plain.standard, noise, null_noise)
 
 
 def _less_sharpness(noise: FloatArray, expected: FloatArray, n: FloatArray) -> FloatArray:

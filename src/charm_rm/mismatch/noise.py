@@ -17,20 +17,22 @@ from ..statistics import FloatArray
 
 Figure = Callable[[FloatArray, FloatArray], FloatArray]  # (differences, variances) (..., m) -> (...)
 
-_GRID = 16  # sizes tried; the quantiles are smooth in the size, and interpolated
+_CELLS = 500_000  # of draws by pairs; beyond, every so many draws are left out
+_GRID = 12  # sizes tried; the quantiles are smooth in the size, and interpolated
 
 
 @dataclass(frozen=True, eq=False)
 class Differences:
     """d (m,), its variance (unbiased), the variance of an exactly aligned model, and draws of the noise.
 
-    ``noise`` is (draws, m) with mean 0 and the ``variance``; ``null_noise`` the same with the ``null_variance``. None
+    ``standard`` is (draws, m) with mean 0 and variance 1; ``noise`` has the ``variance``, ``null_noise`` the ``null_variance``. None
     without draws.
     """
 
     value: FloatArray
     variance: FloatArray
     null_variance: FloatArray
+    standard: FloatArray | None
     noise: FloatArray | None
     null_noise: FloatArray | None
 
@@ -47,21 +49,25 @@ class Differences:
 
 
 def differences_between(
-    tally: Tally, expected: FloatArray, doubt: FloatArray, expected_draws: FloatArray | None
+    tally: Tally, expected: FloatArray, doubt: FloatArray, draws: FloatArray | None
 ) -> Differences:
-    """P̂ - P of a tally; ``doubt`` is the variance of P that comes from the ratings."""
+    """P̂ - P of a tally; ``doubt`` is the variance of P that comes from the ratings, ``draws`` are of both."""
     variance = unbiased_variance(tally) + doubt
     null_variance = aligned_variance(tally, expected) + doubt
-    noise = None
-    if tally.win_rate_draws is not None and expected_draws is not None:
-        noise = standardised(tally.win_rate_draws - expected_draws)
+    noise = None if draws is None else standardised(draws)
     return Differences(
         value=tally.win_rate - expected,
         variance=variance,
         null_variance=null_variance,
+        standard=noise,
         noise=None if noise is None else noise * np.sqrt(variance),
         null_noise=None if noise is None else noise * np.sqrt(null_variance),
     )
+
+
+def thinned(draws: int, pairs: int) -> slice:
+    """Of draws for many pairs, as many as are worth their time: 250 at least."""
+    return slice(None, None, max(1, draws // max(250, _CELLS // max(pairs, 1))))
 
 
 def standardised(draws: FloatArray) -> FloatArray:
@@ -88,7 +94,7 @@ def unbiased_variance(tally: Tally) -> FloatArray:
 
 
 def aligned_variance(tally: Tally, expected: FloatArray) -> FloatArray:
-    """P (1 - P) / n times the share of P̂ (1 - P̂) that the outcomes' variance takes up (1 but for ties and soft outcomes)."""
+    """Variance of P̂ if its mean were P: P (1 - P) / n times the share of P̂ (1 - P̂) that the outcomes' variance takes up (1 but for ties and soft outcomes)."""
     p = tally.win_rate
     whole = p * (1 - p)
     each = unbiased_variance(tally) * np.maximum(tally.n - 1, 1)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from ..estimates import SIGNIFICANT, Estimate
 from ..margins import Tally
-from ..ratings import Yardstick, expected_win_rate
-from ..statistics import FloatArray, basic_estimate
+from ..ratings import Yardstick
+from ..statistics import FloatArray
 from ..tables import Margins, Mismatch, Ratings, Scores, WinRates
+from .effect import Effect, measure_effect
 from .standing import Standing
+from .verdicts import count_verdicts
 
 
 def summarise(
@@ -24,15 +26,18 @@ def summarise(
     mismatch: Mismatch,
 ) -> dict[str, Any]:
     prompts = source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
-    verdicts = mismatch.frame["verdict"].value_counts().to_dict(as_series=False)
+    effect = measure_effect(tally, rated, rating_draws=rating_draws)
     return {
         "policies": len(tally.policies),
         "prompts": prompts,
         "pairs": len(tally.pairs),
-        "tests": len(mismatch),
+        "tests": mismatch.frame["q_value"].count(),
         "significance": SIGNIFICANT,
-        "verdicts": dict(zip(verdicts["verdict"], verdicts["count"], strict=True)),
-        "mean_abs_mismatch": mean_absolute_mismatch(tally, rated, rating_draws),
+        "verdicts": count_verdicts(mismatch.frame["verdict"]),
+        "mean_abs_mismatch": _raw(effect),
+        "effect": effect.frame.to_dicts(),
+        "exponent": effect.exponent,
+        "largest_mismatch": largest_mismatch(mismatch),
     }
 
 
@@ -64,14 +69,29 @@ def unscored(ratings: Ratings, matched: Ratings) -> dict[str, Any]:
 
 
 def mean_absolute_mismatch(tally: Tally, rated: Yardstick, rating_draws: FloatArray | None) -> Estimate:
-    """Mean |P̂ - P| over the pairs of a tally.
+    """Mean |P̂ - P| over the pairs of a tally, with the interval of :func:`charm_rm.mismatch.effect.measure_effect`."""
+    return _raw(measure_effect(tally, rated, rating_draws=rating_draws))
 
-    The interval is the basic bootstrap's: noise adds to an absolute value.
-    """
-    k, r = tally.pairs.T
-    value = float(np.abs(tally.win_rate - expected_win_rate(rated.rating[k], rated.rating[r])).mean())
-    if tally.win_rate_draws is None or rating_draws is None:
-        return Estimate(value)
-    expected = expected_win_rate(rating_draws[:, k], rating_draws[:, r])
-    drawn = np.abs(tally.win_rate_draws - expected).mean(axis=1)
-    return basic_estimate(value, drawn, low=0.0, high=1.0)
+
+def largest_mismatch(mismatch: Mismatch) -> dict[str, Any] | None:
+    """The row furthest from people's, as seen and with what is left when its being chosen is allowed for."""
+    frame = mismatch.frame
+    if frame.height == 0 or "mismatch_shrunk" not in frame.columns:
+        return None
+    row = frame.row(int(frame["mismatch"].abs().arg_max() or 0), named=True)
+    names = ("policy", "reference", "n", "mismatch", "mismatch_shrunk")
+    return {name: row[name] for name in (*names, "simultaneous_ci_low", "simultaneous_ci_high")}
+
+
+def say_largest(largest: Mapping[str, Any], pairs: int) -> str:
+    """One sentence about the largest mismatch that does not take its noise for a finding."""
+    return (
+        f"The largest mismatch of {pairs} is {largest['mismatch']:+.2f} ({largest['policy']} against {largest['reference']}); "
+        f"it was chosen for being largest: allowing for that, about {largest['mismatch_shrunk']:+.2f}, "
+        f"between {largest['simultaneous_ci_low']:+.2f} and {largest['simultaneous_ci_high']:+.2f}."
+    )
+
+
+def _raw(effect: Effect) -> Estimate:
+    row = effect.row("mean_abs_mismatch")
+    return Estimate(row.value, None, row.ci_low, row.ci_high)

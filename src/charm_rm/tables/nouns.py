@@ -174,8 +174,9 @@ class WinRates(Table):
 class Mismatch(Table):
     """Audited win rate beside the one that human ratings imply, per pair.
 
-    ``mismatch`` is the signed difference win_rate - expected (positive: ``policy`` is over-valued), with
-    ``ci_low``/``ci_high``; ``mismatch_degree`` is |mismatch| / max(expected, 1 - expected). The ``_soft``
+    ``mismatch`` is the signed difference win_rate - expected (positive: ``policy`` wins too often), with
+    ``ci_low``/``ci_high`` (of that row alone). ``mismatch_shrunk`` and ``simultaneous_ci_low``/``high`` hold for rows chosen
+    by their figures, the top ones of a sorted table, too. ``mismatch_degree`` is |mismatch| / max(expected, 1 - expected). The ``_soft``
     columns repeat them for the mean of sigmoid(margin / temperature).
     """
 
@@ -189,6 +190,9 @@ class Mismatch(Table):
         Column("mismatch"),
         Column("ci_low", nullable=True),
         Column("ci_high", nullable=True),
+        _optional("mismatch_shrunk"),
+        _optional("simultaneous_ci_low"),
+        _optional("simultaneous_ci_high"),
         Column("mismatch_degree"),
         Column("mismatch_degree_ci_low", nullable=True),
         Column("mismatch_degree_ci_high", nullable=True),

@@ -25,7 +25,7 @@ def mismatch(*rows: tuple[str, str, float]) -> Mismatch:
                 "ci_low": value - 0.1,
                 "ci_high": value + 0.2,
                 "mismatch_degree": 2 * abs(value),
-                "verdict": "over-valued",
+                "verdict": "wins too often",
                 **dict.fromkeys(
                     (
                         "mismatch_degree_ci_low",
@@ -64,7 +64,7 @@ def test_a_second_writing_replaces_the_first(folder: Path) -> None:
 
 
 def test_a_pair_that_turned_round_is_turned_back(folder: Path) -> None:
-    """Over-valued before, under-valued after: the audit then names the pair from the other side."""
+    """Wins too often before, too rarely after: the audit then names the pair from the other side."""
     write_mismatch_section(folder, mismatch(("x", "y", 0.3)), mismatch(("y", "x", 0.1)))
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "| x | y | 0.500 | +0.300 (+0.200 to +0.500) | -0.100 (-0.300 to +0.000) |" in text

@@ -149,7 +149,7 @@ def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
     joined = joined.sort(pl.col("mismatch").abs(), descending=True)
     means = [float(joined[c].abs().mean() or 0.0) for c in ("mismatch", "mismatch_after")]  # type: ignore[arg-type]
     lines = [
-        "Signed mismatch: win rate by reward minus win rate that human ratings imply; above 0 is over-valued.",
+        "Signed mismatch: win rate by reward minus win rate that human ratings imply; above 0 the policy wins too often.",
         *([note] if note else []),
         f"Mean absolute mismatch over {joined.height} pairs: {means[0]:.3f} before, {means[1]:.3f} after.",
     ]

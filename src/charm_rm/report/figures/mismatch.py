@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from ...mismatch.verdicts import turned
 from ..charts import Row, Tile, heat_map, interval_rows
 from ..gather import Audited, Findings
 from ..words import interval, number
@@ -69,7 +70,6 @@ def _tiles(row: Mapping[str, Any]) -> tuple[Tile, Tile]:
 
 def _turned(row: Mapping[str, Any]) -> dict[str, Any]:
     """The same pair seen from the other side."""
-    flip = {"over-valued": "under-valued", "under-valued": "over-valued"}
     low, high = row["ci_low"], row["ci_high"]
     return {
         **row,
@@ -80,7 +80,7 @@ def _turned(row: Mapping[str, Any]) -> dict[str, Any]:
         "mismatch": -row["mismatch"],
         "ci_low": None if high is None else -high,
         "ci_high": None if low is None else -low,
-        "verdict": flip.get(row["verdict"], row["verdict"]),
+        "verdict": turned(row["verdict"]),
     }
 
 
