@@ -23,6 +23,10 @@ def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentRes
     if alignment is not None:
         title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
         print_frame(_alignment_table(alignment.frame), title=title)
+        click.echo(
+            "  floor: the figure of a perfectly aligned model with as many prompts and such ratings; p: models exchanged"
+        )
+        click.echo("  within prompts")
 
 
 def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None:
@@ -91,24 +95,24 @@ def _comparison(row: dict[str, Any]) -> list[str]:
 def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
+    from ..mismatch import METRICS
+
     rows = []
     for row in frame.iter_rows(named=True):
+        metric = METRICS[row["metric"]]
+        digits = metric.digits
         shown = {
-            "metric": _ALIGNMENT_NAMES[row["metric"]],
-            "value": _figure(row["value"], row["ci_low"], row["ci_high"]),
+            "metric": f"{metric.label} ({metric.better} is better)",
+            "value": _figure(row["value"], row["ci_low"], row["ci_high"], digits),
+            "floor": "" if row["floor"] is None else f"{row['floor']:.{digits}f}",
         }
         if row["difference"] is not None:
-            shown["baseline"] = f"{row['baseline_value']:.3f}"
-            shown["difference"] = _figure(row["difference"], row["diff_ci_low"], row["diff_ci_high"], "+")
+            shown["baseline"] = f"{row['baseline_value']:.{digits}f}"
+            ends = row["diff_ci_low"], row["diff_ci_high"]
+            shown["difference"] = _figure(row["difference"], *ends, digits, "+")
+            shown["p"] = "" if row["p_value"] is None else _p(row["p_value"])
         rows.append(shown)
     return pl.DataFrame(rows)
-
-
-_ALIGNMENT_NAMES = {
-    "spearman": "Spearman correlation",
-    "kendall": "Kendall correlation",
-    "mean_abs_mismatch": "mean |win rate - expected| (lower is better)",
-}
 
 
 def _range(low: float | None, high: float | None, sign: str = "") -> str:
@@ -117,9 +121,10 @@ def _range(low: float | None, high: float | None, sign: str = "") -> str:
     return f" [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
-def _figure(value: float, low: float | None, high: float | None, sign: str = "") -> str:
-    interval = "" if low is None or high is None else f" [{low:{sign}.3f}, {high:{sign}.3f}]"
-    return f"{value:{sign}.3f}{interval}"
+def _figure(value: float, low: float | None, high: float | None, digits: int, sign: str = "") -> str:
+    shape = f"{sign}.{digits}f"
+    interval = "" if low is None or high is None else f" [{low:{shape}}, {high:{shape}}]"
+    return f"{value:{shape}}{interval}"
 
 
 def _p(value: float | None) -> str:

@@ -55,7 +55,7 @@ _INSTRUCTION = (
     "Finish the following coversation in each i-th turn by filling in <Response i> with your response."
 )
 _SLOT = re.compile(r"\{(?:prompt|first|second)\}")
-Layout = Literal["pairrm", "classifier"]
+RankerLayout = Literal["pairrm", "classifier"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class PairRanker:
     logits: Callable[[dict[str, Any], Any], Any]
     encode: Callable[[Prompt, str, str], EncodedTrio]
     model: Any
-    layout: Layout
+    layout: RankerLayout
     pad_token_id: int
     max_length: int
     device: str
@@ -183,7 +183,7 @@ def load_pair_ranker(
     with as_model_error(path_or_id), quiet():
         source = find_source(path_or_id, folder, None, options)
         tokenizer = load_tokenizer(source)
-        layout: Layout = "pairrm" if "cand1_prefix_id" in source.config else "classifier"
+        layout: RankerLayout = "pairrm" if "cand1_prefix_id" in source.config else "classifier"
         if layout == "pairrm" and template is not None:
             raise ConfigError("PairRM has a layout of its own", mend="leave template out")
         build = _pairrm if layout == "pairrm" else _classifier

@@ -19,6 +19,7 @@ from charm_rm.benchmarks import Benchmark, Item, good_and_bad, mean_of_subsets
 from charm_rm.benchmarks.rules import best_is_good, best_is_good_or_shares
 from charm_rm.errors import CharmWarning, ConfigError, ModelError
 from charm_rm.evaluate import evaluate_benchmark
+from charm_rm.mismatch import METRICS
 from charm_rm.pipeline import Config, run_pipeline
 from charm_rm.pipeline.stages import evaluate as stage
 from charm_rm.pipeline.stages.evaluate import Contestant, evaluate_models, load_benchmarks
@@ -300,7 +301,7 @@ def test_a_run_evaluates_its_model_and_counts_what_was_cut(
     found = json.loads((tmp_path / "out" / "evaluation" / "evaluation.json").read_text())
     assert [(one["benchmark"], one["items"]) for one in found["benchmarks"]] == [("llmbar", 9), ("pairs", 7)]
     assert found["provenance"]["truncated"] == {"rm": {"llmbar": 0, "pairs": 0}}
-    assert [row["metric"] for row in found["alignment"]] == ["spearman", "kendall", "mean_abs_mismatch"]
+    assert [row["metric"] for row in found["alignment"]] == list(METRICS)
     assert not list((tmp_path / "out").glob(".evaluation*"))
     by_command = evaluate_models(
         load_benchmarks(config.evaluate), REWARD, draws=config.audit.draws, seed=config.seed, progress=False

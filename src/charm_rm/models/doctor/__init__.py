@@ -4,7 +4,8 @@
 cheap part of it, and :func:`refuse_unsound` raises where that part finds what would make scores wrong.
 """
 
-from .check import Check, Diagnosis, Status
+from .check import Check, Status
+from .diagnosis import Diagnosis
 from .drift import Drift
 from .examine import diagnose, quick_checks, refuse_unsound
 

@@ -18,7 +18,8 @@ from ...protocols import ScalarReward
 from ...tables import Responses
 from ..loading.opening import open_model
 from ..scoring.reward import RewardModel, load_reward_model
-from .check import Check, Diagnosis, in_order
+from .check import Check, in_order
+from .diagnosis import Diagnosis
 from .drift import (
     ALONE,
     PLANS,

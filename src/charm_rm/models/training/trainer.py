@@ -15,9 +15,9 @@ import trl
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.nn.functional import logsigmoid
 
 from ...errors import ModelError
+from .losses import bradley_terry_loss
 from .pairs import EncodedPairs, PairCollator
 from .settings import HeldOut, TrainSettings, summarise_rewards
 
@@ -36,13 +36,11 @@ class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """-p log sigmoid(d) - (1 - p) log sigmoid(-d), d = r_chosen - r_rejected [- margin]; p = 1 without soft labels."""
+        """The loss of :mod:`.losses`; TRL's own is computed beside it, for its forward pass and its metrics."""
         p_chosen = inputs.pop("p_chosen", None)
-        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        if p_chosen is not None:
-            chosen, rejected = outputs.logits.squeeze(-1).chunk(2)
-            difference = chosen - rejected - inputs.get("margin", 0.0)
-            loss = -(p_chosen * logsigmoid(difference) + (1 - p_chosen) * logsigmoid(-difference)).mean()
+        _, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        chosen, rejected = outputs.logits.squeeze(-1).chunk(2)
+        loss = bradley_terry_loss(chosen, rejected, margin=inputs.get("margin", 0.0), p_chosen=p_chosen)
         return (loss, outputs) if return_outputs else loss
 
 
