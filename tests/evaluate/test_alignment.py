@@ -11,7 +11,7 @@ from scipy import stats
 
 from charm_rm.errors import CharmWarning, NoOverlap, NotIdentifiable, UnknownPolicy
 from charm_rm.evaluate import alignment_with_ratings
-from charm_rm.evaluate.alignment import METRICS
+from charm_rm.mismatch import METRICS, audit
 from charm_rm.tables import Ratings, Scores
 
 POLICIES = [f"policy-{k}" for k in range(8)]
@@ -57,8 +57,11 @@ def test_values_are_scipys_on_plain_loops(seed: int) -> None:
     assert value(frame, "kendall") == pytest.approx(stats.kendalltau(total, rating).statistic)
     gaps = [abs(p - 1 / (1 + 10 ** ((rating[r] - rating[k]) / 400))) for (k, r), p in wins.items()]
     assert value(frame, "mean_abs_mismatch") == pytest.approx(np.mean(gaps))
-    assert frame["n"].to_list() == [8, 8, 28]
-    assert frame["ci_low"].null_count() == 3
+    assert dict(frame.select("metric", "n").iter_rows()) == {
+        "mean_abs_mismatch": 28, "sharpness_fitted_mismatch": 28, "debiased_mismatch": 28,
+        "spearman": 8, "kendall": 8, "mean_abs_favour": 8,
+    }  # fmt: skip
+    assert frame["ci_low"].null_count() == frame["p_value"].null_count() == len(METRICS)
 
 
 @pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")  # policies that win everything
@@ -78,21 +81,23 @@ def test_intervals_hold_within_the_range_and_repeat_with_the_seed() -> None:
     )
     assert first.equals(again)
     for row in first.iter_rows(named=True):
-        low, high = METRICS[row["metric"]]
-        assert low <= row["ci_low"] < row["ci_high"] <= high
+        metric = METRICS[row["metric"]]
+        assert metric.low <= row["ci_low"] <= row["value"] <= row["ci_high"] <= metric.high
+        assert row["ci_low"] < row["ci_high"]
 
 
 def test_values_are_the_audits() -> None:
-    from charm_rm.mismatch import audit
-
     values, rating = simulated(6)
     frame = alignment_with_ratings(make_scores(values), make_ratings(rating), draws=200, seed=3).frame
     audited = audit(make_scores(values), make_ratings(rating), draws=200, seed=3)
     assert value(frame, "spearman") == audited.rank_correlation["spearman"].value
     assert value(frame, "kendall") == audited.rank_correlation["kendall"].value
-    mean = audited.summary["mean_abs_mismatch"]
-    ours = [value(frame, "mean_abs_mismatch", c) for c in ("value", "ci_low", "ci_high")]
-    assert ours == pytest.approx([mean.value, mean.ci_low, mean.ci_high])
+    assert value(frame, "mean_abs_mismatch") == pytest.approx(audited.summary["mean_abs_mismatch"].value)
+    favour = audited.favouritism.frame["favour"].abs().mean()
+    assert value(frame, "mean_abs_favour") == pytest.approx(favour)
+    assert value(frame, "mean_abs_favour", "floor") == pytest.approx(
+        audited.summary["detectable_favour"]["floor"]
+    )
 
 
 def test_a_model_against_itself_differs_in_nothing() -> None:
@@ -100,7 +105,8 @@ def test_a_model_against_itself_differs_in_nothing() -> None:
     scores = make_scores(values)
     frame = alignment_with_ratings(scores, make_ratings(rating), baseline=scores).frame
     for column in ("difference", "diff_ci_low", "diff_ci_high"):
-        assert frame[column].to_list() == pytest.approx([0, 0, 0])
+        assert frame[column].to_list() == pytest.approx([0] * len(METRICS))
+    assert (frame["p_value"] == 1).all()
 
 
 def test_a_favourite_widens_the_mean_mismatch_against_the_baseline() -> None:
@@ -159,6 +165,29 @@ def test_equal_scores_and_equal_ratings_have_no_order() -> None:
         alignment_with_ratings(make_scores(np.zeros_like(values)), make_ratings(rating))
     with pytest.raises(NotIdentifiable, match="no order"):
         alignment_with_ratings(make_scores(values), make_ratings(np.full(8, 1000.0)))
+
+
+def test_one_prompt_gives_no_interval() -> None:
+    values, rating = simulated(14, n=1)
+    with pytest.raises(NotIdentifiable, match="one prompt only"):
+        alignment_with_ratings(make_scores(values), make_ratings(rating))
+
+
+def test_an_interval_of_a_difference_leaves_0_out_where_its_test_rejects() -> None:
+    found = []
+    for seed in range(12):
+        values, rating = simulated(seed, n=80)
+        other = values + np.linspace(0, 0.15 * seed, 8) * np.array([1, -1] * 4)
+        frame = alignment_with_ratings(
+            make_scores(values), make_ratings(rating), baseline=make_scores(other), draws=200
+        ).frame.filter(pl.col("metric").is_in(["spearman", "kendall", "mean_abs_favour"]))
+        assert frame.height >= 2
+        for row in frame.iter_rows(named=True):
+            left_out = not row["diff_ci_low"] <= 0 <= row["diff_ci_high"]
+            assert left_out == (row["p_value"] <= 0.05)
+            assert row["diff_ci_low"] <= row["difference"] <= row["diff_ci_high"]
+            found.append(left_out)
+    assert set(found) == {True, False}
 
 
 @pytest.mark.slow

@@ -22,8 +22,8 @@ def print_audit(found: Audit, *, title: str, top: int) -> None:
     if found.favouritism is not None:
         _print_favour(found.favouritism.frame, top=top)
     _print_mismatch(found, top=top)
-    if (line := floor_line(found)) is not None:
-        click.echo(line)
+    if (floor := floor_line(found)) is not None:
+        click.echo(floor)
 
 
 def headline(found: Audit) -> list[str]:

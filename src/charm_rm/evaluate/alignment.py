@@ -1,7 +1,7 @@
 """Does a reward model order policies, and space them, as people do?
 
-Three figures over the policies both sides know: Spearman's and Kendall's correlation of the RM's own
-strengths with the ratings, and the mean |P̂ - P| over pairs (hard win rates, paired by prompt).
+Figures over the policies both sides know: how far win rates are from people's (raw, sharpness-fitted, debiased), Spearman's and
+Kendall's correlation of the RM's own strengths with the ratings, and mean |favour| (hard win rates, paired by prompt).
 """
 
 from __future__ import annotations
@@ -15,37 +15,25 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, NoOverlap, NotIdentifiable, noting_warnings
-from ..margins import pair_margins, tally_margins
-from ..mismatch.standing import plausible_strengths
-from ..mismatch.strengths import rm_strengths
-from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yardstick
+from ..margins import PairedMargins, Tally, pair_margins, swap_models, tally_margins
+from ..mismatch.effect import measure_effect
+from ..mismatch.ordering import ordering_rows
+from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Unrated, check_draws
-from ..statistics import (
-    FloatArray,
-    PromptWeights,
-    basic_interval,
-    draw_prompt_weights,
-    kendall,
-    percentile_interval,
-    spearman,
-)
+from ..statistics import PromptWeights, draw_prompt_weights
 from ..tables import Ratings, Scores
 
-METRICS: dict[str, tuple[float, float]] = {
-    "spearman": (-1.0, 1.0),
-    "kendall": (-1.0, 1.0),
-    "mean_abs_mismatch": (0.0, 1.0),
-}
 FEWEST_POLICIES = 3
+FEWEST_PROMPTS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class AlignmentResult:
     """Agreement of scores with ratings over policies.
 
-    ``frame`` has one row per metric of :data:`METRICS`: metric, n (policies, or pairs), value, ci_low, ci_high,
-    and, with a baseline, baseline_value, difference, diff_ci_low, diff_ci_high (else null). ``warnings`` were
-    said on the way.
+    ``frame`` has one row per figure (:data:`charm_rm.mismatch.METRICS`; mean |favour| where it exists), with the columns of
+    :class:`charm_rm.mismatch.effect.EffectRow`: metric, n (policies, or pairs), value, ci_low, ci_high, floor, and with a baseline
+    baseline_value, difference, diff_ci_low, diff_ci_high, p_value (else null). ``warnings`` were said on the way.
     """
 
     frame: pl.DataFrame
@@ -66,15 +54,15 @@ def alignment_with_ratings(
 ) -> AlignmentResult:
     """Measure how well scores agree with human ratings, and how much better than a baseline's scores do.
 
-    Intervals draw prompts and ratings together and are basic ones, 2·value - quantile: noise lowers
-    correlations and raises absolute differences, in the draws as much again as in the value itself, and
-    reflecting undoes both. With ``baseline`` both are reduced to the scores they share, and share every draw.
-    ``aliases`` and ``unrated`` are those of :func:`charm_rm.ratings.match_ratings`.
+    Intervals are for the true figures, over all prompts and with the true ratings. With ``baseline`` both are reduced to the scores they
+    share; p-values come from exchanging the two models within prompts, ``draws`` times, and the interval of a difference of order or
+    favour leaves out 0 exactly where its p is at most 5 %. ``aliases`` and ``unrated`` are those of
+    :func:`charm_rm.ratings.match_ratings`.
 
     Raises:
         UnknownPolicy: a scored policy has no rating.
         NoOverlap: fewer than three policies, or no prompts shared.
-        NotIdentifiable: all scores, or all ratings, are equal.
+        NotIdentifiable: all scores, or all ratings, are equal; intervals are wanted from a single prompt.
     """
     check_draws(draws)
     with noting_warnings() as notes:
@@ -102,94 +90,52 @@ def _align(
             mend="score the responses of more policies",
         )
     rated = yardstick(matched, policies)
+    _warn_of_exact_ratings(rated, draws)
+    mine = pair_margins(_only(scores, set(policies)))
+    theirs = None if baseline is None else pair_margins(_only(baseline, set(policies)))
+    rng = np.random.default_rng(seed)
+    drawn = _draw_prompts(mine, draws, rng)
+    tally, other = _tally(mine, rated, drawn), None if theirs is None else _tally(theirs, rated, drawn)
+    rating_draws = rated.draw(draws, rng) if draws else None
+    swapped = swap_models(mine, theirs, permutations=draws, rng=rng) if theirs is not None and draws else None
+    rows = ordering_rows(tally, rated, draws=draws, seed=seed, baseline=other, swapped=swapped)
+    found = measure_effect(
+        tally, rated, rating_draws=rating_draws, baseline=other, swapped=swapped, more=rows
+    )
+    frame = found.frame
+    if swapped is not None and np.array_equal(swapped.win_rate, swapped.baseline_win_rate):
+        # Every outcome is the same: two intervals of noise say nothing against that.
+        frame = frame.with_columns(diff_ci_low=pl.lit(0.0), diff_ci_high=pl.lit(0.0))
+    about = {"draws": draws, "seed": seed, "prompts": mine.n_prompts, "exponent": found.exponent}
+    return AlignmentResult(frame, rated.policies, about)
+
+
+def _warn_of_exact_ratings(rated: Yardstick, draws: int) -> None:
     if draws and not rated.has_uncertainty:
         warnings.warn(
             "some ratings carry no interval: the alignment's intervals leave out the ratings' own uncertainty",
             CharmWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    rng = np.random.default_rng(seed)
-    scores = _only(scores, set(policies))
-    n_prompts = scores.frame["prompt_id"].n_unique()
-    drawn = draw_prompt_weights(n_prompts, draws=draws, rng=rng) if draws else None
-    rating_draws = rated.draw(draws, rng) if draws else None
-    mine = _measure(scores, rated, drawn, rating_draws)
-    theirs = (
-        None if baseline is None else _measure(_only(baseline, set(policies)), rated, drawn, rating_draws)
-    )
-    size = len(rated.policies)
-    counts = dict.fromkeys(METRICS, size) | {"mean_abs_mismatch": size * (size - 1) // 2}
-    frame = pl.DataFrame([_row(m, counts[m], mine, theirs) for m in METRICS], schema_overrides=_FLOATS)
-    return AlignmentResult(frame, rated.policies, {"draws": draws, "seed": seed, "prompts": n_prompts})
 
 
-_FLOATS = dict.fromkeys(
-    ("ci_low", "ci_high", "baseline_value", "difference", "diff_ci_low", "diff_ci_high"), pl.Float64
-)
+def _draw_prompts(paired: PairedMargins, draws: int, rng: np.random.Generator) -> PromptWeights | None:
+    if draws and paired.n_prompts < FEWEST_PROMPTS:
+        raise NotIdentifiable(
+            "the policies share one prompt only: nothing can be said of chance",
+            mend="score at least two, better a few hundred, prompts; or ask for no intervals (draws 0)",
+        )
+    return draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None
 
 
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """The figures by metric, and their (draws,) arrays, empty where nothing was drawn."""
-
-    value: dict[str, float]
-    draws: dict[str, FloatArray]
-
-
-def _measure(
-    scores: Scores, rated: Yardstick, drawn: PromptWeights | None, rating_draws: FloatArray | None
-) -> _Measured:
-    tally = tally_margins(pair_margins(scores), drawn=drawn)
+def _tally(paired: PairedMargins, rated: Yardstick, drawn: PromptWeights | None) -> Tally:
+    tally = tally_margins(paired, drawn=drawn)
     if (tally.ties is not None and np.array_equal(tally.ties, tally.n)) or np.ptp(rated.rating) == 0:
         raise NotIdentifiable(
             "all scores of a prompt are equal, or all ratings: there is no order to compare",
             mend="check the scores and the ratings",
         )
-    strengths = rm_strengths(tally)
-    k, r = tally.pairs.T
-
-    def figures(theta: FloatArray, rating: FloatArray) -> dict[str, FloatArray]:
-        """Along the last axis: of the estimate, or of every draw at once."""
-        return {"spearman": spearman(theta, rating), "kendall": kendall(theta, rating)}
-
-    def mismatch(win_rate: FloatArray, rating: FloatArray) -> FloatArray:
-        expected = expected_win_rate(rating[..., k], rating[..., r])
-        return np.asarray(np.abs(win_rate - expected).mean(axis=-1))
-
-    value = figures(strengths.theta, rated.rating) | {
-        "mean_abs_mismatch": mismatch(tally.win_rate, rated.rating)
-    }
-    drawn_figures = dict.fromkeys(METRICS, np.empty(0))
-    if tally.win_rate_draws is not None and rating_draws is not None:
-        # The same seed for a model and its baseline: what they share does not count as a difference.
-        rng = np.random.default_rng(len(rating_draws))
-        truth = plausible_strengths(strengths, rated, draws=len(rating_draws), rng=rng)
-        drawn_figures = figures(*truth) | {"mean_abs_mismatch": mismatch(tally.win_rate_draws, rating_draws)}
-    return _Measured({m: float(v) for m, v in value.items()}, drawn_figures)
-
-
-def _row(metric: str, n: int, mine: _Measured, theirs: _Measured | None) -> dict[str, Any]:
-    low, high = METRICS[metric]
-    value, draws = mine.value[metric], mine.draws[metric]
-    ends = _ends(metric, value, draws, low, high)
-    row = {"metric": metric, "n": n, "value": value, "ci_low": ends[0], "ci_high": ends[1]}
-    if theirs is None:
-        return row | {name: None for name in _FLOATS if name not in row}
-    gap, width = value - theirs.value[metric], high - low
-    ends = _ends(metric, gap, draws - theirs.draws[metric], -width, width)
-    row |= {"baseline_value": theirs.value[metric], "difference": gap}
-    return row | {"diff_ci_low": ends[0], "diff_ci_high": ends[1]}
-
-
-def _ends(
-    metric: str, value: float, draws: FloatArray, low: float, high: float
-) -> tuple[float | None, float | None]:
-    if not draws.size:
-        return None, None
-    if metric == "mean_abs_mismatch":
-        return basic_interval(value, draws, low=low, high=high)
-    lower, upper = percentile_interval(draws)
-    return min(float(lower), value), max(float(upper), value)
+    return tally
 
 
 def _only(scores: Scores, policies: set[str]) -> Scores:

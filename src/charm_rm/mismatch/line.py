@@ -61,7 +61,7 @@ def quasi_variances(covariance: FloatArray) -> FloatArray:
     size = len(own)
     rows = (own[:, None] + own - 2 * covariance).sum(axis=1)
     if size == _FEWEST:
-        return rows / 2
+        return np.asarray(rows / 2)
     q = (rows - rows.sum() / (2 * (size - 1))) / (size - 2)
     return np.asarray(np.maximum(q, 0.0))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from ..mismatch import both_ways
+from ..mismatch import METRICS, both_ways
 from .gather import Findings, has_baseline
 from .words import clean, count, interval, number
 
@@ -49,6 +49,8 @@ def favour_listing(findings: Findings) -> Listing | None:
         "p": _number("p_value", 4),
         "q": _number("q_value", 4),
     }
+    if "verdict" in frame.columns:
+        columns["Verdict"] = _text("verdict")
     if later is not None:
         names = {"favour": "favour_after", "ci_low": "after_low", "ci_high": "after_high"}
         frame = frame.join(later.select("policy", *names).rename(names), on="policy", how="left")
@@ -74,6 +76,9 @@ def mismatch_listing(findings: Findings) -> Listing:
         "q": _number("q_value", 4),
         "Verdict": _text("verdict"),
     }
+    if "mismatch_shrunk" in frame.columns:
+        columns["Shrunk"] = _number("mismatch_shrunk", signed=True)
+        columns["95 % CI of all pairs at once"] = _interval("simultaneous_ci_low", "simultaneous_ci_high")
     if findings.after is not None:
         later = both_ways(findings.after.mismatch).select("policy", "reference", after="mismatch")
         frame = frame.join(later, on=["policy", "reference"], how="left")
@@ -84,7 +89,7 @@ def mismatch_listing(findings: Findings) -> Listing:
 
 def offsets_listing(findings: Findings) -> Listing | None:
     """Offsets with targets; references are the ones held at 0."""
-    if findings.offsets is None:
+    if (frame := findings.offsets) is None:
         return None
     columns: dict[str, _Column] = {
         "Policy": _text("policy"),
@@ -93,10 +98,15 @@ def offsets_listing(findings: Findings) -> Listing | None:
         "Std. error": _number("std_err", 4),
         "Target": _number("target", 4),
         "Attained": _number("attained", 4),
+        **(
+            {"On fresh prompts": _number("attained_cross_fitted", 4)}
+            if "attained_cross_fitted" in frame.columns
+            else {}
+        ),
         "Role": _Column(lambda r: "reference" if r["is_reference"] else "calibrated", is_number=False),
     }
     caption = f"Offsets in {findings.offset_unit}"
-    return _listing("offsets", caption, findings.offsets.sort("is_reference", "delta"), columns)
+    return _listing("offsets", caption, frame.sort("is_reference", "delta"), columns)
 
 
 def residuals_listing(findings: Findings) -> Listing | None:
@@ -150,18 +160,26 @@ def alignment_listing(findings: Findings) -> Listing | None:
     if frame is None or not {"metric", "value"} <= set(frame.columns):
         return plain_listing("alignment", "Alignment with human ratings", frame)
     columns: dict[str, _Column] = {
-        "Metric": _text("metric"),
+        "Metric": _Column(_metric_label, is_number=False),
         "n": _number("n", 0),
         "Value": _number("value"),
         "95 % CI": _interval("ci_low", "ci_high", signed=False),
     }
+    if "floor" in frame.columns:
+        columns["Noise floor"] = _number("floor")
     if has_baseline(frame):
         columns |= {
             "Baseline": _number("baseline_value"),
             "Difference": _number("difference", signed=True),
             "95 % CI of difference": _interval("diff_ci_low", "diff_ci_high"),
+            "p": _number("p_value", 4),
         }
     return _listing("alignment", "Alignment with human ratings", frame, columns)
+
+
+def _metric_label(row: Mapping[str, Any]) -> str:
+    metric = METRICS.get(row["metric"])
+    return str(row["metric"]) if metric is None else f"{metric.label} ({metric.better} is better)"
 
 
 def plain_listing(key: str, caption: str, frame: pl.DataFrame | None) -> Listing | None:
