@@ -20,17 +20,17 @@ RAW, FITTED, DEBIASED = "mean_abs_mismatch", "sharpness_fitted_mismatch", "debia
 def cells() -> list[Cell]:
     """Aligned, favouring and sharp models; then two models of the same kind, and two of different kinds."""
     one = (
-        coverage(f"interval: {RAW}", band=(0.93, 1.0)),
-        coverage(f"interval: {FITTED}", band=(0.93, 1.0)),
-        coverage(f"interval: {DEBIASED}"),
+        coverage(f"interval: {RAW}", band=(0.92, 1.0)),
+        coverage(f"interval: {FITTED}", band=(0.92, 1.0)),
+        coverage(f"interval: {DEBIASED}", band=(0.92, 1.0)),
         figure("debiased less its true value"),
         figure("raw value over its floor"),
     )
     two = (
-        *(coverage(f"difference: {m}") for m in (RAW, FITTED, DEBIASED)),
+        *(coverage(f"difference: {m}", band=(0.91, 1.0)) for m in (RAW, FITTED, DEBIASED)),
         *(size(f"false difference: {m}") for m in (RAW, FITTED, DEBIASED)),
     )
-    apart = tuple(coverage(f"difference: {m}") for m in (RAW, FITTED, DEBIASED))
+    apart = tuple(coverage(f"difference: {m}", band=(0.90, 1.0)) for m in (RAW, FITTED, DEBIASED))
     worlds = [
         {"policies": k, "prompts": n, "favour": favour, "sharpness": a, "rating_se": se}
         for k, n, favour, a, se in (

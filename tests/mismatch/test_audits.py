@@ -16,11 +16,12 @@ from charm_rm.margins import margins_from_scores
 from charm_rm.mismatch import audit, measure_favouritism, measure_mismatch, mismatch_degree, save_audit
 from charm_rm.mismatch.line import fit_sharpness_line
 from charm_rm.mismatch.summary import say_largest
-from charm_rm.mismatch.verdicts import TOO_FEW, TOO_OFTEN, VERDICTS
+from charm_rm.mismatch.verdicts import TOO_FEW, TOO_OFTEN, TOO_RARELY, VERDICTS
+from charm_rm.ratings import fit_ratings
 from charm_rm.sources import load_example
 from charm_rm.statistics import ELO_PER_LOGIT
 from charm_rm.store import load
-from charm_rm.tables import Favouritism, Mismatch, Ratings, Scores, WinRates
+from charm_rm.tables import Battles, Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
 from reference import slow_audit
 
 RATING = {"ace": 1300.0, "base": 1200.0, "calm": 1150.0, "dull": 1050.0, "eager": 1000.0}
@@ -455,3 +456,32 @@ def test_a_small_real_reward_model_favours_simpo(real_data: Path) -> None:
     assert top["win_rate"] == pytest.approx(0.91, abs=0.01)
     assert top["expected"] == pytest.approx(0.4187, abs=5e-4)
     assert top["mismatch_degree"] == pytest.approx(0.84, abs=0.01)
+
+
+@pytest.mark.realdata
+def test_no_verdict_on_real_judgements_rests_on_a_few_prompts_or_contradicts_its_interval(
+    real_data: Path,
+) -> None:
+    """A judge of 13 or so prompts and hundreds of sparse pairs: once 62 of 99 verdicts had an interval over 0, 36 two prompts or one."""
+    votes = pl.read_parquet(real_data / "llmfao/comparisons.parquet").with_columns(
+        pl.col("prompt").cast(pl.String).alias("prompt_id")
+    )
+    label = pl.col("winner").replace_strict({"model_a": "a", "model_b": "b", "tie": "tie"})
+    battles = votes.filter(pl.col("judge") == "human-crowd").select(
+        "prompt_id", policy_a="model_a", policy_b="model_b", winner=label
+    )
+    margin = pl.col("winner").replace_strict({"model_a": 5.0, "model_b": -5.0, "tie": 0.0})
+    judged = (
+        votes.filter(pl.col("judge") == "gpt4")
+        .select("prompt_id", policy="model_a", reference="model_b", margin=margin)
+        .group_by("prompt_id", "policy", "reference")
+        .agg(pl.col("margin").mean())
+    )
+    for outcome in ("hard", "soft"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)
+            found = audit(Margins(judged), fit_ratings(Battles(battles)), outcome=outcome, unrated="skip")
+        assert found.summary["verdicts"][TOO_FEW] > 900
+        said = found.mismatch.frame.filter(pl.col("verdict").is_in([TOO_OFTEN, TOO_RARELY]))
+        assert ((said["ci_low"] > 0) | (said["ci_high"] < 0)).all()
+        assert (said["n"] >= 10).all()

@@ -26,6 +26,8 @@ COMMANDS = {
     "score": "score",
     "judge": "judge",
     "audit": "audit",
+    "compare": "compare",
+    "influence": "influence",
     "calibrate": "calibrate",
     "apply": "apply",
     "relabel": "relabel",
@@ -35,7 +37,7 @@ COMMANDS = {
 }
 
 
-class CharmGroup(click.Group):
+class _CharmGroup(click.Group):
     """Loads subcommands when asked for, and turns expected errors into short messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -68,7 +70,7 @@ class CharmGroup(click.Group):
                 ctx.exit(1)
 
 
-@click.group(cls=CharmGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_CharmGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="charm-rm", prog_name="charm")
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 def main(debug: bool) -> None:

@@ -67,6 +67,10 @@ def interval(estimate: Estimate, *, digits: int = 2, unit: str = "") -> str:
     return f"{value} [{estimate.ci_low:.{digits}f}, {estimate.ci_high:.{digits}f}]"
 
 
+# Text columns of numbers: set to the right.
+_INTERVAL, _Q = "95 % CI", "q"
+
+
 def interval_column(digits: int) -> pl.Expr:
     """``ci_low`` and ``ci_high`` as one text column; one end missing is an open interval."""
     import polars as pl
@@ -78,7 +82,7 @@ def interval_column(digits: int) -> pl.Expr:
         left = "(open" if low is None else f"[{low:+.{digits}f}"
         return f"{left}, {'open)' if high is None else f'{high:+.{digits}f}]'}"
 
-    return pl.struct("ci_low", "ci_high").map_elements(text, return_dtype=pl.String).alias("95 % CI")
+    return pl.struct("ci_low", "ci_high").map_elements(text, return_dtype=pl.String).alias(_INTERVAL)
 
 
 def q_column() -> pl.Expr:
@@ -86,7 +90,7 @@ def q_column() -> pl.Expr:
     import polars as pl
 
     shown = pl.col("q_value").map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String)
-    return shown.fill_null("-").alias("q")
+    return shown.fill_null("-").alias(_Q)
 
 
 def print_frame(
@@ -100,24 +104,27 @@ def print_frame(
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for name, dtype in frame.schema.items():
-        numeric = dtype.is_numeric() or name in ("95 % CI", "q")
+        numeric = dtype.is_numeric() or name in (_INTERVAL, _Q)
         table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
     shown = limit if limit and frame.height > limit + tail else frame.height
     head, cut = frame.head(shown), shown < frame.height
     for row in head.iter_rows():
-        table.add_row(*[_cell(v, digits) for v in row])
+        table.add_row(*[_cell(v, digits, name) for name, v in zip(frame.columns, row, strict=True)])
     if cut:
         table.add_row(f"... {frame.height - head.height - tail} more", *[""] * (frame.width - 1), style="dim")
         for row in frame.tail(tail).iter_rows():
-            table.add_row(*[_cell(v, digits) for v in row])
+            table.add_row(*[_cell(v, digits, name) for name, v in zip(frame.columns, row, strict=True)])
     console().print(table)
 
 
-# Words that carry the verdict of a row, coloured where the terminal has colour.
-_COLOURS = {"wins too often": "red", "wins too rarely": "blue", "yes": "green", "no": "red"}
+# Columns that carry the verdict of a row, coloured where the terminal has colour.
+_COLOURS = {
+    "verdict": {"wins too often": "red", "wins too rarely": "blue"},
+    "better": {"yes": "green", "no": "red"},
+}
 
 
-def _cell(value: Any, digits: int) -> Text:
+def _cell(value: Any, digits: int, column: str) -> Text:
     """A value as text: data are never read as markup."""
     from rich.text import Text
 
@@ -126,4 +133,4 @@ def _cell(value: Any, digits: int) -> Text:
     if isinstance(value, float) and 0 < abs(value) < 0.5 * 10**-digits:
         return Text(f"{value:.0e}")
     text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
-    return Text(text, style=_COLOURS.get(text, ""))
+    return Text(text, style=_COLOURS.get(column, {}).get(text, ""))

@@ -24,8 +24,8 @@ from ..settings import (
     settings_of,
 )
 
-Command = Callable[..., Any]
-Decorator = Callable[[Command], Command]
+_Command = Callable[..., Any]
+_Decorator = Callable[[_Command], _Command]
 
 PATH = click.Path(path_type=Path)
 
@@ -35,7 +35,7 @@ PATH = click.Path(path_type=Path)
 
 def settings_options(
     cls: type[Settings], name: str, *, but: tuple[str, ...] = (), argument: str | None = None
-) -> Decorator:
+) -> _Decorator:
     """Every setting of ``cls`` as an option; the command gets one checked object of it, as ``name``.
 
     ``but`` names settings that the command sets in another way, or not at all: they keep their defaults. ``argument`` is one
@@ -43,7 +43,7 @@ def settings_options(
     """
     chosen = [one for one in settings_of(cls) if one.name not in (*but, argument)]
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def with_settings(*args: Any, **values: Any) -> Any:
             mine = {one.name: _given(one, values.pop(one.name)) for one in chosen}
@@ -51,7 +51,7 @@ def settings_options(
                 mine[argument] = values.pop(argument)
             return command(*args, **values, **{name: checked(cls, **mine)})
 
-        decorated: Command = with_settings
+        decorated: _Command = with_settings
         for one in reversed(chosen):
             decorated = _option(one)(decorated)
         return decorated
@@ -59,11 +59,11 @@ def settings_options(
     return decorate
 
 
-def option_of(cls: type[Settings], name: str) -> Decorator:
+def option_of(cls: type[Settings], name: str) -> _Decorator:
     """One setting as an option; the command gets its value, checked, under its name."""
     one = setting_named(cls, name)
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def with_setting(*args: Any, **values: Any) -> Any:
             values[name] = _given(one, values[name])
@@ -100,7 +100,7 @@ def _given(one: Setting, value: Any) -> Any:
     return one.default if one.many and not value and not one.required else value
 
 
-def _option(one: Setting) -> Decorator:
+def _option(one: Setting) -> _Decorator:
     """A setting as a click option."""
     about: dict[str, Any] = {"help": one.about, "required": one.required, "metavar": one.bounds.metavar}
     flags = one.flags
@@ -144,14 +144,14 @@ rm_option = click.option(
 )
 
 
-def judgement_options(command: Command) -> Command:
+def judgement_options(command: _Command) -> _Command:
     """Whose judgements, against whom: ``--annotator``, ``--baseline``, as :func:`~charm_rm.sources.load_source` takes them."""
     from ..settings import ScoreSettings
 
     return option_of(ScoreSettings, "annotator")(option_of(ScoreSettings, "baseline")(command))
 
 
-def top_option(default: int) -> Decorator:
+def top_option(default: int) -> _Decorator:
     """The ``--top N`` option of commands that print long tables."""
     return click.option(
         "--top",
@@ -164,7 +164,7 @@ def top_option(default: int) -> Decorator:
 
 def output_option(
     default: str | None = None, *, required: bool = False, what: str = "Where to write."
-) -> Decorator:
+) -> _Decorator:
     """The ``-o/--output PATH`` option."""
     # A default of None is not passed on: newer releases of click take it for a value, and ask for nothing.
     given: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}
@@ -174,10 +174,10 @@ def output_option(
 # --- stores of what was scored or asked ---------------------------------------------------------
 
 
-def store_options(what: str) -> Decorator:
+def store_options(what: str) -> _Decorator:
     """The ``--cache PATH`` and ``--no-cache`` options of commands whose values are kept; see ``pipeline/stages/outputs.py``."""
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: _Command) -> _Command:
         for option in (
             click.option(
                 "--no-cache", is_flag=True, help="Make everything anew, and keep nothing but the output."

@@ -15,8 +15,8 @@ from .options import PATH, force_option, json_option, output_option, settings_op
 if TYPE_CHECKING:
     from ..tables import Ratings
 
-category_option = click.option("--category", help="Which category, where the leaderboard has several.")
-date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
+_category_option = click.option("--category", help="Which category, where the leaderboard has several.")
+_date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
 top_option = click.option("--top", type=click.IntRange(min=1), help="Print only the N best.", metavar="N")
 
 
@@ -84,8 +84,8 @@ def fit(
 
 @command.command()
 @click.argument("spec")
-@category_option
-@date_option
+@_category_option
+@_date_option
 @click.option(
     "--find",
     metavar="TEXT",
@@ -116,8 +116,8 @@ def show(
 
 @command.command()
 @click.argument("spec")
-@category_option
-@date_option
+@_category_option
+@_date_option
 @output_option(required=True, what="Where to write (.parquet, .csv, .jsonl or .json).")
 @force_option
 def save(spec: str, category: str | None, date: str | None, output: Path, force: bool) -> None:

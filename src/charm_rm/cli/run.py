@@ -59,12 +59,12 @@ def command(
     directory = output or config.parent / checked.name
     selection = {"only": only, "until": until, "force_stages": force_stages}
     if dry_run:
-        print_plan(checked, directory, selection, as_json=as_json)
+        _print_plan(checked, directory, selection, as_json=as_json)
     else:
         run_and_show(checked, directory, selection, as_json=as_json)
 
 
-def print_plan(config: Config, directory: Path, selection: dict[str, Any], *, as_json: bool) -> None:
+def _print_plan(config: Config, directory: Path, selection: dict[str, Any], *, as_json: bool) -> None:
     """Print which stages would run, and why."""
     import polars as pl
 

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from ..statistics import FloatArray
-from .requests import Plan
+from .requests import RequestPlan
 from .verdicts import Verdict
 
 # Preferences are kept this far from 0 and 1, so that a judge's plain yes or no has finite log-odds, ±13.8.
@@ -38,7 +38,7 @@ def order_averaged_margin(q_policy_first: FloatArray, q_reference_first: FloatAr
 
 
 def margins_table(
-    pairs: pl.DataFrame, plan: Plan, verdicts: Mapping[str, Verdict], *, missing: Missing
+    pairs: pl.DataFrame, plan: RequestPlan, verdicts: Mapping[str, Verdict], *, missing: Missing
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """The margins' columns, and how many pairs were dropped or kept with one order."""
     q1, q2 = (

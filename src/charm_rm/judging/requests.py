@@ -17,7 +17,7 @@ Request = tuple[Prompt, str, str]
 
 
 @dataclass(frozen=True)
-class Plan:
+class RequestPlan:
     """``requests`` by their key, the longest first; ``keys`` per pair: (policy first, reference first), None for equal texts."""
 
     requests: dict[str, Request]
@@ -29,7 +29,7 @@ class Plan:
         return self.keys.count(None)
 
 
-def plan_requests(responses: Responses, pairs: pl.DataFrame, *, fingerprint: str) -> Plan:
+def plan_requests(responses: Responses, pairs: pl.DataFrame, *, fingerprint: str) -> RequestPlan:
     """Look the pairs' texts up and key them; what two pairs have in common is asked once.
 
     The order (by length, longest first) is the same whatever is already known, so a run that goes on asks in the
@@ -56,7 +56,7 @@ def plan_requests(responses: Responses, pairs: pl.DataFrame, *, fingerprint: str
             both.append(key)
         keys.append((both[0], both[1]))
     order = sorted(requests, key=lambda key: (-_length(requests[key]), key))
-    return Plan({key: requests[key] for key in order}, keys)
+    return RequestPlan({key: requests[key] for key in order}, keys)
 
 
 def _look_up(texts: dict[tuple[str, str], tuple[Any, str]], prompt_id: str, policy: str) -> tuple[Any, str]:

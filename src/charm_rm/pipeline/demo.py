@@ -13,16 +13,16 @@ from ..testbed import biased_preferences, simulate_arena, true_preferences
 from .config import Config
 from .load import load_config
 
-CONFIG_FILE = "charm.yaml"
-HEADER = """\
+_CONFIG_FILE = "charm.yaml"
+_HEADER = """\
 # The configuration of `charm demo`: everything here is SIMULATED (see docs/testbed.md).
 # Change a value, then:   charm run {file} -o .   (`charm demo` itself writes this file anew)
 """
-N_PROMPTS, N_VOTES, N_PAIRS, N_TRUE = 150, 20_000, 320, 180
-MAX_LENGTH = 96
+_N_PROMPTS, _N_VOTES, _N_PAIRS, _N_TRUE = 150, 20_000, 320, 180
+_MAX_LENGTH = 96
 
 
-def write_demo(directory: str | Path, *, seed: int = 0) -> Path:
+def _write_demo(directory: str | Path, *, seed: int = 0) -> Path:
     """Write the inputs (`inputs/`) and the configuration of the demo into a directory; return the configuration's path.
 
     The same seed writes the same files, so that a finished demo stays up to date.
@@ -33,27 +33,27 @@ def write_demo(directory: str | Path, *, seed: int = 0) -> Path:
     directory = Path(directory)
     _refuse_other_work(directory)
     inputs = directory / "inputs"
-    arena = simulate_arena(seed=seed, n_prompts=N_PROMPTS, n_votes=N_VOTES)
+    arena = simulate_arena(seed=seed, n_prompts=_N_PROMPTS, n_votes=_N_VOTES)
     store.save(arena.responses, inputs / "responses.parquet", force=True)
     store.save(arena.battles, inputs / "battles.parquet", force=True)
     store.save(arena.true_ratings, inputs / "true_ratings.parquet", force=True)
     store.write_frame(arena.quality, inputs / "quality.parquet", force=True)
-    biased = biased_preferences(seed=seed, n_pairs=N_PAIRS)
+    biased = biased_preferences(seed=seed, n_pairs=_N_PAIRS)
     store.save(biased, inputs / "biased_preferences.parquet", force=True)
-    true = true_preferences(seed=seed, n_pairs=N_TRUE)
+    true = true_preferences(seed=seed, n_pairs=_N_TRUE)
     store.save(true, inputs / "true_preferences.parquet", force=True)
-    path = directory / CONFIG_FILE
-    text = HEADER.format(file=CONFIG_FILE) + yaml.safe_dump(demo_settings(seed), sort_keys=False)
+    path = directory / _CONFIG_FILE
+    text = _HEADER.format(file=_CONFIG_FILE) + yaml.safe_dump(_demo_settings(seed), sort_keys=False)
     store.write_text(text, path, force=True)
     return path
 
 
-def demo_settings(seed: int) -> dict[str, Any]:
+def _demo_settings(seed: int) -> dict[str, Any]:
     """The demo's configuration as plain values: what `charm.yaml` holds."""
     training: dict[str, Any] = {
         "batch_size": 16,
         "device_batch_size": 16,
-        "max_length": MAX_LENGTH,
+        "max_length": _MAX_LENGTH,
         "dropout": False,
     }
     training |= {"warmup_ratio": 0.1, "eval_fraction": 0.0, "save_every": 0}
@@ -72,7 +72,7 @@ def demo_settings(seed: int) -> dict[str, Any]:
                 "epochs": 2,
                 **training,
             },
-            "max_length": MAX_LENGTH,
+            "max_length": _MAX_LENGTH,
         },
         "calibrate": {"over": "auto", "references": "auto", "link": "hard"},
         "relabel": {"strategy": "pair"},
@@ -83,14 +83,14 @@ def demo_settings(seed: int) -> dict[str, Any]:
 
 def load_demo(directory: str | Path, *, seed: int = 0) -> Config:
     """Write the demo's inputs and read its configuration back, as a person's own would be."""
-    return load_config(write_demo(directory, seed=seed))
+    return load_config(_write_demo(directory, seed=seed))
 
 
 def _refuse_other_work(directory: Path) -> None:
-    config = directory / CONFIG_FILE
+    config = directory / _CONFIG_FILE
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
-    if config.is_file() and config.read_text(encoding="utf-8").startswith(HEADER.splitlines()[0]):
+    if config.is_file() and config.read_text(encoding="utf-8").startswith(_HEADER.splitlines()[0]):
         return
     raise OutputExists(
         "this is there already, and is not a demo", where=str(directory), mend="choose another place with -o"

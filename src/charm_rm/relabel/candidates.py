@@ -24,7 +24,7 @@ def nothing_to_compare() -> NoOverlap:
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class Candidates:
     """Offsets (K,), and (n, K) the row of each response and a code of its text, -1 where there is none."""
 
     prompts: tuple[str, ...]
@@ -48,10 +48,10 @@ def names_to_use(
 
 def _lay_out(
     prompts: tuple[str, ...], policies: tuple[str, ...], responses: Responses, offsets: Offsets, noun: str
-) -> Layout:
+) -> Candidates:
     table = responses.frame.select("prompt_id", "policy", pl.col("response").rank("dense").alias("text"))
     row, text = _places(table, prompts, policies)
-    return Layout(prompts, policies, _deltas(offsets, policies, noun), row, text)
+    return Candidates(prompts, policies, _deltas(offsets, policies, noun), row, text)
 
 
 def from_scores(
@@ -63,7 +63,7 @@ def from_scores(
     strategy: str,
     k: int,
     seed: int,
-) -> tuple[Layout, Pairs, FloatArray]:
+) -> tuple[Candidates, Pairs, FloatArray]:
     """Pairs by the strategy, and their raw margins."""
     matrix = score_matrix(scores, policies=names)
     table = _lay_out(matrix.prompts, matrix.policies, responses, offsets, scores.noun)
@@ -87,7 +87,7 @@ def from_judgements(
     names: list[str],
     prompts: set[str] | None,
     strategy: str,
-) -> tuple[Layout, Pairs, FloatArray]:
+) -> tuple[Candidates, Pairs, FloatArray]:
     """The judged pairs, a calibrated policy before its reference, and their raw margins.
 
     Raises:
@@ -162,7 +162,12 @@ def _deltas(offsets: Offsets, names: Sequence[str], noun: str) -> FloatArray:
 
 
 def _choose(
-    calibrated: FloatArray, table: Layout, offsets: Offsets, strategy: str, k: int, rng: np.random.Generator
+    calibrated: FloatArray,
+    table: Candidates,
+    offsets: Offsets,
+    strategy: str,
+    k: int,
+    rng: np.random.Generator,
 ) -> Pairs:
     if strategy == "pair":
         return chosen_pairs(calibrated, _calibrated_pairs(table, offsets))
@@ -173,7 +178,7 @@ def _choose(
     return sampled_pairs(calibrated, k=k, rng=rng)
 
 
-def _calibrated_pairs(table: Layout, offsets: Offsets) -> list[tuple[int, int]]:
+def _calibrated_pairs(table: Candidates, offsets: Offsets) -> list[tuple[int, int]]:
     """Each policy that is not a reference against each that is."""
     references = _references(offsets)
     sides = list(enumerate(table.policies))

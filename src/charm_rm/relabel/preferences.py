@@ -18,7 +18,7 @@ from ..offsets.apply import check_unit
 from ..settings import Strategy
 from ..statistics import FloatArray
 from ..tables import Margins, Offsets, Preferences, Responses, Scores
-from .candidates import Layout, from_judgements, from_scores, names_to_use, nothing_to_compare
+from .candidates import Candidates, from_judgements, from_scores, names_to_use, nothing_to_compare
 from .pairing import Indices, Pairs
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -122,7 +122,7 @@ def _check_settings(strategy: str, k: int, temperature: float) -> None:
         raise ConfigError(f"temperature {temperature!r} is not above 0", mend="give a temperature above 0")
 
 
-def _compare(table: Layout, pairs: Pairs, raw: FloatArray) -> _Compared:
+def _compare(table: Candidates, pairs: Pairs, raw: FloatArray) -> _Compared:
     """Margins after calibration, and what became of each label."""
     prompt, policy, reference = pairs
     margin = raw + (table.deltas[policy] - table.deltas[reference])
@@ -132,7 +132,7 @@ def _compare(table: Layout, pairs: Pairs, raw: FloatArray) -> _Compared:
 
 
 def _preferences(
-    table: Layout, responses: pl.DataFrame, compared: _Compared, temperature: float
+    table: Candidates, responses: pl.DataFrame, compared: _Compared, temperature: float
 ) -> pl.DataFrame:
     """The kept and flipped pairs as TRL rows. Texts are gathered by row: Polars shares their bytes."""
     used = compared.fate < FATES.index("tied")
@@ -172,7 +172,7 @@ def _messages(column: str, dtype: pl.DataType, role: str) -> pl.Expr:
     return pl.col(column).list.eval(pl.struct(*fields))
 
 
-def _ledger(table: Layout, compared: _Compared) -> pl.DataFrame:
+def _ledger(table: Candidates, compared: _Compared) -> pl.DataFrame:
     """Count the fates of each pair of policies."""
     names = pl.Series(table.policies)
     frame = pl.DataFrame({"k": compared.policy, "r": compared.reference, "fate": compared.fate})

@@ -25,10 +25,10 @@ from .pooling import Side
 
 FloatArray = NDArray[np.float64]
 Pairs = NDArray[np.int64]
-Plan = Callable[[Sequence[int]], list[NDArray[np.int64]]]
+Batching = Callable[[Sequence[int]], list[NDArray[np.int64]]]
 Tell = Callable[[str], None]
 
-SMALL_BUDGET, LARGE_BUDGET = 512, 16_384
+_SMALL_BUDGET, _LARGE_BUDGET = 512, 16_384
 _PAIRS = 2000
 
 
@@ -68,26 +68,26 @@ class Texts:
 # --- ways to batch ------------------------------------------------------------------------------
 
 
-def by_size(size: int) -> Plan:
+def by_size(size: int) -> Batching:
     """Batches of ``size`` rows in the order given, long beside short."""
     return lambda lengths: [np.arange(i, min(i + size, len(lengths))) for i in range(0, len(lengths), size)]
 
 
-def by_budget(tokens: int) -> Plan:
+def by_budget(tokens: int) -> Batching:
     """Batches of similar length under a budget, as scoring makes them."""
     return lambda lengths: plan_batches(lengths, token_budget=tokens)
 
 
 ALONE = ("one at a time", by_size(1))
-PLANS: tuple[tuple[str, Plan], ...] = (
+PLANS: tuple[tuple[str, Batching], ...] = (
     ("8 rows", by_size(8)),
     ("64 rows", by_size(64)),
-    (f"{SMALL_BUDGET} tokens", by_budget(SMALL_BUDGET)),
-    (f"{LARGE_BUDGET:,} tokens", by_budget(LARGE_BUDGET)),
+    (f"{_SMALL_BUDGET} tokens", by_budget(_SMALL_BUDGET)),
+    (f"{_LARGE_BUDGET:,} tokens", by_budget(_LARGE_BUDGET)),
 )
 
 
-def score_rows(model: RewardModel, rows: Sequence[Encoded], plan: Plan) -> FloatArray:
+def score_rows(model: RewardModel, rows: Sequence[Encoded], plan: Batching) -> FloatArray:
     """Scores in the order of the rows."""
     scores = np.empty(len(rows))
     for batch in plan([len(row) for row in rows]):
@@ -147,7 +147,7 @@ def drift_rows(
     texts: Texts,
     reference: FloatArray,
     *,
-    plans: Sequence[tuple[str, Plan]],
+    plans: Sequence[tuple[str, Batching]],
     dtype: str,
     tell: Tell,
 ) -> list[Drift]:
@@ -156,7 +156,7 @@ def drift_rows(
     A way that the device's memory does not hold is left out.
     """
     used: Side = model.padding_side
-    ways: list[tuple[str, Plan, Side]] = [(name, plan, used) for name, plan in plans]
+    ways: list[tuple[str, Batching, Side]] = [(name, plan, used) for name, plan in plans]
     if model.encoder.layout != "pair":
         ways.append(("8 rows", by_size(8), "left" if used == "right" else "right"))
     found = []

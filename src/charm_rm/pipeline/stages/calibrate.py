@@ -73,7 +73,7 @@ def _chosen(
     if choose_over or choose_references:
         favour = _favour(source, ratings, audit, seed=seed, names=names)
         over = [_most_favoured(favour, references)] if choose_over else over
-        references = [_aligned(favour, over)] if choose_references else references
+        references = [_aligned(source, favour, over)] if choose_references else references
     return over, references
 
 
@@ -103,16 +103,31 @@ def _most_favoured(favour: Favouritism, excluded: list[str]) -> str:
     return str(frame.sort("favour", "policy", descending=[True, False])["policy"][0])
 
 
-def _aligned(favour: Favouritism, over: list[str]) -> str:
+def _aligned(source: Scores | Margins, favour: Favouritism, over: list[str]) -> str:
     frame = favour.frame
     if not over:
         return str(frame.sort(pl.col("favour").abs(), "policy")["policy"][0])
     rating = float(frame.filter(pl.col("policy").is_in(over))["arena_elo"].mean())  # type: ignore[arg-type]
-    others = frame.filter(~pl.col("policy").is_in(over))
+    others = frame.filter(pl.col("policy").is_in(_opponents(source, over)))
     expected = expected_win_rate(rating, others["arena_elo"].to_numpy())
     near = others.filter(pl.Series((expected >= _NEAR[0]) & (expected <= _NEAR[1])))
     candidates = near if near.height else others
     return str(candidates.sort(pl.col("favour").abs(), "policy")["policy"][0])
+
+
+def _opponents(source: Scores | Margins, over: list[str]) -> list[str]:
+    """The policies that were compared with every one of ``over``: a judge may have seen a baseline alone."""
+    met = [_met(source, name) for name in over]
+    return sorted(set.intersection(*met) - set(over))
+
+
+def _met(source: Scores | Margins, name: str) -> set[str]:
+    frame = source.frame
+    if isinstance(source, Scores):
+        prompts = frame.filter(pl.col("policy") == name)["prompt_id"]
+        return set(frame.filter(pl.col("prompt_id").is_in(prompts.to_list()))["policy"])
+    pairs = frame.filter((pl.col("policy") == name) | (pl.col("reference") == name))
+    return {*pairs["policy"], *pairs["reference"]}
 
 
 def _without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margins:

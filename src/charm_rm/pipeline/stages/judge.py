@@ -62,7 +62,7 @@ def _prices(settings: JudgeSettings) -> Prices | None:
     return Prices(settings.price_in, settings.price_out)
 
 
-def take_judgements(responses: Responses, settings: ScoreSettings) -> Margins:
+def _take_judgements(responses: Responses, settings: ScoreSettings) -> Margins:
     """Judgements made elsewhere, of these responses' prompts and policies.
 
     Raises:
@@ -100,7 +100,7 @@ def run_stage(run: Run) -> str:
     """Ask the judge, or take the judgements made elsewhere."""
     responses = run.load(Responses, "responses.parquet")
     if run.config.judge is None:
-        margins = take_judgements(responses, run.config.score)
+        margins = _take_judgements(responses, run.config.score)
         run.save(margins, MARGINS)
         return f"{len(margins):,} judgements from {Path(str(run.config.score.judgements)).name}"
     with run_store(run.aside(MARGINS)) as memo:

@@ -57,7 +57,7 @@ def score(
     return scores
 
 
-def take_scores(responses: Responses, path: str | Path) -> Scores:
+def _take_scores(responses: Responses, path: str | Path) -> Scores:
     """Scores made elsewhere of these responses.
 
     Raises:
@@ -87,7 +87,7 @@ def run_stage(run: Run) -> str:
     path = run.config.score.scores
     if path is None:
         return _score(run, responses, run.first_model, SCORES)
-    scores = take_scores(responses, path)
+    scores = _take_scores(responses, path)
     run.save(scores, SCORES)
     return f"{len(scores):,} scores from {Path(path).name}"
 

@@ -1,0 +1,184 @@
+"""A run of judgements, made elsewhere or by a judge: the same tables that the commands give, up to preferences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from click.testing import Result
+
+from charm_rm import store
+from charm_rm.errors import ConfigError, NoOverlap
+from charm_rm.pipeline import load_config, run_pipeline
+from charm_rm.tables import Margins, Mismatch, Offsets, Preferences
+
+Charm = Callable[..., Result]
+STAGES = ("ratings", "responses", "judge", "audit", "calibrate", "relabel")
+LEVELS = {"oak": 0.5, "reed": -0.2, "elm": 0.9, "fir": -0.6}
+JUDGE = '''
+def longer(prompts, first, second):
+    """Prefers the longer of two responses, by half."""
+    return [0.75 if len(a) > len(b) else 0.25 if len(a) < len(b) else 0.5 for a, b in zip(first, second)]
+'''
+
+pytestmark = pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")  # small data
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    """AlpacaEval's annotations of four policies against a baseline by two judges; responses; ratings."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "instruction": f"Ask {i}",
+            "output_1": f"base {i}",
+            "output_2": f"{policy} {i}",
+            "generator_1": "base",
+            "generator_2": policy,
+            "annotator": judge,
+            "preference": 1 + float(1 / (1 + np.exp(-level - rng.logistic()))),
+        }
+        for judge in ("mild", "stern")
+        for policy, level in LEVELS.items()
+        for i in range(60)
+    ]
+    (tmp_path / "annotations.json").write_text(json.dumps(rows))
+    said = [
+        {"instruction": f"Ask {i}", "output": f"{p} {i}" + " so" * (i % (k + 2)), "generator": p}
+        for k, p in enumerate(("base", *LEVELS))
+        for i in range(60)
+    ]
+    (tmp_path / "responses.json").write_text(json.dumps(said))
+    (tmp_path / "ratings.csv").write_text(
+        "policy,rating,std_err\nbase,1100,5\noak,1150,5\nreed,1080,5\nelm,1120,5\nfir,1000,5\n"
+    )
+    return tmp_path
+
+
+def configure(folder: Path, **sections: Any) -> Path:
+    values: dict[str, Any] = {
+        "responses": {"source": "responses.json", "test_fraction": 0.4},
+        "ratings": {"source": "ratings.csv"},
+        "audit": {"draws": 100, "outcome": "soft"},
+        "calibrate": {"over": "elm", "references": ["base"]},
+        "report": {"enabled": False},
+        **sections,
+    }
+    path = folder / "charm.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def test_existing_judgements_give_what_the_commands_give(charm: Charm, inputs: Path) -> None:
+    path = configure(inputs, score={"judgements": "annotations.json", "annotator": "mild"})
+    run = inputs / "run"
+    assert run_pipeline(load_config(path), run).ran == STAGES
+    prompts = store.read_frame(run / "prompts.parquet")
+    margins = store.load(Margins, run / "before/margins.parquet")
+    assert margins.provenance["annotator"] == "mild"
+    for side in ("train", "test"):
+        of_side = prompts.filter(pl.col("split") == side)["prompt_id"].to_list()
+        store.save(
+            Margins(margins.frame.filter(pl.col("prompt_id").is_in(of_side)), margins.provenance),
+            inputs / f"{side}.parquet",
+        )
+    common = ("--ratings", inputs / "ratings.csv", "--draws", 100)
+    done = charm("audit", inputs / "test.parquet", *common, "--outcome", "soft", "-o", inputs / "audit")
+    assert done.exit_code == 0, done.output
+    for name in ("mismatch", "favouritism"):
+        ours, theirs = (pl.read_parquet(f / f"{name}.parquet") for f in (run / "before", inputs / "audit"))
+        assert ours.equals(theirs)
+    offsets, prefs = inputs / "o.parquet", inputs / "prefs"
+    done = charm(
+        "calibrate", inputs / "train.parquet", *common, "--over", "elm", "--ref", "base", "-o", offsets
+    )
+    assert done.exit_code == 0, done.output
+    assert pl.read_parquet(offsets).equals(pl.read_parquet(run / "offsets.parquet"))
+    responses = run / "responses.parquet"
+    done = charm(
+        "relabel",
+        inputs / "train.parquet",
+        responses,
+        offsets,
+        "--policy",
+        "elm",
+        "--policy",
+        "base",
+        "-o",
+        prefs,
+    )
+    assert done.exit_code == 0, done.output
+    assert pl.read_parquet(prefs / "ledger.parquet").equals(pl.read_parquet(run / "prefs/ledger.parquet"))
+    assert store.load(Offsets, run / "offsets.parquet").provenance["unit"] == "log-odds"
+
+
+def test_auto_is_the_same_by_command_and_by_run(charm: Charm, inputs: Path) -> None:
+    path = configure(
+        inputs,
+        score={"judgements": "annotations.json", "annotator": "stern"},
+        calibrate={},
+        audit={"draws": 100},
+    )
+    run = inputs / "run"
+    run_pipeline(load_config(path), run, until="calibrate")
+    prompts = store.read_frame(run / "prompts.parquet").filter(pl.col("split") == "train")["prompt_id"]
+    margins = store.load(Margins, run / "before/margins.parquet")
+    train = Margins(margins.frame.filter(pl.col("prompt_id").is_in(prompts.to_list())), margins.provenance)
+    store.save(train, inputs / "train.parquet")
+    done = charm(
+        "calibrate", inputs / "train.parquet", "--ratings", inputs / "ratings.csv", "--over", "auto", "--ref", "auto",
+        "--draws", 0, "-o", inputs / "o.parquet",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    by_command, by_run = (store.load(Offsets, p) for p in (inputs / "o.parquet", run / "offsets.parquet"))
+    assert by_command.frame["policy"].to_list() == by_run.frame["policy"].to_list()
+
+
+def test_a_judge_is_asked_and_what_follows_is_of_its_margins(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (inputs / "judge_of_length.py").write_text(JUDGE)
+    monkeypatch.syspath_prepend(str(inputs))
+    spec = {"spec": "python:judge_of_length:longer", "pairs": "sampled:4"}
+    path = configure(inputs, judge=spec, calibrate={"method": "joint", "references": ["base"]})
+    run = inputs / "run"
+    assert run_pipeline(load_config(path), run).ran == STAGES
+    margins = store.load(Margins, run / "before/margins.parquet")
+    assert margins.provenance["pair_spec"] == "sampled:4"
+    assert len(margins) == 4 * 60
+    mismatch = store.load(Mismatch, run / "before/mismatch.parquet").frame
+    assert (mismatch["n"] <= 24).all()
+    assert len(store.load(Preferences, run / "prefs/preferences.parquet")) > 0
+    assert run_pipeline(load_config(path), run).ran == ()
+    path = configure(inputs, judge=spec | {"pairs": "all"}, calibrate=None)
+    assert run_pipeline(load_config(path), run, progress=False).ran == ("judge", "audit")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"score": {"judgements": "ratings.csv"}}, Exception, "ratings.csv"),
+        ({"score": {"judgements": "scores.csv"}}, ConfigError, "judgements were expected, these are scores"),
+        ({"score": {"judgements": "other.csv"}}, NoOverlap, "none of the judgements is of these responses"),
+    ],
+)
+def test_what_are_no_judgements_of_these_responses(
+    inputs: Path, changes: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    (inputs / "scores.csv").write_text("prompt_id,policy,score\np,oak,1\np,elm,2\n")
+    (inputs / "other.csv").write_text("prompt_id,policy,reference,margin\np,oak,elm,1\n")
+    with pytest.raises(error, match=words):
+        run_pipeline(load_config(configure(inputs, **changes)), inputs / "run")
+
+
+def test_one_origin_of_scores_or_judgements(inputs: Path) -> None:
+    with pytest.raises(ConfigError, match="exactly one of rm and score.scores"):
+        load_config(configure(inputs, judge={"spec": "openai:m"}, rm={"model": "x"}))
+    with pytest.raises(ConfigError, match="either scores or judgements"):
+        load_config(configure(inputs, score={"scores": "a", "judgements": "b"}))
