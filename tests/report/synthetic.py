@@ -249,7 +249,14 @@ def _evaluation(folder: Path, rng: np.random.Generator) -> None:
         for (name, subset), a in zip(subsets, base, strict=True)
     ]
     store.write_frame(pl.DataFrame(rows), folder / "evaluation" / "benchmarks.parquet")
-    metrics = {"spearman": 0.7, "kendall": 0.52, "mean_abs_mismatch": 0.12}
+    metrics = {
+        "mean_abs_mismatch": 0.12,
+        "sharpness_fitted_mismatch": 0.08,
+        "debiased_mismatch": 0.1,
+        "spearman": 0.7,
+        "kendall": 0.52,
+        "mean_abs_favour": 41.0,
+    }
     alignment = pl.DataFrame(
         [
             {
@@ -258,10 +265,12 @@ def _evaluation(folder: Path, rng: np.random.Generator) -> None:
                 "value": value,
                 "ci_low": value - 0.1,
                 "ci_high": value + 0.1,
+                "floor": None if metric in ("spearman", "kendall") else value / 4,
                 "baseline_value": value - 0.05,
                 "difference": 0.05,
                 "diff_ci_low": -0.02,
                 "diff_ci_high": 0.12,
+                "p_value": 0.2,
             }
             for metric, value in metrics.items()
         ]

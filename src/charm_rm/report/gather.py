@@ -32,6 +32,29 @@ class Audited:
     def warnings(self) -> list[str]:
         return [clean(w) for w in self.details.get("warnings", [])]
 
+    @property
+    def spearman(self) -> Mapping[str, Any] | None:
+        """Spearman's correlation with human ratings as value, ci_low, ci_high; None where the audit has none."""
+        found = self.details.get("rank_correlation")
+        rho = found.get("spearman") if isinstance(found, Mapping) else None
+        return rho if isinstance(rho, Mapping) else None
+
+    @property
+    def is_calibrated(self) -> bool:
+        """True where the audited scores had offsets added (see :func:`charm_rm.apply_offsets`)."""
+        return "calibrated" in self._input
+
+    @property
+    def in_sample(self) -> bool | None:
+        """Whether the offsets were solved on the audited prompts, where the scores' provenance says so."""
+        found = self._input.get("in_sample")
+        return found if isinstance(found, bool) else None
+
+    @property
+    def _input(self) -> Mapping[str, Any]:
+        found = self.details.get("provenance", {}).get("input")
+        return found if isinstance(found, Mapping) else {}
+
 
 @dataclass(frozen=True)
 class Findings:

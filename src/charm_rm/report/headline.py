@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ..mismatch.words import sharpness_words
 from .gather import Audited, Findings
 from .groups import Group, groups
+from .notices import ranking_words
 from .significance import BEYOND_CHANCE, significant_rows
 from .words import count, elo, interval, number, with_interval
 
@@ -19,13 +20,15 @@ from .words import count, elo, interval, number, with_interval
 def title(findings: Findings) -> str:
     """A headline that says what was found."""
     frame = findings.before.favouritism
+    if ranking_words(findings.before) is not None:
+        return "This judge does not rank policies as people do"
     if frame is None:
         return "How far is this judge from people?"
     real = significant_rows(frame)
     if real.is_empty():
         return "This judge shows no favourites beyond chance"
     if findings.after is None:
-        does = "plays favourites with" if (real["favour"] > 0).any() else "slights"
+        does = "plays favourites with" if (real["favour"] > 0).any() else "under-values"
         return f"This judge {does} {count(real.height, 'policy', 'policies')} of {frame.height}"
     return "This judge played favourites. Here is what calibration changed"
 
@@ -71,7 +74,7 @@ def _favour_sentence(audited: Audited) -> Markup | None:
         told += Markup(' Least: <strong>{}</strong>, <strong class="under">{}&nbsp;Elo</strong> {}.').format(
             bottom["policy"], elo(bottom["favour"]), _ci(bottom)
         )
-    return told + Markup(" {} of {} {} favoured or slighted beyond chance ({}).").format(
+    return told + Markup(" {} of {} {} over-valued or under-valued beyond chance ({}).").format(
         real, count(total, "policy", "policies"), "is" if real == 1 else "are", BEYOND_CHANCE
     )
 
@@ -170,13 +173,9 @@ def _mean_interval(audited: Audited, shown: float) -> str:
 
 
 def _rank_tile(findings: Findings) -> tuple[str, str, str] | None:
-    first, last = (
-        a.details.get("rank_correlation") if a else None for a in (findings.before, findings.after)
-    )
-    if not isinstance(first, Mapping) or not isinstance(first.get("spearman"), Mapping):
+    rho = findings.before.spearman
+    if rho is None:
         return None
-    rho = first["spearman"]
-    value = number(rho.get("value"), 2)
-    if isinstance(last, Mapping) and isinstance(last.get("spearman"), Mapping):
-        value += f" → {number(last['spearman'].get('value'), 2)}"
+    later = findings.after.spearman if findings.after else None
+    value = number(rho.get("value"), 2) + (f" → {number(later.get('value'), 2)}" if later else "")
     return "Rank correlation", value, f"Spearman {interval(rho.get('ci_low'), rho.get('ci_high'), 2)}".strip()

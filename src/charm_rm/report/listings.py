@@ -49,6 +49,8 @@ def favour_listing(findings: Findings) -> Listing | None:
         "p": _number("p_value", 4),
         "q": _number("q_value", 4),
     }
+    if "verdict" in frame.columns:
+        columns["Verdict"] = _text("verdict")
     if later is not None:
         names = {"favour": "favour_after", "ci_low": "after_low", "ci_high": "after_high"}
         frame = frame.join(later.select("policy", *names).rename(names), on="policy", how="left")
@@ -74,6 +76,9 @@ def mismatch_listing(findings: Findings) -> Listing:
         "q": _number("q_value", 4),
         "Verdict": _text("verdict"),
     }
+    if "mismatch_shrunk" in frame.columns:
+        columns["Shrunk"] = _number("mismatch_shrunk", signed=True)
+        columns["95 % CI of all pairs at once"] = _interval("simultaneous_ci_low", "simultaneous_ci_high")
     if findings.after is not None:
         later = both_ways(findings.after.mismatch).select("policy", "reference", after="mismatch")
         frame = frame.join(later, on=["policy", "reference"], how="left")
@@ -84,7 +89,7 @@ def mismatch_listing(findings: Findings) -> Listing:
 
 def offsets_listing(findings: Findings) -> Listing | None:
     """Offsets with targets; references are the ones held at 0."""
-    if findings.offsets is None:
+    if (frame := findings.offsets) is None:
         return None
     columns: dict[str, _Column] = {
         "Policy": _text("policy"),
@@ -93,10 +98,15 @@ def offsets_listing(findings: Findings) -> Listing | None:
         "Std. error": _number("std_err", 4),
         "Target": _number("target", 4),
         "Attained": _number("attained", 4),
+        **(
+            {"On fresh prompts": _number("attained_cross_fitted", 4)}
+            if "attained_cross_fitted" in frame.columns
+            else {}
+        ),
         "Role": _Column(lambda r: "reference" if r["is_reference"] else "calibrated", is_number=False),
     }
     caption = f"Offsets in {findings.offset_unit}"
-    return _listing("offsets", caption, findings.offsets.sort("is_reference", "delta"), columns)
+    return _listing("offsets", caption, frame.sort("is_reference", "delta"), columns)
 
 
 def residuals_listing(findings: Findings) -> Listing | None:

@@ -15,11 +15,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..mismatch.words import WHY_NOT_THE_DIFFERENCE, WHY_PAIRS_DIFFER, detectable_words
 from ..provenance import versions
 from . import headline, listings, words
+from .effect import effect_rows
 from .figures import Figure
 from .gather import Findings
 from .groups import groups
+from .notices import notices
 from .theme import css_variables
 
 _SECTIONS = {
@@ -54,6 +57,11 @@ def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
         verdict=headline.verdict(findings),
         tiles=headline.tiles(findings),
         groups=groups(findings),
+        notices=notices(findings),
+        effect=effect_rows(findings),
+        detectable=_detectable(findings),
+        why_not_the_difference=WHY_NOT_THE_DIFFERENCE,
+        why_pairs_differ=WHY_PAIRS_DIFFER,
         sections=sections,
         flips=[_flip(f) for f in findings.flips],
         offset_note=_offset_note(findings),
@@ -105,13 +113,22 @@ def _sections(findings: Findings, figures: Mapping[str, Figure], tables: Mapping
     present = {
         "ratings": False,
         "favour": tables["favour"],
-        "change": findings.after,
+        "change": findings.after or effect_rows(findings),
         "offsets": tables["offsets"],
         "labels": tables["ledger"] or findings.flips,
         "evaluation": tables["benchmarks"] or tables["alignment"],
         "warnings": findings.warnings,
     }
     return {key: name for key, name in _SECTIONS.items() if key in drawn or present.get(key, True)}
+
+
+def _detectable(findings: Findings) -> str:
+    """What favour the audit could have seen, where it says so."""
+    summary = findings.before.details.get("summary", {})
+    if not (found := summary.get("detectable_favour")):
+        return ""
+    told = detectable_words(found, policies=summary["policies"], prompts=summary["prompts"])
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def _flip(row: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...mismatch import Audit, audit, save_audit
+from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
 from ...settings import AuditSettings, Unrated
 from ...store import replacing_directory
 
@@ -30,12 +30,16 @@ def audit_source(
     return audit(source, ratings, seed=seed, aliases=aliases, unrated=unrated, **settings.values())
 
 
-def save_with_report(found: Audit, folder: Path, *, force: bool = False) -> None:
-    """Write an audit and its page into a folder of its own, whole or not at all."""
+def save_with_report(
+    found: Audit, folder: Path, *, force: bool = False, families: FamilyContrasts | None = None
+) -> None:
+    """Write an audit, the favour of families where it was measured, and the page into a folder of its own, whole or not at all."""
     from ...report import write_report
 
     with replacing_directory(folder, force=force) as temporary:
         save_audit(found, temporary)
+        if families is not None:
+            save_families(families, temporary)
         write_report(temporary)
 
 

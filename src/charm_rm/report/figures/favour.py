@@ -23,7 +23,7 @@ def favour_figure(_: Findings, frame: pl.DataFrame) -> Iterator[Picture]:
     yield both(
         lambda w: interval_rows(rows, width=w, axis=_AXIS),
         alt=f"Favour shown to {len(rows)} policies in Elo points with 95 % intervals, most favoured first.",
-        caption="Favour in Elo points with 95 % intervals. Orange: favoured; blue: slighted; grey: not beyond chance "
+        caption="Favour in Elo points with 95 % intervals. Orange: over-valued; blue: under-valued; grey: not beyond chance "
         f"({WITHIN_CHANCE}).",
     )
 
