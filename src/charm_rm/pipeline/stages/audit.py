@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
 from ...settings import AuditSettings, Unrated
@@ -78,7 +78,7 @@ def _compare(run: Run, before: Scores, after: Scores) -> None:
     from ...store import write_frame
 
     path = run.directory / "after" / ALIGNMENT
-    how = {"draws": run.config.audit.draws, "seed": run.config.seed}
+    how: dict[str, Any] = {"draws": run.config.audit.draws, "seed": run.config.seed}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CharmWarning)  # the audit has just said what there is to say
