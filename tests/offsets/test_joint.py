@@ -23,7 +23,7 @@ from simulated_offsets import arena, ratings_of, scores_of
 def solve(scores: Scores, ratings: Ratings, **settings: Any) -> Offsets:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)
-        return solve_joint_offsets(scores, ratings, **{"draws": 0} | settings)
+        return solve_joint_offsets(scores, ratings, **{"draws": 0, "cross_fit": False} | settings)
 
 
 def mean_residual(offsets: Offsets, when: str = "after") -> float:

@@ -24,7 +24,7 @@ from simulated_offsets import arena, ratings_of, scores_of
 def quietly(solve: Any, source: Scores | Margins, ratings: Ratings, **how: Any) -> Offsets:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)
-        return solve(source, ratings, **{"draws": 0} | how)
+        return solve(source, ratings, **{"draws": 0, "cross_fit": False} | how)
 
 
 def turned(margins: Margins, seed: int) -> Margins:

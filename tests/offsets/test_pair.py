@@ -22,7 +22,9 @@ EVEN = ratings_of({"A": 1000, "B": 1000, "C": 1000})
 def solve(scores: Scores, ratings: Ratings = EVEN, **settings: Any) -> Offsets:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)
-        return solve_offsets(scores, ratings, **{"over": "A", "references": "B", "draws": 0} | settings)
+        return solve_offsets(
+            scores, ratings, **{"over": "A", "references": "B", "draws": 0, "cross_fit": False} | settings
+        )
 
 
 def row(offsets: Offsets, policy: str = "A") -> dict[str, Any]:
@@ -37,7 +39,7 @@ def test_one_pair_by_hand() -> None:
     assert row(offsets, "B")["delta"] == 0
     assert row(offsets, "B")["is_reference"]
     assert offsets.residuals is not None
-    assert offsets.residuals.rows() == [("A", "B", 4, 0.5, 1.0, 0.5)]
+    assert offsets.residuals.rows() == [("A", "B", 4, 0.5, 1.0, 0.5, None)]
 
 
 @pytest.mark.parametrize("link", ["hard", "sigmoid"])
@@ -101,7 +103,7 @@ def test_unpaired_uses_all_against_all() -> None:
     # Thresholds -3, -1, 7, 9, 17, 19.
     assert row(offsets)["delta"] == 8.0
     assert offsets.residuals is not None
-    assert offsets.residuals.rows() == [("A", "B", 6, 0.5, 2 / 6, 0.5)]
+    assert offsets.residuals.rows() == [("A", "B", 6, 0.5, 2 / 6, 0.5, None)]
 
 
 def test_offsets_survive_a_file(tmp_path: Path) -> None:
@@ -175,7 +177,9 @@ def test_an_aligned_policy_is_warned_of() -> None:
 def test_ratings_without_uncertainty_are_warned_of() -> None:
     exact = Ratings(pl.DataFrame({"policy": ["A", "B"], "rating": [1000.0, 1000.0]}))
     with pytest.warns(CharmWarning, match="carry no uncertainty"):
-        solve_offsets(scores_of({"A": [7, 8, 9], "B": [0, 0, 0]}), exact, over="A", references="B", draws=100)
+        solve_offsets(
+            scores_of({"A": list(range(7, 67)), "B": [0] * 60}), exact, over="A", references="B", draws=100
+        )
 
 
 # --- bad input ----------------------------------------------------------------------------------
@@ -224,7 +228,7 @@ def test_ties_that_hide_the_target_are_warned_of() -> None:
     scores = scores_of({"A": [0, 0, 0, 0, 0, 0, 0, 1], "B": [0] * 8})
     ratings = ratings_of({"A": 1120, "B": 1000})
     with pytest.warns(CharmWarning, match="not 0.66"):
-        solve_offsets(scores, ratings, over="A", references="B", draws=0)
+        solve_offsets(scores, ratings, over="A", references="B", draws=0, cross_fit=False)
 
 
 @pytest.mark.realdata

@@ -6,12 +6,14 @@ at a time. Everything downstream, win rates and offsets, starts from it, whateve
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..errors import NoOverlap, UnknownPolicy, did_you_mean
 from ..statistics import (
@@ -100,7 +102,7 @@ def reference_pairs(policies: Sequence[str], references: Sequence[str]) -> IntAr
 class PairedMargins(Protocol):
     """Margins of ``pairs`` (m, 2: policy, reference) by prompt, given for some pairs at a time.
 
-    There is one row per pair, so that sums over prompts run along memory. What is given may be a view: it is
+    ``prompts`` names the columns, where they have names. There is one row per pair, so that sums over prompts run along memory. What is given may be a view: it is
     not to be written to.
     """
 
@@ -110,6 +112,11 @@ class PairedMargins(Protocol):
     def n_prompts(self) -> int: ...
     @property
     def pairs(self) -> IntArray: ...
+    @property
+    def prompts(self) -> tuple[str, ...]: ...
+
+    def at(self, prompts: NDArray[np.bool_]) -> PairedMargins:
+        """The same pairs on some of the prompts."""
 
     def rows(self, which: slice | IntArray) -> FloatArray:
         """(pairs, n_prompts) margins of some pairs, NaN where a side is missing."""
@@ -153,6 +160,7 @@ class ScoreMargins:
     policies: tuple[str, ...]
     pairs: IntArray
     scores: FloatArray
+    prompts: tuple[str, ...] = ()
 
     @property
     def n_prompts(self) -> int:
@@ -166,10 +174,15 @@ class ScoreMargins:
             margins -= self.scores[right]
         return margins
 
+    def at(self, prompts: NDArray[np.bool_]) -> ScoreMargins:
+        """The same pairs on some of the prompts."""
+        scores = np.ascontiguousarray(self.scores[:, prompts])
+        return ScoreMargins(self.policies, self.pairs, scores, _chosen(self.prompts, prompts))
+
 
 @dataclass(frozen=True, eq=False)
 class JudgedMargins:
-    """Margins as judged, held as a dense (m, n_prompts) array; ``prompts`` names its columns."""
+    """Margins as judged, held as a dense (m, n_prompts) array."""
 
     policies: tuple[str, ...]
     pairs: IntArray
@@ -182,6 +195,15 @@ class JudgedMargins:
 
     def rows(self, which: slice | IntArray) -> FloatArray:
         return self.values[which]
+
+    def at(self, prompts: NDArray[np.bool_]) -> JudgedMargins:
+        """The same pairs on some of the prompts."""
+        values = np.ascontiguousarray(self.values[:, prompts])
+        return JudgedMargins(self.policies, self.pairs, values, _chosen(self.prompts, prompts))
+
+
+def _chosen(names: tuple[str, ...], which: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(itertools.compress(names, which.tolist()))
 
 
 def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None = None) -> PairedMargins:
@@ -225,7 +247,7 @@ def _pair_scores(scores: Scores, references: Sequence[str] | None) -> ScoreMargi
     matrix = score_matrix(scores)
     names = matrix.policies
     pairs = all_pairs(len(names)) if references is None else reference_pairs(names, references)
-    return ScoreMargins(names, pairs, np.ascontiguousarray(matrix.values.T))
+    return ScoreMargins(names, pairs, np.ascontiguousarray(matrix.values.T), matrix.prompts)
 
 
 def pair_judgements(margins: Margins, *, references: Sequence[str] | None = None) -> JudgedMargins:

@@ -56,6 +56,13 @@ class AllPairs:
         """Hard win rate after the offset, a tie worth ½."""
         return with_ties_halved(self.won(delta), self.upto(delta))
 
+    def soft(self, delta: float, temperature: float) -> float:
+        """Mean sigmoid after the offset."""
+        return sum(
+            w * sigmoid_sums(self.over + delta, r, temperature)[0] / (self.over.size * r.size)
+            for r, w in self._weighted()
+        )
+
     def previous(self, delta: float, *, strictly: bool = False) -> float:
         """The greatest threshold s_ref - s_over up to (or strictly below) ``delta``; -inf where there is none."""
         side: Side = "left" if strictly else "right"
@@ -153,13 +160,6 @@ def sigmoid_sums(over: FloatArray, reference: FloatArray, temperature: float) ->
         wins += float(win.sum())
         squares += float(np.einsum("ij,ij->", win, win))
     return wins, squares
-
-
-def rates_all_pairs(own: FloatArray, other: FloatArray, delta: float) -> tuple[int, float, float]:
-    """(n comparisons, hard win rate before, after) of scores by prompt, NaN where there is none."""
-    own, other = own[~np.isnan(own)], other[~np.isnan(other)]
-    pairs = AllPairs.of(own, [other], [1.0])
-    return own.size * other.size, pairs.hard(0.0), pairs.hard(delta)
 
 
 def _share(reference: FloatArray, shifted: FloatArray, side: Side) -> float:

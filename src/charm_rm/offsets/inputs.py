@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ..errors import ConfigError, NotIdentifiable, listing
 from ..ratings import Aliases, match_ratings, yardstick
@@ -16,6 +17,8 @@ from ..tables import Ratings
 
 # A target this near to 0 or 1 is one in all but name: the ratings lie some 3600 points apart.
 _CERTAIN = 1e-9
+_SHARPEST = 1e-9
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Settings:
     temperature: float
     draws: int
     seed: int
+    cross_fit: bool = True
 
     def __post_init__(self) -> None:
         if self.link not in ("hard", "sigmoid"):
@@ -71,13 +75,33 @@ class Question:
             )
 
     def check_spread(self, smallest: float, largest: float) -> None:
-        """Raise :class:`NotIdentifiable` for equal margins under the hard link: between 0 and 1 nothing lies but ½."""
+        """Raise where margins from ``smallest`` to ``largest`` do not go with the link.
+
+        Raises:
+            NotIdentifiable: they are equal, and the link hard: between 0 and 1 nothing lies but ½.
+            ConfigError: as :func:`check_sharpness`.
+        """
+        check_sharpness(self.temperature, max(abs(smallest), abs(largest)))
         if smallest == largest and self.temperature is None:
             raise NotIdentifiable(
                 f"all margins are equal ({smallest:g}): the win rate can only be 0, ½ or 1",
                 where=self.where,
                 mend="check the scores or judgements (a constant reward model?), or use --link sigmoid",
             )
+
+
+def check_sharpness(temperature: float | None, largest: float) -> None:
+    """Raise for a sigmoid so steep beside margins up to ``largest`` that their last bits decide what it says.
+
+    Raises:
+        ConfigError: the temperature is less than a billionth of the largest margin.
+    """
+    if temperature is not None and temperature < _SHARPEST * largest:
+        raise ConfigError(
+            "the sigmoid's temperature is less than a billionth of the largest margin: it says no more than who won, "
+            "and its offset is lost in rounding",
+            mend="give a temperature near the spread of the margins, or use --link hard",
+        )
 
 
 def named(value: str | Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -15,10 +16,20 @@ from ..ratings import Aliases, expected_win_rate, match_ratings
 from ..settings import Link, Objective, Unrated
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
-from .inputs import Settings, Targets, rating_targets
-from .joint_equations import BoolArray, JointEquations, hard_rates, sigmoid_rates
-from .joint_solvers import solve_hard, solve_sigmoid
-from .results import as_offsets, measured_in, note_verdicts, summarise_draws
+from . import cross_fitting
+from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted
+from .inputs import BoolArray, Settings, Targets, check_sharpness, named, rating_targets
+from .joint_equations import JointEquations, hard_rates, sigmoid_rates
+from .joint_solvers import JointSolution, solve_hard, solve_sigmoid
+from .magnitude import brought_back, brought_near_1
+from .results import (
+    NO_SPREAD,
+    as_offsets,
+    measured_in,
+    note_not_cross_fitted,
+    note_verdicts,
+    spread_of,
+)
 from .uncertainty import draw_deltas
 
 
@@ -33,6 +44,7 @@ def solve_joint_offsets(
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
     draws: int = 1000,
+    cross_fit: bool = True,
     seed: int = 0,
 ) -> Offsets:
     """Find one offset per policy such that each policy's total wins are what the ratings say.
@@ -50,61 +62,88 @@ def solve_joint_offsets(
         aliases: the names of policies in the ratings, as in :func:`charm_rm.ratings.match_ratings`.
         unrated: ``error`` raises for policies without a rating, ``skip`` leaves them out and says so.
         draws: bootstrap draws of prompts and ratings behind the intervals, linearised at the solution.
-        seed: of the draws.
+        cross_fit: solve each half of the prompts again and measure the other with it (see ``attained_cross_fitted``).
+        seed: of the draws and of the halves.
 
     Returns:
         One row per policy; ``target`` and ``attained`` are the mean expected and attained win rate over its
-        opponents, under the link. ``residuals`` has one row per pair that shares prompts, with hard win rates.
+        opponents, under the link, on the prompts that the offsets were solved on; ``attained_cross_fitted`` is what as
+        many fresh prompts would show. ``residuals`` has one row per pair that shares prompts, with hard win rates. With the hard link
+        all offsets are 0 where nothing found is better than that, which a warning says.
 
     Raises:
         UnknownPolicy: a policy has no rating, or a reference was neither scored nor judged.
         NoOverlap: some policies share no prompts with the others.
         NotIdentifiable: too few shared prompts, or all scores equal under the hard link.
         NotConverged: the solver stopped short.
+        ConfigError: a setting is not usable.
     """
-    settings = Settings(link, temperature, draws, seed)
+    settings = Settings(link, temperature, draws, seed, cross_fit)
     if objective not in ("total-wins", "least-squares"):
         raise ConfigError(f"objective {objective!r} is not known", mend="use total-wins or least-squares")
-    refs = [references] if isinstance(references, str) else list(dict.fromkeys(references))
+    refs = named(references)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    paired = pair_margins(only_policies(source, set(matched.frame["policy"])))
-    held = np.isin(paired.policies, refs)
+    rated = only_policies(source, set(matched.frame["policy"]))
+    scaled, scaled_temperature, exponent = brought_near_1(rated, settings.link_temperature)
+    paired = pair_margins(scaled)
     for reference in refs:
         position(paired.policies, reference)
+    held = np.isin(paired.policies, refs)
     rng = np.random.default_rng(seed)
     targets, notes = rating_targets(matched, paired.policies, aliases=None, draws=draws, rng=rng)
-    equations = _equations_of(paired, targets, held, link=link)
-    if link == "hard":
-        solution = solve_hard(equations, objective=objective)
-    else:
-        solution = solve_sigmoid(equations, temperature=temperature, objective=objective)
+    solver = _Solver(scaled_temperature, objective)
+    equations = _equations_of(paired, targets, held, solver)
+    solution = solver.solve(equations)
+    held_out, missing = _cross_fitted(equations, solver, solution.deltas, settings)
     drawn = draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng)
     deltas, draw_matrix = _gauge(
-        solution.deltas, _draws(equations, solution.deltas, targets, drawn, settings, objective), refs
+        solution.deltas, _draws(equations, solution.deltas, targets, drawn, solver), refs
     )
-    frame = _frame(equations, deltas, draw_matrix, held, settings)
-    if objective == "total-wins":
-        notes += _note_missed(equations, frame)
+    frame = _frame(equations, deltas, draw_matrix, held, solver, held_out)
+    missed = _missed(equations, frame) if objective == "total-wins" else frame.clear()
     return as_offsets(
-        frame,
-        residuals=_residuals(equations, deltas, held),
+        brought_back(frame, exponent),
+        residuals=_residuals(equations, deltas, held, held_out),
         provenance={
             "verb": "solve_joint_offsets",
             **measured_in(source),
             "references": refs,
             "link": link,
-            "temperature": temperature if link == "sigmoid" else None,
+            "temperature": settings.link_temperature,
             "objective": objective,
             "draws": draws,
+            "cross_fit": cross_fit,
             "seed": seed,
             "iterations": solution.iterations,
             "largest_total_wins_residual": solution.residual,
         },
-        notes=[*notes, *note_verdicts(source)],
+        notes=[*notes, *missing, *_note_missed(missed, refused=solution.refused), *note_verdicts(source)],
+        missed=missed["policy"].to_list(),
     )
 
 
-def _equations_of(paired: PairedMargins, targets: Targets, held: BoolArray, *, link: Link) -> JointEquations:
+@dataclass(frozen=True)
+class _Solver:
+    """The link (a temperature, or None: hard) and the objective, to be used on all prompts and on folds alike."""
+
+    temperature: float | None
+    objective: Objective
+
+    def solve(self, equations: JointEquations, start: FloatArray | None = None) -> JointSolution:
+        if self.temperature is None:
+            return solve_hard(equations, objective=self.objective, start=start)
+        return solve_sigmoid(equations, temperature=self.temperature, objective=self.objective, start=start)
+
+    def rates(self, equations: JointEquations, deltas: FloatArray) -> FloatArray:
+        """Win rates by pair under the link."""
+        if self.temperature is None:
+            return hard_rates(equations, deltas)
+        return sigmoid_rates(equations, deltas, self.temperature)[0]
+
+
+def _equations_of(
+    paired: PairedMargins, targets: Targets, held: BoolArray, solver: _Solver
+) -> JointEquations:
     """The equations, after checking that they determine the offsets. Without a reference one policy is held."""
     policies = paired.policies
     if held.all():
@@ -115,22 +154,28 @@ def _equations_of(paired: PairedMargins, targets: Targets, held: BoolArray, *, l
     free = ~held if held.any() else np.arange(len(policies)) > 0
     k, r = paired.pairs.T
     equations = JointEquations(paired, expected_win_rate(targets.rating[k], targets.rating[r]), free)
+    _check(equations, solver)
+    return equations
+
+
+def _check(equations: JointEquations, solver: _Solver) -> None:
+    """Raise where the equations do not determine the offsets."""
     _check_connected(equations)
-    most = np.zeros(len(policies))
-    np.maximum.at(most, paired.pairs, equations.counts[:, None])
+    most = np.zeros(equations.size)
+    np.maximum.at(most, equations.margins.pairs, equations.counts[:, None])
     if (most < 2).any():
         raise NotIdentifiable(
-            f"{listing(np.array(policies)[most < 2])} share a single prompt with any other policy",
+            f"{listing(np.array(equations.margins.policies)[most < 2])} share a single prompt with any other policy",
             where="calibration",
             mend="score or judge more prompts",
         )
-    if link == "hard" and equations.scale == 0:
+    check_sharpness(solver.temperature, equations.largest)
+    if solver.temperature is None and equations.scale == 0:
         raise NotIdentifiable(
             "on every prompt all scores are equal: win rates can only be 0, ½ or 1",
             where="calibration",
             mend="check the scores or judgements (a constant reward model?)",
         )
-    return equations
 
 
 def _check_connected(equations: JointEquations) -> None:
@@ -147,19 +192,43 @@ def _check_connected(equations: JointEquations) -> None:
         )
 
 
+def _cross_fitted(
+    equations: JointEquations, solver: _Solver, start: FloatArray, settings: Settings
+) -> tuple[CrossFitted, list[str]]:
+    """Win rates as on fresh prompts; NaN, and why, where a half of the prompts does not determine the offsets.
+
+    The solution of all prompts is where each half's solving starts, which saves time; it ends at the half's own.
+    """
+    paired = equations.margins
+    first = halve(paired.prompts, seed=settings.seed) if settings.cross_fit else None
+    nothing = nothing_cross_fitted(len(paired.pairs))
+    if first is None:
+        return nothing, []
+
+    def measure(train: BoolArray, held_out: BoolArray) -> Rates:
+        rest, left = (replace(equations, margins=paired.at(prompts)) for prompts in (train, held_out))
+        _check(rest, solver)
+        deltas = solver.solve(rest, start).deltas
+        hard = hard_rates(left, deltas)
+        return left.counts, hard if solver.temperature is None else solver.rates(left, deltas), hard
+
+    try:
+        return cross_fitting.cross_fit(first, measure), []
+    except (NoOverlap, NotIdentifiable) as error:
+        return nothing, [note_not_cross_fitted(error)]
+
+
 def _draws(
     equations: JointEquations,
     deltas: FloatArray,
     targets: Targets,
     drawn: PromptWeights,
-    settings: Settings,
-    objective: Objective,
+    solver: _Solver,
 ) -> FloatArray:
     """(draws, K) offsets; least squares has no intervals, as it is there for comparison alone."""
-    if settings.draws == 0 or objective == "least-squares":
+    if len(targets.draws) == 0 or solver.objective == "least-squares":
         return np.empty((0, deltas.size))
-    temperature = None if settings.link == "hard" else settings.temperature
-    return draw_deltas(equations, deltas, targets.draws, drawn, temperature=temperature)
+    return draw_deltas(equations, deltas, targets.draws, drawn, temperature=solver.temperature)
 
 
 def _gauge(deltas: FloatArray, draws: FloatArray, refs: list[str]) -> tuple[FloatArray, FloatArray]:
@@ -170,43 +239,57 @@ def _gauge(deltas: FloatArray, draws: FloatArray, refs: list[str]) -> tuple[Floa
 
 
 def _frame(
-    equations: JointEquations, deltas: FloatArray, draws: FloatArray, held: BoolArray, settings: Settings
+    equations: JointEquations,
+    deltas: FloatArray,
+    draws: FloatArray,
+    held: BoolArray,
+    solver: _Solver,
+    held_out: CrossFitted,
 ) -> pl.DataFrame:
-    hard = settings.link == "hard"
-    rates = (
-        hard_rates(equations, deltas) if hard else sigmoid_rates(equations, deltas, settings.temperature)[0]
-    )
+    spreads = [NO_SPREAD if fixed else spread_of(x) for x, fixed in zip(draws.T, held, strict=True)]
     opponents = equations.opponents()
-    std_err, low, high = (np.where(held, np.nan, x) for x in summarise_draws(draws))
+    rates = {
+        "target": equations.targets,
+        "attained": solver.rates(equations, deltas),
+        "attained_cross_fitted": held_out.link,
+    }
     return pl.DataFrame(
         {
             "policy": list(equations.margins.policies),
             "delta": deltas,
-            "std_err": std_err,
-            "ci_low": low,
-            "ci_high": high,
+            "std_err": [s.std_err for s in spreads],
+            "ci_low": [s.low for s in spreads],
+            "ci_high": [s.high for s in spreads],
             "is_reference": held,
-            "target": equations.total_rates(equations.targets) / opponents,
-            "attained": equations.total_rates(rates) / opponents,
+            **{name: equations.total_rates(rate) / opponents for name, rate in rates.items()},
         }
     )
 
 
-def _note_missed(equations: JointEquations, frame: pl.DataFrame) -> list[str]:
-    """Say so where equal margins keep a policy's mean win rate further from its target than one prompt would."""
+def _missed(equations: JointEquations, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows whose mean win rate is further from its target than one prompt would leave it, the worst first."""
     step = 1 / equations.counts[equations.met].min()
     gap = (pl.col("attained") - pl.col("target")).abs()
-    missed = frame.filter(~pl.col("is_reference") & (gap > max(step, 0.005))).sort(gap, descending=True)
-    if missed.is_empty():
-        return []
-    first = missed.row(0, named=True)
-    return [
-        f"the offsets of {listing(missed['policy'])} miss their targets ({first['policy']!r} attains a mean win rate of "
-        f"{first['attained']:.4f}, not {first['target']:.4f}): many margins are equal, and their wins turn all at once"
-    ]
+    return frame.filter(~pl.col("is_reference") & (gap > max(step, 0.005))).sort(gap, descending=True)
 
 
-def _residuals(equations: JointEquations, deltas: FloatArray, held: BoolArray) -> pl.DataFrame:
+def _note_missed(missed: pl.DataFrame, *, refused: bool) -> list[str]:
+    """Say so where equal margins keep policies from their targets, or where all offsets stay 0."""
+    notes = []
+    if refused:
+        notes.append("no offsets found are better than none: all stay 0")
+    if not missed.is_empty():
+        first = missed.row(0, named=True)
+        notes.append(
+            f"the offsets of {listing(missed['policy'])} miss their targets ({first['policy']!r} attains a mean win rate of "
+            f"{first['attained']:.4f}, not {first['target']:.4f}): many margins are equal, and their wins turn all at once"
+        )
+    return notes
+
+
+def _residuals(
+    equations: JointEquations, deltas: FloatArray, held: BoolArray, held_out: CrossFitted
+) -> pl.DataFrame:
     """One row per pair that shares prompts; a reference stands on the reference side."""
     k, r = equations.sides()
     turn = held[k] & ~held[r]
@@ -215,12 +298,14 @@ def _residuals(equations: JointEquations, deltas: FloatArray, held: BoolArray) -
         "target": equations.targets,
         "before": hard_rates(equations, np.zeros_like(deltas)),
         "after": hard_rates(equations, deltas),
+        "after_cross_fitted": held_out.hard,
     }
-    return pl.DataFrame(
+    table = pl.DataFrame(
         {
             "policy": names[np.where(turn, r, k)].tolist(),
             "reference": names[np.where(turn, k, r)].tolist(),
             "n": equations.counts.astype(np.int64),
             **{name: np.where(turn, 1 - rate, rate) for name, rate in rates.items()},
         }
-    ).filter(pl.Series(equations.met))
+    )
+    return table.with_columns(pl.col("after_cross_fitted").fill_nan(None)).filter(pl.Series(equations.met))

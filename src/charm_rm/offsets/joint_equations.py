@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..margins import PairedMargins, blocks, hard_outcomes
 from ..statistics import FloatArray, IntArray
-
-BoolArray = NDArray[np.bool_]
+from .inputs import BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +49,21 @@ class JointEquations:
         """
         return self._moments[1]
 
+    @property
+    def largest(self) -> float:
+        """The largest margin, in absolute terms."""
+        return self._moments[2]
+
     @cached_property
-    def _moments(self) -> tuple[FloatArray, float]:
-        counts, squares = np.zeros(len(self.margins.pairs)), 0.0
+    def _moments(self) -> tuple[FloatArray, float, float]:
+        counts, squares, largest = np.zeros(len(self.margins.pairs)), 0.0, 0.0
         for some in blocks(self.margins):
             margins = self.margins.rows(some)
             counts[some] = margins.shape[1] - np.count_nonzero(np.isnan(margins), axis=1)
             squares += float(np.nansum(np.square(margins)))
+            largest = max(largest, float(np.abs(margins).max(initial=0.0, where=~np.isnan(margins))))
         share = (self.size - 1) / (2 * self.size)
-        return counts, float(np.sqrt(share * squares / max(counts.sum(), 1.0)))
+        return counts, float(np.sqrt(share * squares / max(counts.sum(), 1.0))), largest
 
     def sides(self) -> tuple[IntArray, IntArray]:
         """(policy, reference) of each pair."""

@@ -12,36 +12,49 @@ import numpy as np
 
 from ..errors import NotConverged
 from ..statistics import FloatArray
-from .joint_equations import BoolArray, JointEquations, hard_rates, laplacian, sigmoid_rates, wins_gap
+from .inputs import BoolArray
+from .joint_equations import JointEquations, hard_rates, laplacian, sigmoid_rates, wins_gap
 from .roots import hard_root
+from .ties import best_of
 
 _NEWTON_STEPS = 60
 _SWEEPS = 40
 # Polishing ends at this share of one prompt (1/n) of mean win rate.
 _ENOUGH = 0.05
+# Held-out win rates are no more precise than about a prompt: their offsets need not be either.
+_ENOUGH_FOR_A_HALF = 0.5
 # Temperatures of the continuation towards the hard link, in units of the margins' scale.
 _COOLING = (1.0, 0.3, 0.1, 0.03)
 
 
 @dataclass(frozen=True, eq=False)
 class JointSolution:
-    """The offsets, and how near they come: max over free k of |Σ_l (L_kl - P_kl)| / (K - 1)."""
+    """The offsets, and how near they come: max over free k of |Σ_l (L_kl - P_kl)| / (K - 1).
+
+    ``refused``: all stay 0, as nothing found is better than that.
+    """
 
     deltas: FloatArray
     residual: float
     iterations: int
+    refused: bool = False
 
 
 def solve_sigmoid(
-    equations: JointEquations, *, temperature: float, tolerance: float = 1e-11, objective: str = "total-wins"
+    equations: JointEquations,
+    *,
+    temperature: float,
+    tolerance: float = 1e-11,
+    objective: str = "total-wins",
+    start: FloatArray | None = None,
 ) -> JointSolution:
-    """Newton, from high temperature down to ``temperature``.
+    """Newton, from high temperature down to ``temperature``; or at once from ``start``, offsets of nearly the same data.
 
     Raises:
         NotConverged: the equations are not solved to ``tolerance``.
     """
-    deltas, steps = np.zeros(equations.size), 0
-    for warm in _cooling(equations.scale, temperature):
+    deltas, steps = np.zeros(equations.size) if start is None else start, 0
+    for warm in _cooling(equations.scale, temperature) if start is None else [temperature]:
         last = warm == temperature
         deltas, used = _newton(
             equations, deltas, warm, tolerance=tolerance if last else 1e-3, objective=objective, strict=last
@@ -51,24 +64,33 @@ def solve_sigmoid(
     return JointSolution(deltas, _largest(equations, gap), steps)
 
 
-def solve_hard(equations: JointEquations, *, objective: str = "total-wins") -> JointSolution:
-    """Cool towards the hard link, then polish on the staircase itself.
+def solve_hard(
+    equations: JointEquations, *, objective: str = "total-wins", start: FloatArray | None = None
+) -> JointSolution:
+    """Cool towards the hard link, then polish on the staircase itself; from ``start`` the last temperature is enough.
 
     The polish solves one policy's total-wins equation exactly, the others held, again and again, and shifts
     all free policies together against the fixed ones; it keeps the best point met. The least-squares objective has
-    no staircase equation per policy, so it ends with the cooling.
+    no staircase equation per policy, so it ends with the cooling. Where scores tie, offsets that keep ties are tried too
+    (:mod:`.ties`), and nothing that is worse than no offsets is returned.
     """
-    deltas, steps = np.zeros(equations.size), 0
-    for share in _COOLING:
+    deltas, steps = np.zeros(equations.size) if start is None else start, 0
+    for share in _COOLING if start is None else _COOLING[-1:]:
         deltas, used = _newton(
-            equations, deltas, share * equations.scale, tolerance=1e-6, objective=objective, strict=False
+            equations,
+            deltas,
+            share * equations.scale,
+            tolerance=1e-6 if start is None else 1e-4,
+            objective=objective,
+            strict=False,
         )
         steps += used
     if objective == "total-wins":
-        deltas, used = _polish(equations, deltas)
+        deltas, used = _polish(equations, deltas, enough=_ENOUGH if start is None else _ENOUGH_FOR_A_HALF)
         steps += used
+    deltas = best_of(equations, deltas, objective=objective)
     gap = wins_gap(equations, hard_rates(equations, deltas))
-    return JointSolution(deltas, _largest(equations, gap), steps)
+    return JointSolution(deltas, _largest(equations, gap), steps, refused=not deltas.any())
 
 
 def _cooling(scale: float, temperature: float) -> list[float]:
@@ -146,11 +168,11 @@ def _gap_and_jacobian(
     return equations.total(misses), laplacian(equations, slopes)
 
 
-def _polish(equations: JointEquations, deltas: FloatArray) -> tuple[FloatArray, int]:
+def _polish(equations: JointEquations, deltas: FloatArray, *, enough: float) -> tuple[FloatArray, int]:
     """Exact staircase solves, one policy at a time; keeps the best offsets met."""
     gap = wins_gap(equations, hard_rates(equations, deltas))
     best, best_residual, current, stale = deltas, _largest(equations, gap), deltas.copy(), 0
-    enough, sweeps = _ENOUGH / max(equations.counts.max(), 1), 0
+    enough, sweeps = enough / max(equations.counts.max(), 1), 0
     while sweeps < _SWEEPS and stale < 3 and best_residual > enough:
         sweeps += 1
         for k in np.flatnonzero(equations.free):

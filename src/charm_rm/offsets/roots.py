@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from ..errors import NotConverged
 from ..margins import with_ties_halved
 from ..statistics import FloatArray
 
@@ -20,6 +22,8 @@ Curve = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 _BLOCK_CELLS = 4_000_000
 _ITERATIONS = 200
 _SLACK = 1 + 1e-9
+# A root that misses its target by more is not returned.
+_LOOSEST = 1e-7
 
 
 def hard_root(
@@ -37,39 +41,76 @@ def hard_root(
     ``grain`` is the weight of one comparison there, the largest weight unless told.
     """
     weights = np.ones((1, margins.size)) if weights is None else weights
-    thresholds, group = np.unique(-margins, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    last = np.searchsorted(group[order], np.arange(thresholds.size), side="right") - 1
+    stairs = _Staircase.of(margins)
     parts = [
-        _hard_rows(thresholds, order, last, targets[rows], weights[_rows(weights, rows)], grain)
+        stairs.settled(targets[rows], weights[_rows(weights, rows)], grain)
         for rows in _blocks(targets.size, margins.size)
     ]
     return _joined(parts)
 
 
-def _hard_rows(
-    thresholds: FloatArray,
-    order: NDArray[np.intp],
-    last: NDArray[np.intp],
-    targets: FloatArray,
-    weights: FloatArray,
-    grain: float | None,
-) -> tuple[FloatArray, FloatArray]:
-    running = np.cumsum(weights[:, order], axis=1)
-    stairs = running[:, last] / running[:, -1:]
-    stairs[:, -1] = 1.0
-    step = np.minimum((stairs < targets[:, None]).sum(axis=1), thresholds.size - 1)
-    row = np.arange(len(stairs))
-    padded = np.concatenate([[np.inf], thresholds, [np.inf]])
-    return settle(
-        targets,
-        previous=padded[step],
-        here=thresholds[step],
-        following=padded[step + 2],
-        below=np.where(step > 0, stairs[row, step - 1], 0.0),
-        upto=stairs[row, step],
-        grain=(weights.max(axis=1) if grain is None else grain) / running[:, -1],
-    )
+def hard_crossing(margins: FloatArray, targets: FloatArray, *, weights: FloatArray) -> FloatArray:
+    """(B,) the threshold at which the weighted wins and ties first reach the target.
+
+    It is -inf where they reach it without any, and inf where all of them do not.
+    """
+    stairs = _Staircase.of(margins)
+    parts = [stairs.crossing(targets[rows], weights[rows])[0] for rows in _blocks(targets.size, margins.size)]
+    padded = np.concatenate([[-np.inf], stairs.thresholds, [np.inf]])
+    return np.asarray(padded[np.concatenate(parts)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Staircase:
+    """Margins sorted once for every draw: a comparison turns at its threshold -m_i, equal ones at once.
+
+    ``order`` sorts the margins by threshold; ``last`` is the place in it of each threshold's last comparison, so that a running
+    sum of weights, read there, is the height of the stair to the right of the threshold.
+    """
+
+    thresholds: FloatArray
+    order: NDArray[np.intp]
+    last: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, margins: FloatArray) -> _Staircase:
+        thresholds, group = np.unique(-margins, return_inverse=True)
+        order = np.argsort(group, kind="stable")
+        last = np.searchsorted(group[order], np.arange(thresholds.size), side="right") - 1
+        return cls(thresholds, order, last)
+
+    def crossing(self, targets: FloatArray, weights: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+        """Where each row passes its target, and the heights (B, thresholds).
+
+        0 is left of every threshold, j at the j-th of them, one more than there are beyond all.
+        """
+        heights = self._heights(weights)
+        step = np.where(targets > 0, 1 + (heights < targets[:, None]).sum(axis=1), 0)
+        return step, heights
+
+    def settled(
+        self, targets: FloatArray, weights: FloatArray, grain: float | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """:func:`settle` for each row, at the threshold where it passes its target, an inner one."""
+        step, heights = self.crossing(targets, weights)
+        step = np.clip(step, 1, self.thresholds.size)
+        row = np.arange(len(heights))
+        padded = np.concatenate([[np.inf], self.thresholds, [np.inf]])
+        return settle(
+            targets,
+            previous=padded[step - 1],
+            here=padded[step],
+            following=padded[step + 1],
+            below=np.where(step > 1, heights[row, step - 2], 0.0),
+            upto=heights[row, step - 1],
+            grain=(weights.max(axis=1) if grain is None else grain) / weights.sum(axis=1),
+        )
+
+    def _heights(self, weights: FloatArray) -> FloatArray:
+        running = np.cumsum(weights[:, self.order], axis=1)
+        heights = running[:, self.last] / running[:, -1:]
+        heights[:, -1] = 1.0
+        return heights
 
 
 def settle(
@@ -154,6 +195,9 @@ def rising_root(
     ``curve(x)`` gives value and slope. A Newton step is taken while it stays in the bracket and halves the
     gap; otherwise the bracket is halved. Stops where |gap| <= tolerance, or where the bracket can
     shrink no further in floating point.
+
+    Raises:
+        NotConverged: neither came about, or the curve is so steep there that the last bit of x decides the gap.
     """
     x = (low + high) / 2 if start is None else np.clip(start, low, high)
     previous = np.full(x.shape, np.inf)
@@ -170,6 +214,13 @@ def rising_root(
         good = (newton > low) & (newton < high) & (np.abs(gap) <= previous / 2)
         previous = np.abs(gap)
         x = np.where(done, x, np.where(good, newton, (low + high) / 2))
+    worst = float(np.abs(gap).max())
+    if not (done.all() and worst <= _LOOSEST):
+        raise NotConverged(
+            f"the offset's equation is met to {worst:.1e} only: the sigmoid is too steep for numbers of this size",
+            where="calibration",
+            mend="raise --temperature, or use --link hard",
+        )
     return x, value
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
+from ..errors import NotIdentifiable
 from ..margins import hard_outcomes, incidence, soft_outcomes, with_ties_halved
 from ..ratings import expected_win_rate
 from ..statistics import FloatArray, PromptWeights
@@ -44,7 +45,14 @@ def draw_deltas(
     )
     free = equations.free
     draws = np.tile(deltas, (len(rating_draws), 1))
-    draws[:, free] += np.linalg.solve(jacobian[np.ix_(free, free)], change[:, free].T).T
+    try:
+        draws[:, free] += np.linalg.solve(jacobian[np.ix_(free, free)], change[:, free].T).T
+    except np.linalg.LinAlgError as error:
+        raise NotIdentifiable(
+            "some policies are so far from all others that no comparison is near turning, and intervals cannot be drawn",
+            where="calibration",
+            mend="look at their scores; for offsets without intervals use --draws 0",
+        ) from error
     return draws
 
 
@@ -117,7 +125,10 @@ def unpaired_draws(
         influence[seen] += weight * (other_mean - other_mean.mean()) / seen.sum()
         slope += weight * _slope(own[own_seen] + delta, other[seen], temperature)
     shift = (drawn.weights / drawn.weights.mean(axis=1, keepdims=True)) @ influence
-    draws: FloatArray = delta + (goal_shift - shift) / slope
+    change = goal_shift - shift
+    if slope <= 0:  # nothing turns within a bandwidth: how far the offset goes is not said by these data
+        return np.where(change == 0, delta, np.copysign(np.inf, change))
+    draws: FloatArray = delta + change / slope
     return draws
 
 

@@ -11,8 +11,10 @@ from ..errors import ConfigError, NotIdentifiable
 from ..margins import score_matrix
 from ..statistics import FloatArray, PromptWeights
 from ..tables import Margins, Scores
-from .allpairs import AllPairs, hard_root_all_pairs, rates_all_pairs, sigmoid_root_all_pairs
-from .inputs import Question
+from .allpairs import AllPairs, hard_root_all_pairs, sigmoid_root_all_pairs
+from .cross_fitting import Rates
+from .inputs import BoolArray, Question
+from .results import Spread, spread_of
 from .uncertainty import unpaired_draws
 
 
@@ -44,17 +46,29 @@ class Unpaired:
             return hard_root_all_pairs(self._pairs(), target)
         return sigmoid_root_all_pairs(self._pairs(), target, temperature=temperature)
 
-    def draws(self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights) -> FloatArray:
-        """Plausible offsets, linearised at ``delta``."""
+    def spread(self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights) -> Spread:
+        """Standard error and interval, from draws linearised at ``delta``."""
         asked = self.question
-        return unpaired_draws(
+        draws = unpaired_draws(
             list(self.columns), asked.weights, delta, goals - target, drawn, temperature=asked.temperature
         )
+        return spread_of(draws)
 
-    def rates(self, delta: float) -> list[tuple[int, float, float]]:
-        """By reference: (n comparisons, hard win rate before, after)."""
-        own, *others = self.columns
-        return [rates_all_pairs(own, other, delta) for other in others]
+    def rates(self, delta: float) -> Rates:
+        """By reference: comparisons, mean outcome under the link, and hard win rate, after the offset."""
+        own, *others = (c[~np.isnan(c)] for c in self.columns)
+        pairs = [AllPairs.of(own, [other], [1.0]) if own.size * other.size else None for other in others]
+        counts = np.array([own.size * other.size for other in others], dtype=np.float64)
+        hard = np.array([np.nan if p is None else p.hard(delta) for p in pairs])
+        temperature = self.question.temperature
+        if temperature is None:
+            return counts, hard, hard
+        soft = np.array([np.nan if p is None else p.soft(delta, temperature) for p in pairs])
+        return counts, soft, hard
+
+    def at(self, prompts: BoolArray) -> Unpaired:
+        """The same question on some of the prompts."""
+        return Unpaired(self.question, self.columns[:, prompts])
 
     def _pairs(self) -> AllPairs:
         own, *others = [c[~np.isnan(c)] for c in self.columns]

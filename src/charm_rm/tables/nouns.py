@@ -248,7 +248,9 @@ class Favouritism(Table):
 class Offsets(Table):
     """Score offset ``delta`` per policy (score units; reference policies have 0).
 
-    ``residuals`` lists, per pair used, the win rate before and after and its target.
+    ``attained`` is in-sample, on the prompts that the offset was solved on; ``attained_cross_fitted`` is what as many fresh prompts
+    would show. ``ci_open`` (``low``, ``high``, ``both``) says which end of the interval the data do not set; it is null there.
+    ``residuals`` lists, per pair used, the win rate before and after, its target, and ``after_cross_fitted``.
     """
 
     residuals: pl.DataFrame | None = None
@@ -263,6 +265,8 @@ class Offsets(Table):
         Column("is_reference", TRUTH),
         Column("target", nullable=True),
         Column("attained", nullable=True),
+        _optional("attained_cross_fitted"),
+        _optional("ci_open", TEXT),
     )
     key: ClassVar[tuple[str, ...]] = ("policy",)
 
