@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from .judgements import load_judgements
     from .judging import judge_responses, measure_position_bias, plan_pairs
     from .margins import margins_from_scores, pair_margins, score_matrix, tally_margins
-    from .mismatch import Audit, audit, measure_favouritism, measure_mismatch, save_audit
+    from .mismatch import (
+        Audit,
+        audit,
+        compare_favour,
+        family_contrasts,
+        influence,
+        measure_favouritism,
+        measure_mismatch,
+        save_audit,
+    )
     from .models import diagnose, load_reward_model, score_responses, train_reward_model
     from .offsets import apply_offsets, solve_joint_offsets, solve_offsets
     from .pipeline import run_pipeline
@@ -86,6 +95,9 @@ _HOMES = {
         "measure_mismatch",
         "measure_favouritism",
         "save_audit",
+        "compare_favour",
+        "family_contrasts",
+        "influence",
     ],
     "offsets": ["solve_offsets", "solve_joint_offsets", "apply_offsets"],
     "preferences": ["load_preferences"],

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import polars as pl
 import pytest
 from click.testing import Result
 
+import benchmark_fakes
 from charm_rm.mismatch import METRICS
 
 Charm = Callable[..., Result]
@@ -100,6 +105,145 @@ def test_an_existing_evaluation_is_refused_before_the_work(charm: Charm, data: P
 
 def test_help_shows_examples(charm: Charm) -> None:
     assert "charm evaluate --rm my-rm --benchmark llmbar" in charm("evaluate", "--help").output
+
+
+def test_the_list_says_what_each_benchmark_is(charm: Charm) -> None:
+    shown = charm("evaluate", "--list").stdout
+    assert "llmbar: does it see" in shown
+    assert "419 items; licence: MIT" in shown
+    assert "ICLR 2025" in shown
+    rows = {row["name"]: row for row in json.loads(charm("evaluate", "--list", "--json").stdout)}
+    assert rows["rm-bench"]["items"] == 1327
+
+
+def test_help_and_list_need_no_names_in_the_command() -> None:
+    """What is registered is looked up when a name is asked for; help loads nothing of it."""
+    code = "from charm_rm.cli import main; main(['evaluate', '--help'], standalone_mode=False)\n"
+    code += "import sys; print(*sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stderr.split()
+    assert "charm_rm.cli.evaluate" in loaded
+    assert not {"numpy", "polars", "charm_rm.benchmarks", "charm_rm.pipeline"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rm", "a", "--judge", "python:benchmark_fakes:judge"], "a reward model or a judge, not both"),
+        (["--rm", "a", "--baseline", "b", "--baseline-judge", "c"], "a reward model or a judge, not both"),
+        (["--judge", "python:benchmark_fakes:judge"], "--rm, --benchmark and --data go together"),
+        (["--pairs", "pairs.jsonl"], "--rm, --benchmark and --data go together"),
+        (["--rm", "a", "--pairs", "pairs.jsonl", "--benchmark", "llmbar"], "go together"),
+        (["--rm", "a", "--pairs", "p.jsonl", "--cache", "x", "--no-cache"], "exclude each other"),
+    ],
+)
+def test_models_and_benchmarks_that_do_not_fit_together(
+    charm: Charm, arguments: list[str], message: str
+) -> None:
+    result = charm("evaluate", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_a_judge_is_benchmarked_in_both_orders_and_a_second_run_asks_nothing(
+    charm: Charm, data: Path, tmp_path: Path
+) -> None:
+    arguments = (
+        "--judge",
+        "python:benchmark_fakes:judge",
+        "--benchmark",
+        "llmbar",
+        "--benchmark",
+        "rm-bench",
+    )
+    arguments += ("--data", data, "--baseline", "python:benchmark_fakes:reward")
+    benchmark_fakes.CALLS.update(reward=0, judge=0)
+    result = charm("evaluate", *arguments, "-o", tmp_path / "evaluation")
+    assert result.exit_code == 0, result.output
+    assert benchmark_fakes.CALLS["judge"] == 2 * (6 + 9 * 4)
+    frame = pl.read_parquet(tmp_path / "evaluation" / "benchmarks.parquet")
+    assert frame["difference"].to_list() == [0.0] * len(frame)  # the judge is of the reward's opinion
+    summary = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    assert [one["unanswered"] for one in summary["benchmarks"]] == [0, 0]
+    assert set(summary["provenance"]["truncated"]) == {"rm", "baseline"}
+    benchmark_fakes.CALLS.update(reward=0, judge=0)
+    again = charm("evaluate", *arguments, "--json")
+    assert again.exit_code == 0, again.output
+    assert benchmark_fakes.CALLS == {"reward": 0, "judge": 0}
+    assert json.loads(again.stdout)["benchmarks"] == summary["benchmarks"]
+
+
+def test_silent_judges_are_told_of(charm: Charm, data: Path) -> None:
+    arguments = ("--judge", "python:benchmark_fakes:silent_judge", "--benchmark", "llmbar", "--data", data)
+    file = data / "LLMBar" / "Natural" / "dataset.json"
+    file.write_text(file.read_text().replace("I like trains.", "Trains?", 1))
+    result = charm("evaluate", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "without a verdict in either order: 1 comparisons (counted wrong)" in result.stdout
+    assert "2 of 12 answers held no verdict" in result.stderr
+
+
+def test_pairs_of_several_turns(charm: Charm, tmp_path: Path) -> None:
+    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi."}]
+    rows = [{"prompt": turns, "chosen": f"Hello {i}.", "rejected": f"No {i}."} for i in range(5)]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    arguments = ("--rm", "python:benchmark_fakes:reward", "--pairs", tmp_path / "pairs.jsonl", "--json")
+    found = json.loads(charm("evaluate", *arguments).stdout)
+    assert (found["benchmarks"][0]["benchmark"], found["benchmarks"][0]["items"]) == ("pairs", 5)
+
+
+def test_without_a_cache_nothing_is_kept(charm: Charm, data: Path, tmp_path: Path) -> None:
+    arguments = (
+        "--rm",
+        "python:benchmark_fakes:reward",
+        "--benchmark",
+        "llmbar",
+        "--data",
+        data,
+        "--no-cache",
+    )
+    asked = []
+    for more in ((), ("-o", tmp_path / "evaluation")):
+        benchmark_fakes.CALLS.update(reward=0)
+        assert charm("evaluate", *arguments, *more).exit_code == 0
+        asked.append(benchmark_fakes.CALLS["reward"])
+    assert asked == [12, 12]
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != "benchmarks") == ["evaluation"]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    """SIGKILL in the middle; the second run scores only what the first had not, and ends with the same table."""
+    rows = [{"prompt": f"question {i}", "chosen": f"good {i}", "rejected": f"bad {i}"} for i in range(150)]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("\n".join(json.dumps(row) for row in rows))
+    stop, log = tmp_path / "stop", tmp_path / "calls"
+    code = (
+        "import sys, atexit, benchmark_fakes as f; from pathlib import Path; from charm_rm.cli import main\n"
+    )
+    code += (
+        f"atexit.register(lambda: Path({str(log)!r}).write_text(str(f.CALLS['reward'])))\nmain(sys.argv[1:])"
+    )
+    environment = {**os.environ, "CHARM_TEST_STOP": str(stop), "CHARM_CACHE": str(tmp_path / "cache")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(benchmark_fakes.__file__).parent), *sys.path])
+    arguments = ["evaluate", "--rm", "python:benchmark_fakes:stopping_reward", "--pairs", str(pairs)]
+    arguments += ["-o", str(tmp_path / "evaluation")]
+
+    def run() -> int:
+        return subprocess.run(
+            [sys.executable, "-c", code, *arguments], env=environment, capture_output=True
+        ).returncode
+
+    stop.write_text("kill")
+    assert run() == -signal.SIGKILL
+    assert not (tmp_path / "evaluation").exists()
+    stop.unlink()
+    assert run() == 0
+    assert 0 < int(log.read_text()) <= 300 - 100
+    frame = pl.read_parquet(tmp_path / "evaluation" / "benchmarks.parquet")
+    right = benchmark_fakes.reward([r["prompt"] for r in rows], [r["chosen"] for r in rows])
+    wrong = benchmark_fakes.reward([r["prompt"] for r in rows], [r["rejected"] for r in rows])
+    assert frame["accuracy"].to_list() == pytest.approx([np.heaviside(right - wrong, 0.5).mean()])
 
 
 @pytest.mark.models

@@ -15,7 +15,7 @@ from ..errors import SchemaError
 from ..preferences import prompt_key
 from ..protocols import Prompt
 
-GOOD, BAD = 1.0, 0.0
+_GOOD, _BAD = 1.0, 0.0
 # Positions of two responses of an item: the better one, or simply the first, comes first.
 Cell = tuple[int, int]
 
@@ -29,7 +29,7 @@ class Item:
         subset: the part of the benchmark that it belongs to.
         prompt: text, or a list of chat messages (``role``, ``content``): system messages and several turns are welcome.
         responses: the texts to compare.
-        grades: one per response: :data:`GOOD` and :data:`BAD`, or numbers such as people's ratings.
+        grades: one per response: 1 and 0 for good and bad, or numbers such as people's ratings.
         linked: items with the same name here belong together: they are sampled and drawn together, and a joint rule
             sees all of them at once.
     """
@@ -100,7 +100,7 @@ def good_and_bad(
             where=f"item {subset}/{item_id}",
             mend="give at least one of each, or leave the item out",
         )
-    grades = (GOOD,) * len(good) + (BAD,) * len(bad)
+    grades = (_GOOD,) * len(good) + (_BAD,) * len(bad)
     return Item(item_id, subset, prompt, (*good, *bad), grades, linked)
 
 

@@ -21,9 +21,9 @@ from .items import Item, good_and_bad
 from .metrics import Metric, mean_of_subsets
 from .registry import benchmark
 
-NATURAL = "Natural"
+_NATURAL = "Natural"
 ADVERSARIAL = tuple(f"Adversarial/{name}" for name in ("Neighbor", "GPTInst", "GPTOut", "Manual"))
-SUBSETS = (NATURAL, *ADVERSARIAL)
+SUBSETS = (_NATURAL, *ADVERSARIAL)
 TIE_VALUE = 0.5
 
 

@@ -15,7 +15,7 @@ from ..statistics import FloatArray
 from .rules import Rule, share_of_pairs
 
 # From the parts' values (..., parts) to the metric's (...).
-Combine = Callable[[FloatArray], FloatArray]
+_Combine = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,17 @@ class Metric:
         name: ``accuracy``, ``hard``, ...
         parts: what it is made of.
         partial: some of the subsets that officially belong in are not there.
-        combine: how the parts' values (..., parts) become the metric; None: their weighted mean. With another one
-            there is no test of single prompts against a baseline, as a prompt has no share of its own in the figure.
+        total: what the weighted sum of the parts is divided by; None: the sum of the weights, for a mean.
+        combine: how the parts' values (..., parts) become the metric, in place of that. There is no test of single prompts
+            against a baseline then, as a prompt has no share of its own in the figure.
     """
 
     subset: str
     name: str
     parts: tuple[Part, ...]
     partial: bool = False
-    combine: Combine | None = None
+    total: float | None = None
+    combine: _Combine | None = None
 
     def __post_init__(self) -> None:
         if not self.parts or not all(part.subsets for part in self.parts):

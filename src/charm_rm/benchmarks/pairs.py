@@ -17,8 +17,8 @@ from .definition import Benchmark
 from .items import Item, good_and_bad
 from .metrics import Metric, mean_of_subsets
 
-TIE_VALUE = 0.5
-ALL = "all"
+_TIE_VALUE = 0.5
+_ALL = "all"
 
 
 def load_pairs(path: str | Path, *, name: str = "pairs") -> Benchmark:
@@ -39,11 +39,11 @@ def load_pairs(path: str | Path, *, name: str = "pairs") -> Benchmark:
 def pairs_benchmark(preferences: Preferences, *, name: str = "pairs") -> Benchmark:
     """Preference pairs as a benchmark: one good and one bad response an item."""
     frame = preferences.frame
-    subsets = frame["subset"].to_list() if "subset" in frame.columns else [ALL] * frame.height
+    subsets = frame["subset"].to_list() if "subset" in frame.columns else [_ALL] * frame.height
     rows = zip(frame.select("prompt", "chosen", "rejected").iter_rows(), subsets, strict=True)
     items = tuple(_item(i, str(subset), *row) for i, (row, subset) in enumerate(rows))
     names = list(dict.fromkeys(item.subset for item in items))
-    return Benchmark(name, items, _metrics(names), TIE_VALUE)
+    return Benchmark(name, items, _metrics(names), _TIE_VALUE)
 
 
 def _item(row: int, subset: str, prompt: Messages, chosen: Messages, rejected: Messages) -> Item:
@@ -71,5 +71,5 @@ def _text(messages: Messages, row: int) -> str:
 
 
 def _metrics(subsets: list[str]) -> tuple[Metric, ...]:
-    apart = [mean_of_subsets(s, "accuracy", [[s]]) for s in subsets if s != ALL]
-    return (*apart, mean_of_subsets(ALL, "accuracy", [subsets]))
+    apart = [mean_of_subsets(s, "accuracy", [[s]]) for s in subsets if s != _ALL]
+    return (*apart, mean_of_subsets(_ALL, "accuracy", [subsets]))

@@ -18,8 +18,8 @@ from pathlib import Path
 from ..errors import CharmWarning, ConfigError, UnreadableFile, did_you_mean, listing
 from .definition import Benchmark
 
-GROUP = "charm_rm.benchmarks"
-Loader = Callable[[Path], Benchmark]
+_GROUP = "charm_rm.benchmarks"
+_Loader = Callable[[Path], Benchmark]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Registered:
     about: str
     citation: str
     licence: str
-    load: Loader
+    load: _Loader
     items: int | None = None
 
     @property
@@ -53,14 +53,14 @@ _REGISTERED: dict[str, Registered] = {}
 
 def benchmark(
     *, name: str, about: str, citation: str, licence: str, items: int | None = None
-) -> Callable[[Loader], Loader]:
+) -> Callable[[_Loader], _Loader]:
     """Register the decorated loader as the benchmark ``name``; the loader itself stays as it is.
 
     Raises:
         ConfigError: another loader has this name already.
     """
 
-    def register(load: Loader) -> Loader:
+    def register(load: _Loader) -> _Loader:
         new = Registered(name, about, citation, licence, load, items)
         old = _REGISTERED.get(name)
         if old is not None and old.home != new.home:
@@ -78,7 +78,7 @@ def list_benchmarks() -> list[Registered]:
     package = __name__.rpartition(".")[0]
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         importlib.import_module(f"{package}.{module.name}")
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(group=_GROUP):
         _load_entry(entry)
     return sorted(_REGISTERED.values(), key=lambda registered: registered.name)
 

@@ -29,18 +29,18 @@ from .metrics import Metric, mean_of_subsets
 from .registry import benchmark
 from .rules import mean_of_cells
 
-STYLES = ("concise", "detailed", "markdown")
-DOMAINS = {
+_STYLES = ("concise", "detailed", "markdown")
+_DOMAINS = {
     "chat": ("chat",),
     "math": ("math",),
     "code": ("code",),
     "safety": ("safety-refuse", "safety-response"),
 }
-SUBSETS = tuple(s for subsets in DOMAINS.values() for s in subsets)
-TOTAL_FILE = "total_dataset.json"
+SUBSETS = tuple(s for subsets in _DOMAINS.values() for s in subsets)
+_TOTAL_FILE = "total_dataset.json"
 TIE_VALUE = 0.0
 
-_ALL = tuple((i, j) for i in range(len(STYLES)) for j in range(len(STYLES)))
+_ALL = tuple((i, j) for i in range(len(_STYLES)) for j in range(len(_STYLES)))
 CELLS: dict[str, tuple[Cell, ...]] = {
     "easy": tuple((i, j) for i, j in _ALL if i > j),
     "normal": tuple((i, j) for i, j in _ALL if i == j),
@@ -78,17 +78,17 @@ def load_rm_bench(folder: str | Path) -> Benchmark:
 def _items(folder: Path) -> tuple[Item, ...]:
     parts = {s: sorted(folder.rglob(f"{s}_filtered.json")) for s in SUBSETS}
     parts = {s: paths for s, paths in parts.items() if paths}
-    totals = sorted(folder.rglob(TOTAL_FILE))
+    totals = sorted(folder.rglob(_TOTAL_FILE))
     if totals and len(parts) < len(SUBSETS):
-        return tuple(_item(r, _domain(r, w), w) for r, w in read_rows(only_copy(totals, TOTAL_FILE)))
+        return tuple(_item(r, _domain(r, w), w) for r, w in read_rows(only_copy(totals, _TOTAL_FILE)))
     if not parts:
-        raise nothing_found("RM-Bench", folder, f"*_filtered.json and {TOTAL_FILE}")
+        raise nothing_found("RM-Bench", folder, f"*_filtered.json and {_TOTAL_FILE}")
     files = {s: only_copy(paths, f"RM-Bench {s}") for s, paths in parts.items()}
     return tuple(_item(row, s, where) for s, path in files.items() for row, where in read_rows(path))
 
 
 def _item(row: Any, subset: str, where: str) -> Item:
-    chosen, rejected = (texts_of(row, key, where, length=len(STYLES)) for key in ("chosen", "rejected"))
+    chosen, rejected = (texts_of(row, key, where, length=len(_STYLES)) for key in ("chosen", "rejected"))
     return good_and_bad(str(row.get("id", "")), subset, text_of(row, "prompt", where), chosen, rejected)
 
 
@@ -105,11 +105,11 @@ def _domain(row: Any, where: str) -> str:
 
 def official_metrics(present: list[str]) -> tuple[Metric, ...]:
     """Easy, normal, hard and average for each domain (safety's two parts as well) and over all domains."""
-    domains = {d: tuple(s for s in parts if s in present) for d, parts in DOMAINS.items()}
+    domains = {d: tuple(s for s in parts if s in present) for d, parts in _DOMAINS.items()}
     domains = {d: parts for d, parts in domains.items() if parts}
     rows: list[tuple[str, tuple[tuple[str, ...], ...], bool]] = []
     for domain, parts in domains.items():
-        rows.append((domain, (parts,), parts != DOMAINS[domain]))
+        rows.append((domain, (parts,), parts != _DOMAINS[domain]))
         rows += [(s, ((s,),), False) for s in parts if s != domain]
     rows.append(("all", tuple(domains.values()), len(present) < len(SUBSETS)))
     return tuple(

@@ -19,8 +19,8 @@ from ..statistics import kendall, spearman
 from .items import Cell, Item
 from .scored import ScoredItem
 
-Credit = Callable[..., float]
-Pairs = Callable[[Item], Sequence[Cell]]
+_Credit = Callable[..., float]
+_Pairs = Callable[[Item], Sequence[Cell]]
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Rule:
         joint: it takes the items that are linked, each as one argument, in the benchmark's order.
     """
 
-    credit: Credit
-    pairs: Pairs
+    credit: _Credit
+    pairs: _Pairs
     low: float = 0.0
     high: float = 1.0
     joint: bool = False
@@ -68,8 +68,8 @@ def no_pair(_item: Item) -> list[Cell]:
 
 
 def rule(
-    pairs: Pairs, *, low: float = 0.0, high: float = 1.0, joint: bool = False
-) -> Callable[[Credit], Rule]:
+    pairs: _Pairs, *, low: float = 0.0, high: float = 1.0, joint: bool = False
+) -> Callable[[_Credit], Rule]:
     """Make a function of a scored item (or of linked ones) a rule that reads these ``pairs``."""
     return lambda credit: Rule(credit, pairs, low, high, joint)
 

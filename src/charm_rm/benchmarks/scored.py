@@ -88,7 +88,8 @@ def scored_by_judge(
 ) -> ScoredItem:
     """An item of which some pairs were judged: a margin per pair, which changes sign when the two are exchanged."""
     n = len(item.responses)
-    table, asked = np.full((n, n), np.nan), np.zeros((n, n), dtype=bool)
+    table, asked = np.full((n, n), np.nan), np.eye(n, dtype=bool)
+    np.fill_diagonal(table, 0.0)  # nobody has to be asked whether a response is better than itself
     for (i, j), margin in zip(cells, margins, strict=True):
         table[i, j], table[j, i] = margin, -margin
         asked[i, j] = asked[j, i] = True

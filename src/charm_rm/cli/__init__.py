@@ -26,6 +26,8 @@ COMMANDS = {
     "score": "score",
     "judge": "judge",
     "audit": "audit",
+    "compare": "compare",
+    "influence": "influence",
     "calibrate": "calibrate",
     "apply": "apply",
     "relabel": "relabel",

@@ -9,6 +9,7 @@ import click
 
 from ..settings import AuditSettings, RatingsChoice
 from .common import heading, interval, print_json, say
+from .families import contrasts_of, members_of, print_families
 from .options import (
     PATH,
     force_option,
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
 @click.option(
     "--example", is_flag=True, help="Audit the shipped example: a real judge's published win rates."
 )
+@click.option(
+    "--group",
+    "groups",
+    type=PATH,
+    metavar="FILE",
+    help="CSV (policy, group): also measure the favour shown to each group, beside all others.",
+)
+@click.option("--own", metavar="GROUP", help="The judge's own group: does it favour policies of its maker?")
 @top_option(12)
 @output_option(what="Folder for tables (Parquet, JSON) and the HTML report.")
 @force_option
@@ -50,6 +59,8 @@ def command(
     settings: AuditSettings,
     seed: int,
     example: bool,
+    groups: Path | None,
+    own: str | None,
     top: int,
     output: Path | None,
     force: bool,
@@ -75,12 +86,16 @@ def command(
       charm audit annotations.json --ratings arena --outcome soft
       charm audit calibrated.parquet --ratings arena --split test
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
+      charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
     """
     from ..store import refuse_existing
 
     if output:
         refuse_existing(output, force=force)
+    members = members_of(groups, own)
     if example:
+        if members is not None:
+            raise click.UsageError("--group is for audits of your own scores")
         _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
         return
     if scores is None or ratings.source is None:
@@ -92,12 +107,17 @@ def command(
     table = chosen_ratings(ratings)
     source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline))
     found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
+    families = None
+    if members is not None:
+        families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
     if as_json:
-        print_json(found.to_json())
+        print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:
         print_audit(found, title=scores.name, top=top)
+        if families is not None:
+            print_families(families)
     if output:
-        save_with_report(found, output, force=force)
+        save_with_report(found, output, force=force, families=families)
         say(f"wrote {output} (open {output / 'report.html'})")
 
 

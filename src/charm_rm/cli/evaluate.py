@@ -1,36 +1,33 @@
-"""``charm evaluate``: a reward model on benchmarks, and scores against human ratings."""
+"""``charm evaluate``: a model on benchmarks, and scores against human ratings."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import EvaluateSettings, LocalModelSettings, RatingsChoice
-from .common import console, print_frame, print_json, say
+from ..settings import EvaluateSettings, JudgeSettings, ModelSettings, RatingsChoice
+from .common import print_json, say
+from .evaluation_tables import print_benchmarks, print_evaluation
 from .options import (
     PATH,
+    check_store_usage,
     draws_option,
     force_option,
     json_option,
-    model_options,
     option_of,
     output_option,
     ratings_options,
     seed_option,
+    settings_options,
+    store_options,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import polars as pl
-
-    from ..benchmarks import Benchmark
-    from ..evaluate import AlignmentResult, BenchmarkResult
-    from ..statistics import FloatArray
-
-    Truncated = dict[str, dict[str, int]]
+    from ..evaluate import AlignmentResult
+    from ..pipeline.stages.evaluate import Contestant, Evaluation
 
 
 @click.command("evaluate")
@@ -39,153 +36,172 @@ if TYPE_CHECKING:
     metavar="SPEC",
     help="Reward model to evaluate: a local folder, a hub id, or what `charm score` takes.",
 )
+@click.option(
+    "--judge", metavar="SPEC", help="Judge to evaluate, in place of --rm: what `charm judge` takes."
+)
 @click.option("--baseline", metavar="SPEC", help="Reward model to compare it with, on the same items.")
-@click.option("--benchmark", "names", multiple=True, metavar="NAME", help="llmbar or rm-bench; repeatable.")
-@click.option("--data", type=PATH, help="Folder with the benchmarks' original files, or a parent of several.")
-@option_of(EvaluateSettings, "limit")
-@model_options
+@click.option("--baseline-judge", metavar="SPEC", help="Judge to compare it with, in place of --baseline.")
+@settings_options(EvaluateSettings, "asked")
+@click.option("--list", "listed", is_flag=True, help="List the benchmarks there are, and do nothing else.")
+@settings_options(ModelSettings, "loading")
+@option_of(JudgeSettings, "prompt")
+@option_of(JudgeSettings, "base_url")
+@option_of(JudgeSettings, "timeout")
+@option_of(JudgeSettings, "on_error")
 @click.option("--scores", type=PATH, help="Scores of many policies' responses, to hold against ratings.")
 @click.option("--baseline-scores", type=PATH, help="The baseline's scores of the same responses.")
 @ratings_options
 @draws_option
 @seed_option
+@store_options("scores and answers")
 @output_option(what="Folder for benchmarks.parquet, alignment.parquet and evaluation.json.")
 @force_option
 @json_option
 def command(
-    rm: str | None,
-    baseline: str | None,
-    names: tuple[str, ...],
-    data: Path | None,
-    limit: int | None,
+    listed: bool,
+    asked: EvaluateSettings,
+    ratings: RatingsChoice,
     scores: Path | None,
     baseline_scores: Path | None,
-    ratings: RatingsChoice,
     draws: int,
     seed: int,
+    cache: Path | None,
+    no_cache: bool,
     output: Path | None,
     force: bool,
     as_json: bool,
-    loading: LocalModelSettings,
+    **models: Any,
 ) -> None:
-    """How good is a reward model: on benchmarks, and at ranking policies as people do?
+    """How good is a reward model or judge: on benchmarks, and at ranking policies as people do?
 
     Benchmarks are read from their original files and scored as their authors score them; where files are
-    missing the averages are labelled partial. With --baseline every accuracy comes with the difference from
-    the baseline, its interval, and an exact McNemar test on the same items (q: adjusted for all the rows of
-    the benchmark). With --scores and --ratings, rank correlation and mean |win rate - expected| say how well
-    scores of many policies' responses agree with human ratings; this needs no model.
+    missing the averages are labelled partial. A judge is asked about every pair in both orders. With --baseline every
+    accuracy comes with the difference from the baseline, its interval, and an exact McNemar test on the same items (q:
+    adjusted for all the rows of the benchmark). With --scores and --ratings, rank correlation and
+    mean |win rate - expected| say how well scores of many policies' responses agree with human ratings; this
+    needs no model.
+
+    Scores and answers are kept in a store: a second run asks nothing, and one that was stopped goes on where it was.
 
     \b
     Examples:
+      charm evaluate --list
       charm evaluate --rm my-rm --benchmark llmbar --benchmark rm-bench --data benchmarks
       charm evaluate --rm calibrated --baseline my-rm --benchmark rm-bench --data RM-Bench -o run/evaluation
-      charm evaluate --rm my-rm --benchmark rm-bench --data RM-Bench --limit 100
+      charm evaluate --judge openai:gpt-4.1-mini --benchmark llmbar --data LLMBar --limit 100
+      charm evaluate --rm my-rm --pairs my-pairs.jsonl
       charm evaluate --scores after.parquet --baseline-scores before.parquet --ratings arena
     """
-    _check_usage(rm, baseline, names, data, scores, baseline_scores, ratings.source)
+    if listed:
+        return _list(as_json=as_json)
+    _check_models(asked, **{name: models[name] for name in _MODELS})
+    _check_scores(models["rm"] or models["judge"], scores, baseline_scores, ratings.source)
+    check_store_usage(cache, no_cache=no_cache)
     from ..evaluate import evaluation_json, refuse_existing_evaluation, save_evaluation
     from ..provenance import versions
 
     if output:
         refuse_existing_evaluation(output, force=force)
-    alignment = None
-    if scores and ratings.source:
-        alignment = _align(scores, baseline_scores, ratings, draws=draws, seed=seed)
-    benchmarks = [_load(name, data, limit=limit, seed=seed) for name in names if data]
-    results, truncated = (
-        _evaluate(rm, baseline, benchmarks, loading.values(), draws=draws, seed=seed) if rm else ([], {})
-    )
-    settings: dict[str, Any] = {
-        "rm": rm,
-        "baseline": baseline,
-        "scores": scores,
-        "baseline_scores": baseline_scores,
-    }
-    settings |= {"ratings": ratings.source, "limit": limit, "draws": draws, "seed": seed, **loading.values()}
-    provenance = {"verb": "evaluate", "settings": settings, "truncated": truncated, "versions": versions()}
+    how = {"draws": draws, "seed": seed}
+    alignment = _align(scores, baseline_scores, ratings, **how) if scores else None
+    with _store(output, cache, no_cache=no_cache) as memo:
+        found = _evaluate(asked, models, memo, **how)
+    loading = models.pop("loading").values()
+    settings = {**models, **loading, **asked.values(), **how, "ratings": ratings.source}
+    settings |= {"scores": scores, "baseline_scores": baseline_scores}
+    provenance = {"verb": "evaluate", "settings": settings, "truncated": found.truncated}
+    provenance["versions"] = versions()
     if as_json:
-        print_json(evaluation_json(results, alignment, provenance=provenance))
+        print_json(evaluation_json(found.results, alignment, provenance=provenance))
     else:
-        _print(results, alignment)
+        print_evaluation(found.results, alignment)
     if output:
-        save_evaluation(output, results, alignment, provenance=provenance, force=force)
+        save_evaluation(output, found.results, alignment, provenance=provenance, force=force)
         say(f"wrote {output}")
+    return None
 
 
-def _check_usage(
+_MODELS = ("rm", "judge", "baseline", "baseline_judge")
+
+
+def _check_models(
+    asked: EvaluateSettings,
+    *,
     rm: str | None,
+    judge: str | None,
     baseline: str | None,
-    names: tuple[str, ...],
-    data: Path | None,
-    scores: Path | None,
-    baseline_scores: Path | None,
-    ratings: str | None,
+    baseline_judge: str | None,
 ) -> None:
-    """Refuse incomplete requests before anything is loaded."""
-    if (rm or baseline or data or names) and not (rm and data and names):
-        raise click.UsageError("--rm, --benchmark and --data go together")
+    """Refuse incomplete requests for benchmarks before anything is loaded."""
+    if (rm and judge) or (baseline and baseline_judge):
+        raise click.UsageError("give a reward model or a judge, not both")
+    model, other = rm or judge, baseline or baseline_judge
+    wanted = bool(asked.benchmarks or asked.pairs)
+    incomplete = not (model and wanted) or bool(asked.benchmarks) != bool(asked.data)
+    if (model or other or asked.data or wanted) and incomplete:
+        raise click.UsageError(
+            "--rm, --benchmark and --data go together (or --judge for --rm, or --pairs for the other two)"
+        )
+
+
+def _check_scores(
+    model: str | None, scores: Path | None, baseline_scores: Path | None, ratings: str | None
+) -> None:
+    """The same for alignment."""
     if bool(scores) != bool(ratings):
         raise click.UsageError("--scores and --ratings go together")
     if baseline_scores and not scores:
         raise click.UsageError("--baseline-scores needs --scores")
-    if not names and not scores:
+    if not model and not scores:
         raise click.UsageError("give --rm with --benchmark and --data, or --scores with --ratings")
 
 
 # --- calling ------------------------------------------------------------------------------------
 
 
-def _load(name: str, data: Path, *, limit: int | None, seed: int) -> Benchmark:
-    from ..benchmarks import load_benchmark
+def _list(*, as_json: bool) -> None:
+    from ..benchmarks import list_benchmarks
 
-    benchmark = load_benchmark(name, data)
-    return benchmark.sample(limit, seed=seed) if limit else benchmark
+    print_benchmarks(list_benchmarks(), as_json=as_json)
+
+
+def _store(
+    output: Path | None, cache: Path | None, *, no_cache: bool
+) -> contextlib.AbstractContextManager[Path | None]:
+    """Where scores and answers are kept; without an output there is nothing to lock, or to lay a store beside."""
+    from ..memo import default_memo
+    from ..pipeline.stages.outputs import value_store
+
+    if output:
+        return value_store(output.resolve(), cache, no_cache=no_cache, say=say)
+    return contextlib.nullcontext(None if no_cache else cache or default_memo())
 
 
 def _evaluate(
-    rm: str,
-    baseline: str | None,
-    benchmarks: list[Benchmark],
-    loading: dict[str, Any],
-    *,
-    draws: int,
-    seed: int,
-) -> tuple[list[BenchmarkResult], Truncated]:
-    """One model in memory at a time: all benchmarks with the one, then all with the other."""
-    from ..evaluate import compare_with_baseline
+    asked: EvaluateSettings, models: dict[str, Any], memo: Path | None, *, draws: int, seed: int
+) -> Evaluation:
+    from ..pipeline.stages.evaluate import Evaluation, evaluate_models, load_benchmarks
 
-    results, cut = _evaluate_one(rm, benchmarks, loading, draws=draws, seed=seed)
-    if baseline is None:
-        return results, {"rm": cut}
-    others, cut_of_baseline = _evaluate_one(baseline, benchmarks, loading, draws=draws, seed=seed)
-    pairs = zip(results, others, strict=True)
-    compared = [compare_with_baseline(mine, theirs, draws=draws, seed=seed) for mine, theirs in pairs]
-    return compared, {"rm": cut, "baseline": cut_of_baseline}
+    benchmarks = load_benchmarks(asked, seed=seed)
+    model = _contestant(models["rm"], models["judge"], models)
+    if model is None:
+        return Evaluation()
+    baseline = _contestant(models["baseline"], models["baseline_judge"], models)
+    return evaluate_models(benchmarks, model, baseline, memo=memo, draws=draws, seed=seed, tell=say)
 
 
-def _evaluate_one(
-    rm: str, benchmarks: list[Benchmark], loading: dict[str, Any], *, draws: int, seed: int
-) -> tuple[list[BenchmarkResult], dict[str, int]]:
-    """The results, and by benchmark how many conversations were cut to the maximum length."""
-    from ..evaluate import evaluate_benchmark
-    from ..models import score_texts
-    from ..specs import load_scorer
+def _contestant(rm: str | None, judge: str | None, models: dict[str, Any]) -> Contestant | None:
+    """The model that is named, with the options of its kind."""
+    from ..pipeline.stages.evaluate import Contestant
+    from ..specs import load_judge, split_judge_spec
 
-    model = load_scorer(rm, **loading)
-    results, truncated = [], {}
-    for benchmark in benchmarks:
-        say(f"{rm}: {benchmark.name}, {len(benchmark.items)} items")
-
-        def scorer(
-            prompts: Sequence[Any], responses: Sequence[str], name: str = benchmark.name
-        ) -> FloatArray:
-            scored = score_texts(model, prompts, responses)
-            truncated[name] = sum(scored.truncated or ())
-            return scored.values
-
-        results.append(evaluate_benchmark(scorer, benchmark, draws=draws, seed=seed))
-    return results, truncated
+    loading: ModelSettings = models["loading"]
+    if judge:
+        split_judge_spec(judge)
+        options = {name: models[name] for name in ("prompt", "base_url", "timeout", "on_error")}
+        options |= {k: v for k, v in loading.accepted_by(load_judge).items() if v is not None}
+        return Contestant(judge, "judge", options)
+    return Contestant(rm, options=loading.values()) if rm else None
 
 
 def _align(
@@ -205,104 +221,3 @@ def _align(
         draws=draws,
         seed=seed,
     )
-
-
-# --- printing -----------------------------------------------------------------------------------
-
-
-def _print(results: list[BenchmarkResult], alignment: AlignmentResult | None) -> None:
-    for result in results:
-        _print_accuracies(result)
-    if alignment is not None:
-        title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
-        print_frame(_alignment_table(alignment.frame), title=title)
-        click.echo(
-            "  floor: the figure of a perfectly aligned model with as many prompts and such ratings; p: models exchanged"
-        )
-        click.echo("  within prompts")
-
-
-def _print_accuracies(result: BenchmarkResult) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    benchmark, frame = result.benchmark, result.frame
-    compared = frame["difference"].null_count() == 0
-    label = " (PARTIAL)" if benchmark.partial else ""
-    table = Table(
-        title=f"{benchmark.name}{label}: accuracy in %, \\[] are 95 % intervals",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
-    several = frame["metric"].n_unique() > 1
-    for name in ("subset", "metric") if several else ("subset",):
-        table.add_column(name, no_wrap=True)
-    for name in ("n", "accuracy", *(_COMPARISON if compared else ())):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in frame.iter_rows(named=True):
-        cells = [row["subset"] + (" *" if row["partial"] else ""), *([row["metric"]] if several else [])]
-        cells += [str(row["n"]), f"{100 * row['accuracy']:.1f}{_range(row['ci_low'], row['ci_high'])}"]
-        cells += _comparison(row) if compared else []
-        table.add_row(*[c.replace("[", r"\[") for c in cells], end_section=row["metric"] == "average")
-    console().print(table)
-    for note in benchmark.notes:
-        click.echo(f"  * partial: {note}")
-    counted = "wrong" if benchmark.tie_value == 0 else "half right"
-    click.echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
-    if compared:
-        click.echo(
-            "  p: exact McNemar test on the prompts that differ (better:worse); q: adjusted for all rows"
-        )
-    click.echo()
-
-
-_COMPARISON = ("baseline", "difference", "better:worse", "p", "q")
-
-
-def _comparison(row: dict[str, Any]) -> list[str]:
-    return [
-        f"{100 * row['baseline_accuracy']:.1f}",
-        f"{100 * row['difference']:+.1f}{_range(row['diff_ci_low'], row['diff_ci_high'], '+')}",
-        f"{row['better']}:{row['worse']}",
-        _p(row["p_value"]),
-        _p(row["q_value"]),
-    ]
-
-
-def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:
-    import polars as pl
-
-    from ..mismatch import METRICS
-
-    rows = []
-    for row in frame.iter_rows(named=True):
-        metric = METRICS[row["metric"]]
-        digits = metric.digits
-        shown = {
-            "metric": f"{metric.label} ({metric.better} is better)",
-            "value": _figure(row["value"], row["ci_low"], row["ci_high"], digits),
-            "floor": "" if row["floor"] is None else f"{row['floor']:.{digits}f}",
-        }
-        if row["difference"] is not None:
-            shown["baseline"] = f"{row['baseline_value']:.{digits}f}"
-            ends = row["diff_ci_low"], row["diff_ci_high"]
-            shown["difference"] = _figure(row["difference"], *ends, digits, "+")
-            shown["p"] = "" if row["p_value"] is None else _p(row["p_value"])
-        rows.append(shown)
-    return pl.DataFrame(rows)
-
-
-def _range(low: float | None, high: float | None, sign: str = "") -> str:
-    if low is None or high is None:
-        return ""
-    return f" [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
-
-
-def _figure(value: float, low: float | None, high: float | None, digits: int, sign: str = "") -> str:
-    shape = f"{sign}.{digits}f"
-    interval = "" if low is None or high is None else f" [{low:{shape}}, {high:{shape}}]"
-    return f"{value:{shape}}{interval}"
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -23,7 +23,7 @@ from .credits import Credits, combined, credits_of, pairs_read
 from .draws import Interval, drawn_metric, interval_around, prompt_names
 from .paired import discordant_prompts, exact_mcnemar, q_values
 
-BASELINE_COLUMNS = {
+_BASELINE_COLUMNS = {
     "baseline_accuracy": pl.Float64,
     "difference": pl.Float64,
     "diff_ci_low": pl.Float64,
@@ -50,8 +50,8 @@ class BenchmarkResult:
     """What a model makes of a benchmark.
 
     ``scored`` are the items with the model's preferences. ``frame`` has one row per metric: benchmark, subset, metric,
-    n (items), comparisons, accuracy, ci_low, ci_high, ties, partial, and, once compared with a baseline,
-    :data:`BASELINE_COLUMNS` (else null). ``warnings`` were said while scoring.
+    n (items), comparisons, accuracy, ci_low, ci_high, ties, partial, and, once compared with a baseline (else null),
+    baseline_accuracy, difference, diff_ci_low, diff_ci_high, better, worse, p_value, q_value. ``warnings`` were said while scoring.
     """
 
     benchmark: Benchmark
@@ -65,6 +65,11 @@ class BenchmarkResult:
         rows = self.frame.filter(pl.col("subset") == subset)
         rows = rows if metric is None else rows.filter(pl.col("metric") == metric)
         return float(rows["accuracy"][-1])
+
+    @property
+    def headline(self) -> float:
+        """The last figure of the table: over all, as benchmarks put it last."""
+        return float(self.frame["accuracy"][-1])
 
     @property
     def unanswered(self) -> int:
@@ -120,7 +125,7 @@ def measure_benchmark(
     )
     rows = [_row(result, m, draws=draws, seed=seed) for m in benchmark.metrics]
     frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(
-        pl.lit(None, t).alias(c) for c, t in BASELINE_COLUMNS.items()
+        pl.lit(None, t).alias(c) for c, t in _BASELINE_COLUMNS.items()
     )
     return replace(result, frame=frame)
 
@@ -143,7 +148,7 @@ def compare_with_baseline(
             mend="evaluate both on the same files, with the same sample",
         )
     rows = [_comparison(result, baseline, m, draws=draws, seed=seed) for m in result.benchmark.metrics]
-    schema = {name: dtype for name, dtype in BASELINE_COLUMNS.items() if name != "q_value"}
+    schema = {name: dtype for name, dtype in _BASELINE_COLUMNS.items() if name != "q_value"}
     adjusted = q_values([row["p_value"] for row in rows])
     columns = pl.DataFrame(rows, schema=schema).with_columns(q_value=pl.Series(adjusted, dtype=pl.Float64))
     said = (*result.warnings, *(f"baseline: {note}" for note in baseline.warnings))

@@ -65,9 +65,9 @@ def combined(metric: Metric, values: FloatArray) -> FloatArray:
     if metric.combine is not None:
         return np.asarray(metric.combine(values), dtype=np.float64)
     weights = np.array([part.weight for part in metric.parts])
-    if np.ptp(weights) == 0:
+    if metric.total is None and np.ptp(weights) == 0:
         return np.asarray(values.mean(axis=-1))
-    return np.asarray(values @ weights / weights.sum())
+    return np.asarray(values @ weights / (weights.sum() if metric.total is None else metric.total))
 
 
 def pairs_read(parts: Sequence[Credits], items: Sequence[Item]) -> set[tuple[int, int, int]]:

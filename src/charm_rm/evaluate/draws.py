@@ -30,13 +30,16 @@ def drawn_metric(
 ) -> FloatArray:
     """(draws,) bootstrap draws of a metric.
 
-    Each part's credits are drawn as shares in [0, 1], with half a pseudo-prompt at either end, and brought back to
-    their range. For a weighted mean the ranges may be put in at the end: Σ w (low + span·r) = Σ w·span·r + Σ w·low.
+    For a weighted mean each part's credits are drawn as shares in [0, 1], with half a pseudo-prompt at either end, and their
+    ranges put in at the end: Σ w (low + span·r) = Σ w·span·r + Σ w·low. Other functions (ratios, correlations) get the
+    weighted means of the credits as they are: a pseudo-prompt would have to fit all parts at once.
     """
-    lows, spans = (np.array([getattr(part, name) for part in parts]) for name in ("low", "span"))
-    rates = _drawn_shares(parts, items, draws=draws, seed=seed)
     if metric.combine is not None:
-        return combined(metric, lows + spans * rates)
+        values = [part.values for part in parts]
+        return combined(metric, _drawn_means(values, parts, items, pseudo=False, draws=draws, seed=seed))
+    lows, spans = (np.array([getattr(part, name) for part in parts]) for name in ("low", "span"))
+    shares = [part.shares for part in parts]
+    rates = _drawn_means(shares, parts, items, pseudo=True, draws=draws, seed=seed)
     return combined(metric, spans * rates) + combined(metric, lows)
 
 
@@ -61,23 +64,29 @@ def prompt_names(part: Credits, items: Sequence[Item]) -> list[str]:
     return [f"linked\x1f{item.linked}" if item.linked else item.prompt_key for item in first]
 
 
-def _drawn_shares(parts: Sequence[Credits], items: Sequence[Item], *, draws: int, seed: int) -> FloatArray:
-    """(draws, parts) weighted means of the parts' shares."""
+def _drawn_means(
+    values: Sequence[FloatArray],
+    parts: Sequence[Credits],
+    items: Sequence[Item],
+    *,
+    pseudo: bool,
+    draws: int,
+    seed: int,
+) -> FloatArray:
+    """(draws, parts) weighted means of the parts' values."""
     rng = np.random.default_rng(seed)
-    rates = np.zeros((draws, len(parts)))
+    means = np.zeros((draws, len(parts)))
     for family in _sharing_items(parts):
         names = [prompt_names(parts[p], items) for p in family]
         codes, size = prompt_codes([name for part in names for name in part])
         drawn = draw_prompt_weights(size, draws=draws, rng=rng)
+        if not pseudo:
+            drawn = PromptWeights(drawn.weights, np.zeros(draws), np.zeros(draws))
         ends = np.cumsum([len(part) for part in names])[:-1]
         for p, of_units in zip(family, np.split(codes, ends), strict=True):
-            rates[:, p] = _share(parts[p], drawn, of_units)
-    return rates
-
-
-def _share(part: Credits, drawn: PromptWeights, codes: NDArray[np.int64]) -> FloatArray:
-    by_unit = replace(drawn, weights=drawn.weights[:, codes])
-    return weighted_win_rates(part.shares[None, :], by_unit)[:, 0]
+            by_unit = replace(drawn, weights=drawn.weights[:, of_units])
+            means[:, p] = weighted_win_rates(values[p][None, :], by_unit)[:, 0]
+    return means
 
 
 def _sharing_items(parts: Sequence[Credits]) -> list[list[int]]:

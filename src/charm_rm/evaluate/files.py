@@ -12,12 +12,12 @@ from ..store import refuse_existing, write_frame, write_json
 from .accuracy import BenchmarkResult
 from .alignment import AlignmentResult
 
-BENCHMARKS, ALIGNMENT, SUMMARY = "benchmarks.parquet", "alignment.parquet", "evaluation.json"
+_BENCHMARKS, _ALIGNMENT, _SUMMARY = "benchmarks.parquet", "alignment.parquet", "evaluation.json"
 
 
 def refuse_existing_evaluation(directory: str | Path, *, force: bool) -> None:
     """Raise :class:`OutputExists` where an evaluation is there already and ``force`` is off."""
-    for name in (BENCHMARKS, ALIGNMENT, SUMMARY):
+    for name in (_BENCHMARKS, _ALIGNMENT, _SUMMARY):
         refuse_existing(Path(directory) / name, force=force)
 
 
@@ -53,15 +53,15 @@ def save_evaluation(
     directory = Path(directory)
     refuse_existing_evaluation(directory, force=force)
     frames = {
-        BENCHMARKS: pl.concat(r.frame for r in results) if results else None,
-        ALIGNMENT: None if alignment is None else alignment.frame,
+        _BENCHMARKS: pl.concat(r.frame for r in results) if results else None,
+        _ALIGNMENT: None if alignment is None else alignment.frame,
     }
     for name, frame in frames.items():
         if frame is None:
             (directory / name).unlink(missing_ok=True)  # of an older evaluation
         else:
             write_frame(frame, directory / name, force=force)
-    write_json(evaluation_json(results, alignment, provenance=provenance), directory / SUMMARY, force=force)
+    write_json(evaluation_json(results, alignment, provenance=provenance), directory / _SUMMARY, force=force)
     return directory
 
 
@@ -73,6 +73,7 @@ def _benchmark_json(result: BenchmarkResult) -> dict[str, Any]:
         "subsets": benchmark.subsets,
         "tie_value": benchmark.tie_value,
         "partial": benchmark.partial,
+        "unanswered": result.unanswered,
         "notes": list(benchmark.notes),
         "metrics": result.frame.drop("benchmark").to_dicts(),
     }

@@ -39,5 +39,5 @@ def discordant_prompts(differences: Sequence[Credits], items: Sequence[Item]) ->
 def q_values(p_values: Sequence[float | None]) -> list[float | None]:
     """Benjamini-Hochberg over the p-values that there are."""
     known = [p for p in p_values if p is not None]
-    adjusted = iter(benjamini_hochberg(known) if known else [])
-    return [None if p is None else float(next(adjusted)) for p in p_values]
+    adjusted = iter(benjamini_hochberg(known).tolist() if known else [])
+    return [None if p is None else next(adjusted) for p in p_values]

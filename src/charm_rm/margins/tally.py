@@ -30,7 +30,8 @@ class Tally:
     ``win_rate``, its ``std_err``, ``win_rate_draws`` (draws, m) and ``score_covariance`` are those of the ``outcome``:
     the share of wins (hard) or the mean sigmoid(margin / temperature) (soft). ``win_rate_soft``, ``wins`` and ``ties``
     are there with either. ``score_covariance`` is (K, K), the covariance of each policy's total outcomes over
-    prompts: what a sandwich covariance of the RM's own strengths needs.
+    prompts: what a sandwich covariance of the RM's own strengths needs. ``prompt_scores`` is what it is made of, (K, n_prompts):
+    by how much each prompt's outcomes of a policy exceed what its win rates say; None where nothing is known by prompt.
     """
 
     policies: tuple[str, ...]
@@ -44,6 +45,7 @@ class Tally:
     win_rate_draws: FloatArray | None
     score_covariance: FloatArray
     outcome: Outcome = "hard"
+    prompt_scores: FloatArray | None = None
 
     def against(self, references: Sequence[str]) -> Tally:
         """Only the pairs with one of ``references``, that one on the reference's side.
@@ -170,6 +172,7 @@ def tally_margins(
         win_rate_draws=np.concatenate(draws, axis=1) if draws else None,
         score_covariance=influence @ influence.T,
         outcome=outcome,
+        prompt_scores=influence,
     )
     return tally if found.n.all() else tally.subset(found.n > 0)
 

@@ -29,8 +29,13 @@ class TrueDraws:
     scatter: FloatArray
 
 
-def draw_truth(measured: Measured, *, draws: int, rng: np.random.Generator) -> TrueDraws:
-    """Draw from the posterior of true strengths and ratings."""
+def draw_truth(
+    measured: Measured, *, draws: int, rng: np.random.Generator, noise: FloatArray | None = None
+) -> TrueDraws:
+    """Draw from the posterior of true strengths and ratings.
+
+    ``noise`` (draws, K) are the standard normals behind what is not known of strengths, where two models' go together.
+    """
     line = measured.line
     centre, a = float(line.centre), float(line.slope)
     height = float(line.intercept) + a * centre
@@ -42,8 +47,8 @@ def draw_truth(measured: Measured, *, draws: int, rng: np.random.Generator) -> T
     rho = _draw_ratings(measured, slope, height - slope * centre, tau2 + v, u, rng)
     on_line = height + slope * (rho - centre)
     kept = tau2 / (tau2 + v)
-    noise = rng.standard_normal(rho.shape) * np.sqrt(kept * v)
-    scatter = kept * (measured.theta - on_line) + noise
+    chance = rng.standard_normal(rho.shape) if noise is None else noise
+    scatter = kept * (measured.theta - on_line) + chance * np.sqrt(kept * v)
     return TrueDraws(on_line + scatter, rho, scatter)
 
 

@@ -83,10 +83,14 @@ def _tree_strengths(won: FloatArray, games: FloatArray, sides: FloatArray) -> Fl
 
 @dataclass(frozen=True, eq=False)
 class RMStrengths:
-    """``theta`` (K,), mean 0, with its (K, K) ``covariance`` over prompts."""
+    """``theta`` (K,), mean 0, with its (K, K) ``covariance`` over prompts.
+
+    ``by_prompt`` is what it is made of, (K, n_prompts): by how much each prompt moves each strength, to first order.
+    """
 
     theta: FloatArray
     covariance: FloatArray
+    by_prompt: FloatArray | None = None
 
 
 def rm_strengths(tally: Tally) -> RMStrengths:
@@ -109,7 +113,9 @@ def rm_strengths(tally: Tally) -> RMStrengths:
         )
         rate, games = (rate * games + 0.5) / (games + 1), games + 1
     theta = fit_strengths(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size)).theta
-    return RMStrengths(theta, _sandwich(tally, games, theta))
+    bread = _bread(tally, games, theta)
+    by_prompt = None if tally.prompt_scores is None else bread @ tally.prompt_scores
+    return RMStrengths(theta, bread @ tally.score_covariance @ bread, by_prompt)
 
 
 def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) -> FloatArray:
@@ -121,12 +127,10 @@ def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) ->
     return matrix
 
 
-def _sandwich(tally: Tally, games: FloatArray, theta: FloatArray) -> FloatArray:
-    """H⁺ (Σ_i u_i u_iᵀ) H⁺, u_i the score contributions of prompt i, H the information."""
+def _bread(tally: Tally, games: FloatArray, theta: FloatArray) -> FloatArray:
+    """H⁺ of the sandwich H⁺ (Σ_i u_i u_iᵀ) H⁺, u_i the score contributions of prompt i, H the information."""
     played = win_matrix(tally.pairs, games, games, len(theta))
-    bread = pseudo_inverse(information(played, sigmoid(theta[:, None] - theta[None, :])))
-    covariance: FloatArray = bread @ tally.score_covariance @ bread
-    return covariance
+    return pseudo_inverse(information(played, sigmoid(theta[:, None] - theta[None, :])))
 
 
 def _refuse_disconnected(tally: Tally) -> None:

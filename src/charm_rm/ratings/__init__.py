@@ -5,6 +5,7 @@ from __future__ import annotations
 from .battles import load_battles
 from .expected import Yardstick, expected_matrix, expected_variance, expected_win_rate, yardstick
 from .fit import fit_ratings
+from .leaving_out import leave_out_steps
 from .load import load_ratings
 from .names import Aliases, match_ratings, read_aliases, resolve_names
 
@@ -15,6 +16,7 @@ __all__ = [
     "expected_variance",
     "expected_win_rate",
     "fit_ratings",
+    "leave_out_steps",
     "load_battles",
     "load_ratings",
     "match_ratings",

@@ -12,7 +12,10 @@ class EvaluateSettings(Settings):
     """Accuracy on benchmarks and alignment with the ratings, before and after (null: none)."""
 
     benchmarks: tuple[str, ...] = setting(
-        (), "Such as llmbar, rm-bench; repeatable.", flags=("--benchmark",), metavar="NAME"
+        (),
+        "Benchmarks, by the names that `charm evaluate --list` shows; repeatable.",
+        flags=("--benchmark",),
+        metavar="NAME",
     )
     data: str | None = setting(
         None, "Folder with the benchmarks' original files, or a parent of several.", path="path"

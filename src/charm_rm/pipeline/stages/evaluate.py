@@ -1,18 +1,145 @@
-"""Evaluate: a reward model on benchmarks, and scores against human ratings."""
+"""Evaluate: models of any kind on benchmarks, and scores against human ratings; for the command and the pipeline alike.
+
+One model is in memory at a time: all benchmarks with the one, then all with the other. What a model says is kept in a store, so a
+second run asks nothing and one that was killed goes on.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
-from ...benchmarks import load_benchmark, load_pairs
-from ...errors import ConfigError
-from ...evaluate import alignment_with_ratings, compare_with_baseline, evaluate_benchmark, save_evaluation
+import numpy as np
+import polars as pl
+
+from ...benchmarks import Benchmark, ScoredItem, load_benchmark, load_pairs, scored_by_judge
+from ...errors import ConfigError, noting_warnings
+from ...evaluate import (
+    AlignmentResult,
+    BenchmarkResult,
+    alignment_with_ratings,
+    compare_with_baseline,
+    measure_benchmark,
+    save_evaluation,
+    score_items,
+)
+from ...judging import run_judge
+from ...memo import Memo
+from ...models import score_texts
+from ...protocols import PairwisePreference, ScalarReward
+from ...settings import EvaluateSettings, ModelSettings
+from ...specs import load_judge, load_scorer
+from ...tables import Responses, as_messages
 from ..config import MODEL
-from ..run import SCORES, SCORES_AFTER
-from .score import loading_of, open_model
+from ..run import SCORES, SCORES_AFTER, Run
+from .outputs import run_store
+from .score import loading_of
 
-if TYPE_CHECKING:
-    from ..run import Run
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model to evaluate, opened when its turn comes: a reward model, or a judge that compares two responses.
+
+    ``options`` are those of :func:`~charm_rm.specs.load_scorer` or :func:`~charm_rm.specs.load_judge`.
+    """
+
+    spec: str
+    kind: Literal["reward", "judge"] = "reward"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def open(self) -> _Ask:
+        """Load the model."""
+        if self.kind == "judge":
+            return _Judge(load_judge(self.spec, **self.options))
+        return _Reward(load_scorer(self.spec, **self.options))
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Results by benchmark, in order; and by model and benchmark how many conversations were cut."""
+
+    results: tuple[BenchmarkResult, ...] = ()
+    truncated: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+def load_benchmarks(settings: EvaluateSettings, *, seed: int = 0) -> list[Benchmark]:
+    """The benchmarks that are asked for: registered ones, pairs of one's own, or seeded samples of them.
+
+    Raises:
+        ConfigError: no such benchmark, or no folder to read it from.
+    """
+    if settings.benchmarks and settings.data is None:
+        raise ConfigError("benchmarks need a folder with their files", mend="give data")
+    found = [load_benchmark(name, str(settings.data)) for name in settings.benchmarks]
+    if settings.pairs is not None:
+        found.append(load_pairs(settings.pairs))
+    return found if settings.limit is None else [b.sample(settings.limit, seed=seed) for b in found]
+
+
+def evaluate_models(
+    benchmarks: Sequence[Benchmark],
+    model: Contestant,
+    baseline: Contestant | None = None,
+    *,
+    memo: Path | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+    progress: bool = True,
+    tell: Callable[[str], None] = lambda _message: None,
+) -> Evaluation:
+    """Evaluate a model on benchmarks, and compare it with a baseline where there is one.
+
+    Args:
+        benchmarks: items and metrics.
+        model: what to evaluate.
+        baseline: what to compare it with, on the same items; of any kind.
+        memo: a store (:mod:`charm_rm.memo`). What is in it is not asked again; None: one in memory.
+        draws: bootstrap draws behind the intervals.
+        seed: of the draws.
+        progress: show bars on standard error.
+        tell: is told which benchmark is next.
+    """
+    how: dict[str, Any] = {"draws": draws, "seed": seed}
+    if not benchmarks:
+        return Evaluation()
+    asking: dict[str, Any] = {"memo": memo, "progress": progress, "tell": tell, **how}
+    results, cut = _evaluate_one(model, benchmarks, **asking)
+    if baseline is None:
+        return Evaluation(tuple(results), {"rm": cut})
+    others, cut_of_baseline = _evaluate_one(baseline, benchmarks, **asking)
+    pairs = zip(results, others, strict=True)
+    compared = tuple(compare_with_baseline(mine, theirs, **how) for mine, theirs in pairs)
+    return Evaluation(compared, {"rm": cut, "baseline": cut_of_baseline})
+
+
+def _evaluate_one(
+    contestant: Contestant,
+    benchmarks: Sequence[Benchmark],
+    *,
+    memo: Path | None,
+    progress: bool,
+    tell: Callable[[str], None],
+    draws: int,
+    seed: int,
+) -> tuple[list[BenchmarkResult], dict[str, int]]:
+    """The results of one model, and by benchmark how many conversations were cut; the model is gone afterwards."""
+    results: list[BenchmarkResult] = []
+    truncated: dict[str, int] = {}
+    model = contestant.open()
+    for benchmark in benchmarks:
+        tell(f"{contestant.spec}: {benchmark.name}, {len(benchmark.items)} items")
+        with noting_warnings() as notes:
+            scored, truncated[benchmark.name] = model.ask(benchmark, memo=memo, progress=progress)
+        results.append(measure_benchmark(benchmark, scored, draws=draws, seed=seed, warnings=notes))
+    del model
+    gc.collect()  # models hold circles of references; the next one needs the memory
+    return results, truncated
+
+
+# --- the stage of a run ---------------------------------------------------------------------------
 
 
 def run_stage(run: Run) -> str:
@@ -20,25 +147,30 @@ def run_stage(run: Run) -> str:
     section = run.config.evaluate
     if section is None:
         raise ConfigError("the section evaluate is off")
-    benchmarks = [load_benchmark(name, str(section.data)) for name in section.benchmarks]
-    if section.pairs is not None:
-        benchmarks.append(load_pairs(section.pairs))
-    if section.limit is not None:
-        benchmarks = [b.sample(section.limit, seed=run.config.seed) for b in benchmarks]
-    draws, seed = run.config.audit.draws, run.config.seed
-    first = open_model(run.first_model, loading_of(run, run.first_model))
-    results = [evaluate_benchmark(first, b, draws=draws, seed=seed) for b in benchmarks]
-    if run.config.trains:
-        tuned = open_model(str(run.directory / MODEL), loading_of(run, str(run.directory / MODEL)))
-        results = [
-            compare_with_baseline(
-                evaluate_benchmark(tuned, b, draws=draws, seed=seed), before, draws=draws, seed=seed
-            )
-            for b, before in zip(benchmarks, results, strict=True)
-        ]
+    benchmarks = load_benchmarks(section, seed=run.config.seed)
+    first = _contestant(run, run.first_model)
+    tuned = _contestant(run, str(run.directory / MODEL)) if run.config.trains else None
+    how: dict[str, Any] = {"draws": run.config.audit.draws, "seed": run.config.seed}
+    with run_store(run.aside("evaluation/scores")) as memo:
+        found = evaluate_models(
+            benchmarks, tuned or first, first if tuned else None, memo=memo, progress=run.progress, **how
+        )
+        provenance = {
+            "baseline": "the reward model before fine-tuning",
+            "alignment": "test prompts only",
+            "truncated": found.truncated,
+        }
+        folder = run.directory / "evaluation"
+        save_evaluation(folder, found.results, _alignment(run, **how), provenance=provenance, force=True)
+    figures = (f"{r.benchmark.name} {r.headline:.3f}" for r in found.results)
+    return ", ".join([*figures, "alignment with ratings"])
+
+
+def _alignment(run: Run, *, draws: int, seed: int) -> AlignmentResult:
+    """Agreement of the test prompts' scores with the ratings: after fine-tuning beside before, or before alone."""
     before = run.scores(SCORES, "test")
     after = run.scores(SCORES_AFTER, "test") if run.config.trains else None
-    alignment = alignment_with_ratings(
+    return alignment_with_ratings(
         after or before,
         run.ratings(),
         baseline=before if after else None,
@@ -46,6 +178,80 @@ def run_stage(run: Run) -> str:
         seed=seed,
         **run.names,
     )
-    provenance = {"baseline": "the reward model before fine-tuning", "alignment": "test prompts only"}
-    save_evaluation(run.directory / "evaluation", results, alignment, provenance=provenance, force=True)
-    return ", ".join([*(f"{r.benchmark.name} {r.accuracy():.3f}" for r in results), "alignment with ratings"])
+
+
+def _contestant(run: Run, model: str) -> Contestant:
+    """A reward model of the run, with the run's settings."""
+    return Contestant(model, options=loading_of(run, model).values(ModelSettings))
+
+
+# --- asking -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Reward:
+    """A reward model: it scores each distinct response once."""
+
+    model: ScalarReward
+
+    def ask(
+        self, benchmark: Benchmark, *, memo: Path | None, progress: bool
+    ) -> tuple[Sequence[ScoredItem], int]:
+        texts = benchmark.texts().values()
+        found = score_texts(
+            self.model, [p for p, _ in texts], [r for _, r in texts], memo=memo, progress=progress
+        )
+        return score_items(benchmark, found.values), sum(found.truncated or ())
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """A judge: it is asked for the comparisons that the benchmark's rules read, each in both orders."""
+
+    model: PairwisePreference
+
+    def ask(
+        self, benchmark: Benchmark, *, memo: Path | None, progress: bool
+    ) -> tuple[Sequence[ScoredItem], int]:
+        with Memo.open(memo) as opened:
+            run = run_judge(
+                self.model,
+                _responses(benchmark),
+                _pairs(benchmark),
+                memo=opened,
+                missing="keep",
+                progress=progress,
+            )
+        names = run.margins.frame.select("prompt_id", "policy", "reference").rows()
+        margin = dict(zip(names, run.margins.frame["margin"].to_list(), strict=True))
+        scored = [
+            scored_by_judge(
+                item,
+                cells,
+                [margin.get((str(i), str(a), str(b)), np.nan) for a, b in cells],
+                tie_value=benchmark.tie_value,
+            )
+            for i, (item, cells) in enumerate(zip(benchmark.items, benchmark.comparisons(), strict=True))
+        ]
+        return scored, run.margins.provenance["truncated"]
+
+
+_Ask = _Reward | _Judge
+
+
+def _responses(benchmark: Benchmark) -> Responses:
+    """The items as responses: a prompt is an item's position, a policy the position of a response in it."""
+    chat = any(not isinstance(item.prompt, str) for item in benchmark.items)
+    prompts = [as_messages(item.prompt) if chat else item.prompt for item in benchmark.items]
+    rows = [
+        {"prompt_id": str(i), "prompt": prompts[i], "policy": str(j), "response": response}
+        for i, item in enumerate(benchmark.items)
+        for j, response in enumerate(item.responses)
+    ]
+    return Responses(pl.DataFrame(rows, infer_schema_length=None), {"benchmark": benchmark.name})
+
+
+def _pairs(benchmark: Benchmark) -> pl.DataFrame:
+    rows = [(str(i), str(a), str(b)) for i, cells in enumerate(benchmark.comparisons()) for a, b in cells]
+    names = ("prompt_id", "policy", "reference")
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")

@@ -1,0 +1,111 @@
+"""``charm compare``: the favour of two reward models or judges, paired by prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..settings import AuditSettings, RatingsChoice
+from .common import heading, interval_column, print_frame, print_json, q_column, say
+from .options import (
+    PATH,
+    force_option,
+    json_option,
+    judgement_options,
+    output_option,
+    ratings_options,
+    seed_option,
+    settings_options,
+    top_option,
+)
+
+if TYPE_CHECKING:
+    from ..mismatch import FavourComparison
+
+
+@click.command("compare")
+@click.argument("first", type=PATH)
+@click.argument("second", type=PATH)
+@ratings_options
+@judgement_options
+@settings_options(AuditSettings, "settings", but=("references", "ties"))
+@seed_option
+@top_option(12)
+@output_option(what="Folder for tables (Parquet) and comparison.json.")
+@force_option
+@json_option
+def command(
+    first: Path,
+    second: Path,
+    ratings: RatingsChoice,
+    annotator: str | None,
+    baseline: str | None,
+    settings: AuditSettings,
+    seed: int,
+    top: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Do two reward models or judges favour the same policies? Which favours whom more, and is that real?
+
+    FIRST and SECOND are scores or judgements, as `charm audit` takes them, of the same prompts and policies; what only one of them has
+    is left out. Differences are FIRST minus SECOND, in Elo points of favour. What a prompt or a rating does to both alike
+    cancels, so that differences are known much better than from two audits side by side. A sharper model is not one that favours: sharpness and rank correlation have rows of their own.
+
+    \b
+    Examples:
+      charm compare old_rm.parquet new_rm.parquet --ratings arena
+      charm compare rm.parquet judged.parquet --ratings ratings.parquet -o comparison
+      charm compare before.parquet after.parquet --ratings arena:coding --json
+    """
+    from ..mismatch import compare_favour, save_comparison
+    from ..pipeline.stages.ratings import chosen_ratings
+    from ..sources import load_source
+    from ..store import refuse_existing, replacing_directory
+
+    if output:
+        refuse_existing(output, force=force)
+    if ratings.source is None:
+        raise click.UsageError("give --ratings")
+    table = chosen_ratings(ratings)
+    one, other = (load_source(path, annotator=annotator, baseline=baseline) for path in (first, second))
+    how = settings.accepted_by(compare_favour)
+    found = compare_favour(
+        one, other, table, aliases=ratings.aliases, unrated=ratings.unrated, seed=seed, **how
+    )
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print(found, first=first.stem, second=second.stem, top=top)
+    if output:
+        with replacing_directory(output, force=force) as folder:
+            save_comparison(found, folder)
+        say(f"wrote {output}")
+
+
+def _print(found: FavourComparison, *, first: str, second: str, top: int) -> None:
+    import polars as pl
+
+    summary = found.summary
+    heading(f"{first} (first) compared with {second} (second)")
+    click.echo(f"  {summary['policies']} policies on {summary['prompts']} prompts that both have")
+    if summary["mean_std_err"] is not None:
+        click.echo(
+            f"  mean error of a difference: {summary['mean_std_err']:.1f} Elo; of two separate audits it would be "
+            f"{summary['mean_std_err_unpaired']:.1f}"
+        )
+    verdicts = ", ".join(f"{count} {name}" for name, count in sorted(summary["verdicts"].items()))
+    click.echo(f"  verdicts: {verdicts}")
+    rows = found.frame.select(
+        "policy", "first_favour", "second_favour", "difference", interval_column(1), q_column(), "verdict"
+    )
+    print_frame(
+        rows, title="Favour in Elo points, difference: first minus second", digits=1, limit=top, tail=3
+    )
+    figures = found.figures.select(
+        "figure", "first", "second", "difference", interval_column(2), pl.col("p_value").alias("p")
+    )
+    print_frame(figures, title="Sharpness and rank correlation with human ratings", digits=2)

@@ -1,0 +1,133 @@
+"""The tables that ``charm evaluate`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .common import console, print_frame, print_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..benchmarks import Registered
+    from ..evaluate import AlignmentResult, BenchmarkResult
+
+
+def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentResult | None) -> None:
+    """A table per benchmark, and one of the alignment with ratings."""
+    for result in results:
+        _print_accuracies(result)
+    if alignment is not None:
+        title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
+        print_frame(_alignment_table(alignment.frame), title=title)
+        click.echo(
+            "  floor: the figure of a perfectly aligned model with as many prompts and such ratings; p: models exchanged"
+        )
+        click.echo("  within prompts")
+
+
+def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None:
+    """The benchmarks there are: name, what it measures, items, licence, citation."""
+    columns = ("name", "about", "items", "licence", "citation")
+    rows = [{column: getattr(one, column) for column in columns} for one in benchmarks]
+    if as_json:
+        return print_json(rows)
+    for row in rows:
+        items = "" if row["items"] is None else f"{row['items']:,} items; "
+        click.echo(f"{click.style(row['name'], bold=True)}: {row['about']}")
+        click.echo(f"    {items}licence: {row['licence']}")
+        click.echo(f"    {row['citation']}")
+    return None
+
+
+def _print_accuracies(result: BenchmarkResult) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    benchmark, frame = result.benchmark, result.frame
+    compared = frame["difference"].null_count() == 0
+    label = " (PARTIAL)" if benchmark.partial else ""
+    table = Table(
+        title=f"{benchmark.name}{label}: accuracy in %, \\[] are 95 % intervals",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    several = frame["metric"].n_unique() > 1
+    for name in ("subset", "metric") if several else ("subset",):
+        table.add_column(name, no_wrap=True)
+    for name in ("n", "accuracy", *(_COMPARISON if compared else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in frame.iter_rows(named=True):
+        cells = [row["subset"] + (" *" if row["partial"] else ""), *([row["metric"]] if several else [])]
+        cells += [str(row["n"]), f"{100 * row['accuracy']:.1f}{_range(row['ci_low'], row['ci_high'])}"]
+        cells += _comparison(row) if compared else []
+        table.add_row(*[c.replace("[", r"\[") for c in cells], end_section=row["metric"] == "average")
+    console().print(table)
+    for note in benchmark.notes:
+        click.echo(f"  * partial: {note}")
+    counted = {0.0: "wrong", 0.5: "half right"}.get(benchmark.tie_value, f"as {benchmark.tie_value:g}")
+    click.echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
+    if result.unanswered:
+        click.echo(f"  without a verdict in either order: {result.unanswered} comparisons (counted wrong)")
+    if compared:
+        click.echo(
+            "  p: exact McNemar test on the prompts that differ (better:worse); q: adjusted for all rows"
+        )
+    click.echo()
+
+
+_COMPARISON = ("baseline", "difference", "better:worse", "p", "q")
+
+
+def _comparison(row: dict[str, Any]) -> list[str]:
+    return [
+        f"{100 * row['baseline_accuracy']:.1f}",
+        f"{100 * row['difference']:+.1f}{_range(row['diff_ci_low'], row['diff_ci_high'], '+')}",
+        "-" if row["better"] is None else f"{row['better']}:{row['worse']}",
+        _p(row["p_value"]),
+        _p(row["q_value"]),
+    ]
+
+
+def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    from ..mismatch import METRICS
+
+    rows = []
+    for row in frame.iter_rows(named=True):
+        metric = METRICS[row["metric"]]
+        digits = metric.digits
+        shown = {
+            "metric": f"{metric.label} ({metric.better} is better)",
+            "value": _figure(row["value"], row["ci_low"], row["ci_high"], digits),
+            "floor": "" if row["floor"] is None else f"{row['floor']:.{digits}f}",
+        }
+        if row["difference"] is not None:
+            shown["baseline"] = f"{row['baseline_value']:.{digits}f}"
+            ends = row["diff_ci_low"], row["diff_ci_high"]
+            shown["difference"] = _figure(row["difference"], *ends, digits, "+")
+            shown["p"] = "" if row["p_value"] is None else _p(row["p_value"])
+        rows.append(shown)
+    return pl.DataFrame(rows)
+
+
+def _range(low: float | None, high: float | None, sign: str = "") -> str:
+    if low is None or high is None:
+        return ""
+    return f" [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+def _figure(value: float, low: float | None, high: float | None, digits: int, sign: str = "") -> str:
+    shape = f"{sign}.{digits}f"
+    interval = "" if low is None or high is None else f" [{low:{shape}}, {high:{shape}}]"
+    return f"{value:{shape}}{interval}"
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,118 @@
+"""``charm influence``: what carries a finding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..settings import AuditSettings, RatingsChoice
+from .common import heading, print_frame, print_json, say
+from .options import (
+    PATH,
+    force_option,
+    json_option,
+    judgement_options,
+    output_option,
+    ratings_options,
+    settings_options,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..mismatch import Influence
+
+
+@click.command("influence")
+@click.argument("scores", type=PATH)
+@ratings_options
+@judgement_options
+@settings_options(AuditSettings, "settings", but=("references", "ties", "draws"))
+@click.option(
+    "--battles",
+    type=PATH,
+    help="Human votes to fit the ratings to, instead of --ratings: votes are then left out as well.",
+)
+@click.option(
+    "--prior", type=click.FloatRange(min=0), default=0.0, metavar="N", help="Pseudo-battles of that fit."
+)
+@click.option("--policy", help="Whose favour (default: the most favoured).")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="So many prompts, and kinds of votes, are left out in earnest and printed.",
+)
+@output_option(what="Folder for tables (Parquet) and influence.json.")
+@force_option
+@json_option
+def command(
+    scores: Path,
+    ratings: RatingsChoice,
+    annotator: str | None,
+    baseline: str | None,
+    settings: AuditSettings,
+    battles: Path | None,
+    prior: float,
+    policy: str | None,
+    top: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Which policies, prompts or votes carry a finding: how far does a favour move when one of them is left out?
+
+    SCORES are scores, judgements or published win rates, as `charm audit` takes them (published ones: policies alone). Changes
+    of all prompts and votes come from linear algebra; the largest are fitted again, and the verdicts beside them are
+    those of an audit without. Votes of one kind (who met whom, how it ended) are left out together.
+
+    \b
+    Examples:
+      charm influence scores.parquet --ratings arena
+      charm influence scores.parquet --ratings arena --policy gemma-2-9b-it-SimPO --top 20
+      charm influence scores.parquet --battles votes.parquet -o influence
+    """
+    from ..mismatch import influence, save_influence
+    from ..pipeline.stages.ratings import chosen_ratings
+    from ..ratings import load_battles
+    from ..sources import load_source
+    from ..store import refuse_existing, replacing_directory
+
+    if output:
+        refuse_existing(output, force=force)
+    if (battles is None) == (ratings.source is None):
+        raise click.UsageError("give either --ratings or --battles")
+    if battles is None and prior:
+        raise click.UsageError("--prior is of the fit to --battles")
+    known = chosen_ratings(ratings) if battles is None else load_battles(battles)
+    source = load_source(scores, annotator=annotator, baseline=baseline)
+    how = settings.accepted_by(influence) | {"policy": policy, "top": top, "prior": prior}
+    found = influence(source, known, aliases=ratings.aliases, unrated=ratings.unrated, **how)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print(found, title=scores.name, top=top)
+    if output:
+        with replacing_directory(output, force=force) as folder:
+            save_influence(found, folder)
+        say(f"wrote {output}")
+
+
+def _print(found: Influence, *, title: str, top: int) -> None:
+    heading(f"What carries the favour of {found.policy} in {title}: {found.favour:+.1f} Elo, {found.verdict}")
+    for line in found.sentences:
+        click.echo(f"  {line}")
+    _print_rows(found.policies, ["policy"], "Policies, each left out", top)
+    if found.prompts is not None:
+        _print_rows(found.prompts, ["prompt_id"], "Prompts, each left out", top)
+    if found.votes is not None:
+        kind = ["policy_a", "policy_b", "winner", "n", "change_per_vote"]
+        _print_rows(found.votes, kind, "Votes, all of a kind left out", top)
+
+
+def _print_rows(frame: pl.DataFrame, key: list[str], title: str, top: int) -> None:
+    rows = frame.head(top).select(*key, "change", "favour", "sharpness", "verdict")
+    print_frame(rows, title=f"{title}: change of the favour in Elo points, and what is left", digits=2)
