@@ -160,7 +160,7 @@ def _audit(
     source = only_policies(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
-    _warn_of_thin_data(tally, rated)
+    check_thin_data(tally, rated)
     rating_draws = rated.draw(how.draws, rng) if how.draws else None
     # Published pairs keep the orientation they were published in.
     free = references is None and not isinstance(source, WinRates)
@@ -237,7 +237,12 @@ def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
 
 
-def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:
+def check_thin_data(tally: Tally, rated: Yardstick) -> None:
+    """Warn of few prompts and of ratings without intervals.
+
+    Raises:
+        NotIdentifiable: one prompt alone, or nothing but ties.
+    """
     if not rated.has_uncertainty:
         warnings.warn(
             "some ratings carry no interval: the audit's intervals leave out the ratings' own uncertainty",

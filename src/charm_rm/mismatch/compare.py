@@ -145,8 +145,6 @@ def _compare(
         )
         for source in (first, second)
     )
-    if not one.rated.has_uncertainty:
-        _warn("some ratings carry no interval: errors leave out the ratings' own uncertainty")
     frame = _favour_differences(one, other, how.scope)
     figures = [sharpness_difference(one, other, how.scope)]
     figures += correlation_differences(one, other, draws=draws, seed=seed)
