@@ -178,9 +178,9 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             "audit the new scores, and write them into the model card",
             audit.run_after,
             _auditing,
-            reads=(SCORES_AFTER, "before/mismatch.parquet", "ratings.parquet"),
+            reads=(SCORES, SCORES_AFTER, "before/mismatch.parquet", "ratings.parquet", "prompts.parquet"),
             writes=(*(f"after/{name}" for name in _AUDIT_FILES), f"{MODEL}/README.md"),
-            may_write=(f"after/{audit.FAVOUR}",),
+            may_write=(f"after/{audit.FAVOUR}", f"after/{audit.ALIGNMENT}"),
             files=_alias_files,
         ),
         Stage(
