@@ -12,7 +12,7 @@ from perf.simulation.world import World, draw_world
 
 from charm_rm.errors import NotConverged, NotIdentifiable
 from charm_rm.margins import pair_margins, swap_models, tally_margins
-from charm_rm.mismatch.ordering import ordering_rows
+from charm_rm.mismatch.ordering import mean_favour, ordering_rows
 from charm_rm.ratings import yardstick
 from charm_rm.statistics import ELO_PER_LOGIT, kendall, spearman
 
@@ -123,7 +123,7 @@ def _truth(world: World) -> dict[str, float]:
     return {
         "spearman": float(spearman(strength, rating)),
         "kendall": float(kendall(strength, rating)),
-        "mean_abs_favour": float(np.abs(world.true_favour).mean()),
+        "mean_abs_favour": float(mean_favour(strength / ELO_PER_LOGIT, rating / ELO_PER_LOGIT)),
     }
 
 

@@ -31,7 +31,8 @@ def headline(found: Audit) -> list[str]:
     from ..mismatch.words import counted_verdicts
 
     summary = found.summary
-    lines = [*_upside_down(found), *_extent(found), *_favour_lines(found)]
+    in_sample = [] if found.in_sample is None else [str(found.in_sample)]
+    lines = [*in_sample, *_upside_down(found), *_extent(found), *_favour_lines(found)]
     for name, value in found.rank_correlation.items():
         lines.append(f"{name.title()} correlation with human ratings: {interval(value)}")
     lines.append(f"mean |win rate - expected|: {interval(summary['mean_abs_mismatch'], digits=3)}")

@@ -15,6 +15,7 @@ from ..estimates import Estimate
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
+from ..solved_on import InSample, in_sample
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
 from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
@@ -33,6 +34,7 @@ class Audit:
 
     ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
     ``summary`` map names to estimates or counts. ``ratings`` are those used, under the policies' own names.
+    ``in_sample`` is there where the scores carry offsets that were solved on some of these prompts: str() of it says so.
     """
 
     mismatch: Mismatch
@@ -43,6 +45,7 @@ class Audit:
     summary: Mapping[str, Any]
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+    in_sample: InSample | None = None
 
     @property
     def sharpness(self) -> Estimate | None:
@@ -58,6 +61,7 @@ class Audit:
             "mismatch": self.mismatch.frame.to_dicts(),
             "rank_correlation": {k: asdict(v) for k, v in self.rank_correlation.items()},
             "summary": {k: asdict(v) if isinstance(v, Estimate) else v for k, v in self.summary.items()},
+            "in_sample": None if self.in_sample is None else self.in_sample.to_json(),
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }
@@ -160,7 +164,7 @@ def _audit(
     source = only_policies(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
-    _warn_of_thin_data(tally, rated)
+    check_thin_data(tally, rated)
     rating_draws = rated.draw(how.draws, rng) if how.draws else None
     # Published pairs keep the orientation they were published in.
     free = references is None and not isinstance(source, WinRates)
@@ -178,6 +182,7 @@ def _audit(
         "scope": scope,
     }
     settings |= asdict(how)
+    found_in_sample = in_sample(source)
     return Audit(
         mismatch=mismatch,
         favouritism=standing.favouritism,
@@ -186,8 +191,10 @@ def _audit(
         rank_correlation=standing.correlation,
         summary=summarise(source, tally, rated, rating_draws, mismatch)
         | summarise_favour(standing)
-        | unscored(ratings, matched),
+        | unscored(ratings, matched)
+        | {"in_sample": None if found_in_sample is None else str(found_in_sample)},
         warnings=(),
+        in_sample=found_in_sample,
         provenance={
             "verb": "audit",
             "source": source.noun,
@@ -237,7 +244,12 @@ def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tall
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
 
 
-def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:
+def check_thin_data(tally: Tally, rated: Yardstick) -> None:
+    """Warn of few prompts and of ratings without intervals.
+
+    Raises:
+        NotIdentifiable: one prompt alone, or nothing but ties.
+    """
     if not rated.has_uncertainty:
         warnings.warn(
             "some ratings carry no interval: the audit's intervals leave out the ratings' own uncertainty",

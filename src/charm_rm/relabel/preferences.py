@@ -14,7 +14,7 @@ from ..errors import (
     ConfigError,
     NotIdentifiable,
 )
-from ..offsets.apply import check_unit
+from ..offsets.apply import check_not_carried, check_unit
 from ..settings import Strategy
 from ..statistics import FloatArray
 from ..tables import Margins, Offsets, Preferences, Responses, Scores
@@ -74,13 +74,14 @@ def relabel_preferences(
 
     Raises:
         ConfigError: a setting is not usable (with judgements, or at all), ``pair`` has no references to compare with,
-            or the offsets are in the other unit.
+            the offsets are in the other unit, or the source carries them already.
         UnknownPolicy: a policy asked for was neither scored nor judged.
         NoOverlap: the source and the responses have no pair in common.
         NotIdentifiable: every pair is a tie or twice the same text.
     """
     _check_settings(strategy, k, temperature)
     check_unit(source, offsets)
+    check_not_carried(source, offsets)
     names = names_to_use(source, offsets, policies, strategy)
     kept = None if prompts is None else set(prompts)
     if isinstance(source, Scores):
