@@ -45,7 +45,7 @@ def cells() -> list[Cell]:
     ]
     return (
         [Cell(w, measure_one, one, replicates=300, small=25) for w in worlds]
-        + [Cell(w, compare_alike, two, replicates=300, small=25) for w in worlds[1:6:2]]
+        + [Cell(w, compare_alike, two, replicates=700, small=25) for w in worlds[1:6:2]]
         + [
             Cell(
                 {"policies": k, "prompts": n, "before": 80, "after": 20},

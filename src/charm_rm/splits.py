@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -105,22 +105,19 @@ def only_prompts(table: T, prompt_ids: Collection[str]) -> T:
             f"none of the {len(prompt_ids)} chosen prompts is among those of the {table.noun}",
             mend="check the prompt ids",
         )
-    return _with_frame(table, frame)
+    return replace(table, frame=frame)
 
 
 def on_side(table: T, split: Split) -> T:
-    """The rows of a table whose prompts are on one side of a split.
+    """The rows of a table whose prompts are on one side of a split, which its provenance then names.
 
     Raises:
         NoOverlap: there are none.
     """
     if "prompt_id" not in table.frame.columns:
         return only_prompts(table, ())
-    return only_prompts(table, split.of(table.frame["prompt_id"].unique().to_list()))
-
-
-def _with_frame(table: T, frame: pl.DataFrame) -> T:
-    return type(table)(frame, provenance=table.provenance)
+    chosen = only_prompts(table, split.of(table.frame["prompt_id"].unique().to_list()))
+    return replace(chosen, provenance={**table.provenance, "split": asdict(split)})
 
 
 def _hash(prompt_id: str, seed: int) -> bytes:

@@ -146,3 +146,77 @@ def test_relabel_takes_strategies_and_prompts(charm: Callable, folder: Path) -> 
     result = relabel(charm, folder, "--prompts", folder / "some.csv", "--force")
     assert result.exit_code == 2
     assert "column 'prompt_id' is missing" in result.stderr
+
+
+# --- prompts, in-sample, twice ------------------------------------------------------------------
+
+
+def test_solved_on_one_side_audited_on_the_other(charm: Callable, folder: Path) -> None:
+    """The audit of calibrated scores says in-sample first, and not where the prompts were held out."""
+    solved = calibrate(charm, folder, "--all", "--draws", 0, "--split", "train", "-o", folder / "o.parquet")
+    assert solved.exit_code == 0, solved.output
+    assert "after in-sample" in solved.stdout
+    assert "after cross-fitted" in solved.stdout
+    applied = charm("apply", folder / "scores.parquet", folder / "o.parquet", "-o", folder / "c.parquet")
+    assert applied.exit_code == 0, applied.output
+    how = ("--ratings", folder / "ratings.csv", "--draws", 0)
+    whole = charm("audit", folder / "c.parquet", *how)
+    assert whole.stdout.splitlines()[1].strip().startswith("in-sample: ") or "in-sample: " in whole.stdout
+    found = json.loads(charm("audit", folder / "c.parquet", *how, "--json").stdout)
+    assert 0 < found["in_sample"]["solved_on"] < found["in_sample"]["prompts"] == 80
+    held_out = json.loads(charm("audit", folder / "c.parquet", *how, "--json", "--split", "test").stdout)
+    assert held_out["in_sample"] is None
+    assert held_out["summary"]["prompts"] == 80 - found["in_sample"]["solved_on"]
+
+
+def test_prompts_of_a_file_are_used_alone(charm: Callable, folder: Path) -> None:
+    some = pl.DataFrame(
+        {"prompt_id": [f"p{i:04d}" for i in range(40)], "split": ["train"] * 30 + ["test"] * 10}
+    )
+    some.write_csv(folder / "split.csv")
+    result = calibrate(
+        charm,
+        folder,
+        *PAIR,
+        "--prompts",
+        folder / "split.csv",
+        "--split",
+        "train",
+        "-o",
+        folder / "o.parquet",
+    )
+    assert result.exit_code == 0, result.output
+    assert store.load(Offsets, folder / "o.parquet").provenance["solved_on"]["n_prompts"] == 30
+    bad = calibrate(charm, folder, *PAIR, "--prompts", folder / "split.csv", "--split-seed", 3)
+    assert bad.exit_code == 2
+    assert "go with --split" in bad.output
+
+
+def test_offsets_are_not_added_twice(charm: Callable, folder: Path) -> None:
+    calibrate(charm, folder, *PAIR, "-o", folder / "o.parquet")
+    charm("apply", folder / "scores.parquet", folder / "o.parquet", "-o", folder / "once.parquet")
+    again = charm("apply", folder / "once.parquet", folder / "o.parquet", "-o", folder / "twice.parquet")
+    labels = charm(
+        "relabel",
+        folder / "once.parquet",
+        folder / "responses.parquet",
+        folder / "o.parquet",
+        "-o",
+        folder / "p",
+    )
+    for result in (again, labels):
+        assert result.exit_code == 2
+        assert "carry these offsets already" in result.output
+    as_csv = charm("apply", folder / "scores.parquet", folder / "o.parquet", "-o", folder / "once.csv")
+    assert "does not keep that these scores are calibrated" in as_csv.output
+
+
+def test_an_open_end_is_a_word_and_null(charm: Callable, folder: Path) -> None:
+    pl.DataFrame({"policy": ["A", "B"], "rating": [1000.0, 1700.0], "std_err": [5.0, 5.0]}).write_csv(
+        folder / "far.csv"
+    )
+    how = ("calibrate", folder / "scores.parquet", "--ratings", folder / "far.csv", *PAIR)
+    result = charm(*how)
+    assert "[open, " in result.stdout
+    first = json.loads(charm(*how, "--json").stdout)["offsets"][0]
+    assert (first["ci_low"], first["ci_open"]) == (None, "low")

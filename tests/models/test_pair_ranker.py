@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from charm_rm.errors import CharmWarning, ConfigError, ModelError
-from charm_rm.models.pair_ranker import PREFIXES, TOKEN_BUDGET, PairRanker, load_pair_ranker
+from charm_rm.models.pair_layouts.pairrm import PREFIXES
+from charm_rm.models.pair_ranker import TOKEN_BUDGET, PairRanker, load_pair_ranker
 from charm_rm.protocols import PairwisePreference
 
 pytestmark = pytest.mark.models

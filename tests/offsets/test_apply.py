@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import polars as pl
 import pytest
 
-from charm_rm.errors import CharmWarning, UnknownPolicy
-from charm_rm.offsets import apply_offsets
-from charm_rm.tables import Offsets
-from simulated_offsets import scores_of
+from charm_rm import store
+from charm_rm.errors import CharmWarning, ConfigError, UnknownPolicy
+from charm_rm.mismatch import Audit, audit
+from charm_rm.offsets import apply_offsets, solve_joint_offsets
+from charm_rm.relabel import relabel_preferences
+from charm_rm.solved_on import in_sample
+from charm_rm.splits import Split, on_side
+from charm_rm.tables import Offsets, Ratings, Responses, Scores
+from simulated_offsets import arena, scores_of
 
 
 def offsets_of(deltas: dict[str, float]) -> Offsets:
@@ -35,3 +43,72 @@ def test_policies_without_an_offset_are_named() -> None:
 def test_offsets_of_other_policies_are_refused() -> None:
     with pytest.raises(UnknownPolicy, match="no policy of the scores"):
         apply_offsets(scores_of({"A": [1]}), offsets_of({"Z": 1.0}))
+
+
+# --- what scores carry --------------------------------------------------------------------------
+
+
+def solved(scores: Scores, ratings: Ratings) -> Offsets:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)
+        return solve_joint_offsets(scores, ratings, references="C", draws=0)
+
+
+def quiet_audit(scores: Scores, ratings: Ratings) -> Audit:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)
+        return audit(scores, ratings, draws=0)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_the_same_offsets_are_refused_a_second_time(tmp_path: Path, suffix: str) -> None:
+    """Through files, too: scores in Parquet, offsets in anything."""
+    scores, ratings = arena(60, 3, seed=1)
+    store.save(solved(scores, ratings), tmp_path / f"o{suffix}")
+    offsets = store.load(Offsets, tmp_path / f"o{suffix}")
+    store.save(apply_offsets(scores, offsets), tmp_path / "calibrated.parquet")
+    once = store.load(Scores, tmp_path / "calibrated.parquet")
+    with pytest.raises(ConfigError, match="carry these offsets already"):
+        apply_offsets(once, offsets)
+    texts = Responses(
+        once.frame.select("prompt_id", "policy").with_columns(
+            pl.lit("q").alias("prompt"), pl.col("policy").alias("response")
+        )
+    )
+    with pytest.raises(ConfigError, match="carry these offsets already"):
+        relabel_preferences(once, texts, offsets)
+
+
+def test_other_offsets_on_top_are_warned_of_and_add_up() -> None:
+    scores = scores_of({"A": [1, 2], "B": [5, 6]})
+    once = apply_offsets(scores, offsets_of({"A": -0.5, "B": 0.0}))
+    with pytest.warns(CharmWarning, match="carry other offsets already"):
+        twice = apply_offsets(once, offsets_of({"A": 0.25, "B": 0.0}))
+    assert twice.provenance["calibrated"] == {"A": -0.25, "B": 0.0}
+    assert len(twice.provenance["calibrations"]) == 2
+
+
+def test_an_audit_knows_prompts_that_offsets_were_solved_on(tmp_path: Path) -> None:
+    scores, ratings = arena(200, 4, seed=2)
+    train, test = (on_side(scores, Split(side)) for side in ("train", "test"))
+    offsets = solved(train, ratings)
+    n_train = train.frame["prompt_id"].n_unique()
+    assert offsets.provenance["solved_on"]["n_prompts"] == n_train
+    assert offsets.provenance["solved_on"]["split"] == {"side": "train", "fraction": 0.5, "seed": 0}
+    store.save(apply_offsets(scores, offsets), tmp_path / "calibrated.parquet")
+    calibrated = store.load(Scores, tmp_path / "calibrated.parquet")
+    found = quiet_audit(calibrated, ratings)
+    assert found.in_sample is not None
+    assert (found.in_sample.prompts, found.in_sample.solved_on) == (200, n_train)
+    assert f"{n_train} of the 200 prompts" in found.summary["in_sample"]
+    assert found.to_json()["in_sample"]["solved_on"] == n_train
+    assert quiet_audit(scores, ratings).in_sample is None
+    assert quiet_audit(on_side(calibrated, Split("test")), ratings).in_sample is None
+    assert "all of the" in str(quiet_audit(on_side(calibrated, Split("train")), ratings).in_sample)
+    assert test.policies == scores.policies
+
+
+def test_offsets_that_do_not_say_what_they_were_solved_on_may_be_in_sample() -> None:
+    scores, ratings = arena(60, 3, seed=2)
+    plain = Offsets(solved(scores, ratings).frame)
+    assert "maybe in-sample" in str(in_sample(apply_offsets(scores, plain)))

@@ -80,3 +80,21 @@ def test_without_an_after_there_is_nothing_to_compare(run):
 
 def test_an_empty_directory_gives_an_empty_summary(tmp_path):
     assert summarise(check_config(CONFIG), tmp_path).frame.height == 0
+
+
+def test_the_raw_mean_stands_beside_what_sharpness_and_noise_leave_of_it(run):
+    metrics = ["mean_abs_mismatch", "sharpness_fitted_mismatch", "debiased_mismatch", "spearman"]
+    rows = [
+        {"metric": m, "n": 6, "value": 0.1, "floor": 0.02, "baseline_value": 0.2, "difference": -0.1}
+        | {"diff_ci_low": -0.15, "diff_ci_high": 0.05 if m == "debiased_mismatch" else -0.05}
+        for m in metrics
+    ]
+    store.write_frame(pl.DataFrame(rows), run / "after/alignment.parquet")
+    shown = {r["measure"]: r for r in summarise(check_config(CONFIG), run).frame.iter_rows(named=True)}
+    fitted = next(r for m, r in shown.items() if "sharpness fitted" in m)
+    assert (fitted["before"], fitted["after"], fitted["better"]) == (0.2, 0.1, "yes")
+    assert fitted["change_95_ci"] == "-0.150 to -0.050"
+    noise = next(r for m, r in shown.items() if "less noise" in m)
+    assert noise["better"] == "unclear"
+    assert "floor 0.020" in noise["measure"]
+    assert shown["mean |P̂-P|, all pairs"]["change_95_ci"] == "-0.150 to -0.050"

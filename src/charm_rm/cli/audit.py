@@ -22,6 +22,7 @@ from .options import (
     top_option,
 )
 from .print_audit import favour_words, print_audit
+from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
     from ..mismatch import Audit
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
+@prompt_options
 @settings_options(AuditSettings, "settings")
 @seed_option
 @click.option(
@@ -53,6 +55,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    prompts: PromptChoice,
     settings: AuditSettings,
     seed: int,
     example: bool,
@@ -81,6 +84,7 @@ def command(
       charm audit scores.parquet --ratings arena:coding --reference gpt-4o-mini-2024-07-18 -o audit
       charm audit judged.csv --ratings my_ratings.csv --alias names.csv --unrated skip --json
       charm audit annotations.json --ratings arena --outcome soft
+      charm audit calibrated.parquet --ratings arena --split test
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
     """
@@ -101,7 +105,7 @@ def command(
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
-    source = load_source(scores, annotator=annotator, baseline=baseline)
+    source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline))
     found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
     families = None
     if members is not None:

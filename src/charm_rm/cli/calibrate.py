@@ -22,6 +22,7 @@ from .options import (
     settings_options,
     top_option,
 )
+from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options
+@prompt_options
 @settings_options(CalibrateSettings, "settings", but=("method",))
 @click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once: --method joint.")
 @click.option(
@@ -53,6 +55,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    prompts: PromptChoice,
     settings: CalibrateSettings,
     joint: bool,
     method: str | None,
@@ -68,6 +71,7 @@ def command(
     SCORES is a table of scores (prompt_id, policy, score), or of judgements in any form that `charm audit` reads:
     the offsets of a judge are in log-odds, added to policy's side of a margin. With --over and --ref one offset is solved per over-valued
     policy, its references fixed; with --all one per rated policy, so that everyone's total wins are right.
+    What an offset attains is shown in-sample, on the prompts that it was solved on, and cross-fitted, as fresh prompts would show it.
     Every offset comes with a 95 % interval over prompts and ratings. Where the interval covers 0 the
     policy is already aligned as far as the data tell, and calibrating may hurt.
 
@@ -76,6 +80,7 @@ def command(
       charm calibrate scores.parquet --ratings arena --over gemma-2-9b-it-SimPO \\
           --ref gpt-4o-mini-2024-07-18 -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --all -o offsets.parquet
+      charm calibrate scores.parquet --ratings ratings.csv --all --split train -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --over A --ref B --link sigmoid --temperature 0.1
       charm calibrate annotations.json --ratings ratings.csv --over A --ref gpt4_1106_preview -o offsets.parquet
     """
@@ -87,7 +92,7 @@ def command(
     _check_usage(ratings, settings)
     if output:
         store.refuse_table(output, force=force)
-    source = load_comparable(scores, annotator=annotator, baseline=baseline)
+    source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline))
     how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
     offsets = calibrate(source, chosen_ratings(ratings), settings, AuditSettings(draws=draws), **how)
     if output:
@@ -140,10 +145,18 @@ def _print(offsets: Offsets, *, top: int) -> None:
 
     how = offsets.provenance
     link = how["link"] if how["temperature"] is None else f"{how['link']}, temperature {how['temperature']:g}"
-    moved = offsets.frame.filter(~pl.col("is_reference")).sort("delta")
+    missing = [c for c in ("attained_cross_fitted", "ci_open") if c not in offsets.frame.columns]
+    frame = offsets.frame.with_columns(pl.lit(None).alias(c) for c in missing)
+    moved = frame.filter(~pl.col("is_reference")).sort("delta")
     shown = moved.select(
-        "policy", "delta", interval_column(3), pl.col("std_err"), "target", "attained"
-    ).rename({"std_err": "SE", "target": "target win rate"})
+        "policy",
+        "delta",
+        _interval_column(moved),
+        pl.col("std_err").alias("SE"),
+        pl.col("target").alias("target win rate"),
+        pl.col("attained").alias("attained in-sample"),
+        pl.col("attained_cross_fitted").alias("cross-fitted"),
+    )
     unit = "log-odds" if how["unit"] == "log-odds" else "score units"
     print_frame(shown, title=f"Offsets, in {unit} ({link} link)", limit=top)
     if offsets.residuals is not None:
@@ -159,8 +172,33 @@ def _print_residuals(residuals: pl.DataFrame, *, top: int) -> None:
     import polars as pl
 
     gap = (pl.col("after") - pl.col("target")).abs()
-    print_frame(residuals.sort(gap, descending=True), title="Hard win rates, pair by pair", limit=top)
-    means = residuals.select((pl.col(c) - pl.col("target")).abs().mean() for c in ("before", "after")).row(0)
-    heading(
-        f"Mean |win rate - target| over {residuals.height} pair{'s' * (residuals.height > 1)}: {means[0]:.4f} before, {means[1]:.4f} after"
+    shown = residuals.sort(gap, descending=True).rename(
+        {"after": "after in-sample", "after_cross_fitted": "cross-fitted"}
     )
+    print_frame(shown, title="Hard win rates, pair by pair", limit=top)
+    figures = {"before": "before", "after": "after in-sample", "after_cross_fitted": "after cross-fitted"}
+    means = [residuals.select((pl.col(c) - pl.col("target")).abs().mean()).item() for c in figures]
+    texts = [
+        f"{'not known' if mean is None else f'{mean:.4f}'} {name}"
+        for mean, name in zip(means, figures.values(), strict=True)
+    ]
+    pairs = f"{residuals.height} pair{'s' * (residuals.height > 1)}"
+    heading(f"Mean |win rate - target| over {pairs}: {', '.join(texts)} (as on as many fresh prompts)")
+
+
+def _interval_column(moved: pl.DataFrame) -> pl.Expr:
+    """The interval as text; an end that the data do not set is ``open``."""
+    import polars as pl
+
+    if moved["ci_open"].is_null().all():
+        return interval_column(3)
+
+    def text(row: dict[str, float | str | None]) -> str:
+        if row["ci_low"] is None and row["ci_high"] is None and row["ci_open"] is None:
+            return "-"
+        return ", ".join(
+            "open" if row[end] is None else f"{row[end]:+.3f}" for end in ("ci_low", "ci_high")
+        ).join("[]")
+
+    columns = pl.struct("ci_low", "ci_high", "ci_open")
+    return columns.map_elements(text, return_dtype=pl.String).alias("95 % CI")

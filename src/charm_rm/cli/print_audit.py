@@ -22,7 +22,7 @@ def print_audit(found: Audit, *, title: str, top: int) -> None:
     if found.favouritism is not None:
         _print_favour(found.favouritism.frame, top=top)
     _print_mismatch(found, top=top)
-    if (floor := floor_line(found)) is not None:
+    if (floor := _floor_line(found)) is not None:
         click.echo(floor)
 
 
@@ -31,7 +31,8 @@ def headline(found: Audit) -> list[str]:
     from ..mismatch.words import counted_verdicts
 
     summary = found.summary
-    lines = [*_upside_down(found), *_extent(found), *_favour_lines(found)]
+    in_sample = [] if found.in_sample is None else [str(found.in_sample)]
+    lines = [*in_sample, *_upside_down(found), *_extent(found), *_favour_lines(found)]
     for name, value in found.rank_correlation.items():
         lines.append(f"{name.title()} correlation with human ratings: {interval(value)}")
     lines.append(f"mean |win rate - expected|: {interval(summary['mean_abs_mismatch'], digits=3)}")
@@ -49,7 +50,7 @@ def favour_words(row: dict[str, Any]) -> str:
     return f"{row['favour']:+.0f} Elo {ends[0]}, {ends[1]}"
 
 
-def floor_line(found: Audit) -> str | None:
+def _floor_line(found: Audit) -> str | None:
     """What favour this audit could have seen, in one line."""
     from ..mismatch.words import detectable_words
 

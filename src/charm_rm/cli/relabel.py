@@ -19,6 +19,7 @@ from .options import (
     settings_options,
     top_option,
 )
+from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
     from ..relabel import Relabelled
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @judgement_options
 @settings_options(RelabelSettings, "settings")
 @click.option("--policy", "policies", multiple=True, metavar="POLICY", help="Use this policy; repeatable.")
-@click.option("--prompts", type=PATH, help="Table with a column prompt_id: use these prompts alone.")
+@prompt_options
 @seed_option
 @top_option(20)
 @output_option(required=True, what="Folder for the preferences.")
@@ -45,7 +46,7 @@ def command(
     baseline: str | None,
     settings: RelabelSettings,
     policies: tuple[str, ...],
-    prompts: Path | None,
+    prompts: PromptChoice,
     seed: int,
     top: int,
     output: Path,
@@ -73,14 +74,13 @@ def command(
 
     store.refuse_existing(output, force=force)
     relabelled = relabel(
-        load_comparable(scores, annotator=annotator, baseline=baseline),
+        prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline)),
         load_responses(responses),
         store.load(Offsets, offsets),
         settings,
         output,
         seed=seed,
         policies=policies or None,
-        prompts=_prompt_ids(prompts),
         force=force,
     )
     if as_json:
@@ -88,27 +88,6 @@ def command(
     else:
         _print(relabelled, top=top)
     say(f"wrote {output}: {len(relabelled.preferences)} preference pairs")
-
-
-def _prompt_ids(path: Path | None) -> list[str] | None:
-    """The prompt ids to keep; None for all.
-
-    Raises:
-        SchemaError: the table has no column prompt_id.
-    """
-    if path is None:
-        return None
-    from ..errors import SchemaError, listing
-    from ..store import read_frame
-
-    frame = read_frame(path)
-    if "prompt_id" not in frame.columns:
-        raise SchemaError(
-            f"column 'prompt_id' is missing; found {listing(frame.columns)}",
-            where=str(path),
-            mend="name the column of prompt ids prompt_id",
-        )
-    return [str(p) for p in frame["prompt_id"]]
 
 
 def _print(relabelled: Relabelled, *, top: int) -> None:

@@ -15,6 +15,7 @@ from ..estimates import Estimate
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
+from ..solved_on import InSample, in_sample
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
 from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
@@ -24,7 +25,7 @@ from .published import tally_published
 from .standing import measure_standing
 from .summary import summarise, summarise_favour, unscored
 
-Source = Scores | Margins | WinRates
+_Auditable = Scores | Margins | WinRates
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class Audit:
 
     ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
     ``summary`` map names to estimates or counts. ``ratings`` are those used, under the policies' own names.
+    ``in_sample`` is there where the scores carry offsets that were solved on some of these prompts: str() of it says so.
     """
 
     mismatch: Mismatch
@@ -43,6 +45,7 @@ class Audit:
     summary: Mapping[str, Any]
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+    in_sample: InSample | None = None
 
     @property
     def sharpness(self) -> Estimate | None:
@@ -58,13 +61,14 @@ class Audit:
             "mismatch": self.mismatch.frame.to_dicts(),
             "rank_correlation": {k: asdict(v) for k, v in self.rank_correlation.items()},
             "summary": {k: asdict(v) if isinstance(v, Estimate) else v for k, v in self.summary.items()},
+            "in_sample": None if self.in_sample is None else self.in_sample.to_json(),
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }
 
 
 def audit(
-    source: Source,
+    source: _Auditable,
     ratings: Ratings,
     *,
     references: Sequence[str] | None = None,
@@ -127,12 +131,12 @@ def save_audit(found: Audit, folder: Path) -> None:
     write_json(found.to_json(), folder / "audit.json", force=True)
 
 
-def measure_mismatch(source: Source, ratings: Ratings, **settings: Any) -> Mismatch:
+def measure_mismatch(source: _Auditable, ratings: Ratings, **settings: Any) -> Mismatch:
     """The mismatch table of :func:`audit`, whose settings it takes."""
     return audit(source, ratings, **settings).mismatch
 
 
-def measure_favouritism(source: Source, ratings: Ratings, **settings: Any) -> Favouritism:
+def measure_favouritism(source: _Auditable, ratings: Ratings, **settings: Any) -> Favouritism:
     """The favouritism table of :func:`audit`, whose settings it takes.
 
     Raises:
@@ -145,7 +149,7 @@ def measure_favouritism(source: Source, ratings: Ratings, **settings: Any) -> Fa
 
 
 def _audit(
-    source: Source,
+    source: _Auditable,
     ratings: Ratings,
     references: Sequence[str] | None,
     aliases: Aliases | None,
@@ -160,7 +164,7 @@ def _audit(
     source = only_policies(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
-    _warn_of_thin_data(tally, rated)
+    check_thin_data(tally, rated)
     rating_draws = rated.draw(how.draws, rng) if how.draws else None
     # Published pairs keep the orientation they were published in.
     free = references is None and not isinstance(source, WinRates)
@@ -178,6 +182,7 @@ def _audit(
         "scope": scope,
     }
     settings |= asdict(how)
+    found_in_sample = in_sample(source)
     return Audit(
         mismatch=mismatch,
         favouritism=standing.favouritism,
@@ -186,8 +191,10 @@ def _audit(
         rank_correlation=standing.correlation,
         summary=summarise(source, tally, rated, rating_draws, mismatch)
         | summarise_favour(standing)
-        | unscored(ratings, matched),
+        | unscored(ratings, matched)
+        | {"in_sample": None if found_in_sample is None else str(found_in_sample)},
         warnings=(),
+        in_sample=found_in_sample,
         provenance={
             "verb": "audit",
             "source": source.noun,
@@ -212,7 +219,7 @@ class _Tallying:
     temperature: float
 
 
-def _check_settings(source: Source, draws: int, outcome: str, ties: str, temperature: float) -> None:
+def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, temperature: float) -> None:
     check_draws(draws)
     if outcome not in ("hard", "soft"):
         raise ConfigError(f"unknown outcome {outcome!r}", mend="use 'hard' or 'soft'")
@@ -229,7 +236,7 @@ def _check_settings(source: Source, draws: int, outcome: str, ties: str, tempera
         )
 
 
-def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
+def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tally:
     if isinstance(source, WinRates):
         return tally_published(source, draws=how.draws, rng=rng)
     paired = pair_margins(source)
@@ -237,7 +244,12 @@ def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
 
 
-def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:
+def check_thin_data(tally: Tally, rated: Yardstick) -> None:
+    """Warn of few prompts and of ratings without intervals.
+
+    Raises:
+        NotIdentifiable: one prompt alone, or nothing but ties.
+    """
     if not rated.has_uncertainty:
         warnings.warn(
             "some ratings carry no interval: the audit's intervals leave out the ratings' own uncertainty",

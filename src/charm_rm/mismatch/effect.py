@@ -143,36 +143,53 @@ class _Measured:
         k, r = tally.pairs.T
         expected = expected_win_rate(rated.rating[k], rated.rating[r])
         doubt = expected_variance(expected, rated.gap_variance(tally.pairs))
-        noise = None
+        noise, rates = None, None
         if tally.win_rate_draws is not None and rating_draws is not None:
             some = thinned(len(rating_draws), len(k))
             drawn = rating_draws[some]
-            noise = tally.win_rate_draws[some] - expected_win_rate(drawn[:, k], drawn[:, r])
+            rates = (tally.win_rate_draws[some], expected_win_rate(drawn[:, k], drawn[:, r]))
+            noise = rates[0] - rates[1]
         plain = differences_between(tally, expected, doubt, noise)
         exponent = float(fit_exponent(tally.win_rate, expected, tally.n))
-        return cls(plain, _fitted(tally, plain, expected, doubt, exponent), exponent, expected)
+        return cls(plain, _fitted(tally, plain, expected, doubt, exponent, rates), exponent, expected)
 
     def of_figure(self, name: str) -> Differences:
         return self.fitted if FIGURES[name][1] else self.plain
 
 
 def _fitted(
-    tally: Tally, plain: Differences, expected: FloatArray, doubt: FloatArray, exponent: float
+    tally: Tally,
+    plain: Differences,
+    expected: FloatArray,
+    doubt: FloatArray,
+    exponent: float,
+    rates: tuple[FloatArray, FloatArray] | None,
 ) -> Differences:
-    """σ(a·logit P̂) - P with its noise: that of a model which only a divides from people, the exponent's own fit taken out.
+    """σ(a·logit P̂) - P with its noise, ``rates`` being draws of P̂ and P.
 
-    Such a model has p = σ(logit P / a), and dσ(a·logit p)/dp = a P (1 - P) / (p (1 - p)).
+    The noise is that of the draws, the exponent fitted again in each, but no less in all than that of a model which only a divides from people
+    (p = σ(logit P / a), dσ(a·logit p)/dp = a P (1 - P) / (p (1 - p))) less the exponent's own fit: near alignment draws about a noisy P̂ have
+    too small an exponent, and with it too little noise.
     """
     q = sharpened(tally.win_rate, exponent, tally.n)
-    least = 0.5 / (tally.n + 1)
-    p = np.clip(sharpened(expected, 1 / max(exponent, _LEAST), tally.n), least, 1 - least)
+    bound = 0.5 / (tally.n + 1)
+    p = np.clip(sharpened(expected, 1 / max(exponent, _LEAST), tally.n), bound, 1 - bound)
     steepness = exponent * expected * (1 - expected) / (p * (1 - p))
     variance = steepness**2 * aligned_variance(tally, p) + doubt
     noise = None
     if plain.standard is not None:
-        noise = _less_sharpness(plain.standard * np.sqrt(variance), expected, tally.n)
+        least = _less_sharpness(plain.standard * np.sqrt(variance), expected, tally.n)
+        noise = least if rates is None or exponent == 0 else _refitted(*rates, tally.n, exponent)
+        noise = noise * max(1.0, float(np.sqrt((least**2).mean() / max((noise**2).mean(), 1e-300))))
     null_noise = None if plain.null_noise is None else _less_sharpness(plain.null_noise, expected, tally.n)
     return Differences(q - expected, variance, plain.null_variance, plain.standard, noise, null_noise)
+
+
+def _refitted(rate: FloatArray, expected: FloatArray, n: FloatArray, exponent: float) -> FloatArray:
+    """Draws of the fitted difference less their mean; two of Newton's steps lead from the exponent to each draw's own."""
+    own = fit_exponent(rate, expected, n, start=exponent, steps=2)
+    drawn = sharpened(rate, own[:, None], n) - expected
+    return np.asarray(drawn - drawn.mean(axis=0))
 
 
 def _less_sharpness(noise: FloatArray, expected: FloatArray, n: FloatArray) -> FloatArray:

@@ -89,12 +89,15 @@ def fit_lines(
     slope, tau2 = np.ones(shape[:-1]), np.zeros(shape[:-1])
     moved = np.full(shape[:-1], np.inf)
     with np.errstate(all="ignore"):
-        for _ in range(_STEPS):
+        for count in range(_STEPS):
             before = slope, tau2
             step = _Step.of(rho, theta, noise, rho_variance, mask, slope, tau2)
             slope, tau2 = step.slope, step.tau2(size)
             moved = np.abs(slope - before[0]) / np.maximum(np.abs(slope), 1e-3)
             moved = np.maximum(moved, np.abs(tau2 - before[1]) / np.maximum(tau2, floor))
+            # Where errors are large, full steps can go in circles; shorter ones do not.
+            share = 1.0 if count < _STEPS // 20 else 0.5 if count < _STEPS // 4 else 0.2
+            slope, tau2 = (b + share * (x - b) for b, x in zip(before, (slope, tau2), strict=True))
             if not (moved[told_apart & (size >= _FEWEST)] > _TOLERANCE).any():
                 break
         step = _Step.of(rho, theta, noise, rho_variance, mask, slope, tau2)

@@ -23,6 +23,7 @@ from .rank import CORRELATIONS, plausible_pairs
 from .strengths import RMStrengths, fit_strengths, rm_strengths, win_matrix
 
 FAVOUR = "mean_abs_favour"
+_NOTHING = 0.01  # Elo points
 
 
 def ordering_rows(
@@ -76,7 +77,10 @@ class _Model:
         pairs = plausible_pairs(strengths, rated, drawn, draws=draws, rng=rng)
         truth = {n: f(*pairs) for n, f in CORRELATIONS.items()}
         if measured is not None and drawn is not None and rising:
-            truth[FAVOUR] = ELO_PER_LOGIT * np.abs(drawn.scatter).mean(axis=1) / float(measured.line.slope)
+            favour = mean_favour(drawn.theta, drawn.rho)
+            truth[FAVOUR] = np.where(
+                favour < _NOTHING, 0.0, favour
+            )  # draws without scatter are of no favour at all
         return cls(values, truth, floor)
 
 
@@ -139,17 +143,17 @@ def _permuted(tally: Tally, rated: Yardstick, swapped: Swapped) -> dict[str, Flo
 
 
 def mean_favour(theta: FloatArray, rho: FloatArray) -> FloatArray:
-    """Mean |favour| in Elo points for strengths (..., K), against unweighted lines through the others, in closed form.
+    """Mean |favour| in Elo points for strengths and ratings (..., K), against unweighted lines through the others, in closed form.
 
     With r the residuals of the line through all, h = 1/K + u²/S the leverages, u = ρ - mean, S = Σ u²: the residual from the line through
     the others is r / (1 - h), that line's slope a - (u / S) r / (1 - h).
     """
-    u = rho - rho.mean()
-    spread = float(u @ u)
+    u = rho - rho.mean(axis=-1, keepdims=True)
+    spread = (u**2).sum(axis=-1, keepdims=True)
     centred = theta - theta.mean(axis=-1, keepdims=True)
-    slope = (centred @ u) / spread
-    gap = (centred - slope[..., None] * u) / (1 - 1 / len(rho) - u**2 / spread)
-    others = slope[..., None] - u / spread * gap
+    slope = (centred * u).sum(axis=-1, keepdims=True) / spread
+    gap = (centred - slope * u) / (1 - 1 / rho.shape[-1] - u**2 / spread)
+    others = slope - u / spread * gap
     return np.asarray(ELO_PER_LOGIT * np.abs(gap / others).mean(axis=-1))
 
 

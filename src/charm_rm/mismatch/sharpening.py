@@ -26,15 +26,17 @@ def log_odds(win_rate: ArrayLike, n: ArrayLike) -> FloatArray:
     return np.asarray(np.log(p) - np.log1p(-p))
 
 
-def fit_exponent(win_rate: FloatArray, expected: FloatArray, n: FloatArray) -> FloatArray:
+def fit_exponent(
+    win_rate: FloatArray, expected: FloatArray, n: FloatArray, *, start: float = 1.0, steps: int = _STEPS
+) -> FloatArray:
     """The a >= 0 that makes σ(a·logit P̂) likeliest, by pair along the last axis (leading axes: draws).
 
     The likelihood Σ P log q + (1 - P) log(1 - q), q = σ(a x), is concave in a; its maximum solves Σ x (P - q) = 0. Newton's
-    step, never more than doubling. An a below 0 would turn the model's order round and is held at 0; where every rate is ½, a is 1.
+    step from ``start``, never more than doubling. An a below 0 would turn the model's order round and is held at 0; where every rate is ½, a is 1.
     """
     x = log_odds(win_rate, n)
-    a = np.ones(x.shape[:-1])
-    for _ in range(_STEPS):
+    a = np.full(x.shape[:-1], start)
+    for _ in range(steps):
         q = sigmoid(a[..., None] * x)
         curvature = (x**2 * q * (1 - q)).sum(axis=-1)
         slope = (x * (expected - q)).sum(axis=-1)

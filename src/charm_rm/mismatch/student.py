@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,10 +26,7 @@ def student_p(t: ArrayLike, freedom: ArrayLike) -> FloatArray:
 def student_quantile(freedom: ArrayLike, *, tail: float = 0.05) -> FloatArray:
     """The t >= 0 whose two-sided p-value is ``tail``; infinite where there are no degrees of freedom."""
     freedom = np.asarray(freedom, dtype=np.float64)
-    known: dict[float, float] = {}
-    for v in set(freedom.ravel().tolist()):
-        known[v] = _quantile(v, tail)
-    return np.array([known[v] for v in freedom.ravel().tolist()]).reshape(freedom.shape)
+    return np.array([_quantile(v, tail) for v in freedom.ravel().tolist()]).reshape(freedom.shape)
 
 
 def student_power(shift: ArrayLike, freedom: ArrayLike, *, tail: float) -> FloatArray:
@@ -54,8 +52,15 @@ def _scales(freedom: FloatArray, size: int = 200) -> tuple[FloatArray, FloatArra
 
 
 def _normal_cdf(x: FloatArray) -> FloatArray:
-    erfc = np.vectorize(math.erfc, otypes=[np.float64])
-    return np.asarray(0.5 * erfc(-x / math.sqrt(2)))
+    """Φ(x) to 2e-7, off a table: one power takes a hundred thousand values."""
+    return np.asarray(np.interp(x, *_normal_table()))
+
+
+@cache
+def _normal_table() -> tuple[FloatArray, FloatArray]:
+    """Φ at steps of 1/500: straight lines between miss it by at most max|φ'| h² / 8 = 1.2e-7; beyond ±6 it is 0 or 1 to 1e-9."""
+    x = np.linspace(-6, 6, 6001)
+    return x, np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.tolist()])
 
 
 def _p(t: float, freedom: float) -> float:
@@ -68,6 +73,7 @@ def _p(t: float, freedom: float) -> float:
     return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t), t * t / (freedom + t * t))
 
 
+@lru_cache(maxsize=4096)
 def _quantile(freedom: float, tail: float) -> float:
     """Newton's steps on log p against log t, which is concave: from the second on they fall to the root from above."""
     if not freedom > 0:
@@ -81,7 +87,7 @@ def _quantile(freedom: float, tail: float) -> float:
         slope = -2 * t * math.exp(log_density - (v + 1) / 2 * math.log1p(t * t / v)) / p
         step = (math.log(tail) - math.log(p)) / slope
         x += step
-        if abs(step) < 1e-13:
+        if abs(step) < 1e-9:  # the error after a Newton step is the square of that
             break
     return math.exp(x)
 
@@ -107,13 +113,13 @@ def _fraction(a: float, b: float, x: float) -> float:
     for m in range(1, 100_000):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        step = 1.0
-        for term in (even, odd):
-            d = 1 / _away_from_0(1 + term * d, tiny)
-            c = _away_from_0(1 + term / c, tiny)
-            step = c * d
-            value *= step
-        if abs(step - 1) < 1e-15:
+        d = 1 / _away_from_0(1 + even * d, tiny)
+        c = _away_from_0(1 + even / c, tiny)
+        value *= c * d
+        d = 1 / _away_from_0(1 + odd * d, tiny)
+        c = _away_from_0(1 + odd / c, tiny)
+        value *= c * d
+        if abs(c * d - 1) < 1e-14:
             break
     return value
 

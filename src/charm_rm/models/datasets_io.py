@@ -24,12 +24,12 @@ def load_any_responses(source: str | Path, *, split: str | None = None) -> Respo
     """
     path = Path(source)
     on_disk = path.exists() or path.suffix != "" or path.is_absolute() or str(source).count("/") != 1
-    if is_datasets_folder(path) or not on_disk:
+    if _is_datasets_folder(path) or not on_disk:
         return load_dataset_responses(source, split=split)
     return load_responses(source)
 
 
-def is_datasets_folder(path: Path) -> bool:
+def _is_datasets_folder(path: Path) -> bool:
     """Whether ``path`` was written by ``Dataset.save_to_disk``."""
     return path.is_dir() and any((path / mark).exists() for mark in _MARKS)
 
@@ -45,7 +45,7 @@ def load_dataset_responses(source: str | Path, *, split: str | None = None) -> R
     try:
         loaded = (
             datasets.load_from_disk(str(source))
-            if is_datasets_folder(Path(source))
+            if _is_datasets_folder(Path(source))
             else datasets.load_dataset(str(source))
         )
     except Exception as error:  # files, network, login, scripts: many ways to say no

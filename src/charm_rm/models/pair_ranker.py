@@ -13,11 +13,9 @@ Probabilities are of the order shown. What a model prefers for its place alone i
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,52 +24,27 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..conversations import prompt_text
 from ..errors import CharmWarning, ConfigError, ModelError
 from ..judging import Verdict
 from ..protocols import Prompt
 from ..statistics import sigmoid
-from ..tables import as_messages
 from .devices import device_kind, one_device
 from .extras import require
-from .loading.checkpoint import Checkpoint
 from .loading.folders import model_folder
 from .loading.libraries import as_model_error, quiet
-from .loading.source import Source, find_source, source_fingerprint
-from .loading.state import headless, load_backbone, load_classifier
+from .loading.source import find_source, source_fingerprint
 from .loading.tokenizers import load_tokenizer
+from .pair_layouts.classifier import build_classifier
+from .pair_layouts.pairrm import build_pairrm
+from .pair_layouts.row import EncodedTrio
 from .precision import check_dtype
-from .scoring.batching import collate, set_pad_token
-from .scoring.encoding import Encoded, resolve_max_length
+from .scoring.batching import collate
 from .scoring.engine import run_rows
 from .scoring.launched import Launched
 from .scoring.local import Memory
-from .scoring.shortening import PROMPT_SHARE
 
 TOKEN_BUDGET = {"cpu": 4096, "cuda": 32768}
-PAIRRM_LENGTH, PAIRRM_SOURCE = 2048, 1224
-PREFIXES = ("<|source|>", "<|candidate1|>", "<|candidate2|>")
-_INSTRUCTION = (
-    "Finish the following coversation in each i-th turn by filling in <Response i> with your response."
-)
-_SLOT = re.compile(r"\{(?:prompt|first|second)\}")
 RankerLayout = Literal["pairrm", "classifier"]
-
-
-@dataclass(frozen=True)
-class EncodedTrio:
-    """Token ids of prompt and both responses; ``marks``: where PairRM's three special tokens are."""
-
-    encoded: Encoded
-    marks: tuple[int, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    @property
-    def truncated(self) -> bool:
-        """True where text was left out."""
-        return self.encoded.truncated
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +159,7 @@ def load_pair_ranker(
         layout: RankerLayout = "pairrm" if "cand1_prefix_id" in source.config else "classifier"
         if layout == "pairrm" and template is not None:
             raise ConfigError("PairRM has a layout of its own", mend="leave template out")
-        build = _pairrm if layout == "pairrm" else _classifier
+        build = build_pairrm if layout == "pairrm" else build_classifier
         model, logits, encode, limit = build(source, tokenizer, max_length, template, first_output)
     numerics = [limit, str(model.dtype), device_kind(place)]
     settings = json.dumps([source_fingerprint(source), layout, template, first_output, *numerics])
@@ -202,139 +175,3 @@ def load_pair_ranker(
         source=os.fspath(path_or_id),
         fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
     )
-
-
-# --- PairRM -------------------------------------------------------------------------------------
-
-
-def _pairrm(source: Source, tokenizer: Any, max_length: int | None, *_others: Any) -> tuple[Any, ...]:
-    from .loading.heads import PairHead
-
-    checkpoint = Checkpoint(source.folder)
-    layers = [
-        tuple(checkpoint.tensor(f"head_layer.{i}.{part}") for part in ("weight", "bias")) for i in (1, 4)
-    ]
-    model = PairHead(load_backbone(source, checkpoint), layers)
-    asked = [source.config[k] for k in ("source_prefix_id", "cand1_prefix_id", "cand2_prefix_id")]
-    if [tokenizer.convert_tokens_to_ids(p) for p in PREFIXES] != asked:
-        raise ModelError(
-            f"the tokenizer does not have {', '.join(PREFIXES)} where config.json says",
-            where=str(source.folder),
-        )
-    limit = PAIRRM_LENGTH if max_length is None else max_length
-    if limit < 16:
-        raise ConfigError(
-            f"max_length {limit} leaves no room for text", mend="raise it, or leave it out for 2048"
-        )
-    encode = functools.partial(_encode_pairrm, tokenizer, limit)
-    return model, lambda inputs, marks: model(marks=marks, **inputs), encode, limit
-
-
-def _encode_pairrm(tokenizer: Any, limit: int, prompt: Prompt, first: str, second: str) -> EncodedTrio:
-    """As its authors do: the prompt keeps its share, the two responses divide the rest; each loses its end."""
-    ids: list[int] = []
-    marks, truncated = [], False
-    room = limit * PAIRRM_SOURCE // PAIRRM_LENGTH
-    for prefix, text in zip(PREFIXES, _pairrm_texts(as_messages(prompt), first, second), strict=True):
-        whole = tokenizer(prefix + text, verbose=False)["input_ids"]
-        part = tokenizer(prefix + text, max_length=room, truncation=True)["input_ids"]
-        truncated |= len(part) < len(whole)
-        marks.append(len(ids) + part.index(tokenizer.convert_tokens_to_ids(prefix)))
-        ids += part
-        room = (limit - len(ids)) // 2 if prefix == PREFIXES[0] else room
-    return EncodedTrio(Encoded(ids, truncated=truncated), tuple(marks))
-
-
-def _pairrm_texts(messages: list[dict[str, str]], first: str, second: str) -> tuple[str, str, str]:
-    """One message as it is; several in the form that its authors trained conversations in."""
-    if len(messages) == 1:
-        return messages[0]["content"], first, second
-    roles = [m["role"] for m in messages]
-    if roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
-        raise ModelError(
-            f"PairRM takes conversations of user and assistant in turn, not {', '.join(roles)}",
-            mend="leave system messages out, or put them into the first user message",
-        )
-    asked, answered = messages[::2], [m["content"] for m in messages[1::2]]
-    turns = "\n".join(f"USER: {m['content']}\nAssistant: <Response {i}>" for i, m in enumerate(asked, 1))
-    a, b = (
-        "\n".join(f"<Response {i}>: {text}" for i, text in enumerate([*answered, last], 1))
-        for last in (first, second)
-    )
-    return _INSTRUCTION + turns, a, b
-
-
-# --- classifiers --------------------------------------------------------------------------------
-
-
-def _classifier(
-    source: Source, tokenizer: Any, max_length: int | None, template: str | None, first_output: int
-) -> tuple[Any, ...]:
-    n_outputs = len(source.config.get("id2label") or {}) or 2
-    if n_outputs > 2:
-        raise ModelError(
-            f"the model has {n_outputs} outputs; one that compares two responses has 1 or 2",
-            where=str(source.folder),
-        )
-    model, missing = load_classifier(source, n_outputs)
-    if missing:
-        raise headless(source.folder, missing)
-    form = template or (tokenizer.sep_token or "\n\n").join(("{prompt}", "{first}", "{second}"))
-    if sorted(_SLOT.findall(form)) != ["{first}", "{prompt}", "{second}"]:
-        raise ConfigError(
-            f"template {form!r} does not have {{prompt}}, {{first}} and {{second}} once each",
-            mend="put them in",
-        )
-    limit = resolve_max_length(tokenizer, model.config, max_length)
-    encode = functools.partial(_encode_text, tokenizer, limit, form)
-    set_pad_token(model, tokenizer, last=encode("a", "b", "c").encoded.input_ids[-1])
-
-    def logits(inputs: dict[str, Any], _marks: Any) -> Any:
-        outputs = model(**inputs).logits.float()
-        return outputs[:, 0] if n_outputs == 1 else outputs[:, first_output] - outputs[:, 1 - first_output]
-
-    return model, logits, encode, limit
-
-
-def _encode_text(
-    tokenizer: Any, limit: int, form: str, prompt: Prompt, first: str, second: str
-) -> EncodedTrio:
-    """The template filled in; where that is too long, the prompt loses its beginning and the responses their ends."""
-    parts = {"{prompt}": prompt_text(prompt), "{first}": first, "{second}": second}
-    ids, types = _tokens(tokenizer, form, parts)
-    if len(ids) <= limit:
-        return EncodedTrio(Encoded(ids, types))
-    tokens = {k: tokenizer(v, add_special_tokens=False, verbose=False)["input_ids"] for k, v in parts.items()}
-    room = limit - len(_tokens(tokenizer, form, dict.fromkeys(parts, ""))[0])
-    if room < 3:
-        raise ConfigError(f"max_length {limit} leaves no room for text", mend="raise max_length")
-    while len(ids) > limit:  # text that is cut may come to more tokens than the tokens that it was cut to
-        keep = _shares(*(len(tokens[k]) for k in parts), room=room)
-        cut = {
-            "{prompt}": tokens["{prompt}"][len(tokens["{prompt}"]) - keep[0] :],
-            "{first}": tokens["{first}"][: keep[1]],
-            "{second}": tokens["{second}"][: keep[2]],
-        }
-        ids, types = _tokens(tokenizer, form, {k: tokenizer.decode(v) for k, v in cut.items()})
-        room -= max(1, len(ids) - limit)
-        if room < 0:
-            raise ConfigError(f"max_length {limit} leaves no room for text", mend="raise max_length")
-    return EncodedTrio(Encoded(ids, types, truncated=True))
-
-
-def _tokens(tokenizer: Any, form: str, parts: dict[str, str]) -> tuple[list[int], list[int] | None]:
-    """Ids and token types of the filled template, closed by EOS where the tokenizer closes nothing itself."""
-    made = tokenizer(_SLOT.sub(lambda slot: parts[slot[0]], form), verbose=False)
-    ids, types, eos = made["input_ids"], made.get("token_type_ids"), tokenizer.eos_token_id
-    closing = {eos, tokenizer.sep_token_id} - {None}
-    if eos is not None and (not ids or ids[-1] not in closing):
-        return [*ids, eos], None if types is None else [*types, types[-1] if types else 0]
-    return ids, types
-
-
-def _shares(prompt: int, first: int, second: int, *, room: int) -> tuple[int, int, int]:
-    """Tokens that each part keeps: the prompt at least a quarter, the responses the rest in equal shares."""
-    kept = min(prompt, max(int(PROMPT_SHARE * room), room - first - second))
-    rest = room - kept
-    kept_first = min(first, max(rest // 2, rest - second))
-    return kept, kept_first, min(second, rest - kept_first)

@@ -14,6 +14,7 @@ from ..errors import ConfigError, NoOverlap, NotIdentifiable, listing
 from ..margins import PairedMargins, only_policies, pair_margins, position
 from ..ratings import Aliases, expected_win_rate, match_ratings
 from ..settings import Link, Objective, Unrated
+from ..solved_on import solved_on
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
 from . import cross_fitting
@@ -107,6 +108,7 @@ def solve_joint_offsets(
         provenance={
             "verb": "solve_joint_offsets",
             **measured_in(source),
+            "solved_on": solved_on(rated, paired.policies),
             "references": refs,
             "link": link,
             "temperature": settings.link_temperature,

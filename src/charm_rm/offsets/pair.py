@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from ..errors import NoOverlap, NotIdentifiable
-from ..margins import margins_between, pair_margins, position
+from ..margins import margins_between, only_policies, pair_margins, position
 from ..ratings import Aliases, expected_matrix
 from ..settings import Link
+from ..solved_on import solved_on
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
 from . import cross_fitting
@@ -101,6 +102,7 @@ def solve_offsets(
         provenance={
             "verb": "solve_offsets",
             **measured_in(source),
+            "solved_on": solved_on(only_policies(source, [*overs, *refs]), overs),
             "over": overs,
             "references": refs,
             "reference_weights": weights.tolist(),

@@ -178,9 +178,9 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             "audit the new scores, and write them into the model card",
             audit.run_after,
             _auditing,
-            reads=(SCORES_AFTER, "before/mismatch.parquet", "ratings.parquet"),
+            reads=(SCORES, SCORES_AFTER, "before/mismatch.parquet", "ratings.parquet", "prompts.parquet"),
             writes=(*(f"after/{name}" for name in _AUDIT_FILES), f"{MODEL}/README.md"),
-            may_write=(f"after/{audit.FAVOUR}",),
+            may_write=(f"after/{audit.FAVOUR}", f"after/{audit.ALIGNMENT}"),
             files=_alias_files,
         ),
         Stage(
@@ -243,7 +243,17 @@ def _auditing(config: Config) -> dict[str, Any]:
 def _judging(config: Config) -> dict[str, Any]:
     """What a verdict depends on: not how many are asked at once, nor what they cost."""
     told = config.section("judge") or {}
-    asked = ("spec", "pairs", "prompt", "missing", "base_url", "dtype", "max_length", "trust_remote_code")
+    asked = (
+        "spec",
+        "pairs",
+        "prompt",
+        "missing",
+        "on_error",
+        "base_url",
+        "dtype",
+        "max_length",
+        "trust_remote_code",
+    )
     given = {k: config.section("score")[k] for k in ("judgements", "annotator", "baseline")}
     return {"seed": config.seed, **{k: told.get(k) for k in asked}, **given}
 

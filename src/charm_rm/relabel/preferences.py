@@ -14,7 +14,7 @@ from ..errors import (
     ConfigError,
     NotIdentifiable,
 )
-from ..offsets.apply import check_unit
+from ..offsets.apply import check_not_carried, check_unit
 from ..settings import Strategy
 from ..statistics import FloatArray
 from ..tables import Margins, Offsets, Preferences, Responses, Scores
@@ -74,13 +74,14 @@ def relabel_preferences(
 
     Raises:
         ConfigError: a setting is not usable (with judgements, or at all), ``pair`` has no references to compare with,
-            or the offsets are in the other unit.
+            the offsets are in the other unit, or the source carries them already.
         UnknownPolicy: a policy asked for was neither scored nor judged.
         NoOverlap: the source and the responses have no pair in common.
         NotIdentifiable: every pair is a tie or twice the same text.
     """
     _check_settings(strategy, k, temperature)
     check_unit(source, offsets)
+    check_not_carried(source, offsets)
     names = names_to_use(source, offsets, policies, strategy)
     kept = None if prompts is None else set(prompts)
     if isinstance(source, Scores):
@@ -125,9 +126,10 @@ def _check_settings(strategy: str, k: int, temperature: float) -> None:
 def _compare(table: Candidates, pairs: Pairs, raw: FloatArray) -> _Compared:
     """Margins after calibration, and what became of each label."""
     prompt, policy, reference = pairs
-    margin = raw + (table.deltas[policy] - table.deltas[reference])
+    with np.errstate(over="ignore", invalid="ignore"):
+        margin = raw + (table.deltas[policy] - table.deltas[reference])
     same = table.text[prompt, policy] == table.text[prompt, reference]
-    fate = np.select([same, margin == 0, raw * margin < 0], [3, 2, 1], default=0)
+    fate = np.select([same, margin == 0, np.sign(raw) * np.sign(margin) < 0], [3, 2, 1], default=0)
     return _Compared(prompt, policy, reference, margin, fate)
 
 

@@ -69,6 +69,11 @@ class CalibrateSettings(Settings):
         "Compare by prompt, or all responses with all (scores of one pair only).",
         flags=("--paired/--unpaired",),
     )
+    cross_fit: bool = setting(
+        True,
+        "Show beside each in-sample win rate what as many fresh prompts would show.",
+        flags=("--cross-fit/--no-cross-fit",),
+    )
     held_out: tuple[str, ...] = setting(
         (),
         "Policy never used in calibration, to see whether it carries over; repeatable.",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 Status = Literal["ok", "warn", "fail", "skipped"]
 
 # In the order of the report.
-TITLES = {
+_TITLES = {
     "loads": "opens as a reward model",
     "head": "head weights",
     "outputs": "what is taken as the reward",
@@ -54,7 +54,7 @@ class Check:
     @property
     def title(self) -> str:
         """What was looked at, in words."""
-        return TITLES[self.id]
+        return _TITLES[self.id]
 
     def to_json(self) -> dict[str, Any]:
         """The check as plain values."""
@@ -72,7 +72,7 @@ class Check:
 def in_order(checks: Sequence[Check]) -> tuple[Check, ...]:
     """The checks in the report's order; of two with one id, the later counts."""
     by_id = {check.id: check for check in checks}
-    return tuple(by_id[name] for name in TITLES if name in by_id)
+    return tuple(by_id[name] for name in _TITLES if name in by_id)
 
 
 def shorten(text: str, limit: int = 60) -> str:

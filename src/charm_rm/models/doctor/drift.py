@@ -28,7 +28,7 @@ Pairs = NDArray[np.int64]
 Batching = Callable[[Sequence[int]], list[NDArray[np.int64]]]
 Tell = Callable[[str], None]
 
-SMALL_BUDGET, LARGE_BUDGET = 512, 16_384
+_SMALL_BUDGET, _LARGE_BUDGET = 512, 16_384
 _PAIRS = 2000
 
 
@@ -82,8 +82,8 @@ ALONE = ("one at a time", by_size(1))
 PLANS: tuple[tuple[str, Batching], ...] = (
     ("8 rows", by_size(8)),
     ("64 rows", by_size(64)),
-    (f"{SMALL_BUDGET} tokens", by_budget(SMALL_BUDGET)),
-    (f"{LARGE_BUDGET:,} tokens", by_budget(LARGE_BUDGET)),
+    (f"{_SMALL_BUDGET} tokens", by_budget(_SMALL_BUDGET)),
+    (f"{_LARGE_BUDGET:,} tokens", by_budget(_LARGE_BUDGET)),
 )
 
 

@@ -48,7 +48,7 @@ from .verdicts import check_attention, check_batching, check_determinism, check_
 
 # Rows whose length is looked at, and responses to one prompt that are scored, at most.
 _READ, _PER_PROMPT = 2000, 4
-PRECISIONS = ("bfloat16", "float16")
+_PRECISIONS = ("bfloat16", "float16")
 
 
 def diagnose(
@@ -100,10 +100,10 @@ def diagnose(
     if any(c.id == "template" and c.status == "fail" for c in checks):
         return _collected(model, checks, (), table, {})
     tell("lengths")
-    frame = sample_rows(table.frame, _READ, per_prompt=None, seed=seed)
+    frame = _sample_rows(table.frame, _READ, per_prompt=None, seed=seed)
     checks += [check_special_text(model, frame["response"].to_list()), *length_checks(model, frame)]
     drift: list[Drift] = []
-    scored = sample_rows(table.frame, n, per_prompt=_PER_PROMPT, seed=seed)
+    scored = _sample_rows(table.frame, n, per_prompt=_PER_PROMPT, seed=seed)
     if not quick:
         fresh = None if isinstance(rm, RewardModel) else partial(load_reward_model, rm, **loading)
         exam = Examination(model, scored, fresh, temperature, tuple(dtypes), seed, tell)
@@ -175,7 +175,7 @@ class Examination:
             self._determinism(texts),
         ]
         drift = [*plain, *other]
-        for dtype in self.dtypes or PRECISIONS:
+        for dtype in self.dtypes or _PRECISIONS:
             rows = self._precision(dtype, texts, reference)
             checks.append(check_precision(rows, dtype, side=model.padding_side, chosen=dtype in self.dtypes))
             drift += rows
@@ -204,7 +204,7 @@ class Examination:
         return in_precision(copied(self.model), dtype) if self.fresh is None else self.fresh(dtype=dtype)
 
 
-def sample_rows(frame: pl.DataFrame, n: int, *, per_prompt: int | None, seed: int) -> pl.DataFrame:
+def _sample_rows(frame: pl.DataFrame, n: int, *, per_prompt: int | None, seed: int) -> pl.DataFrame:
     """About ``n`` rows, prompt by prompt in random order, ``per_prompt`` rows of each at most."""
     rng = np.random.default_rng(seed)
     mixed = frame.sort("prompt_id", "policy")[rng.permutation(frame.height)]
@@ -238,7 +238,7 @@ def _explained(checks: Sequence[Check]) -> list[Check]:
     causes = {
         "spread": ("head",),
         "batching": ("padding", "determinism"),
-        **dict.fromkeys(("attention", *PRECISIONS), ("padding", "batching", "determinism")),
+        **dict.fromkeys(("attention", *_PRECISIONS), ("padding", "batching", "determinism")),
     }
     for name, reasons in causes.items():
         because = [r for r in reasons if r in by_id and by_id[r].status == "fail"]

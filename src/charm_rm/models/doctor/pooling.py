@@ -20,13 +20,13 @@ from .check import Check, show_tokens
 
 Side = Literal["left", "right"]
 # Differences that precision alone explains, relative to a score of 1 or the score itself.
-TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01}
+_TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01}
 # Of a conversation's tokens, so many at the end are disturbed one by one, and its first.
 _TRIED = 4
 
 
 @dataclass(frozen=True)
-class Observed:
+class _Observed:
     """One short conversation, scored in every way that should make no difference.
 
     ``moved`` tells of each position tried whether disturbing its token moved the score.
@@ -40,33 +40,33 @@ class Observed:
     tolerance: float
 
 
-def observe(model: RewardModel) -> Observed:
+def _observe(model: RewardModel) -> _Observed:
     """Score a short conversation alone, beside others of its length, and padded on each side."""
     model = replace(model, unpadded=False)  # what is disturbed are rows of a padded batch
     short = model.encoder.encode("Two plus two?", "Four.")
     longer = model.encoder.encode("Two plus two?", "Four, I think; or five.")
     positions = sorted({0, *range(max(0, len(short) - _TRIED), len(short))})
     alone = float(model.score_batch([short])[0])
-    with disturbed(model.model, positions):
+    with _disturbed(model.model, positions):
         beside = model.score_batch([short] * (len(positions) + 1))
     sides: tuple[Side, ...] = ("right",) if model.encoder.layout == "pair" else ("left", "right")
     padded = {s: float(replace(model, padding_side=s).score_batch([short, longer])[0]) for s in sides}
     noise = 1e-6 * max(1.0, abs(alone))
     moved = {i: bool(abs(beside[k + 1] - beside[0]) > noise) for k, i in enumerate(positions)}
-    tolerance = TOLERANCE.get(model.dtype, 0.05) * max(1.0, abs(alone))
-    return Observed(short.input_ids, alone, float(beside[0]), padded, moved, tolerance)
+    tolerance = _TOLERANCE.get(model.dtype, 0.05) * max(1.0, abs(alone))
+    return _Observed(short.input_ids, alone, float(beside[0]), padded, moved, tolerance)
 
 
 def pooling_checks(model: RewardModel) -> list[Check]:
     """The position that the head reads, padding, and whether others in the batch matter."""
-    seen = observe(model)
+    seen = _observe(model)
     if not np.isfinite(seen.alone):
         mend = "the weights or the precision are unsound: try dtype float32, or another checkpoint"
         return [Check("pooling", "fail", "the score of a short conversation is not finite", mend=mend)]
-    return [check_pooling(model, seen), check_padding(model, seen), check_company(seen)]
+    return [_check_pooling(model, seen), _check_padding(model, seen), _check_company(seen)]
 
 
-def check_pooling(model: RewardModel, seen: Observed) -> Check:
+def _check_pooling(model: RewardModel, seen: _Observed) -> Check:
     """A decoder's head should read the last token that is not padding."""
     n, tokenizer = len(seen.ids), model.encoder.tokenizer
     moving = [i for i, moved in seen.moved.items() if moved]
@@ -93,7 +93,7 @@ def check_pooling(model: RewardModel, seen: Observed) -> Check:
     )
 
 
-def check_padding(model: RewardModel, seen: Observed) -> Check:
+def _check_padding(model: RewardModel, seen: _Observed) -> Check:
     """The score of a padded row is that of the row alone, on either side."""
     used = model.padding_side
     off = {side: abs(score - seen.beside_others) for side, score in seen.padded.items()}
@@ -124,7 +124,7 @@ def check_padding(model: RewardModel, seen: Observed) -> Check:
     return Check("padding", "ok", f"moves no score (by side: {found}); in use: {used}", data=data)
 
 
-def check_company(seen: Observed) -> Check:
+def _check_company(seen: _Observed) -> Check:
     """A score is the response's own, whatever else is in the batch."""
     gap = abs(seen.beside_others - seen.alone)
     data = {"off": _finite(gap)}
@@ -139,12 +139,12 @@ def check_company(seen: Observed) -> Check:
     return Check("batching", "ok", f"others in the batch move no score ({gap:.1e})", data=data)
 
 
-def _company_matters(seen: Observed) -> bool:
+def _company_matters(seen: _Observed) -> bool:
     return not abs(seen.beside_others - seen.alone) <= seen.tolerance
 
 
 @contextlib.contextmanager
-def disturbed(model: Any, positions: Sequence[int]) -> Iterator[None]:
+def _disturbed(model: Any, positions: Sequence[int]) -> Iterator[None]:
     """Disturb the embedding of ``positions[k]`` in row k + 1 of every batch; row 0 stays as it is."""
     embeddings = next((m for m in model.modules() if isinstance(m, require("torch").nn.Embedding)), None)
     if embeddings is None:  # then nothing moves, and no position is told

@@ -25,8 +25,8 @@ HISTORY: Messages = [
     {"role": "assistant", "content": "Four."},
     {"role": "user", "content": "And three plus three?"},
 ]
-ANSWER = "Six."
-_ANSWERED = [*HISTORY, {"role": "assistant", "content": ANSWER}]
+_ANSWER = "Six."
+_ANSWERED = [*HISTORY, {"role": "assistant", "content": _ANSWER}]
 # Families whose scores are known to break without a BOS; of others both habits are met.
 _NEEDS_BOS = ("gemma",)
 _CLOCKS = (datetime.date(2001, 2, 3), datetime.date(2031, 10, 29))
@@ -43,18 +43,18 @@ _PROBES = {
 
 def template_checks(model: RewardModel) -> list[Check]:
     """Template, BOS, date, default system prompt, texts dropped or changed."""
-    first = check_template(model)
+    first = _check_template(model)
     if first.status == "fail":
         return [first]
-    rest = [check_bos(model), check_date(model.encoder)]
-    return [first, *rest, check_system_prompt(model.encoder), check_content(model.encoder)]
+    rest = [_check_bos(model), _check_date(model.encoder)]
+    return [first, *rest, _check_system_prompt(model.encoder), _check_content(model.encoder)]
 
 
-def check_template(model: RewardModel) -> Check:
+def _check_template(model: RewardModel) -> Check:
     """Which layout is used, and the exact tokens of a conversation of two turns."""
     encoder = model.encoder
     try:
-        ids = encoder.encode(HISTORY, ANSWER).input_ids
+        ids = encoder.encode(HISTORY, _ANSWER).input_ids
     except ModelError as error:
         return Check(
             "template", "fail", error.what, mend="mend the template, or remove it to use a plain layout"
@@ -79,13 +79,13 @@ def check_template(model: RewardModel) -> Check:
     )
 
 
-def check_bos(model: RewardModel) -> Check:
+def _check_bos(model: RewardModel) -> Check:
     """Exactly one BOS at the start, where the tokenizer has one."""
     encoder, tokenizer = model.encoder, model.encoder.tokenizer
     bos = tokenizer.bos_token_id
     if bos is None:
         return Check("bos", "ok", "the tokenizer has no BOS token", data={"bos": None})
-    ids = encoder.encode(HISTORY, ANSWER).input_ids
+    ids = encoder.encode(HISTORY, _ANSWER).input_ids
     count = _leading(ids, bos)
     added = _leading(tokenizer("a")["input_ids"], bos)
     data = {"bos": bos, "at_start": count, "added_by_tokenizer": added}
@@ -112,14 +112,14 @@ def check_bos(model: RewardModel) -> Check:
     return Check("bos", "ok", f"one BOS, {name}", details=_naive(encoder, bos), data=data)
 
 
-def check_date(encoder: ResponseEncoder) -> Check:
+def _check_date(encoder: ResponseEncoder) -> Check:
     """Does what the model sees depend on the day it is scored?"""
     if encoder.layout != "chat":
         return Check("date", "ok", "no template, no date")
     seen, written = [], []
     for clock in _CLOCKS:
         with stopped_clock(clock):
-            seen.append(encoder.encode(HISTORY, ANSWER).input_ids)
+            seen.append(encoder.encode(HISTORY, _ANSWER).input_ids)
             written.append(render_chat(encoder.tokenizer, _ANSWERED, date=clock))
     data = {"template_has_date": written[0] != written[1], "score_depends_on_date": seen[0] != seen[1]}
     if seen[0] != seen[1]:
@@ -141,7 +141,7 @@ def check_date(encoder: ResponseEncoder) -> Check:
     return Check("date", "ok", "the text does not depend on the day", data=data)
 
 
-def check_system_prompt(encoder: ResponseEncoder) -> Check:
+def _check_system_prompt(encoder: ResponseEncoder) -> Check:
     """Words that the template puts before a conversation that brings no system message."""
     if encoder.layout != "chat":
         return Check("system_prompt", "ok", "no template, no system prompt")
@@ -161,7 +161,7 @@ def check_system_prompt(encoder: ResponseEncoder) -> Check:
     return Check("system_prompt", "ok", found, data=data)
 
 
-def check_content(encoder: ResponseEncoder) -> Check:
+def _check_content(encoder: ResponseEncoder) -> Check:
     """Does a response reach the model as it is?"""
     if encoder.layout != "chat":
         return Check("content", "ok", "the layout changes no text")

@@ -10,7 +10,7 @@ from ..scoring.reward import RewardModel
 from .check import Check, show_tokens
 
 # Our own lines, one a script, and code: what a tokenizer of one language alone cannot spell.
-SCRIPTS = {
+_SCRIPTS = {
     "English": "The river is wide, but the boat is small.",
     "French": "L'été dernier, nous avons goûté des pêches à Orléans.",
     "Polish": "Zażółć gęślą jaźń, a potem odpocznij.",
@@ -23,14 +23,14 @@ SCRIPTS = {
     "code": "def f(x: int) -> int:\n\treturn {'a': x ** 2}['a']  # ok",
     "symbols": "∑ x² ≈ 3.14 → 😀 ✓ €5",
 }
-UNKNOWN_SHARE = 0.05
+_UNKNOWN_SHARE = 0.05
 
 
 def check_pad(model: RewardModel) -> Check:
     """Pad, EOS and the token that conversations end with; decoders find the end by what is not pad."""
     tokenizer = model.encoder.tokenizer
     last = model.encoder.encode("a", "b").input_ids[-1]
-    pad, eos, saved = model.pad_token_id, tokenizer.eos_token_id, saved_pad(tokenizer)
+    pad, eos, saved = model.pad_token_id, tokenizer.eos_token_id, _saved_pad(tokenizer)
     told = getattr(model.model.config.get_text_config(), "pad_token_id", None)
     data = {"pad": pad, "eos": eos, "last": last, "saved_pad": saved, "model_pad": told}
     found = ", ".join(
@@ -76,15 +76,15 @@ def check_unknown(model: RewardModel) -> Check:
     if unknown is None:
         return Check("unknown", "ok", "the tokenizer has no unknown token: it spells everything")
     shares = {}
-    for name, text in SCRIPTS.items():
+    for name, text in _SCRIPTS.items():
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         shares[name] = ids.count(unknown) / max(1, len(ids))
-    lost = [f"{name} {share:.0%}" for name, share in shares.items() if share > UNKNOWN_SHARE]
+    lost = [f"{name} {share:.0%}" for name, share in shares.items() if share > _UNKNOWN_SHARE]
     if not lost:
         return Check(
             "unknown",
             "ok",
-            f"at most {max(shares.values()):.1%} of the tokens in {len(SCRIPTS)} samples",
+            f"at most {max(shares.values()):.1%} of the tokens in {len(_SCRIPTS)} samples",
             data=shares,
         )
     return Check(
@@ -98,7 +98,7 @@ def check_unknown(model: RewardModel) -> Check:
 
 def check_special_text(model: RewardModel, responses: Sequence[str]) -> Check:
     """Responses that spell a special token, which is then read as that token."""
-    names = special_names(model.encoder.tokenizer)
+    names = _special_names(model.encoder.tokenizer)
     spelt: Counter[str] = Counter()
     holding = 0
     for text in responses:
@@ -118,13 +118,13 @@ def check_special_text(model: RewardModel, responses: Sequence[str]) -> Check:
     )
 
 
-def special_names(tokenizer: Any) -> list[str]:
+def _special_names(tokenizer: Any) -> list[str]:
     """What special tokens are called, those that a person would hardly write (no plain words)."""
     added = [t.content for t in tokenizer.added_tokens_decoder.values() if t.special]
     return sorted({name for name in (*tokenizer.all_special_tokens, *added) if not name.isalnum()})
 
 
-def saved_pad(tokenizer: Any) -> int | None:
+def _saved_pad(tokenizer: Any) -> int | None:
     """The pad token that the tokenizer was saved with, before scoring chose one."""
     name = tokenizer.init_kwargs.get("pad_token")
     return None if name is None else int(tokenizer.convert_tokens_to_ids(str(name)))

@@ -16,8 +16,8 @@ from .check import Check, common_start
 
 _UNLIMITED = 1_000_000
 # Shares from which a check warns or fails.
-CUT_WARNS = 0.01
-IDENTICAL_FAILS = 0.01
+_CUT_WARNS = 0.01
+_IDENTICAL_FAILS = 0.01
 _POLICIES_SHOWN = 5
 # Tokens that a cut may change beside it.
 _AT_A_CUT = 3
@@ -67,7 +67,7 @@ def length_checks(model: RewardModel, frame: pl.DataFrame) -> list[Check]:
         what_was_cut(e, whole.encode(p, r), _count(encoder.tokenizer, r)) if e.truncated else None
         for (p, r), e in zip(rows, seen, strict=True)
     ]
-    return [check_truncation(frame, cuts, encoder.max_length), check_identical(frame, seen)]
+    return [_check_truncation(frame, cuts, encoder.max_length), _check_identical(frame, seen)]
 
 
 def what_was_cut(seen: Encoded, whole: Encoded, n_response: int) -> Cut:
@@ -82,7 +82,7 @@ def what_was_cut(seen: Encoded, whole: Encoded, n_response: int) -> Cut:
     return Cut(prompt=not response or head + tail + _AT_A_CUT < len(seen), response=response)
 
 
-def check_truncation(frame: pl.DataFrame, cuts: Sequence[Cut | None], limit: int) -> Check:
+def _check_truncation(frame: pl.DataFrame, cuts: Sequence[Cut | None], limit: int) -> Check:
     """Share of responses that lost text, by policy and side."""
     table = frame.select("policy").with_columns(
         pl.Series("prompt", [c is not None and c.prompt for c in cuts], dtype=pl.Boolean),
@@ -97,7 +97,7 @@ def check_truncation(frame: pl.DataFrame, cuts: Sequence[Cut | None], limit: int
     share, n = sum(c is not None for c in cuts) / max(1, len(cuts)), len(cuts)
     data = {"n": n, "limit": limit, "share": share, "policies": by_policy.to_dicts()}
     found = f"{share:.1%} of {n} conversations are longer than {limit:,} tokens"
-    if share <= CUT_WARNS:
+    if share <= _CUT_WARNS:
         return Check("truncation", "ok", found, data=data)
     lines = [
         f"{row['policy']}: {row['any']:.1%} of {row['n']} (prompt side {row['prompt']:.1%}, response side {row['response']:.1%})"
@@ -114,7 +114,7 @@ def check_truncation(frame: pl.DataFrame, cuts: Sequence[Cut | None], limit: int
     )
 
 
-def check_identical(frame: pl.DataFrame, seen: Sequence[Encoded]) -> Check:
+def _check_identical(frame: pl.DataFrame, seen: Sequence[Encoded]) -> Check:
     """Pairs of different responses to one prompt that the model reads as the very same tokens."""
     groups = defaultdict(list)
     for row, (prompt_id, response) in enumerate(frame.select("prompt_id", "response").iter_rows()):
@@ -132,7 +132,7 @@ def check_identical(frame: pl.DataFrame, seen: Sequence[Encoded]) -> Check:
     mend = "raise --max-length" if cut else "they differ in what the template or tokenizer leaves out"
     return Check(
         "identical",
-        "fail" if share > IDENTICAL_FAILS else "warn",
+        "fail" if share > _IDENTICAL_FAILS else "warn",
         found,
         mend=f"such pairs tie whatever their worth: {mend}, or leave the pairs out",
         data=data,

@@ -13,11 +13,11 @@ from .drift import Drift
 FloatArray = NDArray[np.float64]
 
 # In float32, batches and padding may move a score by this at most (of its sd, where the sd is above 1).
-FLOAT32_TOLERANCE = 1e-4
+_FLOAT32_TOLERANCE = 1e-4
 # A precision or an attention that turns round more than this share of pairs is not harmless.
-FLIPS_WARN = 0.01
+_FLIPS_WARN = 0.01
 # Below this sd of margins, in temperatures, sigmoid(margin / T) hardly leaves one half.
-FLAT = 0.25
+_FLAT = 0.25
 
 
 def check_batching(rows: Sequence[Drift], *, sd: float, side: str) -> Check:
@@ -25,7 +25,7 @@ def check_batching(rows: Sequence[Drift], *, sd: float, side: str) -> Check:
     rows = [row for row in rows if row.padding == side]
     if not rows:
         return Check("batching", "skipped", "the device's memory holds none of the batches tried")
-    tolerance = FLOAT32_TOLERANCE * max(1.0, sd)
+    tolerance = _FLOAT32_TOLERANCE * max(1.0, sd)
     worst = max(rows, key=lambda row: (row.lost, row.max_abs or 0.0))
     gap = worst.max_abs or 0.0
     data = {"max_abs": gap, "tolerance": tolerance, "lost": worst.lost, "worst": worst.batches}
@@ -49,7 +49,7 @@ def check_attention(rows: Sequence[Drift], *, used: str) -> Check:
     gap = worst.max_abs or 0.0
     data = {"used": used, "other": worst.attention, "max_abs": gap, "flips": worst.flips}
     found = f"{worst.attention} against {used}: scores move by {gap:.1e} at most, {worst.flips:.1%} of winners change"
-    if worst.flips <= FLIPS_WARN and not worst.lost:
+    if worst.flips <= _FLIPS_WARN and not worst.lost:
         return Check("attention", "ok", found, data=data)
     return Check(
         "attention",
@@ -82,13 +82,13 @@ def check_precision(rows: Sequence[Drift], dtype: str, *, side: str, chosen: boo
         f"{worst.flips:.1%} of {worst.pairs} winners change, scores move by {gap:.2g} at most"
         f" (worst of {len(rows)} ways: {worst.batches})"
     )
-    if worst.flips <= FLIPS_WARN:
+    if worst.flips <= _FLIPS_WARN:
         return Check(dtype, "ok", f"{dtype} is harmless here: {how}", data=data)
     return Check(
         dtype,
         "warn",
         f"{dtype} is not harmless here: {how}",
-        mend=f"use float32; or see that what you conclude does not hang on close pairs (allowed: {FLIPS_WARN:.0%})",
+        mend=f"use float32; or see that what you conclude does not hang on close pairs (allowed: {_FLIPS_WARN:.0%})",
         data=data,
     )
 
@@ -104,7 +104,7 @@ def check_determinism(first: FloatArray, again: FloatArray, fresh: FloatArray | 
     worst = max(np.inf if gap is None else gap for gap in moved.values())
     return Check(
         "determinism",
-        "fail" if worst > FLOAT32_TOLERANCE else "warn",
+        "fail" if worst > _FLOAT32_TOLERANCE else "warn",
         f"the same batch scores differently {' and '.join(moved)}: by {worst:.2g} at most",
         mend="see that dropout is off and that the model draws nothing at random; on a GPU, "
         "torch.use_deterministic_algorithms(True)",
@@ -137,7 +137,7 @@ def check_spread(scores: FloatArray, margins: FloatArray, *, temperature: float)
             mend="the model tells no response from another: use one that was trained",
             data=data,
         )
-    if margin_sd < FLAT * temperature:
+    if margin_sd < _FLAT * temperature:
         return Check(
             "spread",
             "warn",

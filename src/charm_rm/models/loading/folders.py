@@ -32,7 +32,7 @@ def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
     """The local folder of a model; a hub id is downloaded (or found in the cache) first."""
     path = Path(path_or_id).expanduser()
     if path.is_dir():
-        if not any((path / name).exists() for name in (CONFIG, ADAPTER_CONFIG)) and not has_base(path):
+        if not any((path / name).exists() for name in (CONFIG, ADAPTER_CONFIG)) and not _has_base(path):
             raise ModelError(
                 f"the folder has neither config.json nor {ADAPTER_CONFIG}",
                 where=str(path),
@@ -49,7 +49,7 @@ def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
         wanted = [p for p in _DECIDING if p not in pickles]
         folder = Path(hub.snapshot_download(name, allow_patterns=[*wanted, index], ignore_patterns="*/*"))
         if not any(folder.glob("*.safetensors")):
-            pickles += ["*.pt"] if has_base(name) else []
+            pickles += ["*.pt"] if _has_base(name) else []
             hub.snapshot_download(name, allow_patterns=[*pickles, index], ignore_patterns="*/*")
         return folder
     except Exception as error:  # network, login, no such repository: the hub has many ways to say no
@@ -70,7 +70,7 @@ def fingerprint(folder: str | os.PathLike[str], *more: str) -> str:
     return digest.hexdigest()
 
 
-def has_base(path_or_id: str | os.PathLike[str]) -> bool:
+def _has_base(path_or_id: str | os.PathLike[str]) -> bool:
     """True where the registry knows another place for the model's configuration."""
     entry = find_entry(path_or_id)
     return entry is not None and entry.base is not None

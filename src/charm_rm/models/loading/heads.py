@@ -18,7 +18,7 @@ from ...errors import ModelError
 from .head_names import find_head
 from .reduction import Choice, reduce
 
-Pooling = Literal["last", "first", "mean"]
+_Pooling = Literal["last", "first", "mean"]
 
 
 class _OnBackbone(nn.Module):
@@ -44,7 +44,7 @@ class _OnBackbone(nn.Module):
 class TokenReward(_OnBackbone):
     """A backbone and a head of its own, which reads one hidden state per row; the head runs in float32."""
 
-    def __init__(self, body: Any, head: nn.Module, *, pooling: Pooling = "last") -> None:
+    def __init__(self, body: Any, head: nn.Module, *, pooling: _Pooling = "last") -> None:
         super().__init__(body)
         self.reward_head = head.float()
         self.reward_head.register_forward_pre_hook(_in_float32)
@@ -52,7 +52,9 @@ class TokenReward(_OnBackbone):
             self.score = self.reward_head
         self.pooling = pooling
         self._takes = frozenset(inspect.signature(body.forward).parameters)
+        self._options = {"use_cache": False} if "use_cache" in self._takes else {}
 
+    # What a forward names is what scoring finds by its signature, so it is written out in each.
     def forward(
         self,
         input_ids: torch.Tensor,
@@ -62,11 +64,10 @@ class TokenReward(_OnBackbone):
     ) -> SequenceClassifierOutput:
         """The reward of each row; padding on either side is told by ``attention_mask``."""
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        offered = {"attention_mask": mask, "position_ids": position_ids, "token_type_ids": token_type_ids}
-        taken: dict[str, Any] = {k: v for k, v in offered.items() if v is not None and k in self._takes}
-        if "use_cache" in self._takes:
-            taken["use_cache"] = False
-        hidden = self.body(input_ids, **taken).last_hidden_state
+        taken = _taken(
+            self._takes, attention_mask=mask, position_ids=position_ids, token_type_ids=token_type_ids
+        )
+        hidden = self.body(input_ids, **taken, **self._options).last_hidden_state
         return SequenceClassifierOutput(logits=self.reward_head(pool(hidden, mask, self.pooling)))
 
 
@@ -117,10 +118,12 @@ class ReducedOutputs(nn.Module):
         token_type_ids: torch.Tensor | None = None,
     ) -> SequenceClassifierOutput:
         """The reward of each row."""
-        offered = {
-            "attention_mask": attention_mask, "position_ids": position_ids, "token_type_ids": token_type_ids
-        }  # fmt: skip
-        taken = {k: v for k, v in offered.items() if v is not None and k in self._takes}
+        taken = _taken(
+            self._takes,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            token_type_ids=token_type_ids,
+        )
         outputs = self._outputs(self.model(input_ids=input_ids, **taken), rows=len(input_ids))
         weights, _ = reduce(self.choice, outputs.shape[1], self.labels, where=self.where)
         reward = outputs.float() @ torch.tensor(list(weights), device=outputs.device)
@@ -230,7 +233,12 @@ def _in_float32(_head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[tor
     return tuple(x.float() for x in inputs)
 
 
-def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+def _taken(names: frozenset[str], **offered: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """Those of the inputs that there are and that the inner model takes."""
+    return {name: value for name, value in offered.items() if value is not None and name in names}
+
+
+def pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: _Pooling) -> torch.Tensor:
     """(rows, tokens, size) -> (rows, size): of the last or first token that is no padding, or their mean."""
     real = mask.bool()
     if pooling == "mean":

@@ -20,7 +20,7 @@ from typing import Literal
 
 from ...errors import ConfigError, ModelError, did_you_mean, listing
 
-HELP = (
+_HELP = (
     "say which output is the reward: reward='output:N' (counted from 0), 'mean', 'weights:W,W,...' "
     "or the name of an output"
 )
@@ -55,9 +55,9 @@ def parse_reward(text: str) -> Choice:
     if not colon or kind not in ("output", "weights", "head", "token", "like"):
         return Choice("label", text.strip())
     if kind == "output" and not argument.isdecimal():
-        raise ConfigError(f"reward {text!r}: {argument!r} is no number of an output", mend=HELP)
+        raise ConfigError(f"reward {text!r}: {argument!r} is no number of an output", mend=_HELP)
     if not argument:
-        raise ConfigError(f"reward {text!r} ends too early", mend=HELP)
+        raise ConfigError(f"reward {text!r} ends too early", mend=_HELP)
     weights = _weights(text, argument) if kind == "weights" else ()
     return Choice(kind, argument, weights)  # type: ignore[arg-type]
 
@@ -77,7 +77,7 @@ def reduce(
         raise ModelError(
             f"the model has {n_outputs} outputs, a reward model has 1: {listing(names, limit=20)}",
             where=where,
-            mend=HELP,
+            mend=_HELP,
         )
     if choice.kind == "mean":
         return [1 / n_outputs] * n_outputs, f"the mean of the {n_outputs} outputs"
@@ -103,7 +103,7 @@ def _index(choice: Choice, names: list[str], where: str) -> int:
         if len(found) == 1:
             return found[0]
         what = f"no output is called {choice.argument!r}.{did_you_mean(choice.argument, names)}"
-    raise ModelError(f"{what} Its {len(names)} outputs: {listing(names, limit=20)}", where=where, mend=HELP)
+    raise ModelError(f"{what} Its {len(names)} outputs: {listing(names, limit=20)}", where=where, mend=_HELP)
 
 
 def _weights(text: str, argument: str) -> tuple[float, ...]:

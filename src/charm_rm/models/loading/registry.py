@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ...errors import ConfigError, did_you_mean
 from .reduction import parse_reward
 
-DATA = "reward_models.toml"
+_DATA = "reward_models.toml"
 Kind = Literal["sequence-classifier", "linear-head", "gated", "remote-code", "first-token", "pair-ranker"]
 _Url = Annotated[str, Field(pattern=r"^https://\S+$")]
 
@@ -111,8 +111,8 @@ def list_entries() -> tuple[Entry, ...]:
     Raises:
         ConfigError: the file is not as it should be; the message names entry and field.
     """
-    text = (resources.files("charm_rm") / "data" / DATA).read_text(encoding="utf-8")
-    return read_entries(text, where=DATA)
+    text = (resources.files("charm_rm") / "data" / _DATA).read_text(encoding="utf-8")
+    return read_entries(text, where=_DATA)
 
 
 def read_entries(text: str, *, where: str) -> tuple[Entry, ...]:

@@ -15,7 +15,7 @@ from ...mismatch import both_ways
 from ...tables import Mismatch
 from .settings import HeldOut, TrainResult, TrainSettings
 
-BEGIN, END = "<!-- mismatch: begin -->", "<!-- mismatch: end -->"
+BEGIN, _END = "<!-- mismatch: begin -->", "<!-- mismatch: end -->"
 _ROWS = 20
 
 
@@ -50,9 +50,9 @@ def write_mismatch_section(
     card = Path(model_dir) / "README.md"
     if not card.is_file():
         raise UnreadableFile("no model card here", where=str(card), mend="name the folder of a trained model")
-    section = f"{BEGIN}\n## Mismatch with human ratings\n\n{_mismatch(before, after, note)}\n{END}\n"
+    section = f"{BEGIN}\n## Mismatch with human ratings\n\n{_mismatch(before, after, note)}\n{_END}\n"
     text = card.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END) + r"\n?", re.DOTALL)
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(_END) + r"\n?", re.DOTALL)
     text = pattern.sub("", text).rstrip("\n")
     return store.write_text(f"{text}\n\n{section}", card, force=True)
 

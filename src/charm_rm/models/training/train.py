@@ -171,15 +171,15 @@ def _provenance(
     record: dict[str, Any] = {
         "base": "/".join(base.resolve().parts[-2:]) if base.is_dir() else str(rm),
         "base_sha256": model_fingerprint(base) if base.is_dir() else None,
-        "training_pairs_sha256": hash_preferences(training),
-        "held_out_pairs_sha256": None if held_out is None else hash_preferences(held_out),
+        "training_pairs_sha256": _hash_preferences(training),
+        "held_out_pairs_sha256": None if held_out is None else _hash_preferences(held_out),
         "settings": asdict(settings),
     }
     manifest = Manifest("train", inputs={}, settings=record, seed=settings.seed)
     return record | {"fingerprint": manifest.fingerprint, "versions": versions(PACKAGES)}
 
 
-def hash_preferences(preferences: Preferences) -> str:
+def _hash_preferences(preferences: Preferences) -> str:
     """SHA-256 of everything in the pairs that can enter a training, in row order."""
     names = [
         n for n in ("prompt", "chosen", "rejected", "margin", "p_chosen") if n in preferences.frame.columns

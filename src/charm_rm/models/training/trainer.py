@@ -131,11 +131,11 @@ def measure_held_out(trainer: PairTrainer, pairs: EncodedPairs) -> HeldOut:
 
     Not ``trainer.evaluate()``: that averages accuracy over batches, so a short last batch weighs too much.
     """
-    chosen, rejected = pair_rewards(trainer, pairs)
+    chosen, rejected = _pair_rewards(trainer, pairs)
     return summarise_rewards(chosen, rejected, pairs.prompts)
 
 
-def pair_rewards(
+def _pair_rewards(
     trainer: PairTrainer, pairs: EncodedPairs
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rewards of the chosen and the rejected response of every pair, dropout off."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
 from ...settings import AuditSettings, Unrated
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from ...tables import Margins, Ratings, Scores, WinRates
     from ..run import Run
 
-FAVOUR = "favouritism.parquet"  # missing where the policies do not allow it
+# Missing where the policies do not allow it.
+FAVOUR, ALIGNMENT = "favouritism.parquet", "alignment.parquet"
 
 
 def audit_source(
@@ -51,19 +52,41 @@ def run_stage(run: Run) -> str:
 
 
 def run_after(run: Run) -> str:
-    """Audit the fine-tuned model's scores of the test prompts; tell the model card."""
+    """Audit the fine-tuned model's scores of the test prompts, compare them with those before, tell the model card."""
     from ...models.training.card import write_mismatch_section
     from ...tables import Mismatch
     from ..config import MODEL
-    from ..run import SCORES_AFTER
+    from ..run import SCORES, SCORES_AFTER
 
-    found, summary = _audit(run, "after", run.scores(SCORES_AFTER, "test"))
+    after = run.scores(SCORES_AFTER, "test")
+    found, summary = _audit(run, "after", after)
+    _compare(run, run.scores(SCORES, "test"), after)
     note = "Responses to test prompts alone: training has seen none of them." + (
         " All data are simulated." if run.config.simulated else ""
     )
     before = run.load(Mismatch, "before/mismatch.parquet")
     write_mismatch_section(run.directory / MODEL, before, found.mismatch, note=note)
     return summary
+
+
+def _compare(run: Run, before: Scores, after: Scores) -> None:
+    """Agreement with the ratings after beside before, which the summary shows; no file where there is nothing to compare."""
+    import warnings
+
+    from ...errors import CharmWarning, NoOverlap, NotIdentifiable
+    from ...evaluate import alignment_with_ratings
+    from ...store import write_frame
+
+    path = run.directory / "after" / ALIGNMENT
+    how: dict[str, Any] = {"draws": run.config.audit.draws, "seed": run.config.seed}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)  # the audit has just said what there is to say
+            found = alignment_with_ratings(after, run.ratings(), baseline=before, **how, **run.names)
+    except (NoOverlap, NotIdentifiable):  # two policies, or a model that gives all the same score
+        path.unlink(missing_ok=True)
+        return
+    write_frame(found.frame, path, force=True)
 
 
 def _audit(run: Run, name: str, source: Scores | Margins) -> tuple[Audit, str]:

@@ -15,7 +15,7 @@ from .table import Reading, reads
 
 
 @reads("sequence-classifier")
-def read_classifier(source: Source, _tokenizer: Any) -> Reading:
+def _read_classifier(source: Source, _tokenizer: Any) -> Reading:
     """A sequence classifier of transformers (or of trusted code), its outputs reduced to one."""
     known = source.config.get("model_type") in require("transformers").CONFIG_MAPPING
     if source.config.get("auto_map") and not known and not source.options["trust_remote_code"]:

@@ -16,7 +16,7 @@ _LOGIT_CHANGES = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 
 @reads("first-token")
-def read_first_token(source: Source, tokenizer: Any) -> Reading:
+def _read_first_token(source: Source, tokenizer: Any) -> Reading:
     """A causal LM: the logit of one vocabulary entry for the token that would come next."""
     heads = load_heads()
     model = read_causal(source.folder, where=str(source.folder), **source.options)

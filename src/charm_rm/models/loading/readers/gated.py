@@ -16,7 +16,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 @reads("gated")
-def read_gated(source: Source, _tokenizer: Any) -> Reading:
+def _read_gated(source: Source, _tokenizer: Any) -> Reading:
     """ArmoRM and its kin: objectives and gate by their names in the checkpoint; no code of the model's own runs.
 
     With a choice among the objectives that choice is the reward, and the gate is not asked.

@@ -16,7 +16,7 @@ from .table import Reading, reads, signed
 
 
 @reads("linear-head")
-def read_linear_head(source: Source, _tokenizer: Any) -> Reading:
+def _read_linear_head(source: Source, _tokenizer: Any) -> Reading:
     """The head that is asked for, else the registry's, else the one that the checkpoint shows."""
     choice, entry = source.choice, source.entry
     if choice is not None and choice.kind == "head":

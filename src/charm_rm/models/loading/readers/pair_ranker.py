@@ -10,7 +10,7 @@ from .table import Reading, reads
 
 
 @reads("pair-ranker")
-def refuse_pair_ranker(source: Source, _tokenizer: Any) -> Reading:
+def _refuse_pair_ranker(source: Source, _tokenizer: Any) -> Reading:
     """Say what to load it with."""
     raise ModelError(
         "this model compares two responses; it gives no score to one",

@@ -12,7 +12,7 @@ from .table import Reading, reads, signed
 
 
 @reads("remote-code")
-def read_remote_code(source: Source, _tokenizer: Any) -> Reading:
+def _read_remote_code(source: Source, _tokenizer: Any) -> Reading:
     """A model by its own Python code, its reward in the field of its result that the entry names."""
     entry = source.entry
     auto_class = (entry.auto_class if entry else None) or "AutoModel"

@@ -1,0 +1,1 @@
+"""How models that compare two responses are built and read: one layout a file."""

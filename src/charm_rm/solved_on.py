@@ -1,0 +1,101 @@
+"""What offsets were solved on, and which offsets scores already carry: kept in provenance, so that figures can say "in-sample".
+
+Prompts are kept as short digests of their ids, which are the same whatever file the ids come from. Parquet keeps provenance;
+CSV and JSON files lose it, and calibrated scores in them look like any others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import listing
+from .tables import Offsets, Table
+
+_DIGITS = 12  # hexadecimal: among a million ids two share a digest with a chance of 1 in 500
+
+
+def solved_on(source: Table, policies: Sequence[str]) -> dict[str, Any]:
+    """What is kept of the prompts and policies that offsets were solved on."""
+    ids = source.frame["prompt_id"].unique().to_list()
+    return {
+        "n_prompts": len(ids),
+        "prompts": "".join(sorted(_digests(ids))),
+        "policies": sorted(policies),
+        "split": source.provenance.get("split"),
+    }
+
+
+def fingerprint(offsets: Offsets) -> str:
+    """The same for the same offsets, whatever file they come from: a hash of each policy and its Δ."""
+    rows = sorted(zip(offsets.frame["policy"], offsets.frame["delta"], strict=True))
+    return hashlib.sha256("\n".join(f"{p}\t{d!r}" for p, d in rows).encode()).hexdigest()[:16]
+
+
+def carried(source: Table) -> list[dict[str, Any]]:
+    """The offsets that scores (or margins) carry, the first applied first: ``offsets`` (a fingerprint) and ``solved_on``."""
+    return list(source.provenance.get("calibrations", []))
+
+
+def carrying(source: Table, offsets: Offsets) -> dict[str, Any]:
+    """The provenance of ``source`` once these offsets are in it. ``calibrated`` is the sum of all Δ of each policy."""
+    deltas = dict(source.provenance.get("calibrated", {}))
+    for policy, delta in zip(offsets.frame["policy"], offsets.frame["delta"], strict=True):
+        deltas[policy] = deltas.get(policy, 0.0) + delta
+    one = {"offsets": fingerprint(offsets), "solved_on": offsets.provenance.get("solved_on")}
+    return dict(source.provenance) | {"calibrated": deltas, "calibrations": [*carried(source), one]}
+
+
+@dataclass(frozen=True)
+class InSample:
+    """Of the ``prompts`` at hand, ``solved_on`` are ones that offsets were solved on; None: those offsets do not say."""
+
+    prompts: int
+    solved_on: int | None
+    policies: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.solved_on is None:
+            return (
+                "maybe in-sample: these scores are calibrated, and their offsets do not say on which prompts they were solved; "
+                "where those are the same, agreement with ratings is what the offsets were made to give"
+            )
+        some = "all" if self.solved_on == self.prompts else str(self.solved_on)
+        return (
+            f"in-sample: {some} of the {self.prompts} prompts are ones that the offsets in these scores were solved on "
+            f"(for {listing(self.policies, limit=3)}); agreement with ratings is what they were made to give, not evidence "
+            "for them. Hold prompts out: charm calibrate --split train, then charm audit --split test"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON-able values, with the sentence."""
+        return {
+            "prompts": self.prompts,
+            "solved_on": self.solved_on,
+            "policies": list(self.policies),
+            "text": str(self),
+        }
+
+
+def in_sample(source: Table) -> InSample | None:
+    """Whether a table's figures are in-sample for the offsets it carries; None where it carries none, or no prompt is shared."""
+    kept = carried(source)
+    if not kept or "prompt_id" not in source.frame.columns:
+        return None
+    here = _digests(source.frame["prompt_id"].unique().to_list())
+    known: list[Mapping[str, Any]] = [one["solved_on"] for one in kept if one["solved_on"]]
+    used = set().union(*(_unpacked(one["prompts"]) for one in known)) & here
+    policies = tuple(sorted({p for one in known for p in one["policies"]} & set(source.policies)))
+    if used and policies:
+        return InSample(len(here), len(used), policies)
+    return None if len(known) == len(kept) else InSample(len(here), None, policies)
+
+
+def _digests(prompt_ids: Iterable[str]) -> set[str]:
+    return {hashlib.sha256(p.encode()).hexdigest()[:_DIGITS] for p in prompt_ids}
+
+
+def _unpacked(digests: str) -> set[str]:
+    return {digests[i : i + _DIGITS] for i in range(0, len(digests), _DIGITS)}
