@@ -117,7 +117,10 @@ def _refuse_text_for_numbers(frame: pl.DataFrame) -> None:
     """A rating column is read as text where one of its cells is no number: name that cell."""
     for name in ("rating", "arena_score"):
         if name in frame.columns and frame[name].dtype == pl.String:
-            bad = frame[name].is_not_null() & frame[name].str.strip_chars().cast(pl.Float64, strict=False).is_null()
+            bad = (
+                frame[name].is_not_null()
+                & frame[name].str.strip_chars().cast(pl.Float64, strict=False).is_null()
+            )
             if bad.any():
                 row = int(bad.arg_true()[0])
                 raise SchemaError(
