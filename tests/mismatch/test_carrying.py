@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from charm_rm import influence
-from charm_rm.errors import BadSetting, ConfigError, UnknownPolicy
+from charm_rm.errors import BadSetting, CharmWarning, ConfigError, UnknownPolicy
 from charm_rm.mismatch import audit, save_influence
 from charm_rm.mismatch.carrying import prompt_changes
 from charm_rm.mismatch.held import derivatives, hold_against
@@ -106,7 +106,8 @@ def test_leaving_a_policy_out_is_nearly_an_audit_without_it(seed: int) -> None:
 
 def test_a_baseline_that_all_met_cannot_be_left_out() -> None:
     judge = load_example()
-    found = influence(judge.win_rates, judge.ratings)
+    with pytest.warns(CharmWarning, match="carry no interval"):
+        found = influence(judge.win_rates, judge.ratings)
     assert found.policy == "gemma-2-9b-it-SimPO"
     assert found.prompts is None
     lost = found.policies.filter(pl.col("favour").is_null())

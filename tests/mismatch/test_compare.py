@@ -32,6 +32,11 @@ def test_favours_are_those_of_two_audits() -> None:
         table = audit(source, ratings(), draws=0).favouritism.frame
         expected = dict(table.select("policy", "favour").iter_rows())
         assert dict(found.frame.select("policy", column).iter_rows()) == pytest.approx(expected)
+    errors = [
+        audit(s, ratings(), draws=0).favouritism.frame.sort("policy")["std_err"].to_numpy()
+        for s in (one, other)
+    ]
+    np.testing.assert_allclose(found.frame.sort("policy")["std_err_unpaired"], np.hypot(*errors))
     difference = found.frame["first_favour"] - found.frame["second_favour"]
     np.testing.assert_allclose(found.frame["difference"], difference)
 
@@ -86,7 +91,8 @@ def test_pairing_takes_out_what_both_share() -> None:
     one, other = (scores(common + 0.2 * noise(s, 300)) for s in (8, 9))
     found = compare_favour(one, other, ratings(20.0), draws=0)
     assert found.summary["mean_std_err"] < 0.45 * found.summary["mean_std_err_unpaired"]
-    apart = compare_favour(scores(noise(8, 300)), scores(noise(9, 300)), ratings(0.1), draws=0)
+    how = {"scope": "these", "draws": 0}
+    apart = compare_favour(scores(noise(8, 300)), scores(noise(9, 300)), ratings(0.1), **how)
     assert apart.summary["mean_std_err"] == pytest.approx(apart.summary["mean_std_err_unpaired"], rel=0.1)
 
 
@@ -128,3 +134,14 @@ def test_the_comparison_is_saved_whole(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "comparison.json").read_text())
     assert document["figures"][1]["p_value"] is None
     assert document["provenance"]["verb"] == "compare_favour"
+
+
+def test_three_policies_have_tests_for_themselves_alone() -> None:
+    three = [
+        Scores(scores(noise(s)).frame.filter(pl.col("policy").is_in(["ant", "dog", "hen"]))) for s in (0, 1)
+    ]
+    with pytest.warns(CharmWarning, match="no scatter to judge by"):
+        sample = compare_favour(*three, ratings(), draws=0)
+    assert sample.frame["p_value"].null_count() == 3
+    assert set(sample.frame["verdict"]) == {"underpowered"}
+    assert compare_favour(*three, ratings(), draws=0, scope="these").frame["p_value"].null_count() == 0

@@ -59,7 +59,8 @@ def test_a_model_that_ranks_upside_down_is_refused() -> None:
 
 def test_published_win_rates_are_held_without_prompts() -> None:
     judge = load_example()
-    held = hold_against(judge.win_rates, judge.ratings)
+    with pytest.warns(UserWarning, match="carry no interval"):
+        held = hold_against(judge.win_rates, judge.ratings)
     assert held.prompts == ()
     with pytest.raises(ConfigError, match="nothing by prompt"):
         _ = held.by_prompt
@@ -72,3 +73,10 @@ def test_unrated_policies_are_left_out_aloud() -> None:
     with pytest.warns(UserWarning, match="skipped 1 policies"):
         held = hold_against(scores(noise(3)), few, unrated="skip")
     assert "cow" not in held.policies
+
+
+def test_one_prompt_says_nothing_and_few_bring_a_warning() -> None:
+    with pytest.raises(NotIdentifiable, match="share one prompt only"):
+        hold_against(scores(noise(4, 1)), ratings())
+    with pytest.warns(UserWarning, match="fewer than 30 prompts"):
+        hold_against(scores(noise(4, 20)), ratings())

@@ -129,7 +129,6 @@ def _click_type(one: Setting) -> click.ParamType[Any] | None:
 # --- groups that several commands have ----------------------------------------------------------
 
 ratings_options = settings_options(RatingsChoice, "ratings")
-model_options = settings_options(LocalModelSettings, "loading")
 draws_option = option_of(AuditSettings, "draws")
 seed_option = option_of(TrainSettings, "seed")
 trust_option = option_of(LocalModelSettings, "trust_remote_code")

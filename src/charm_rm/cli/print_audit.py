@@ -22,7 +22,7 @@ def print_audit(found: Audit, *, title: str, top: int) -> None:
     if found.favouritism is not None:
         _print_favour(found.favouritism.frame, top=top)
     _print_mismatch(found, top=top)
-    if (floor := floor_line(found)) is not None:
+    if (floor := _floor_line(found)) is not None:
         click.echo(floor)
 
 
@@ -50,7 +50,7 @@ def favour_words(row: dict[str, Any]) -> str:
     return f"{row['favour']:+.0f} Elo {ends[0]}, {ends[1]}"
 
 
-def floor_line(found: Audit) -> str | None:
+def _floor_line(found: Audit) -> str | None:
     """What favour this audit could have seen, in one line."""
     from ..mismatch.words import detectable_words
 

@@ -25,7 +25,7 @@ from .published import tally_published
 from .standing import measure_standing
 from .summary import summarise, summarise_favour, unscored
 
-Source = Scores | Margins | WinRates
+_Auditable = Scores | Margins | WinRates
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Audit:
 
 
 def audit(
-    source: Source,
+    source: _Auditable,
     ratings: Ratings,
     *,
     references: Sequence[str] | None = None,
@@ -131,12 +131,12 @@ def save_audit(found: Audit, folder: Path) -> None:
     write_json(found.to_json(), folder / "audit.json", force=True)
 
 
-def measure_mismatch(source: Source, ratings: Ratings, **settings: Any) -> Mismatch:
+def measure_mismatch(source: _Auditable, ratings: Ratings, **settings: Any) -> Mismatch:
     """The mismatch table of :func:`audit`, whose settings it takes."""
     return audit(source, ratings, **settings).mismatch
 
 
-def measure_favouritism(source: Source, ratings: Ratings, **settings: Any) -> Favouritism:
+def measure_favouritism(source: _Auditable, ratings: Ratings, **settings: Any) -> Favouritism:
     """The favouritism table of :func:`audit`, whose settings it takes.
 
     Raises:
@@ -149,7 +149,7 @@ def measure_favouritism(source: Source, ratings: Ratings, **settings: Any) -> Fa
 
 
 def _audit(
-    source: Source,
+    source: _Auditable,
     ratings: Ratings,
     references: Sequence[str] | None,
     aliases: Aliases | None,
@@ -164,7 +164,7 @@ def _audit(
     source = only_policies(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
-    _warn_of_thin_data(tally, rated)
+    check_thin_data(tally, rated)
     rating_draws = rated.draw(how.draws, rng) if how.draws else None
     # Published pairs keep the orientation they were published in.
     free = references is None and not isinstance(source, WinRates)
@@ -219,7 +219,7 @@ class _Tallying:
     temperature: float
 
 
-def _check_settings(source: Source, draws: int, outcome: str, ties: str, temperature: float) -> None:
+def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, temperature: float) -> None:
     check_draws(draws)
     if outcome not in ("hard", "soft"):
         raise ConfigError(f"unknown outcome {outcome!r}", mend="use 'hard' or 'soft'")
@@ -236,7 +236,7 @@ def _check_settings(source: Source, draws: int, outcome: str, ties: str, tempera
         )
 
 
-def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
+def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tally:
     if isinstance(source, WinRates):
         return tally_published(source, draws=how.draws, rng=rng)
     paired = pair_margins(source)
@@ -244,7 +244,12 @@ def _tally(source: Source, how: _Tallying, rng: np.random.Generator) -> Tally:
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
 
 
-def _warn_of_thin_data(tally: Tally, rated: Yardstick) -> None:
+def check_thin_data(tally: Tally, rated: Yardstick) -> None:
+    """Warn of few prompts and of ratings without intervals.
+
+    Raises:
+        NotIdentifiable: one prompt alone, or nothing but ties.
+    """
     if not rated.has_uncertainty:
         warnings.warn(
             "some ratings carry no interval: the audit's intervals leave out the ratings' own uncertainty",

@@ -25,7 +25,7 @@ from ..store import save, write_frame, write_json
 from ..tables import Margins, Ratings, Scores, WinRates
 from .compare_figures import FigureDifference, correlation_differences, sharpness_difference
 from .compare_scatter import line_scatter
-from .favour import leave_one_out
+from .favour import FEWEST, leave_one_out
 from .held import (
     Held,
     derivatives,
@@ -145,8 +145,6 @@ def _compare(
         )
         for source in (first, second)
     )
-    if not one.rated.has_uncertainty:
-        _warn("some ratings carry no interval: errors leave out the ratings' own uncertainty")
     frame = _favour_differences(one, other, how.scope)
     figures = [sharpness_difference(one, other, how.scope)]
     figures += correlation_differences(one, other, draws=draws, seed=seed)
@@ -227,15 +225,11 @@ def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
     (:func:`derivatives`): what a prompt or a rating does to both alike is gone before anything is squared. For a sample of policies the
     others' own favours add what they do to both lines (:func:`.compare_scatter.line_scatter`).
     """
-    mine, theirs = leave_one_out(one.measured, "these"), leave_one_out(other.measured, "these")
+    mine, theirs = leave_one_out(one.measured, scope), leave_one_out(other.measured, scope)
     d, e = derivatives(one.measured), derivatives(other.measured)
     by_prompt = d.favour_by_theta @ one.by_prompt, e.favour_by_theta @ other.by_prompt
     variance = prompt_variance(by_prompt[0] - by_prompt[1])
     variance = variance + quadratic(d.favour_by_rho - e.favour_by_rho, one.measured.rho_covariance)
-    apart = sum(
-        prompt_variance(p) + quadratic(x.favour_by_rho, one.measured.rho_covariance)
-        for p, x in zip(by_prompt, (d, e), strict=True)
-    )
     freedom = np.full(len(variance), float(len(one.prompts) - 1))
     if scope == "sample":
         scatter = line_scatter(one, other, d.favour_by_theta, e.favour_by_theta)
@@ -243,7 +237,7 @@ def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
         freedom = np.minimum(freedom, max(len(variance) - 3, 1) * (1 + known) ** 2)
         variance = variance + scatter
     difference = mine.favour - theirs.favour
-    known = mine.found & theirs.found
+    known = mine.found & theirs.found & (scope == "these" or len(variance) > FEWEST)
     error = np.where(known, np.sqrt(variance), np.nan)
     p, low, high = judged(difference, error, freedom)
     q = benjamini_hochberg(p)
@@ -259,7 +253,7 @@ def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
             "ci_high": high,
             "p_value": p,
             "q_value": q,
-            "std_err_unpaired": np.where(known, np.sqrt(apart), np.nan),
+            "std_err_unpaired": np.where(known, np.hypot(mine.std_err, theirs.std_err), np.nan),
             "verdict": [
                 _verdict(*row)
                 for row in zip(difference.tolist(), q.tolist(), low.tolist(), high.tolist(), strict=True)
@@ -280,7 +274,11 @@ def _verdict(difference: float, q: float, low: float, high: float) -> str:
 
 def _warn_of_lost(one: Held, known: NDArray[np.bool_]) -> None:
     lost = [name for name, ok in zip(one.policies, known, strict=True) if not ok]
-    if lost:
+    if len(known) == FEWEST and lost:
+        _warn(
+            "with three policies the line through the other two has no scatter to judge by: no tests (scope `these` has them)"
+        )
+    elif lost:
         _warn(
             f"without {listing(lost)} the other policies' strengths do not rise with their ratings: no test there"
         )

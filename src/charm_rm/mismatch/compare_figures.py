@@ -28,30 +28,33 @@ class FigureDifference:
 
 
 def sharpness_difference(one: Held, other: Held, scope: Scope) -> FigureDifference:
-    """a - a' with the error of what prompts and ratings do to both slopes; for a sample of policies by Student's t with K - 2 degrees of freedom.
+    """a - a' with the error of what prompts and ratings do to both slopes.
 
-    Its variance is then that of prompts and ratings, or what the scatter r - r' of the policies about both lines gives, s² Σ t² with
-    s² = Σ (r - r')² / (K - 2) and t the mean influence on the slopes, if that is more: favours that both show tilt both lines, the sharper
-    model's further.
+    For a sample of policies it also has that of the policies' scatter about both lines, by Student's t with K - 2 degrees of freedom: favours that
+    both models show tilt both lines, the sharper model's further.
     """
     d, e = derivatives(one.measured), derivatives(other.measured)
     by_prompt = d.slope_by_theta @ one.by_prompt - e.slope_by_theta @ other.by_prompt
-    noise = float(prompt_variance(by_prompt))
-    noise += float(quadratic(d.slope_by_rho - e.slope_by_rho, one.measured.rho_covariance))
-    freedom, scatter = len(one.prompts) - 1, 0.0
-    a, b = float(one.measured.line.slope), float(other.measured.line.slope)
+    variance = float(prompt_variance(by_prompt))
+    variance += float(quadratic(d.slope_by_rho - e.slope_by_rho, one.measured.rho_covariance))
+    freedom = len(one.prompts) - 1
     if scope == "sample":
         freedom = len(one.policies) - 2
-        scatter = _scatter(one, other, (d.slope_by_theta + e.slope_by_theta) / 2)
-    error = np.sqrt(max(noise, scatter))
+        variance += _scatter(one, other) * float((((d.slope_by_theta + e.slope_by_theta) / 2) ** 2).sum())
+    a, b, error = float(one.measured.line.slope), float(other.measured.line.slope), np.sqrt(variance)
     p, low, high = judged(np.array(a - b), np.array(error), freedom)
     return FigureDifference("sharpness", a, b, a - b, float(error), float(low), float(high), float(p))
 
 
-def _scatter(one: Held, other: Held, tilt: FloatArray) -> float:
-    """s² Σ t², s² = Σ (r - r')² / (K - 2)."""
+def _scatter(one: Held, other: Held) -> float:
+    """τ² = max(0, Σ x² / (K - 2) - mean noise), x = r - r' being how far a policy's residuals about both lines are apart."""
     apart = _residual(one) - _residual(other)
-    return float((apart**2).sum() / (len(apart) - 2) * (tilt**2).sum())
+    noise = ((one.by_prompt - other.by_prompt) ** 2).sum(axis=1)
+    noise = (
+        noise
+        + (float(one.measured.line.slope) - float(other.measured.line.slope)) ** 2 * one.measured.rho_noise
+    )
+    return max(0.0, float((apart**2).sum() / (len(apart) - 2) - noise.mean()))
 
 
 def _residual(held: Held) -> FloatArray:

@@ -12,6 +12,7 @@ from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Outcome, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray
 from ..tables import Margins, Ratings, Scores, WinRates
+from .audits import check_thin_data
 from .favour import Measured, measure_line
 from .line import Lines, fit_lines
 from .published import tally_published
@@ -71,6 +72,7 @@ def hold_against(
     source = only_policies(source, set(matched.frame["policy"]))
     tally = tally_source(source, outcome=outcome, temperature=temperature)
     rated = yardstick(matched, tally.policies)
+    check_thin_data(tally, rated)
     strengths = rm_strengths(tally)
     return Held(source, matched, tally, rated, strengths, rising_line(strengths, rated), prompts_of(source))
 

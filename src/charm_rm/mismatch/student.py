@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -52,8 +52,15 @@ def _scales(freedom: FloatArray, size: int = 200) -> tuple[FloatArray, FloatArra
 
 
 def _normal_cdf(x: FloatArray) -> FloatArray:
-    erfc = np.vectorize(math.erfc, otypes=[np.float64])
-    return np.asarray(0.5 * erfc(-x / math.sqrt(2)))
+    """Φ(x) to 2e-7, off a table: one power takes a hundred thousand values."""
+    return np.asarray(np.interp(x, *_normal_table()))
+
+
+@cache
+def _normal_table() -> tuple[FloatArray, FloatArray]:
+    """Φ at steps of 1/500: straight lines between miss it by at most max|φ'| h² / 8 = 1.2e-7; beyond ±6 it is 0 or 1 to 1e-9."""
+    x = np.linspace(-6, 6, 6001)
+    return x, np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.tolist()])
 
 
 def _p(t: float, freedom: float) -> float:

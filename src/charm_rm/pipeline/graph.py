@@ -243,7 +243,17 @@ def _auditing(config: Config) -> dict[str, Any]:
 def _judging(config: Config) -> dict[str, Any]:
     """What a verdict depends on: not how many are asked at once, nor what they cost."""
     told = config.section("judge") or {}
-    asked = ("spec", "pairs", "prompt", "missing", "base_url", "dtype", "max_length", "trust_remote_code")
+    asked = (
+        "spec",
+        "pairs",
+        "prompt",
+        "missing",
+        "on_error",
+        "base_url",
+        "dtype",
+        "max_length",
+        "trust_remote_code",
+    )
     given = {k: config.section("score")[k] for k in ("judgements", "annotator", "baseline")}
     return {"seed": config.seed, **{k: told.get(k) for k in asked}, **given}
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ...errors import CharmWarning, ConfigError, NotIdentifiable, UnknownPolicy, did_you_mean
+from ...errors import (
+    CharmWarning,
+    ConfigError,
+    NoOverlap,
+    NotIdentifiable,
+    UnknownPolicy,
+    did_you_mean,
+    listing,
+)
 from ...margins import only_policies, position
 from ...offsets import solve_joint_offsets, solve_offsets
 from ...ratings import expected_win_rate
@@ -109,6 +117,11 @@ def _aligned(source: Scores | Margins, favour: Favouritism, over: list[str]) -> 
         return str(frame.sort(pl.col("favour").abs(), "policy")["policy"][0])
     rating = float(frame.filter(pl.col("policy").is_in(over))["arena_elo"].mean())  # type: ignore[arg-type]
     others = frame.filter(pl.col("policy").is_in(_opponents(source, over)))
+    if others.is_empty():
+        raise NoOverlap(
+            f"calibrate: no rated policy was compared with {listing(over)} by prompt, so `auto` finds no reference",
+            mend="score or judge the same prompts (check prompt_id), or name another policy",
+        )
     expected = expected_win_rate(rating, others["arena_elo"].to_numpy())
     near = others.filter(pl.Series((expected >= _NEAR[0]) & (expected <= _NEAR[1])))
     candidates = near if near.height else others
