@@ -27,11 +27,12 @@ def effect_of_offsets(
     """Rows metric, n, before, in_sample, cross_fitted, floor over the pairs that the offsets were solved on.
 
     In-sample figures are flattered: the offsets meet these very prompts. Cross-fitted ones are those of as many fresh prompts. Figures that
-    cannot be had are None; nothing is said of unpaired offsets, whose comparisons are not prompts.
+    cannot be had are None. Unpaired comparisons are no prompts: how noisy their win rates are is not known, and no floor is given.
     """
     residuals = offsets.residuals
-    if residuals is None or residuals.is_empty() or offsets.provenance.get("paired") is False:
+    if residuals is None or residuals.is_empty():
         return []
+    paired = offsets.provenance.get("paired") is not False
     names = sorted({*residuals["policy"], *residuals["reference"]})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)  # solving has said what there is to say
@@ -43,10 +44,12 @@ def effect_of_offsets(
         }
     rows = []
     for name in METRICS:
-        if name in found["before"]:
+        if name in found["before"] and (paired or name != "debiased_mismatch"):
             values = {s: found.get(s, {}).get(name, {}).get("value") for s in STAGES.values()}
             first = found["before"][name]
-            rows.append({"metric": name, "n": first["n"], **values, "floor": first["floor"]})
+            rows.append(
+                {"metric": name, "n": first["n"], **values, "floor": first["floor"] if paired else None}
+            )
     return rows
 
 
