@@ -42,7 +42,7 @@ def cells() -> list[Cell]:
                     size("any policy over-valued"),
                     size("any policy over- or under-valued", band=(0, 0.075)),
                 ]
-            found.append(Cell(where | {"favour": favour}, spread_out, tuple(figures), small=30))
+            found.append(Cell(where | {"favour": favour}, spread_out, tuple(figures), small=15))
     for policies in (3, 4, 6, 10, 20):
         where = {"policies": policies, "prompts": 200, "rating_se": 5, "one": 150.0}
         figures = (
@@ -50,7 +50,7 @@ def cells() -> list[Cell]:
             coverage("favour, sample", band=(0.93, 1.0)),
             coverage("favour, these", band=(0.92, 0.985)),
         )
-        found.append(Cell(where, one_favourite, figures, small=30))
+        found.append(Cell(where, one_favourite, figures, small=15))
     for policies, prompts in ((6, 50), (6, 200), (10, 50), (10, 200), (20, 50), (20, 200)):
         where = {"policies": policies, "prompts": prompts, "rating_se": 5, "one": FORETOLD}
         figures = (
@@ -58,7 +58,7 @@ def cells() -> list[Cell]:
             figure("power foretold"),
             figure("found less foretold", band=(-0.08, 0.08)),
         )
-        found.append(Cell(where, found_and_foretold, figures, small=30))
+        found.append(Cell(where, found_and_foretold, figures, small=15))
     return found
 
 

@@ -48,7 +48,7 @@ def cells() -> list[Cell]:
         size(WORSE, band=(0.0, 0.001)),
         figure(REFUSED),
     )
-    return [Cell(c, one_offset, one, replicates=400, small=12) for c in (*single, *other)] + [
+    return [Cell(c, one_offset, one, replicates=400, small=5) for c in (*single, *other)] + [
         Cell(c, joint_offsets, many, replicates=40, small=3) for c in joint
     ]
 

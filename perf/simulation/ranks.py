@@ -37,7 +37,7 @@ def cells() -> list[Cell]:
                 *(coverage(m, band=(0.9, 1.0)) for m in METRICS[:2]),
                 coverage(METRICS[2], band=(0.85, 1.0)),
             )
-            found.append(Cell(where, one_model, figures, replicates=250, small=20))
+            found.append(Cell(where, one_model, figures, replicates=200, small=10))
     for policies, other, shared in ((10, 40.0, 0.0), (20, 40.0, 0.9)):
         where = {
             "policies": policies,
@@ -48,7 +48,7 @@ def cells() -> list[Cell]:
             "shared": shared,
         }
         figures = tuple(size(f"{m}: different", band=(0.0, 0.08)) for m in METRICS)
-        found.append(Cell(where, two_models, figures, replicates=250, small=20))
+        found.append(Cell(where, two_models, figures, replicates=200, small=10))
     for policies, rating_se in ((10, 5), (20, 5), (20, 40)):
         where = {
             "policies": policies,
@@ -59,7 +59,7 @@ def cells() -> list[Cell]:
             "shared": 0.9,
         }
         figures = tuple(coverage(f"{m}: difference", band=(0.8, 1.0)) for m in METRICS)
-        found.append(Cell(where, two_models, figures, replicates=250, small=20))
+        found.append(Cell(where, two_models, figures, replicates=200, small=10))
     return found
 
 

@@ -9,12 +9,72 @@ from typing import Any
 
 import polars as pl
 
+from .errors import SchemaError
+
 Messages = list[dict[str, str]]
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+
+# Other words for the same speakers.
+ROLES = {
+    **dict.fromkeys(("user", "human", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "bot", "chatbot", "model", "chatgpt", "ai"), "assistant"),
+    "system": "system",
+}
 
 
 def is_conversation(value: Any) -> bool:
     """True for a list of at least one message whose role and content are text."""
     return isinstance(value, list) and len(value) > 0 and all(_is_message(m) for m in value)
+
+
+def as_conversation(value: Sequence[Any]) -> Messages | None:
+    """A list of messages as ``{role, content}`` of text; None where it is something else.
+
+    Roles in other words (``human``, ``gpt``, ``from``/``value``) become ours. Content in parts (a list of
+    ``{type: text, text}``) is the parts' texts with nothing between.
+
+    Raises:
+        SchemaError: a part of another type than text.
+    """
+    if not value or not all(isinstance(m, Mapping) for m in value):
+        return None
+    messages = []
+    for message in value:
+        role = message.get("role") if message.get("role") is not None else message.get("from")
+        content = message.get("content") if message.get("content") is not None else message.get("value")
+        if isinstance(content, list):
+            content = _joined(content)
+        if not isinstance(role, str) or not isinstance(content, str):
+            return None
+        messages.append({"role": ROLES.get(role.casefold(), role), "content": content})
+    return messages
+
+
+def _joined(parts: Sequence[Any]) -> str | None:
+    """The texts of content in parts; None where it is no list of parts."""
+    texts = []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if not isinstance(part, Mapping):
+            return None
+        kind = part.get("type") or "text"
+        if kind != "text" or not isinstance(part.get("text"), str):
+            raise SchemaError(
+                f"content has a part of type {kind!r}, only text can be read",
+                mend="drop these rows, or write what the part says as text",
+            )
+        texts.append(part["text"])
+    return "".join(texts)
+
+
+def uniform_prompts(prompts: Sequence[Any]) -> pl.Series:
+    """Prompts as one column: text where all are, else messages, a bare text being one user turn."""
+    if all(p is None or isinstance(p, str) for p in prompts):
+        return pl.Series("prompt", list(prompts), dtype=pl.String)
+    whole = [[{"role": "user", "content": p}] if isinstance(p, str) else p for p in prompts]
+    return pl.Series("prompt", whole, dtype=MESSAGES)
 
 
 def prompt_text(prompt: str | Sequence[Mapping[str, str]]) -> str:

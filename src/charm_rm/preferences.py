@@ -36,7 +36,7 @@ def load_preferences(path: str | Path) -> Preferences:
         UnreadableFile: the file is missing, cut short, or of an unknown kind.
         SchemaError: a column is missing or a row is not a pair.
     """
-    frame = store.read_frame(path)
+    frame = store.read_conversations(path, noun=Preferences)
     payload = read_payload(store.parquet_metadata(path)) if Path(path).suffix == ".parquet" else {}
     try:
         return as_preferences(frame, provenance=payload.get("provenance", {}) | {"file": Path(path).name})

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from .conversations import is_conversation, prompt_hash, prompt_ids
+from .conversations import as_conversation, prompt_hash, prompt_ids, uniform_prompts
 from .errors import (
     CharmWarning,
     ConfigError,
@@ -27,8 +27,8 @@ from .errors import (
     UnreadableFile,
     did_you_mean,
 )
-from .store import load, read_frame
-from .tables import Responses
+from .store import parquet_metadata, read_conversations
+from .tables import Responses, read_payload
 
 ALPACA_EVAL_FILE = "model_outputs.json"
 # AlpacaEval's column names and ours.
@@ -49,11 +49,10 @@ def load_responses(source: str | Path) -> Responses:
     path = Path(source)
     if path.is_dir():
         return _load_folder(path)
-    frame = read_frame(path)
+    frame = read_conversations(path, noun=Responses)
+    payload = read_payload(parquet_metadata(path)) if path.suffix == ".parquet" else {}
     if path.suffix == ".parquet" and set(frame.columns) >= _NEEDED:
-        responses = load(Responses, path)
-        _check_prompts(responses.frame, str(path))
-        return responses
+        return _responses(frame, source=str(path), provenance=payload.get("provenance", {}))
     return responses_from_frame(frame, source=str(path))
 
 
@@ -61,12 +60,20 @@ def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
     """Make responses of a frame in our columns or AlpacaEval's; ``source`` says where it came from."""
     if set(_ALPACA_EVAL) <= set(frame.columns) and "prompt" not in frame.columns:
         frame = frame.rename(_ALPACA_EVAL)
+    return _responses(frame, source=source, provenance={"verb": "load_responses", "source": source})
+
+
+def _responses(frame: pl.DataFrame, *, source: str, provenance: Mapping[str, Any]) -> Responses:
     if "prompt" in frame.columns:
-        _check_prompts(frame, source)
+        frame = _with_prompts(frame, source)
+    if "response" in frame.columns:
+        frame = _with_response_texts(frame, source)
     if "prompt_id" not in frame.columns and {"prompt", "policy"} <= set(frame.columns):
         frame = frame.with_columns(prompt_ids(frame))
     try:
-        return Responses(frame, provenance={"verb": "load_responses", "source": source})
+        if {"prompt_id", "prompt"} <= set(frame.columns):
+            _check_ids(frame)
+        return Responses(frame, provenance=provenance)
     except SchemaError as error:
         error.where = f"{source}: {error.where}" if error.where else source
         raise
@@ -177,7 +184,7 @@ def _load_folder(folder: Path) -> Responses:
 
 
 def _alpaca_eval_frame(path: Path) -> pl.DataFrame:
-    frame = read_frame(path)
+    frame = read_conversations(path, noun=Responses)
     if "generator" in frame.columns:
         return frame
     return frame.with_columns(pl.lit(path.parent.name).alias("generator"))
@@ -195,24 +202,62 @@ def _of_policies(responses: Responses, policies: Sequence[str] | None) -> pl.Dat
     return responses.frame.filter(pl.col("policy").is_in(list(policies)))
 
 
-def _check_prompts(frame: pl.DataFrame, source: str) -> None:
-    """Prompts are text, or non-empty lists of messages; one prompt_id stands for one prompt."""
-    prompts = frame["prompt"].to_list()
-    for row, prompt in enumerate(prompts):
-        if not isinstance(prompt, str) and not is_conversation(prompt):
-            raise SchemaError(
-                f"prompt should be text or a list of {{role, content}} messages, found {str(prompt)[:80]!r}",
-                where=f"{source}: responses, row {row}",
-                mend="convert the prompts; give every message a role and a content",
-            )
-    if "prompt_id" not in frame.columns:
-        return
+def _with_prompts(frame: pl.DataFrame, source: str) -> pl.DataFrame:
+    """Prompts are text, or non-empty lists of messages; one column holds one of both."""
+    prompts = [
+        _read(p, "prompt", f"{source}: responses, row {row}")
+        for row, p in enumerate(frame["prompt"].to_list())
+    ]
+    return frame.with_columns(uniform_prompts(prompts))
+
+
+def _with_response_texts(frame: pl.DataFrame, source: str) -> pl.DataFrame:
+    """A response given as one message of the assistant is that message's text."""
+    if not (frame["response"].dtype.is_nested() or frame["response"].dtype == pl.Object):
+        return frame
+    texts = []
+    for row, response in enumerate(frame["response"].to_list()):
+        where = f"{source}: responses, row {row}"
+        value = None if response is None else _read(response, "response", where)
+        if isinstance(value, list):
+            if len(value) != 1 or value[0]["role"] != "assistant":
+                raise SchemaError(
+                    f"response should be text, or one message of the assistant, found {str(response)[:80]!r}",
+                    where=where,
+                    mend="put all turns but the last into the prompt",
+                )
+            value = value[0]["content"]
+        texts.append(value)
+    return frame.with_columns(pl.Series("response", texts, dtype=pl.String))
+
+
+def _read(value: Any, column: str, where: str) -> Any:
+    """Text, or messages in our words."""
+    if isinstance(value, str):
+        return value
+    try:
+        messages = as_conversation(value) if isinstance(value, list) else None
+    except SchemaError as error:
+        error.where = where
+        raise
+    if messages is None:
+        raise SchemaError(
+            f"{column} should be text or a list of {{role, content}} messages, found {str(value)[:80]!r}",
+            where=where,
+            mend=f"convert the {column}s; give every message a role and a content",
+        )
+    return messages
+
+
+def _check_ids(frame: pl.DataFrame) -> None:
+    """One prompt_id stands for one prompt."""
     first: dict[Any, str] = {}
-    for row, (name, prompt) in enumerate(zip(frame["prompt_id"].to_list(), prompts, strict=True)):
+    rows = zip(frame["prompt_id"].to_list(), frame["prompt"].to_list(), strict=True)
+    for row, (name, prompt) in enumerate(rows):
         if first.setdefault(name, prompt_hash(prompt)) != prompt_hash(prompt):
             raise SchemaError(
                 f"prompt_id {name!r} stands for two different prompts",
-                where=f"{source}: responses, row {row}",
+                where=f"responses, row {row}",
                 mend="give different prompts different ids, or drop the column and let charm make them",
             )
 

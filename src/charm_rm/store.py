@@ -7,17 +7,17 @@ writer beneath both.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
+from . import reading
 from .errors import CharmError, OutputExists, UnreadableFile, WriteFailed
 from .tables import Table, read_payload
 
@@ -155,7 +155,7 @@ def load(noun: type[N], path: str | Path) -> N:
         UnreadableFile: missing, empty, cut short, wrongly encoded or of an unknown kind.
         SchemaError: the table breaks the noun's schema.
     """
-    frame = read_frame(path)
+    frame = read_frame(path, noun=noun)
     payload = read_payload(parquet_metadata(path)) if Path(path).suffix == ".parquet" else {}
     try:
         return noun.restore(frame, payload)
@@ -164,26 +164,50 @@ def load(noun: type[N], path: str | Path) -> N:
         raise
 
 
-def read_frame(path: str | Path) -> pl.DataFrame:
+def read_frame(
+    path: str | Path, *, noun: type[Table] | None = None, texts: Collection[str] = ()
+) -> pl.DataFrame:
     """Read a Parquet, CSV, JSONL or JSON table.
+
+    In CSV, columns of names, ids and texts (and ``texts``) are text; the others have the type that all their cells have.
+    In JSON and JSONL, whole numbers among names and ids are their digits. ``noun`` is what the table is read as: its numbers
+    are then checked with line or item in every error.
 
     Raises:
         UnreadableFile: with the reason and how to mend it.
+        SchemaError: values of mixed or wrong kinds.
     """
     path = Path(path)
     _check_readable(path)
     try:
-        return _READERS[path.suffix](path)
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        if path.suffix == ".csv":
+            return reading.read_separated(path, texts)
+        return reading.read_json_table(path, texts, noun)
     except UnicodeDecodeError as error:
-        raise _wrong_encoding(path) from error
+        raise reading.wrong_encoding(path) from error
     except (pl.exceptions.PolarsError, ValueError, OSError) as error:
         if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
-            raise _wrong_encoding(path) from error
+            raise reading.wrong_encoding(path) from error
         raise UnreadableFile(
-            f"cannot be read as {path.suffix[1:]}: {_first_line(error)}",
+            f"cannot be read as {path.suffix[1:]}: {reading.first_line(error)}",
             where=str(path),
             mend="the file may be cut short or of another kind; write it again",
         ) from error
+
+
+def read_conversations(path: str | Path, *, noun: type[Table]) -> pl.DataFrame:
+    """:func:`read_frame` for tables of prompts and responses: messages that were written as text are messages again.
+
+    A column that holds both text and messages has dtype Object.
+    """
+    frame = read_frame(path, noun=noun)
+    try:
+        return reading.with_messages(frame, untyped=Path(path).suffix == ".csv")
+    except CharmError as error:
+        error.where = f"{path}: {error.where}" if error.where else str(path)
+        raise
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -197,16 +221,11 @@ def column_names(path: str | Path) -> list[str]:
     try:
         if path.suffix == ".parquet":
             return list(pl.read_parquet_schema(path))
-        if path.suffix == ".csv":
-            return pl.read_csv(path, n_rows=0).columns
-        if path.suffix == ".jsonl":
-            with path.open(encoding="utf-8-sig") as lines:
-                rows = [json.loads(line) for line in itertools.islice(lines, 100) if line.strip()]
-            return list(dict.fromkeys(name for row in rows for name in row))
-    except (pl.exceptions.PolarsError, ValueError, OSError, TypeError):
-        if path.suffix == ".jsonl":
-            read_json_lines(path)  # says which line
-    return read_frame(path).columns
+    except (pl.exceptions.PolarsError, OSError):
+        return read_frame(path).columns
+    if path.suffix == ".csv":
+        return reading.header(path)
+    return reading.names(path)
 
 
 def parquet_metadata(path: str | Path) -> dict[str, str]:
@@ -218,50 +237,14 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON document, with the same errors as :func:`read_frame`."""
     path = Path(path)
     _check_readable(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise _wrong_encoding(path) from error
-    except ValueError as error:
-        raise UnreadableFile(f"is not valid JSON: {_first_line(error)}", where=str(path)) from error
+    return reading.read_json(path)
 
 
 def read_json_lines(path: str | Path) -> list[Any]:
     """Read one JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
     path = Path(path)
     _check_readable(path)
-    values: list[Any] = []
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):  # noqa: B007
-                if line.strip():
-                    values.append(json.loads(line))
-    except UnicodeDecodeError as error:
-        raise _wrong_encoding(path) from error
-    except ValueError as error:
-        raise UnreadableFile(
-            f"line {number} is not valid JSON: {_first_line(error)}",
-            where=str(path),
-            mend="the file may be cut short; write it again",
-        ) from error
-    return values
-
-
-def _read_csv(path: Path) -> pl.DataFrame:
-    return pl.read_csv(path, infer_schema_length=None)
-
-
-def _read_json_rows(path: Path) -> pl.DataFrame:
-    return pl.DataFrame(read_json(path), infer_schema_length=None)
-
-
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": pl.read_parquet,
-    ".csv": _read_csv,
-    ".jsonl": lambda p: pl.read_ndjson(p, infer_schema_length=None),
-    ".json": _read_json_rows,
-}
+    return reading.read_json_lines(path)
 
 
 def _check_readable(path: Path) -> None:
@@ -283,25 +266,13 @@ def _known_suffix(path: Path) -> None:
         )
 
 
-def _wrong_encoding(path: Path) -> UnreadableFile:
-    return UnreadableFile(
-        "the text is not UTF-8",
-        where=str(path),
-        mend="convert it, for example with: iconv -f LATIN1 -t UTF-8",
-    )
-
-
 def write_failed(path: Path, error: BaseException) -> WriteFailed:
     """The error for a file system that refused."""
     return WriteFailed(
-        f"writing failed: {_first_line(error)}; what was there before is untouched",
+        f"writing failed: {reading.first_line(error)}; what was there before is untouched",
         where=str(path),
         mend="free disk space or check permissions, then run again",
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _umask() -> int:

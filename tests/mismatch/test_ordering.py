@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from perf.simulation.world import draw_world
 
+from charm_rm.errors import CharmWarning
+from charm_rm.mismatch import audit
 from charm_rm.mismatch.ordering import difference_interval, mean_favour
 from charm_rm.statistics import ELO_PER_LOGIT
 
@@ -31,3 +36,16 @@ def test_the_interval_leaves_0_out_exactly_where_the_test_rejects(gap: float) ->
     low, high = difference_interval(gap, p, permuted, truth)
     assert low <= gap <= high
     assert (not low <= 0 <= high) == (p <= 0.05)
+
+
+def test_policies_that_lie_on_the_line_by_chance_do_not_prove_a_correlation_of_1() -> None:
+    """Six policies close together, 50 prompts: whatever is seen, the true order is not known."""
+    certain = 0
+    for seed in range(20):
+        world = draw_world(np.random.default_rng(seed), policies=6, prompts=50, spread=30.0, rating_se=0.1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)
+            found = audit(world.scores(), world.ratings(), draws=300).rank_correlation["spearman"]
+        certain += found.ci_high - found.ci_low < 0.05
+        assert found.ci_low <= found.value <= found.ci_high
+    assert certain == 0

@@ -189,3 +189,27 @@ def test_scores_without_response_are_counted() -> None:
 def test_policies_without_offset_are_named() -> None:
     with pytest.warns(CharmWarning, match="no offset for 'A'"):
         relabel_preferences(SCORES, responses_of(SCORES), offsets_of({"B": 0.0}), strategy="all-pairs")
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e154, 1e300])
+def test_labels_do_not_depend_on_the_size_of_the_scores(size: float) -> None:
+    """A product of two margins would vanish or overflow; NumPy's warnings are errors here."""
+    values = {"A": [3.0, 1.0, 2.0, 0.0], "B": [0.0, 2.0, 1.0, 3.0]}
+    ledgers = []
+    for factor in (1.0, size):
+        scores = scores_of({name: [v * factor for v in column] for name, column in values.items()})
+        texts = Responses(
+            scores.frame.select("prompt_id", "policy").with_columns(
+                pl.lit("q").alias("prompt"), pl.col("policy").alias("response")
+            )
+        )
+        frame = pl.DataFrame(
+            {"policy": ["A", "B"], "delta": [-2.0 * factor, 0.0], "is_reference": [False, True]}
+        )
+        empty = (
+            pl.lit(None, dtype=pl.Float64).alias(c)
+            for c in ("std_err", "ci_low", "ci_high", "target", "attained")
+        )
+        ledgers.append(relabel_preferences(scores, texts, Offsets(frame.with_columns(*empty))).ledger)
+    assert ledgers[0].equals(ledgers[1])
+    assert ledgers[0]["flipped"].to_list() == [1]

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, listing
+from ..reading import json_series
 from ..store import column_names, read_frame, read_json, read_json_lines
 from ..tables import Margins
 from .layouts import LAYOUTS, MEASURES, USED, judged_rows, layout_of
@@ -87,18 +88,17 @@ def _json_frame(path: Path) -> pl.DataFrame | None:
     names = [name for name in {name: None for row in rows for name in row} if name in USED]
     if layout_of(names) is None:
         return None
-    return pl.DataFrame({name: _series([row.get(name) for row in rows]) for name in names})
+    return pl.DataFrame([_series(name, [row.get(name) for row in rows], path) for name in names])
 
 
-def _series(values: list[Any]) -> pl.Series:
+def _series(name: str, values: list[Any], path: Path) -> pl.Series:
     """Numbers as numbers, games with their scores alone (as text), everything else as text."""
     told = [v for v in values if v is not None]
     if all(isinstance(v, list) and all(g is None or isinstance(g, dict) for g in v) for v in told):
-        return pl.Series([v and [g and {"score": _text(g.get("score"))} for g in v] for v in values])
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in told):
-        whole = all(isinstance(v, int) for v in told)
-        return pl.Series(values, dtype=pl.Int64 if whole else pl.Float64, strict=False)
-    return pl.Series([_text(v) for v in values], dtype=pl.String)
+        return pl.Series(name, [v and [g and {"score": _text(g.get("score"))} for g in v] for v in values])
+    if any(isinstance(v, list | dict | bool) for v in told):
+        return pl.Series(name, [_text(v) for v in values], dtype=pl.String)
+    return json_series(name, values, lambda index: f"{path}: judgements, row {index}")
 
 
 def _text(value: Any) -> str | None:

@@ -5,7 +5,9 @@ from the posterior of an empirical-Bayes model, which carry it not at all:
 
     ρ_k ~ N(mean, S²),  θ_k | ρ_k ~ N(c + a·ρ_k, τ²),  both measured with known errors.
 
-a is drawn from its error; τ² such that Σ w_k r_k² is a draw of χ² with K - 2 degrees of freedom, or 0 where even that leaves less.
+a is drawn from its error. τ² in one half of the draws is such that Σ w_k r_k² is a draw of χ² with K - 2 degrees of freedom, or 0 where even
+that leaves less: an RM may be without any favour. In the other half it comes from its posterior under a flat prior of τ: policies
+that happen to lie on the line, of few prompts, do not prove that.
 """
 
 from __future__ import annotations
@@ -41,8 +43,11 @@ def draw_truth(
     height = float(line.intercept) + a * centre
     v, u = _floored(measured.theta_noise), _floored(measured.rho_noise)
     squares = (measured.theta - height - a * (measured.rho - centre)) ** 2
-    goals = rng.chisquare(float(line.freedom), draws)
-    tau2 = _scatter_at(squares, v + a**2 * u, goals)[:, None] + _TINY
+    known = v + a**2 * u
+    half = draws // 2
+    fiducial = _scatter_at(squares, known, rng.chisquare(float(line.freedom), half))
+    tau2 = rng.permutation(np.concatenate([fiducial, _scatter_from(squares, known, draws - half, rng)]))
+    tau2 = tau2[:, None] + _TINY
     slope = a + (sharpness(measured, "sample").std_err or 0.0) * rng.standard_normal((draws, 1))
     rho = _draw_ratings(measured, slope, height - slope * centre, tau2 + v, u, rng)
     on_line = height + slope * (rho - centre)
@@ -86,3 +91,15 @@ def _scatter_at(squares: FloatArray, noise: FloatArray, goals: FloatArray) -> Fl
         if still.all():
             break
     return tau2
+
+
+def _scatter_from(
+    squares: FloatArray, noise: FloatArray, draws: int, rng: np.random.Generator, size: int = 200
+) -> FloatArray:
+    """(draws,) τ² with density in τ ∝ Π_k N(r_k; 0, noise_k + τ²), on a grid up to where residuals and noise together end."""
+    reach = 4 * np.sqrt(float(squares.mean() + noise.mean()))
+    tau2 = np.linspace(0, reach, size) ** 2
+    variance = noise + tau2[:, None]
+    log_density = -0.5 * (np.log(variance) + squares / variance).sum(axis=1)
+    weight = np.exp(log_density - log_density.max())
+    return np.asarray(rng.choice(tau2, size=draws, p=weight / weight.sum()))

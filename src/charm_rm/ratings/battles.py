@@ -31,7 +31,7 @@ def load_battles(path: str | Path, *, keep: Sequence[str] = ()) -> Battles:
         UnreadableFile: the file cannot be read.
         SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
-    frame = store.read_frame(path)
+    frame = store.read_frame(path, noun=Battles, texts=keep)
     try:
         return Battles(
             _as_battles(frame, path, keep), provenance={"verb": "load_battles", "source": str(path)}

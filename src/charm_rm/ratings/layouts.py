@@ -59,6 +59,7 @@ def tidy_leaderboard(frame: pl.DataFrame) -> pl.DataFrame:
     """
     for needed, tidy in _LAYOUTS.items():
         if needed <= set(frame.columns):
+            _refuse_text_for_numbers(frame)
             frame = _with_style_category(tidy(frame))
             return frame.select([c for c in frame.columns if c not in IGNORED])
     found = listing(frame.columns, limit=12)
@@ -112,6 +113,23 @@ def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _refuse_text_for_numbers(frame: pl.DataFrame) -> None:
+    """A rating column is read as text where one of its cells is no number: name that cell."""
+    for name in ("rating", "arena_score"):
+        if name in frame.columns and frame[name].dtype == pl.String:
+            bad = (
+                frame[name].is_not_null()
+                & frame[name].str.strip_chars().cast(pl.Float64, strict=False).is_null()
+            )
+            if bad.any():
+                row = int(bad.arg_true()[0])
+                raise SchemaError(
+                    f"column {name!r} should hold a number, found {frame[name][row]!r}",
+                    where=f"ratings, row {row}",
+                    mend="write numbers with a decimal point and no thousands separators",
+                )
+
+
 def _from_csv_history(frame: pl.DataFrame) -> pl.DataFrame:
     """``95_pct_ci`` holds the distances to the ends: rating 1470, ``+5/-5`` is 1465 to 1475."""
     parts = (
@@ -125,7 +143,7 @@ def _from_csv_history(frame: pl.DataFrame) -> pl.DataFrame:
             f"95_pct_ci {frame['95_pct_ci'][row]!r} is not of the form '+5/-5'",
             where=f"ratings, row {row} (model {frame['model'][row]!r})",
         )
-    rating = frame["arena_score"]
+    rating = frame["arena_score"].cast(pl.Float64)
     return _renamed(
         frame.with_columns((rating - ends["down"]).alias("ci_low"), (rating + ends["up"]).alias("ci_high"))
     )

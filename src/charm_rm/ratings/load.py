@@ -231,7 +231,7 @@ def _one_row_per_policy(frame: pl.DataFrame, where: str) -> pl.DataFrame:
         seen = twice.filter(pl.col("policy") == name)["rating"].to_list()
         raise SchemaError(
             f"{twice['policy'].n_unique()} policies have several different ratings, such as {name!r}: "
-            + ", ".join(f"{r:g}" for r in seen),
+            + ", ".join(f"{float(r):g}" for r in seen),
             where=where,
             mend="the table mixes snapshots that category and date do not tell apart; keep one row per policy",
         )

@@ -77,7 +77,9 @@ def from_scores(
         raise nothing_to_compare()
     pairs = _choose(values + table.deltas, table, offsets, strategy, k, np.random.default_rng(seed))
     prompt, policy, reference = pairs
-    return table, pairs, values[prompt, policy] - values[prompt, reference]
+    with np.errstate(over="ignore"):  # a margin beyond any number is refused where the preferences are made
+        raw = values[prompt, policy] - values[prompt, reference]
+    return table, pairs, raw
 
 
 def from_judgements(

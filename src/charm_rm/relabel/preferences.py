@@ -126,9 +126,10 @@ def _check_settings(strategy: str, k: int, temperature: float) -> None:
 def _compare(table: Candidates, pairs: Pairs, raw: FloatArray) -> _Compared:
     """Margins after calibration, and what became of each label."""
     prompt, policy, reference = pairs
-    margin = raw + (table.deltas[policy] - table.deltas[reference])
+    with np.errstate(over="ignore", invalid="ignore"):
+        margin = raw + (table.deltas[policy] - table.deltas[reference])
     same = table.text[prompt, policy] == table.text[prompt, reference]
-    fate = np.select([same, margin == 0, raw * margin < 0], [3, 2, 1], default=0)
+    fate = np.select([same, margin == 0, np.sign(raw) * np.sign(margin) < 0], [3, 2, 1], default=0)
     return _Compared(prompt, policy, reference, margin, fate)
 
 

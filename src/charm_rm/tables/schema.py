@@ -20,6 +20,11 @@ from ..errors import CharmWarning, SchemaError, did_you_mean, listing
 TEXT, NUMBER, WHOLE, TRUTH, ANY = "text", "number", "whole number", "true/false", "any"
 _DTYPES = {TEXT: pl.String, NUMBER: pl.Float64, WHOLE: pl.Int64, TRUTH: pl.Boolean}
 _PAYLOAD_KEY = "charm_rm"
+_HOW = {
+    NUMBER: ", with a decimal point and no thousands separators",
+    WHOLE: ", with no thousands separators",
+    TEXT: "; an id that became a float on its way (pandas: 7 as 7.0) is read exactly with dtype=str",
+}
 
 
 @dataclass(frozen=True)
@@ -127,25 +132,69 @@ def _select(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
 
 def _cast(noun: type[Table], frame: pl.DataFrame, column: Column) -> pl.Series:
     series = frame[column.name]
-    wanted = _DTYPES[column.kind]
-    if series.dtype == wanted:
+    if series.dtype == _DTYPES[column.kind]:
         return series
-    if column.kind == NUMBER and series.dtype == pl.Boolean:
-        raise _wrong_kind(noun, column, series)
-    cast = series.cast(wanted, strict=False)
-    changed = cast.is_null() & ~series.is_null()
-    if column.kind == WHOLE and series.dtype.is_float():
-        changed = changed | (cast.cast(pl.Float64) != series).fill_null(False)
+    if not _may_become(series.dtype, column.kind) and series.null_count() < series.len():
+        raise _wrong_kind(noun, column, series, row=int(series.is_not_null().arg_true()[0]))
+    cast, told = _converted(series, column.kind)
+    changed = cast.is_null() & told
     if changed.any():
         raise _wrong_kind(noun, column, series, row=int(changed.arg_true()[0]))
     return cast
+
+
+def _may_become(dtype: pl.DataType, kind: str) -> bool:
+    """Whether values of a type can be of a kind at all: floats are no ids, dates no numbers, lists neither."""
+    if dtype.is_nested() or dtype == pl.Object:
+        return False
+    if kind == TEXT:
+        return not dtype.is_float()
+    return dtype.is_numeric() or dtype == pl.String or dtype == pl.Null
+
+
+def _converted(series: pl.Series, kind: str) -> tuple[pl.Series, pl.Series]:
+    """The values as a kind, null where one is not of it, and which were told at all."""
+    told = series.is_not_null()
+    if kind == TEXT:
+        return _as_text(series), told
+    if series.dtype == pl.String:
+        return _from_text(series, kind)
+    cast = series.cast(_DTYPES[kind], strict=False)
+    if kind != NUMBER and series.dtype.is_numeric():  # 0.5 is no whole number, 2 is no truth
+        cast = cast.set(cast.cast(pl.Float64) != series.cast(pl.Float64), None)
+    return cast, told
+
+
+def _as_text(series: pl.Series) -> pl.Series:
+    """Whole numbers as their digits, moments at midnight as their day."""
+    if isinstance(series.dtype, pl.Datetime) and (series == series.dt.truncate("1d")).all():
+        series = series.dt.date()
+    return series.cast(pl.String, strict=False)
+
+
+def _from_text(series: pl.Series, kind: str) -> tuple[pl.Series, pl.Series]:
+    """Text that says a number or a truth; nothing but white space is missing."""
+    cast = series.cast(pl.Float64, strict=False)
+    if kind == NUMBER and cast.null_count() == series.null_count():
+        return cast, series.is_not_null()
+    text = series.str.strip_chars()
+    told = (text != "").fill_null(False)
+    if kind == TRUTH:
+        words = {"true": True, "1": True, "false": False, "0": False}
+        return text.str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.Boolean), told
+    numbers = text.cast(pl.Float64, strict=False)
+    if kind == NUMBER:
+        return numbers, told
+    whole = numbers.cast(pl.Int64, strict=False)
+    exact = text.cast(pl.Int64, strict=False)  # beyond 2^53, too
+    return exact.fill_null(whole.set((numbers != numbers.floor()).fill_null(True), None)), told
 
 
 def _wrong_kind(noun: type[Table], column: Column, series: pl.Series, row: int = 0) -> SchemaError:
     return SchemaError(
         f"column {column.name!r} should hold a {column.kind}, found {series[row]!r} ({series.dtype})",
         where=f"{noun.noun}, row {row}",
-        mend=f"convert the column to {column.kind}",
+        mend=f"convert the column to {column.kind}" + _HOW.get(column.kind, ""),
     )
 
 

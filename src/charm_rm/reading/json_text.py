@@ -1,0 +1,226 @@
+"""JSON and JSONL: read by one strict reader into one kind of frame, with line or item number in every error."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from ..errors import UnreadableFile
+from ..tables.schema import Table
+from .json_columns import json_series
+from .refusals import first_line, wrong_encoding
+
+# Only an escape can bring half a surrogate pair: the file itself is UTF-8.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_FIRST = 100
+_CUT = "the file may be cut short; write it again"
+
+
+class Items(NamedTuple):
+    """The values of a file, and where each stands: ``line 3`` or ``item 3``."""
+
+    values: list[Any]
+    places: Sequence[int]
+    kind: str
+
+    def place(self, index: int) -> str:
+        return f"{self.kind} {self.places[index]}"
+
+
+def read_json(path: Path) -> Any:
+    """A JSON document.
+
+    Raises:
+        UnreadableFile: not UTF-8, not JSON, a key twice in one object, nested too deep, half a surrogate pair.
+    """
+    text = _text(path)
+    try:
+        value = _parse(text)
+    except _Refused as error:
+        raise _refusal(_item_of_error(text) or "the document", error, path) from error
+    return value
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """One JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
+    return _lines(path).values
+
+
+def names(path: Path) -> list[str]:
+    """The columns of a table; of JSONL, those of its first rows."""
+    return list(dict.fromkeys(name for row in items(path, most=_FIRST).values for name in row))
+
+
+def items(path: Path, *, most: int | None = None) -> Items:
+    """The rows of a JSON list or of JSONL, wherever they stand; ``most``: no more lines than these.
+
+    Raises:
+        UnreadableFile: as :func:`read_json`; a row that is no object.
+    """
+    found = _lines(path, most) if path.suffix == ".jsonl" else _list(path)
+    for index, value in enumerate(found.values):
+        if not isinstance(value, dict):
+            raise UnreadableFile(
+                f"{found.place(index)} holds {_kind(value)}, a table has an object a row",
+                where=str(path),
+                mend="write one object a line (.jsonl), or one list of objects (.json)",
+            )
+    return found
+
+
+def read_json_table(path: Path, texts: Collection[str] = (), noun: type[Table] | None = None) -> pl.DataFrame:
+    """The rows as a frame; columns of names and ids are text, as :func:`~.json_columns.json_series` says."""
+    rows = items(path)
+    columns = dict.fromkeys(name for row in rows.values for name in row)
+    declared = {} if noun is None else {c.name: c for c in noun.columns}
+    return pl.DataFrame(
+        [
+            json_series(
+                name,
+                [row.get(name) for row in rows.values],
+                lambda index: f"{path}: {rows.place(index)}",
+                declared=declared.get(name),
+                as_text=name in texts,
+            )
+            for name in columns
+        ]
+    )
+
+
+# --- details ------------------------------------------------------------------------------------
+
+
+class _Refused(ValueError):
+    """Why one JSON text is not taken."""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise wrong_encoding(path) from error
+
+
+def _lines(path: Path, most: int | None = None) -> Items:
+    values: list[Any] = []
+    places: list[int] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="\n") as lines:
+            for number, line in enumerate(itertools.islice(lines, most), start=1):
+                if line.strip():
+                    values.append(_parse(line))
+                    places.append(number)
+    except UnicodeDecodeError as error:
+        raise wrong_encoding(path) from error
+    except _Refused as error:
+        raise _refusal(f"line {number}", error, path) from error
+    return Items(values, places, "line")
+
+
+def _list(path: Path) -> Items:
+    """A list of objects, or an object of equally long columns."""
+    document = read_json(path)
+    if isinstance(document, dict):
+        document = _rows_of_columns(document, path)
+    if not isinstance(document, list):
+        raise UnreadableFile(
+            f"holds {_kind(document)}; a table is a list of objects",
+            where=str(path),
+            mend="write a list of objects",
+        )
+    return Items(document, range(1, len(document) + 1), "item")
+
+
+def _rows_of_columns(document: dict[str, Any], path: Path) -> list[dict[str, Any]]:
+    columns = list(document.values())
+    if not columns or not all(isinstance(c, list) for c in columns) or len({len(c) for c in columns}) != 1:
+        raise UnreadableFile(
+            "holds one object; a table is a list of objects, or an object of equally long lists",
+            where=str(path),
+            mend="write a list of objects (pandas: orient='records'), or one object a line in a .jsonl file",
+        )
+    return [dict(zip(document, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _parse(text: str) -> Any:
+    try:
+        value = _DECODER.decode(text)
+    except _Refused:
+        raise
+    except RecursionError as error:
+        raise _Refused("is nested too deep") from error
+    except ValueError as error:
+        raise _Refused(f"is not valid JSON: {first_line(error)}") from error
+    if _SURROGATE.search(text) and (place := _half_pair(value)):
+        raise _Refused(f"{place} holds half a surrogate pair, which is no character")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Refused(f"has the key {next(n for n in names if names.count(n) > 1)!r} twice in one object")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
+def _half_pair(value: Any, name: str = "") -> str | None:
+    """Where the first lone surrogate is, in words."""
+    if isinstance(value, str):
+        at = next((i for i, c in enumerate(value) if "\ud800" <= c <= "\udfff"), None)
+        return None if at is None else f"{name or 'the text'}, character {at},"
+    inner: Iterator[tuple[str, Any]] = iter(())
+    if isinstance(value, dict):
+        inner = ((f"{name}.{k}" if name else k, part) for k, v in value.items() for part in (k, v))
+    elif isinstance(value, list):
+        inner = ((f"{name}[{i}]" if name else "", v) for i, v in enumerate(value))
+    return next((place for n, v in inner if (place := _half_pair(v, n))), None)
+
+
+def _item_of_error(text: str) -> str | None:
+    """``item 3``, where a list breaks in its third item; None for what is no list."""
+    at = len(text) - len(text.lstrip())
+    if not text.startswith("[", at):
+        return None
+    number = 1
+    try:
+        while True:
+            at += 1
+            at += len(text[at:]) - len(text[at:].lstrip()) if text[at : at + 1].isspace() else 0
+            start = at
+            _, at = _DECODER.raw_decode(text, at)
+            _parse(text[start:at])
+            at += len(text[at:]) - len(text[at:].lstrip()) if text[at : at + 1].isspace() else 0
+            if text[at : at + 1] != ",":
+                return f"item {number}"
+            number += 1
+    except (ValueError, RecursionError):
+        return f"item {number}"
+
+
+def _refusal(place: str, error: _Refused, path: Path) -> UnreadableFile:
+    if "surrogate" in str(error):
+        mend = "write the whole character, or U+FFFD in its place"
+    elif "twice" in str(error):
+        mend = "keep one of them"
+    elif "Extra data" in str(error):
+        mend = "a file with one object a line has the suffix .jsonl"
+    else:
+        mend = _CUT
+    return UnreadableFile(
+        f"{place} {error}" if "holds" not in str(error) else f"{place}: {error}", where=str(path), mend=mend
+    )
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true/false", type(None): "null"}
+    return names.get(type(value), "a number")

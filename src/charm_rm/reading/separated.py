@@ -1,0 +1,134 @@
+"""Tables of separated text: comma, semicolon or tab, quoted as RFC 4180 says. What is not is refused with its row.
+
+Polars reads the cells, all as text. Before it, quotes are checked, as it may take a stray one for the beginning of a
+cell of many lines.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from ..errors import SchemaError, UnreadableFile, listing
+from .columns import TEXTS, typed
+from .refusals import first_line, wrong_encoding
+
+SEPARATORS = (",", ";", "\t")
+_QUOTE, _NEWLINE = 34, (10, 13)
+_LONGEST_HEADER = 1_000_000
+
+
+def read_separated(path: Path, texts: Collection[str] = ()) -> pl.DataFrame:
+    """The frame; columns named in :data:`TEXTS`, and ``texts``, are text.
+
+    Raises:
+        UnreadableFile: another encoding, stray quotes, rows of different lengths; with the row.
+        SchemaError: two columns of one name.
+    """
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    separator, names = _dialect(data, path)
+    if b'"' in data:
+        _check_quotes(data, separator, path)
+    try:
+        frame = pl.read_csv(data, separator=separator, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        _check_lengths(data, separator, len(names), path)
+        data.decode()  # its own error, where that is the reason
+        raise UnreadableFile(f"cannot be read as csv: {first_line(error)}", where=str(path)) from error
+    if frame.width > 1 and frame.height and frame[:, -1].null_count():
+        _check_lengths(data, separator, len(names), path)
+    return typed(_without_blank_end(frame), TEXTS | set(texts))
+
+
+def header(path: Path) -> list[str]:
+    """The names of the columns."""
+    with path.open("rb") as file:
+        data = file.read(_LONGEST_HEADER).removeprefix(codecs.BOM_UTF8)
+    return _dialect(data, path)[1]
+
+
+# --- details ------------------------------------------------------------------------------------
+
+
+def _dialect(data: bytes, path: Path) -> tuple[str, list[str]]:
+    """The separator, and the header's names: the separator that gives most known names, then most names."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise wrong_encoding(path)
+    try:
+        first = _first_row(
+            data[:_LONGEST_HEADER].decode(errors="strict" if len(data) < _LONGEST_HEADER else "ignore")
+        )
+    except UnicodeDecodeError as error:
+        raise wrong_encoding(path) from error
+    found = {s: next(csv.reader(io.StringIO(first), delimiter=s), [""]) for s in SEPARATORS}
+    separator = max(SEPARATORS, key=lambda s: (sum(n in TEXTS for n in found[s]), len(found[s]), s == ","))
+    twice = [name for name, n in Counter(found[separator]).items() if n > 1 and name]
+    if twice:
+        raise SchemaError(
+            f"column {listing(twice)} is there twice", where=str(path), mend="rename or drop one of each"
+        )
+    return separator, found[separator]
+
+
+def _first_row(text: str) -> str:
+    """Up to the first line end outside quotes."""
+    ahead = 0
+    for line in text.splitlines(keepends=True):
+        ahead += len(line)
+        if text.count('"', 0, ahead) % 2 == 0:
+            return text[:ahead]
+    return text
+
+
+def _check_quotes(data: bytes, separator: str, path: Path) -> None:
+    """Every opening quote begins a cell, every closing one ends it; inside, a quote is written twice."""
+    text = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(text == _QUOTE)
+    edges = np.array([ord(separator), *_NEWLINE, _QUOTE], dtype=np.uint8)
+    opening, closing = quotes[::2], quotes[1::2]
+    good_before = np.isin(text[np.maximum(opening - 1, 0)], edges) | (opening == 0)
+    good_after = np.isin(text[np.minimum(closing + 1, len(text) - 1)], edges) | (closing == len(text) - 1)
+    stray = [*opening[~good_before], *closing[~good_after], *(opening[-1:] if len(quotes) % 2 else [])]
+    if not stray:
+        return
+    at = min(stray)
+    inside = quotes[quotes < at]
+    lines = np.flatnonzero(text[:at] == _NEWLINE[0])
+    row = int((np.searchsorted(inside, lines) % 2 == 0).sum()) - 1
+    shown = data[max(0, at - 20) : at + 20].decode(errors="replace")
+    escaped = at > 0 and data[at - 1 : at] == b"\\"
+    raise UnreadableFile(
+        f"a quote inside a cell is {'escaped by a backslash' if escaped else 'not written twice'}: ...{shown!r}...",
+        where=f"{path}, {'the header' if row < 0 else f'row {row}'}",
+        mend='write the file again with quotes doubled ("say ""hi""", every writer\'s default), or as Parquet or JSONL',
+    )
+
+
+def _check_lengths(data: bytes, separator: str, width: int, path: Path) -> None:
+    """Refuse the first row with another number of cells than the header; blank lines are none."""
+    rows = csv.reader(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""), delimiter=separator)
+    csv.field_size_limit(max(csv.field_size_limit(), len(data)))
+    row = -1
+    for cells in rows:
+        if len(cells) not in (0, width):
+            raise UnreadableFile(
+                f"it has {len(cells)} cells, the header {width}: {separator.join(cells)[:80]!r}",
+                where=f"{path}, row {row}",
+                mend="quote cells that hold the separator or a line end; give every row all cells",
+            )
+        row += 1
+
+
+def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
+    """Without the rows that blank lines at the end of a file make."""
+    height = frame.height
+    while height and all(cell is None for cell in frame.row(height - 1)):
+        height -= 1
+    return frame.head(height)
