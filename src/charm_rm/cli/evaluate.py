@@ -183,14 +183,17 @@ def _evaluate(
     from ..pipeline.stages.evaluate import Evaluation, evaluate_models, load_benchmarks
 
     benchmarks = load_benchmarks(asked, seed=seed)
-    model = _contestant(models["rm"], models["judge"], models)
+    unchecked = asked.unchecked
+    model = _contestant(models["rm"], models["judge"], models, unchecked=unchecked)
     if model is None:
         return Evaluation()
-    baseline = _contestant(models["baseline"], models["baseline_judge"], models)
+    baseline = _contestant(models["baseline"], models["baseline_judge"], models, unchecked=unchecked)
     return evaluate_models(benchmarks, model, baseline, memo=memo, draws=draws, seed=seed, tell=say)
 
 
-def _contestant(rm: str | None, judge: str | None, models: dict[str, Any]) -> Contestant | None:
+def _contestant(
+    rm: str | None, judge: str | None, models: dict[str, Any], *, unchecked: bool
+) -> Contestant | None:
     """The model that is named, with the options of its kind."""
     from ..pipeline.stages.evaluate import Contestant
     from ..specs import load_judge, split_judge_spec
@@ -201,7 +204,7 @@ def _contestant(rm: str | None, judge: str | None, models: dict[str, Any]) -> Co
         options = {name: models[name] for name in ("prompt", "base_url", "timeout", "on_error")}
         options |= {k: v for k, v in loading.accepted_by(load_judge).items() if v is not None}
         return Contestant(judge, "judge", options)
-    return Contestant(rm, options=loading.values()) if rm else None
+    return Contestant(rm, options=loading.values(), unchecked=unchecked) if rm else None
 
 
 def _align(

@@ -12,6 +12,7 @@ from .devices import one_device
 from .extras import require
 from .loading.folders import model_folder
 from .loading.libraries import as_model_error, quiet
+from .loading.tokenizers import read_tokenizer
 from .precision import check_dtype
 
 
@@ -44,10 +45,8 @@ def open_causal(
     place, source = one_device(device), os.fspath(path_or_id)
     words = {"kind": "causal language model", "by": "AutoModelForCausalLM", "or_else": ""}
     with as_model_error(source, **words), quiet():
+        tokenizer = read_tokenizer(folder, trust_remote_code=trust_remote_code)
         model = read_causal(folder, where=source, dtype=dtype, trust_remote_code=trust_remote_code)
-        tokenizer = require("transformers").AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=trust_remote_code
-        )
         return CausalModel(model.eval().to(place), tokenizer, folder, place)
 
 

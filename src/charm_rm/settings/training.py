@@ -44,6 +44,10 @@ class FineTuneSettings(Settings):
         None, "Checkpoint every so many steps (default: ten times a run; 0: never).", least=0
     )
 
+    unchecked: bool = setting(
+        False, "Train even where over 5 % of the pairs' tokens are unknown to the tokenizer."
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.device_batch_size and self.batch_size % self.device_batch_size:

@@ -205,7 +205,7 @@ class TestTokens:
 
     def test_a_tokenizer_that_cannot_spell(self, tiny_rm_dir: Path) -> None:
         check = diagnose(tiny_rm_dir, quick=True)["unknown"]
-        assert check.status == "warn"
+        assert check.status == "fail"  # not one of the samples, so no text that this model could be meant for
         assert check.data["Chinese"] == 1.0
 
     def test_responses_that_spell_special_tokens(self, healthy: RewardModel) -> None:

@@ -18,6 +18,7 @@ from ...protocols import ScalarReward
 from ...tables import Responses
 from ..loading.opening import open_model
 from ..scoring.reward import RewardModel, load_reward_model
+from ..scoring.unknown import refuse_unknown
 from .check import Check, in_order
 from .diagnosis import Diagnosis
 from .drift import (
@@ -101,7 +102,9 @@ def diagnose(
         return _collected(model, checks, (), table, {})
     tell("lengths")
     frame = _sample_rows(table.frame, _READ, per_prompt=None, seed=seed)
-    checks += [check_special_text(model, frame["response"].to_list()), *length_checks(model, frame)]
+    texts = frame["response"].to_list()
+    checks += [check_special_text(model, texts), *length_checks(model, frame)]
+    checks.append(check_unknown(model, texts, ours=responses is None))
     drift: list[Drift] = []
     scored = _sample_rows(table.frame, n, per_prompt=_PER_PROMPT, seed=seed)
     if not quick:
@@ -127,12 +130,15 @@ def quick_checks(model: RewardModel) -> list[Check]:
     return [*checks, check_pad(model), *pooling_checks(model), check_unknown(model), check_length(model)]
 
 
-def refuse_unsound(model: ScalarReward) -> None:
-    """Raise where :func:`quick_checks` finds what would make scores wrong; models without a head of their own pass.
+def refuse_unsound(model: ScalarReward, texts: Sequence[str] = ()) -> None:
+    """Raise where :func:`quick_checks` finds what would make scores wrong, or too many tokens of ``texts`` are unknown.
+
+    Models without a head of their own pass the checks, those without a tokenizer here (servers, functions) all.
 
     Raises:
         ModelError: names the failing checks, what they found, and how to mend it.
     """
+    refuse_unknown(model, texts, where=model.source)
     if not isinstance(model, RewardModel):  # there is no head, padding or pooling to look into
         return
     failing = [check for check in quick_checks(model) if check.status == "fail"]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..scoring.reward import RewardModel
+from ..scoring.unknown import UNKNOWN_LIMIT, unknown_share
 from .check import Check, show_tokens
 
 # Our own lines, one a script, and code: what a tokenizer of one language alone cannot spell.
@@ -23,7 +24,6 @@ _SCRIPTS = {
     "code": "def f(x: int) -> int:\n\treturn {'a': x ** 2}['a']  # ok",
     "symbols": "∑ x² ≈ 3.14 → 😀 ✓ €5",
 }
-_UNKNOWN_SHARE = 0.05
 
 
 def check_pad(model: RewardModel) -> Check:
@@ -69,17 +69,27 @@ def check_pad(model: RewardModel) -> Check:
     return Check("pad", "ok", found, data=data)
 
 
-def check_unknown(model: RewardModel) -> Check:
-    """How much of ordinary text in eleven scripts and kinds the tokenizer cannot spell."""
+def check_unknown(model: RewardModel, responses: Sequence[str] = (), *, ours: bool = False) -> Check:
+    """How much of ordinary text in eleven scripts and kinds, and of the responses, the tokenizer cannot spell.
+
+    Above 5 % of the responses' tokens the scores would be of other texts: that fails. ``ours``: the responses are the
+    built-in ones, which a model of one script need not know; then all samples must be lost, too.
+    """
     tokenizer = model.encoder.tokenizer
-    unknown = tokenizer.unk_token_id
-    if unknown is None:
+    if tokenizer.unk_token_id is None:
         return Check("unknown", "ok", "the tokenizer has no unknown token: it spells everything")
-    shares = {}
-    for name, text in _SCRIPTS.items():
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        shares[name] = ids.count(unknown) / max(1, len(ids))
-    lost = [f"{name} {share:.0%}" for name, share in shares.items() if share > _UNKNOWN_SHARE]
+    shares = {name: unknown_share(tokenizer, [text]) for name, text in _SCRIPTS.items()}
+    lost = [f"{name} {share:.0%}" for name, share in shares.items() if share > UNKNOWN_LIMIT]
+    of_responses = unknown_share(tokenizer, responses)
+    if of_responses > UNKNOWN_LIMIT and not (ours and len(lost) < len(shares)):
+        return Check(
+            "unknown",
+            "fail",
+            f"{of_responses:.0%} of the tokens in these responses are unknown (the limit is {UNKNOWN_LIMIT:.0%})",
+            mend="use the tokenizer that the model was trained with, or a model that reads these scripts",
+            details=[f"unknown tokens in samples: {', '.join(lost)}"] if lost else (),
+            data=shares | {"responses": of_responses},
+        )
     if not lost:
         return Check(
             "unknown",

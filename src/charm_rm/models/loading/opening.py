@@ -83,12 +83,12 @@ def _open_for_training(source: Source, seed: int) -> Opened:
     """A model with one output by transformers' own names, or a backbone with a new head."""
     if source.entry is None or source.entry.kind == "sequence-classifier":
         reduce(None, *find_outputs(source), where=str(source.folder))
+    tokenizer = load_tokenizer(source)
     model, missing = load_classifier(source, 1, seed=seed)
     if lost := {k for k in missing if not is_head_key(k)}:
         raise ModelError(
             f"weights besides the head are missing: {listing(sorted(lost))}", where=str(source.folder)
         )
-    tokenizer = load_tokenizer(source)
     return Opened(
         model.eval(), tokenizer, source_fingerprint(source), has_new_head=bool(missing), entry=source.entry
     )

@@ -20,7 +20,55 @@ def load_tokenizer(source: Source, folder: Path | None = None) -> Any:
     options: dict[str, Any] = {"trust_remote_code": source.options["trust_remote_code"]}
     if source.entry is not None and source.entry.model_type is not None:
         options["config"] = transformers_config(source)
-    return require("transformers").AutoTokenizer.from_pretrained(folder, **options)
+    return read_tokenizer(folder, **options)
+
+
+def read_tokenizer(folder: Path, **options: Any) -> Any:
+    """The tokenizer in a folder, by transformers' ``AutoTokenizer``.
+
+    Raises:
+        ModelError: its vocabulary is missing: transformers would invent one of five tokens, to which every word is
+            unknown, and go on.
+    """
+    try:
+        tokenizer = require("transformers").AutoTokenizer.from_pretrained(folder, **options)
+    except Exception as error:  # which one is the library's affair; what is missing shows in the folder
+        if not any(_has(folder, pattern) for pattern in (*_WHOLE, "vocab.txt", "merges.txt", "*.py")):
+            raise _no_vocabulary(
+                folder, "tokenizer.json (or vocab.txt, or vocab.json and merges.txt)"
+            ) from error
+        raise
+    if missing := _missing_files(type(tokenizer), folder):
+        raise _no_vocabulary(folder, missing)
+    return tokenizer
+
+
+# Files that are a whole vocabulary each.
+_WHOLE = ("tokenizer.json", "tekken.json", "*.model", "*.tiktoken")
+
+
+def _has(folder: Path, pattern: str) -> bool:
+    return any(True for _ in folder.glob(pattern))
+
+
+def _missing_files(kind: Any, folder: Path) -> str | None:
+    """The files with a vocabulary that a tokenizer of this class needs and the folder lacks; byte tokenizers need none."""
+    names: dict[str, str] = kind.vocab_files_names
+    if not names or any(_has(folder, pattern) for pattern in _WHOLE):
+        return None
+    parts = [names[part] for part in ("vocab_file", "merges_file") if part in names]
+    if parts and all((folder / name).exists() for name in parts):
+        return None
+    return "tokenizer.json" + (f" (or {' and '.join(parts)})" if parts else "")
+
+
+def _no_vocabulary(folder: Path, missing: str) -> ModelError:
+    return ModelError(
+        f"no vocabulary for its tokenizer: {missing} missing, so every word would be read as unknown",
+        where=str(folder),
+        mend="save the tokenizer that the model was trained with beside it: "
+        f'AutoTokenizer.from_pretrained(BASE).save_pretrained("{folder}")',
+    )
 
 
 def _adjusted(tokenizer: Any, source: Source) -> Any:

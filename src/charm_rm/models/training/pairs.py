@@ -85,6 +85,12 @@ def encode_pairs(
     return EncodedPairs(datasets.Dataset.from_list(rows), numbers, dropped, truncated)
 
 
+def texts_of(preferences: Preferences) -> list[str]:
+    """The chosen and the rejected responses, as text."""
+    columns = (preferences.frame[side].to_list() for side in ("chosen", "rejected"))
+    return [_response(given, i) for column in columns for i, given in enumerate(column)]
+
+
 class PairCollator(DataCollatorForPreference):  # type: ignore[misc]
     """TRL's collator (chosen then rejected, padded right), and with it token type ids and soft labels."""
 

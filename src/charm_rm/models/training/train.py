@@ -65,8 +65,9 @@ def train_reward_model(
     for module in _EXTRAS:
         require(module)
     from ..loading.libraries import quiet
+    from ..scoring.unknown import refuse_unknown
     from .base import load_base
-    from .pairs import encode_pairs, split_by_prompt
+    from .pairs import encode_pairs, split_by_prompt, texts_of
     from .trainer import build_trainer, flush_denormals
 
     training = preferences
@@ -78,6 +79,8 @@ def train_reward_model(
     work = _Work.open(output, provenance["fingerprint"], resume=resume, force=force)
     with work, flush_denormals(), quiet():
         base = load_base(rm, settings=settings, trust_remote_code=trust_remote_code)
+        if not settings.unchecked:
+            refuse_unknown(base.tokenizer, texts_of(training), where=str(rm))
         pairs = encode_pairs(
             training, base.encoder, margin=settings.margin_loss, soft_labels=settings.soft_labels
         )

@@ -29,6 +29,7 @@ from ...evaluate import (
 from ...judging import run_judge
 from ...memo import Memo
 from ...models import score_texts
+from ...models.scoring.unknown import refuse_unknown
 from ...protocols import PairwisePreference, ScalarReward
 from ...settings import EvaluateSettings, ModelSettings
 from ...specs import load_judge, load_scorer
@@ -43,18 +44,20 @@ from .score import loading_of
 class Contestant:
     """A model to evaluate, opened when its turn comes: a reward model, or a judge that compares two responses.
 
-    ``options`` are those of :func:`~charm_rm.specs.load_scorer` or :func:`~charm_rm.specs.load_judge`.
+    ``options`` are those of :func:`~charm_rm.specs.load_scorer` or :func:`~charm_rm.specs.load_judge`; ``unchecked``: whatever
+    the share of unknown tokens.
     """
 
     spec: str
     kind: Literal["reward", "judge"] = "reward"
     options: dict[str, Any] = field(default_factory=dict)
+    unchecked: bool = False
 
     def open(self) -> _Ask:
         """Load the model."""
         if self.kind == "judge":
             return _Judge(load_judge(self.spec, **self.options))
-        return _Reward(load_scorer(self.spec, **self.options))
+        return _Reward(load_scorer(self.spec, **self.options), self.unchecked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +185,8 @@ def _alignment(run: Run, *, draws: int, seed: int) -> AlignmentResult:
 
 def _contestant(run: Run, model: str) -> Contestant:
     """A reward model of the run, with the run's settings."""
-    return Contestant(model, options=loading_of(run, model).values(ModelSettings))
+    unchecked = bool(run.config.evaluate and run.config.evaluate.unchecked)
+    return Contestant(model, options=loading_of(run, model).values(ModelSettings), unchecked=unchecked)
 
 
 # --- asking -------------------------------------------------------------------------------------
@@ -193,14 +197,16 @@ class _Reward:
     """A reward model: it scores each distinct response once."""
 
     model: ScalarReward
+    unchecked: bool = False
 
     def ask(
         self, benchmark: Benchmark, *, memo: Path | None, progress: bool
     ) -> tuple[Sequence[ScoredItem], int]:
         texts = benchmark.texts().values()
-        found = score_texts(
-            self.model, [p for p, _ in texts], [r for _, r in texts], memo=memo, progress=progress
-        )
+        prompts, responses = [p for p, _ in texts], [r for _, r in texts]
+        if not self.unchecked:
+            refuse_unknown(self.model, responses, where=f"{self.model.source} on {benchmark.name}")
+        found = score_texts(self.model, prompts, responses, memo=memo, progress=progress)
         return score_items(benchmark, found.values), sum(found.truncated or ())
 
 

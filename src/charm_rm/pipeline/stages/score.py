@@ -49,7 +49,7 @@ def score(
 
     model = open_model(rm, loading)
     if not scoring.unchecked:
-        refuse_unsound(model)
+        refuse_unsound(model, responses.frame["response"].to_list())
     scores = score_responses(
         model, responses, token_budget=scoring.token_budget, progress=progress, memo=memo
     )
