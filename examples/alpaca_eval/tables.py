@@ -14,6 +14,8 @@ from typing import Any
 import polars as pl
 
 import charm_rm as charm
+import charm_rm.pipeline
+from charm_rm.evaluate.attained import effect_of_offsets
 from charm_rm.store import read_frame, write_frame
 
 HERE = Path(__file__).resolve().parent
@@ -31,6 +33,7 @@ MISMATCH = [
     "ci_high",
 ]
 MISMATCH += ["mismatch_degree", "q_value", "verdict"]
+KEPT = ("value", "ci_low", "ci_high", "floor")
 
 
 def main() -> None:
@@ -44,6 +47,8 @@ def main() -> None:
         "ledger": [labelled(run, "prefs/ledger.parquet") for run in runs],
         "benchmarks": [labelled(run, "evaluation/benchmarks.parquet") for run in runs],
         "alignment": [labelled(run, "evaluation/alignment.parquet") for run in runs],
+        "before_after": [measured(run) for run in runs],
+        "offsets_effect": [offsets_effect(run) for run in runs],
     }
     for name, frames in tables.items():
         path = write_frame(
@@ -73,16 +78,34 @@ def offsets(run: str) -> pl.DataFrame:
 
 
 def summary(run: str) -> pl.DataFrame:
-    """Sharpness, rank correlation and mean |win rate - expected|, before and after."""
+    """Sharpness and every figure of the agreement with people, before and after, with intervals and noise floors."""
     rows: list[dict[str, Any]] = []
     for time in ("before", "after"):
         found = json.loads((HERE / "runs" / run / time / "audit.json").read_text())
-        figures = {"sharpness": found["sharpness"], **found["rank_correlation"]}
-        figures["mean_abs_mismatch"] = found["summary"]["mean_abs_mismatch"]
+        figures = {row["metric"]: row for row in found["summary"]["effect"]}
+        figures = {"sharpness": found["sharpness"], **figures}
         rows += [
-            {"run": run, "when": time, "figure": name, **value} for name, value in figures.items() if value
+            {"run": run, "when": time, "figure": name} | {c: value.get(c) for c in KEPT}
+            for name, value in figures.items()
+            if value
         ]
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def measured(run: str) -> pl.DataFrame:
+    """The table that `charm run` prints: before, after and placebo, whether it got better, the interval of the change."""
+    config = charm.pipeline.load_config(HERE / f"{run}.yaml")
+    found = charm.pipeline.summarise(config, HERE / "runs" / run)
+    return found.frame.select(pl.lit(run).alias("run"), pl.all())
+
+
+def offsets_effect(run: str) -> pl.DataFrame:
+    """The agreement with people with the offsets added, train prompts: before, in-sample, cross-fitted."""
+    offsets = charm.load(charm.Offsets, HERE / "runs" / run / "offsets.parquet")
+    ratings = charm.load(charm.Ratings, HERE / "runs" / run / "ratings.parquet")
+    config = charm.pipeline.load_config(HERE / f"{run}.yaml")
+    rows = effect_of_offsets(offsets, ratings, aliases=config.ratings.aliases, unrated="skip")
+    return pl.DataFrame(rows, infer_schema_length=None).select(pl.lit(run).alias("run"), pl.all())
 
 
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:
