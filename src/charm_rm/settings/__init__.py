@@ -31,6 +31,7 @@ from .vocabulary import (
     Strategy,
     TieRule,
     Unrated,
+    Votes,
 )
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "TrainFromSettings",
     "TrainSettings",
     "Unrated",
+    "Votes",
     "as_names",
     "check_draws",
     "parse_anchor",
