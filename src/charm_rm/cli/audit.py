@@ -88,10 +88,10 @@ def command(
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
     """
-    from ..store import refuse_existing
+    from ..folders import refuse_folder
 
     if output:
-        refuse_existing(output, force=force)
+        refuse_folder(output, force=force, inputs=[scores, ratings.source])
     members = members_of(groups, own)
     if example:
         if members is not None:

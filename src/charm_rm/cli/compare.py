@@ -61,13 +61,13 @@ def command(
       charm compare rm.parquet judged.parquet --ratings ratings.parquet -o comparison
       charm compare before.parquet after.parquet --ratings arena:coding --json
     """
+    from ..folders import refuse_folder, replacing_directory
     from ..mismatch import compare_favour, save_comparison
     from ..pipeline.stages.ratings import chosen_ratings
     from ..sources import load_source
-    from ..store import refuse_existing, replacing_directory
 
     if output:
-        refuse_existing(output, force=force)
+        refuse_folder(output, force=force, inputs=[first, second])
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     table = chosen_ratings(ratings)

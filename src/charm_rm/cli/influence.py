@@ -75,14 +75,14 @@ def command(
       charm influence scores.parquet --ratings arena --policy gemma-2-9b-it-SimPO --top 20
       charm influence scores.parquet --battles votes.parquet -o influence
     """
+    from ..folders import refuse_folder, replacing_directory
     from ..mismatch import influence, save_influence
     from ..pipeline.stages.ratings import chosen_ratings
     from ..ratings import load_battles
     from ..sources import load_source
-    from ..store import refuse_existing, replacing_directory
 
     if output:
-        refuse_existing(output, force=force)
+        refuse_folder(output, force=force, inputs=[scores])
     if (battles is None) == (ratings.source is None):
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:

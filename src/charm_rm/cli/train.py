@@ -71,10 +71,10 @@ def command(
         raise click.UsageError("--responses and --ratings go together")
     if responses is not None and settings.new_head:
         raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
+    from ..folders import refuse_folder
     from ..pipeline.stages.train import CardAudit, train
-    from ..store import refuse_existing
 
-    refuse_existing(output, force=force)
+    refuse_folder(output, force=force, inputs=[prefs, rm, held_out, responses, ratings.source])
     audit = None
     if responses is not None:
         audit = CardAudit.prepare(

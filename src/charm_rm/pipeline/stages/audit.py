@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...folders import replacing_directory
 from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
 from ...settings import AuditSettings, Unrated
-from ...store import replacing_directory
 
 if TYPE_CHECKING:
     from ...tables import Margins, Ratings, Scores, WinRates
