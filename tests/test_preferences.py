@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import SchemaError, UnreadableFile
+from charm_rm.errors import CharmWarning, SchemaError, UnreadableFile
 from charm_rm.preferences import as_preferences, load_preferences, prompt_key
 
 USER = {"role": "user", "content": "2+2?"}
@@ -64,8 +65,8 @@ def test_a_transcript_keeps_its_turns_and_roles() -> None:
 def test_equal_and_diverging_pairs_are_dropped_and_counted() -> None:
     frame = pl.DataFrame(
         {
-            "chosen": [[USER, GOOD], [USER, GOOD], [USER, GOOD]],
-            "rejected": [[USER, BAD], [USER, GOOD], [{"role": "user", "content": "3+1?"}, BAD]],
+            "chosen": [[USER, GOOD], [USER, GOOD], [USER, GOOD, USER, GOOD]],
+            "rejected": [[USER, BAD], [USER, GOOD], [USER, BAD, USER, BAD]],
             "tag": ["a", "b", "c"],
         }
     )
@@ -133,7 +134,14 @@ def test_prompts_differ_in_key_where_roles_or_turns_differ() -> None:
     ],
 )
 def test_real_files_are_read(real_data: Path, name: str, pairs: int) -> None:
-    preferences = load_preferences(real_data / "preferences" / f"{name}.parquet")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", CharmWarning)
+        preferences = load_preferences(real_data / "preferences" / f"{name}.parquet")
     assert len(preferences) == pairs
+    # In four transcripts the assistant speaks twice in a row.
+    expected = (
+        ["preferences, 2307 pairs: 4 times turns of one speaker in a row joined"] if "hh" in name else []
+    )
+    assert [str(w.message) for w in said] == expected
     roles = preferences.frame.select(pl.col("chosen").list.first().struct.field("role").unique())
     assert roles.to_series().to_list() == ["assistant"]

@@ -7,7 +7,7 @@ begin with ``Human:`` and end with ``Assistant:`` (HH-RLHF).
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,21 +16,19 @@ from typing import Any
 import polars as pl
 
 from . import store
-from .conversations import Messages, is_conversation
-from .errors import CharmError, SchemaError, did_you_mean, listing
+from .conversations import MESSAGES, Messages
+from .errors import CharmError, CharmWarning, SchemaError, did_you_mean, listing
 from .tables import Preferences, read_payload
+from .turns import REPEATED, Pair, canonical_pair
 
-MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 _POLICY_NAMES = {"chosen_model": "chosen_policy", "rejected_model": "rejected_policy"}
-_TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
-_ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
 def load_preferences(path: str | Path) -> Preferences:
     """Read preference pairs from a Parquet, JSONL, JSON or CSV file.
 
-    Pairs whose two responses are equal, and pairs whose conversations differ before the last turn, are
-    dropped; ``provenance`` counts them under ``dropped``.
+    Pairs whose two responses are equal, and pairs whose conversations part after the first turn and before the last,
+    are dropped; ``provenance`` counts them under ``dropped``, and under ``canonicalised`` what :mod:`.turns` changed.
 
     Raises:
         UnreadableFile: the file is missing, cut short, or of an unknown kind.
@@ -57,15 +55,17 @@ def as_preferences(frame: pl.DataFrame, *, provenance: Mapping[str, Any] | None 
     pairs: list[tuple[Messages, Messages, Messages]] = []
     keep: list[int] = []
     dropped: Counter[str] = Counter()
+    changed: Counter[str] = Counter()
     for index, row in enumerate(_text_columns(frame).iter_rows(named=True)):
-        prompt, chosen, rejected = _pair(row, index)
-        if prompt is None:
+        pair = _pair(row, index)
+        if pair is None:
             dropped["differ before the last turn"] += 1
-        elif chosen == rejected:
+        elif pair.chosen == pair.rejected:
             dropped["equal responses"] += 1
         else:
-            pairs.append((prompt, chosen, rejected))
+            pairs.append((pair.prompt, pair.chosen, pair.rejected))
             keep.append(index)
+            changed.update(pair.changes)
     if not pairs:
         raise SchemaError(
             f"preferences: no usable pair among {frame.height} rows ({dict(dropped)})",
@@ -79,7 +79,8 @@ def as_preferences(frame: pl.DataFrame, *, provenance: Mapping[str, Any] | None 
         old: new for old, new in _POLICY_NAMES.items() if old in frame.columns and new not in frame.columns
     }
     rest = frame[keep].drop(["prompt", "chosen", "rejected"], strict=False).rename(names)
-    counts = {"pairs": len(pairs), "dropped": dict(dropped)}
+    counts = {"pairs": len(pairs), "dropped": dict(dropped), "canonicalised": dict(changed)}
+    _tell(changed, len(pairs))
     return Preferences(pl.DataFrame(columns).hstack(rest), provenance={**(provenance or {}), **counts})
 
 
@@ -90,57 +91,20 @@ def prompt_key(prompt: str | Sequence[Mapping[str, str]]) -> str:
     return "\x1e".join(f"{m['role']}\x1f{m['content']}" for m in prompt)
 
 
+def _tell(changed: Mapping[str, int], total: int) -> None:
+    """Say what is read otherwise than it stands; a prompt that stands in both places, word for word, is as usual."""
+    told = [f"{count} times {what}" for what, count in changed.items() if what != REPEATED]
+    if told:
+        warnings.warn(f"preferences, {total} pairs: {'; '.join(told)}", CharmWarning, stacklevel=3)
+
+
+def _pair(row: Mapping[str, Any], index: int) -> Pair | None:
+    try:
+        return canonical_pair(row.get("prompt"), row["chosen"], row["rejected"])
+    except SchemaError as error:
+        error.where = f"preferences, row {index}"
+        raise
+
+
 def _text_columns(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select([c for c in ("prompt", "chosen", "rejected") if c in frame.columns])
-
-
-def _pair(row: Mapping[str, Any], index: int) -> tuple[Messages | None, Messages, Messages]:
-    """Return (prompt, chosen, rejected); the prompt is None where the two conversations part too early."""
-    prompt = [] if row.get("prompt") is None else _messages(row["prompt"], "user", index)
-    chosen = _messages(row["chosen"], "assistant", index)
-    rejected = _messages(row["rejected"], "assistant", index)
-    if chosen[:-1] != rejected[:-1]:
-        return None, chosen, rejected
-    whole = _join(prompt, chosen[:-1])
-    if not whole:
-        raise SchemaError(
-            "the pair has no prompt",
-            where=f"preferences, row {index}",
-            mend="add a prompt column, or give chosen and rejected as whole conversations",
-        )
-    if chosen[-1]["role"] != "assistant" or rejected[-1]["role"] != "assistant":
-        raise SchemaError("the last turn is not the assistant's", where=f"preferences, row {index}")
-    return whole, chosen[-1:], rejected[-1:]
-
-
-def _join(prompt: Messages, context: Messages) -> Messages:
-    """The whole prompt, where ``context`` (turns before the last) may repeat the prompt column or follow it."""
-    n = len(prompt)
-    repeats = n > 0 and (context[:n] == prompt or context[-n:] == prompt)
-    return context if repeats else prompt + context
-
-
-def _messages(value: Any, role: str, index: int) -> Messages:
-    """Text, a one-element list of text, a transcript, or messages -> messages."""
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        value = value[0]
-    if isinstance(value, str):
-        return _transcript(value) or [{"role": role, "content": value}]
-    if is_conversation(value):
-        return [{"role": m["role"], "content": m["content"]} for m in value]
-    raise SchemaError(
-        f"expected text or a list of messages with role and content, found {str(value)[:80]!r}",
-        where=f"preferences, row {index}",
-        mend="give text, or [{'role': ..., 'content': ...}, ...]",
-    )
-
-
-def _transcript(text: str) -> Messages | None:
-    """Split an HH-RLHF transcript into messages; None where the text is no transcript."""
-    if not text.startswith(("\n\nHuman:", "Human:")) or "\n\nAssistant:" not in text:
-        return None
-    parts = _TURN.split(text)[1:]
-    return [
-        {"role": _ROLES[who], "content": said.strip()}
-        for who, said in zip(parts[::2], parts[1::2], strict=True)
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -166,3 +167,30 @@ def _assert_same_weights(one: Path, other: Path) -> None:
     assert a.keys() == b.keys()
     for name in a:
         np.testing.assert_allclose(a[name], b[name], atol=1e-5, err_msg=name)
+
+
+def test_a_dry_run_prints_pairs_as_the_model_reads_them(charm: Charm, rm: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.jsonl"
+    rows = [("why", "good", "bad"), ("how", "x " * 600 + "good", "x " * 600 + "bad"), ("who", "me", "you")]
+    pairs.write_text("\n".join(
+        json.dumps({"prompt": f"\n\nHuman: {p}\n\nAssistant:", "chosen": f" {c}", "rejected": f" {r}"}) for p, c, r in rows
+    ))  # fmt: skip
+    done = charm("train", pairs, "--rm", rm, "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "Row 0, chosen (5 tokens)\n[CLS] why [SEP] good [SEP]\n" in done.stdout
+    assert "Row 0, rejected (5 tokens)\n[CLS] why [SEP] bad [SEP]\n" in done.stdout
+    assert re.search(r"Row 1, rejected \(\d+ tokens, shortened, the same as chosen\)", done.stdout)
+    assert "3 times empty closing assistant turn left out" in done.stderr
+    assert (
+        "2 of 3 pairs would be read (layout pair, at most 128 tokens): 0 shortened, 1 dropped" in done.stderr
+    )
+    assert [p.name for p in tmp_path.iterdir() if "pairs" not in p.name] == ["rm"]
+    printed = json.loads(charm("train", pairs, "--rm", rm, "--dry-run", "--json").stdout)
+    assert printed["counts"] == {"pairs": 3, "read": 2, "dropped": 1, "truncated": 0}
+    assert printed["file"]["canonicalised"] == {"empty closing assistant turn left out": 3}
+
+
+def test_without_a_dry_run_an_output_is_needed(charm: Charm, pairs: Path, rm: Path) -> None:
+    done = charm("train", pairs, "--rm", rm)
+    assert done.exit_code == 2
+    assert "Missing option '-o' / '--output'" in done.stderr

@@ -20,7 +20,7 @@ def command(output: Path, seed: int, as_json: bool) -> None:
     Twelve simulated policies answer prompts with checkable answers; a simulated public votes by quality alone.
     A small reward model (MiniLM, which pip ships) learns from annotators who fall for style, so that it
     over-values a stylish policy. The demo then does what `charm run` does with your data: it fits ratings
-    from the votes, finds the over-valued policy, solves the offset, relabels, fine-tunes, and shows before and
+    from the votes, shows which policies are over-valued, solves the offset of one, relabels, fine-tunes, and shows before and
     after, on the calibrated pair, on policies never used in calibration, and against the truth.
 
     Needs the extras hf and demo: pip install "charm-rm[hf,demo]".

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import AuditSettings, RatingsChoice, TrainSettings
-from .common import print_frame, print_json, say
+from .common import heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("prefs", type=PATH)
 @rm_option
-@output_option(required=True, what="Folder for the trained model.")
+@output_option(what="Folder for the trained model (needed but for --dry-run).")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Train nothing: print the first pairs exactly as the model reads them, and what is dropped or shortened.",
+)
 @settings_options(TrainSettings, "settings")
 @click.option("--held-out", type=PATH, help="Pairs to evaluate on instead; they share no prompt with PREFS.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a training that was stopped.")
@@ -42,7 +47,8 @@ if TYPE_CHECKING:
 def command(
     prefs: Path,
     rm: str,
-    output: Path,
+    output: Path | None,
+    dry_run: bool,
     held_out: Path | None,
     resume: bool,
     responses: Path | None,
@@ -62,6 +68,7 @@ def command(
 
     \b
     Examples:
+      charm train prefs/preferences.parquet --rm org/some-rm --dry-run
       charm train prefs/preferences.parquet --rm org/some-rm -o model
       charm train prefs/preferences.parquet --rm org/some-rm -o model --lora --lr 1e-5
       charm train pairs.jsonl --rm ./backbone -o my-rm --new-head --lr 5e-5 --batch-size 16 --max-length 256
@@ -71,6 +78,11 @@ def command(
         raise click.UsageError("--responses and --ratings go together")
     if responses is not None and settings.new_head:
         raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
+    if dry_run:
+        _preview(_load_pairs(prefs), rm, settings, trust_remote_code=trust_remote_code, as_json=as_json)
+        return
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'.")
     from ..folders import refuse_folder
     from ..pipeline.stages.train import CardAudit, train
 
@@ -95,6 +107,27 @@ def command(
         print_json(result.to_json() | _audits_json(before, after))
     else:
         _print_result(result)
+
+
+def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code: bool, as_json: bool) -> None:
+    from ..models.training.preview import preview_training
+
+    preview = preview_training(pairs, rm, settings=settings, trust_remote_code=trust_remote_code)
+    if as_json:
+        print_json(preview.to_json() | {"file": dict(pairs.provenance)})
+        return
+    for pair in preview.first:
+        for name, side in (("chosen", pair.chosen), ("rejected", pair.rejected)):
+            cut = ", shortened" if side.truncated else ""
+            heading(
+                f"Row {pair.row}, {name} ({side.tokens} tokens{cut}{', the same as chosen' if pair.same else ''})"
+            )
+            click.echo(side.text)
+    counts = preview.counts
+    say(
+        f"{counts['read']} of {counts['pairs']} pairs would be read (layout {preview.layout}, at most {preview.max_length} "
+        f"tokens): {counts['truncated']} shortened, {counts['dropped']} dropped, as nothing tells their sides apart"
+    )
 
 
 def _load_pairs(path: Path) -> Any:
