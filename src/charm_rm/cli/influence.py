@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice
+from ..settings import AuditSettings, FitSettings, RatingsChoice, Votes
 from .common import heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
     json_option,
     judgement_options,
+    option_of,
     output_option,
     ratings_options,
     settings_options,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 @click.option(
     "--prior", type=click.FloatRange(min=0), default=0.0, metavar="N", help="Pseudo-battles of that fit."
 )
+@option_of(FitSettings, "votes")
+@option_of(FitSettings, "judge")
 @click.option("--policy", help="Whose favour (default: the most favoured).")
 @click.option(
     "--top",
@@ -57,6 +60,8 @@ def command(
     settings: AuditSettings,
     battles: Path | None,
     prior: float,
+    votes: Votes,
+    judge: str | None,
     policy: str | None,
     top: int,
     output: Path | None,
@@ -87,7 +92,10 @@ def command(
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:
         raise click.UsageError("--prior is of the fit to --battles")
-    known = chosen_ratings(ratings) if battles is None else load_battles(battles)
+    if battles is None:
+        known: Any = chosen_ratings(ratings)
+    else:
+        known = load_battles(battles, votes=votes, judge=judge)
     source = load_source(scores, annotator=annotator, baseline=baseline)
     how = settings.accepted_by(influence) | {"policy": policy, "top": top, "prior": prior}
     found = influence(source, known, aliases=ratings.aliases, unrated=ratings.unrated, **how)

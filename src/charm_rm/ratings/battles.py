@@ -10,14 +10,18 @@ import polars as pl
 
 from .. import store
 from ..errors import CharmError, CharmWarning, SchemaError, did_you_mean, listing
+from ..settings import Votes
 from ..tables import Battles
+from .votes import choose_votes, record
 
 _LABELS = {"model_a": "a", "model_b": "b", "tie": "tie", "both_bad": "both_bad", "tie (bothbad)": "both_bad"}
 _ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
 _KEPT_AS_IS = ("prompt_id", "weight")
 
 
-def load_battles(path: str | Path, *, keep: Sequence[str] = ()) -> Battles:
+def load_battles(
+    path: str | Path, *, keep: Sequence[str] = (), votes: Votes = "arena", judge: str | None = None
+) -> Battles:
     """Read battles from Parquet, CSV, JSONL or JSON.
 
     Three layouts are known by their columns: our own (``policy_a``, ``policy_b``, ``winner`` in a, b, tie,
@@ -27,21 +31,28 @@ def load_battles(path: str | Path, *, keep: Sequence[str] = ()) -> Battles:
     ``keep`` come along, and battles of a model against itself are dropped with a warning: they say
     nothing about ratings.
 
+    Of a file that says how votes were cast, those count that the Arena counts: cast with names hidden (``anony``), and
+    sampled where prompts repeat (``dedup_tag``); ``votes="all"`` counts all. Where a column ``judge`` names automatic judges
+    beside people, or several of them, ``judge`` must say whose votes are meant: ``people``, a name, or ``all``. What is left out is
+    counted in a warning and in ``provenance``.
+
     Raises:
         UnreadableFile: the file cannot be read.
+        ConfigError: votes of several kinds of judges, and no choice.
         SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
     frame = store.read_frame(path, noun=Battles, texts=keep)
     try:
-        return Battles(
-            _as_battles(frame, path, keep), provenance={"verb": "load_battles", "source": str(path)}
-        )
+        choice = choose_votes(frame, votes=votes, judge=judge, where=str(path))
+        tidy = _without_self_battles(_as_battles(frame, keep).filter(choice.counted), frame, path)
+        provenance = {"verb": "load_battles", "source": str(path), **record(choice, votes)}
+        return Battles(tidy, provenance=provenance)
     except CharmError as error:
         error.where = f"{path}: {error.where}" if error.where else str(path)
         raise
 
 
-def _as_battles(frame: pl.DataFrame, path: str | Path, keep: Sequence[str]) -> pl.DataFrame:
+def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
     columns = set(frame.columns)
     if lost := [c for c in keep if c not in columns]:
         raise SchemaError(
@@ -66,10 +77,9 @@ def _as_battles(frame: pl.DataFrame, path: str | Path, keep: Sequence[str]) -> p
         for c, t in frame.schema.items()
         if c in (*_KEPT_AS_IS, *keep) or (t.is_numeric() and c not in _ONE_HOT)
     ]
-    tidy = frame.select(
+    return frame.select(
         pl.col("model_a").alias("policy_a"), pl.col("model_b").alias("policy_b"), winner, *kept
     )
-    return _without_self_battles(tidy, path)
 
 
 def _translated(frame: pl.DataFrame) -> pl.Series:
@@ -104,7 +114,10 @@ def _from_one_hot(frame: pl.DataFrame) -> pl.Series:
     return flags.select(label.alias("winner"))["winner"]
 
 
-def _without_self_battles(frame: pl.DataFrame, path: str | Path) -> pl.DataFrame:
+def _without_self_battles(frame: pl.DataFrame, original: pl.DataFrame, path: str | Path) -> pl.DataFrame:
+    """Of other tools' layouts; in our own, such a battle is an error."""
+    if not {"model_a", "model_b"} <= set(original.columns):
+        return frame
     itself = (frame["policy_a"] == frame["policy_b"]).fill_null(False)
     if itself.any():
         names = frame.filter(itself)["policy_a"].unique().sort()

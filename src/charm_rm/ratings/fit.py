@@ -80,6 +80,7 @@ def fit_ratings(
         **_covariance_record(column, clusters, quantile),
         **_solver_record(fit, tolerance),
         **_battle_record(tally, len(policies)),
+        **{k: battles.provenance[k] for k in ("votes", "judge", "left_out") if k in battles.provenance},
         "style": _style_record(fit.parameters, parameter_covariance, style, quantile),
     }
     return _ratings(policies, rating, covariance, quantile, _votes(tally), provenance)

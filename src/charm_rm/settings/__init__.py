@@ -25,6 +25,7 @@ from .vocabulary import (
     Strategy,
     TieRule,
     Unrated,
+    Votes,
 )
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "TrainFromSettings",
     "TrainSettings",
     "Unrated",
+    "Votes",
     "as_names",
     "check_draws",
     "parse_anchor",

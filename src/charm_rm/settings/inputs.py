@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import BadSetting
 from .definition import Settings, setting
-from .vocabulary import Unrated
+from .vocabulary import Unrated, Votes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,17 @@ class FitSettings(Settings):
         "Column whose equal values mark votes that go together, such as a prompt or a voter; `none`: all votes are "
         "independent; `auto`: prompt_id, where the battles have it.",
         metavar="COLUMN",
+    )
+
+    votes: Votes = setting(
+        "arena",
+        "Which votes count, where the file says how they were cast: `arena`, those with names hidden (anony) and, of prompts "
+        "asked over and over, those that the Arena sampled (dedup_tag); or `all`.",
+    )
+    judge: str | None = setting(
+        None,
+        "Whose votes, where a column judge names automatic judges: `people`, one of its names, or `all` together.",
+        metavar="NAME",
     )
 
     @property

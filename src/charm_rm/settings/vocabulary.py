@@ -15,6 +15,7 @@ Link = Literal["hard", "sigmoid"]  # how a margin counts in the equation of an o
 Method = Literal["pair", "joint"]  # which offsets: of one policy over its references, or of all at once
 Objective = Literal["total-wins", "least-squares"]  # what joint offsets meet
 Strategy = Literal["pair", "best-vs-worst", "all-pairs", "sampled"]  # which responses are labelled
+Votes = Literal["arena", "all"]  # which votes count: those that the Arena counts, or all
 DType = Literal["float32", "bfloat16", "float16", "auto"]
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
 Missing = Literal["drop", "keep", "fail"]  # pairs with no verdict in one order

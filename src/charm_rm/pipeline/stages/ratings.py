@@ -20,7 +20,8 @@ def chosen_ratings(choice: RatingsChoice) -> Ratings:
 
 def fit_votes(battles: str | Path, settings: FitSettings) -> Ratings:
     """Ratings fitted to a file of votes."""
-    return fit_ratings(load_battles(battles, keep=settings.columns), **settings.arguments())
+    votes = load_battles(battles, keep=settings.columns, votes=settings.votes, judge=settings.judge)
+    return fit_ratings(votes, **settings.arguments())
 
 
 def run_stage(run: Run) -> str:
