@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..settings import AuditSettings, RatingsChoice
-from .common import heading, interval, print_json, say
+from .common import echo, heading, interval, print_json, say
 from .families import contrasts_of, members_of, print_families
 from .options import (
     PATH,
@@ -155,6 +155,6 @@ def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
     for name, found in audits.items():
         if found.favouritism is not None and found.sharpness is not None:
             row = found.favouritism.frame.row(by_predicate=pl.col("policy") == baseline, named=True)
-            click.echo(
+            echo(
                 f"  {name + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {interval(found.sharpness)}"
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import AuditSettings, FitSettings, RatingsChoice, Votes
-from .common import heading, print_frame, print_json, say
+from .common import echo, heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -112,7 +112,7 @@ def command(
 def _print(found: Influence, *, title: str, top: int) -> None:
     heading(f"What carries the favour of {found.policy} in {title}: {found.favour:+.1f} Elo, {found.verdict}")
     for line in found.sentences:
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     _print_rows(found.policies, ["policy"], "Policies, each left out", top)
     if found.prompts is not None:
         _print_rows(found.prompts, ["prompt_id"], "Prompts, each left out", top)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import AuditSettings, RatingsChoice, TrainSettings
-from .common import heading, print_frame, print_json, say
+from .common import echo, heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -122,7 +122,7 @@ def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code:
             heading(
                 f"Row {pair.row}, {name} ({side.tokens} tokens{cut}{', the same as chosen' if pair.same else ''})"
             )
-            click.echo(side.text)
+            echo(side.text)
     counts = preview.counts
     say(
         f"{counts['read']} of {counts['pairs']} pairs would be read (layout {preview.layout}, at most {preview.max_length} "

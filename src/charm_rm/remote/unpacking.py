@@ -27,8 +27,9 @@ class Unpacker:
         name = encoding.strip().lower()
         if name not in (*_PLAIN, "gzip", "x-gzip", "deflate"):
             raise Malformed("the answer is packed in a way that was not asked for")
-        self._deflate = name == "deflate"
         self._unzip = None if name in _PLAIN else zlib.decompressobj(_GZIP_OR_ZLIB)
+        # Of deflate, whether there is a header shows in two bytes; some servers leave it out.
+        self._held: bytes | None = b"" if name == "deflate" else None
         self._begun = False
 
     def take(self, part: bytes) -> bytes:
@@ -50,17 +51,18 @@ class Unpacker:
             raise Malformed("the answer's compression is broken")
 
     def _unpacked(self, part: bytes) -> bytes:
-        if self._unzip is None:
-            return part
-        if self._unzip.eof:
+        if self._held is not None:
+            self._held += part
+            if len(self._held) < 2:
+                return b""
+            part, self._held = self._held, None
+            if part[0] & 15 != 8 or int.from_bytes(part[:2]) % 31:
+                self._unzip = zlib.decompressobj(_BARE)
+        if self._unzip is None or self._unzip.eof:
             return b""
+        self._begun = self._begun or bool(part)
         try:
             # One byte more than there is room for shows that it is too long.
-            found = self._unzip.decompress(part, self._room + 1)
+            return self._unzip.decompress(part, self._room + 1)
         except zlib.error:
-            if not self._deflate or self._begun:
-                raise Malformed("the answer's compression is broken") from None
-            self._unzip, self._begun = zlib.decompressobj(_BARE), True  # some servers leave zlib's header out
-            return self._unpacked(part)
-        self._begun = self._begun or bool(part)
-        return found
+            raise Malformed("the answer's compression is broken") from None
