@@ -42,10 +42,10 @@ def test_the_demo_mends_what_it_says_and_runs_twice(charm, tmp_path):
     figures = {row["measure"]: row for row in shown["measures"]}
     assert (tmp_path / "demo" / "report.html").exists()
     assert json.loads((tmp_path / "demo" / "manifest.json").read_text())["simulated"] is True
-    assert figures["mean |P̂-P|, calibrated pairs"]["before"] > 0.2
+    assert figures["mean |P̂ - P|, raw, calibrated pairs"]["before"] > 0.2
     for name in (
-        "mean |P̂-P|, calibrated pairs",
-        "mean |P̂-P|, pairs never used in calibration",
+        "mean |P̂ - P|, raw, calibrated pairs",
+        "mean |P̂ - P|, raw, pairs never used in calibration",
         "favour of velvet (Elo)",
         "Spearman correlation with the TRUE ratings",
     ):

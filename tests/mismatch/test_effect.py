@@ -103,9 +103,9 @@ def test_the_frame_has_a_row_a_figure_and_what_was_added() -> None:
     more = [EffectRow("spearman", 5, 0.9, 0.5, 1.0)]
     frame = measure_effect(tally(paired(1.0, 50, 2)), yardstick(), more=more).frame
     assert frame["metric"].to_list() == [
-        "mean_abs_mismatch",
         "sharpness_fitted_mismatch",
         "debiased_mismatch",
+        "mean_abs_mismatch",
         "spearman",
     ]
     assert frame["n"].to_list() == [10, 10, 10, 5]

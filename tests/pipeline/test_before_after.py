@@ -54,11 +54,11 @@ def run(tmp_path):
 def test_means_by_group_whichever_way_round_a_pair_is_told(run):
     summary = summarise(check_config(CONFIG), run)
     rows = {r["measure"]: r for r in summary.frame.iter_rows(named=True)}
-    pair = rows["mean |P̂-P|, calibrated pairs"]
+    pair = rows["mean |P̂ - P|, raw, calibrated pairs"]
     assert (pair["n"], pair["before"], pair["after"], pair["better"]) == (1, 0.4, 0.1, "yes")
-    unused = rows["mean |P̂-P|, pairs never used in calibration"]
+    unused = rows["mean |P̂ - P|, raw, pairs never used in calibration"]
     assert (unused["n"], unused["before"], unused["after"], unused["better"]) == (1, 0.05, 0.15, "no")
-    every = rows["mean |P̂-P|, all pairs"]
+    every = rows["mean |P̂ - P|, raw, all pairs"]
     assert every["before"] == pytest.approx(1.05 / 6)
     assert every["after"] == pytest.approx(0.75 / 6)
 
@@ -94,7 +94,7 @@ def test_the_raw_mean_stands_beside_what_sharpness_and_noise_leave_of_it(run):
     fitted = next(r for m, r in shown.items() if "sharpness fitted" in m)
     assert (fitted["before"], fitted["after"], fitted["better"]) == (0.2, 0.1, "yes")
     assert fitted["change_95_ci"] == "-0.150 to -0.050"
-    noise = next(r for m, r in shown.items() if "less noise" in m)
+    noise = next(r for m, r in shown.items() if "debiased" in m)
     assert noise["better"] == "unclear"
-    assert "floor 0.020" in noise["measure"]
-    assert shown["mean |P̂-P|, all pairs"]["change_95_ci"] == "-0.150 to -0.050"
+    assert "noise floor 0.020" in noise["measure"]
+    assert shown["mean |P̂ - P|, raw (noise floor 0.020)"]["change_95_ci"] == "-0.150 to -0.050"

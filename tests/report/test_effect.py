@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from charm_rm import store
+from charm_rm.mismatch import METRICS
 from charm_rm.report import write_report
 from charm_rm.report.effect import effect_rows
 from charm_rm.report.gather import Findings, gather
@@ -51,9 +52,10 @@ def test_the_page_shows_every_figure_with_floor_change_and_reading(tmp_path: Pat
     table = page[page.index("How much better, and is it real") :]
     table = table[: table.index("</table>")]
     assert table.count("within chance") == 6
-    assert "Mean |P̂ − P|, sharpness fitted" in table
+    for metric in METRICS.values():
+        assert metric.label in table
     assert (
-        '<td class="n">0.120 [0.020, 0.220]</td><td class="n">0.030</td><td class="n">+0.050 [\u22120.020, +0.120]'
+        '<td class="n">0.120 [0.020, 0.220]</td><td class="n">–</td><td class="n">0.030</td><td class="n">+0.050 [\u22120.020, +0.120]'
         in table
     )
 

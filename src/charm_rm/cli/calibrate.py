@@ -161,14 +161,36 @@ def _print(offsets: Offsets, *, top: int) -> None:
     print_frame(shown, title=f"Offsets, in {unit} ({link} link)", limit=top)
     if offsets.residuals is not None:
         _print_residuals(offsets.residuals, top=top)
+    _print_effect(how.get("effect", []))
     if how["references"]:
         heading(f"Held at 0: {', '.join(how['references'])}")
     else:
         heading("No reference: the offsets have mean 0; only their differences matter.")
 
 
+def _print_effect(rows: list[dict[str, Any]]) -> None:
+    """How far from people before and after: in-sample beside cross-fitted, in the figures of every table of an effect."""
+    import polars as pl
+
+    from ..mismatch import METRICS
+    from ..mismatch.metrics import WHAT_P_IS
+
+    if not rows:
+        return
+    columns = {"before": "before", "in_sample": "after in-sample", "cross_fitted": "after cross-fitted"}
+    columns["floor"] = "noise floor"
+    shown = [
+        {"figure": METRICS[r["metric"]].label}
+        | {title: METRICS[r["metric"]].shown(r[name]) for name, title in columns.items()}
+        for r in rows
+    ]
+    print_frame(pl.DataFrame(shown), title="Agreement with people, hard win rates")
+    click.echo(f"  {WHAT_P_IS}")
+    click.echo("  in-sample: on the prompts solved on; cross-fitted: as on as many fresh prompts")
+
+
 def _print_residuals(residuals: pl.DataFrame, *, top: int) -> None:
-    """The pairs furthest from their targets after calibration, and the mean over all pairs."""
+    """The pairs furthest from their targets after calibration."""
     import polars as pl
 
     gap = (pl.col("after") - pl.col("target")).abs()
@@ -176,14 +198,6 @@ def _print_residuals(residuals: pl.DataFrame, *, top: int) -> None:
         {"after": "after in-sample", "after_cross_fitted": "cross-fitted"}
     )
     print_frame(shown, title="Hard win rates, pair by pair", limit=top)
-    figures = {"before": "before", "after": "after in-sample", "after_cross_fitted": "after cross-fitted"}
-    means = [residuals.select((pl.col(c) - pl.col("target")).abs().mean()).item() for c in figures]
-    texts = [
-        f"{'not known' if mean is None else f'{mean:.4f}'} {name}"
-        for mean, name in zip(means, figures.values(), strict=True)
-    ]
-    pairs = f"{residuals.height} pair{'s' * (residuals.height > 1)}"
-    heading(f"Mean |win rate - target| over {pairs}: {', '.join(texts)} (as on as many fresh prompts)")
 
 
 def _interval_column(moved: pl.DataFrame) -> pl.Expr:

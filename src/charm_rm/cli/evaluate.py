@@ -77,9 +77,10 @@ def command(
     Benchmarks are read from their original files and scored as their authors score them; where files are
     missing the averages are labelled partial. A judge is asked about every pair in both orders. With --baseline every
     accuracy comes with the difference from the baseline, its interval, and an exact McNemar test on the same items (q:
-    adjusted for all the rows of the benchmark). With --scores and --ratings, rank correlation and
-    mean |win rate - expected| say how well scores of many policies' responses agree with human ratings; this
-    needs no model.
+    adjusted for all the rows of the benchmark). With --scores and --ratings, mean |win rate - expected| (raw, sharpness
+    fitted, and as root mean square with noise taken out), rank correlation and mean |favour| say how well scores of many
+    policies' responses agree with human ratings; with --baseline-scores also whether noise added to the baseline
+    would do as well. This needs no model.
 
     Scores and answers are kept in a store: a second run asks nothing, and one that was stopped goes on where it was.
 

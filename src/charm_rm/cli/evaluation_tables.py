@@ -21,12 +21,17 @@ def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentRes
     for result in results:
         _print_accuracies(result)
     if alignment is not None:
+        from ..mismatch.metrics import WHAT_P_IS, WHAT_PLACEBO_IS
+
         title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
         print_frame(_alignment_table(alignment.frame), title=title)
+        click.echo(f"  {WHAT_P_IS}")
         click.echo(
             "  floor: the figure of a perfectly aligned model with as many prompts and such ratings; p: models exchanged"
         )
         click.echo("  within prompts")
+        if alignment.frame["difference"].null_count() < alignment.frame.height:
+            click.echo(f"  {WHAT_PLACEBO_IS}")
 
 
 def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None:
@@ -96,6 +101,7 @@ def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     from ..mismatch import METRICS
+    from ..mismatch.metrics import PLACEBO
 
     rows = []
     for row in frame.iter_rows(named=True):
@@ -111,6 +117,7 @@ def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:
             ends = row["diff_ci_low"], row["diff_ci_high"]
             shown["difference"] = _figure(row["difference"], *ends, digits, "+")
             shown["p"] = "" if row["p_value"] is None else _p(row["p_value"])
+            shown[PLACEBO] = metric.shown(row["placebo_value"])
         rows.append(shown)
     return pl.DataFrame(rows)
 

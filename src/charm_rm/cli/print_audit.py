@@ -28,14 +28,17 @@ def print_audit(found: Audit, *, title: str, top: int) -> None:
 
 def headline(found: Audit) -> list[str]:
     """What was found, in a few lines; an RM that ranks upside down is told first."""
+    from ..mismatch.metrics import WHAT_P_IS, in_order, say_figure
+    from ..mismatch.summary import say_largest
     from ..mismatch.words import counted_verdicts
 
     summary = found.summary
     in_sample = [] if found.in_sample is None else [str(found.in_sample)]
     lines = [*in_sample, *_upside_down(found), *_extent(found), *_favour_lines(found)]
-    for name, value in found.rank_correlation.items():
-        lines.append(f"{name.title()} correlation with human ratings: {interval(value)}")
-    lines.append(f"mean |win rate - expected|: {interval(summary['mean_abs_mismatch'], digits=3)}")
+    lines.append(f"agreement with people ({WHAT_P_IS}):")
+    lines += [f"  {say_figure(row)}" for row in in_order(summary["effect"])]
+    if summary["largest_mismatch"] is not None:
+        lines.append(say_largest(summary["largest_mismatch"], len(found.mismatch)))
     pairs = f"pairs at a false discovery rate of {summary['significance']:.0%}"
     lines.append(f"{pairs}: {counted_verdicts(summary['verdicts'])}")
     return lines

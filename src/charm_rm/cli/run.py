@@ -91,6 +91,7 @@ def run_and_show(config: Config, directory: Path, selection: dict[str, Any], *, 
     """Run with progress on standard error, then show before and after."""
     import sys
 
+    from ..mismatch.metrics import PLACEBO
     from ..pipeline import run_pipeline, summarise
 
     result = run_pipeline(config, directory, say=say, progress=sys.stderr.isatty(), **selection)
@@ -103,7 +104,7 @@ def run_and_show(config: Config, directory: Path, selection: dict[str, Any], *, 
     if not result.ran:
         say("All stages are up to date.")
     if summary.frame.height:
-        print_frame(summary.frame, title=summary.title)
+        print_frame(summary.frame.rename({"placebo": PLACEBO}, strict=False), title=summary.title)
         for line in summary.remarks:
             console().print(line, markup=False)
     if result.report:

@@ -22,6 +22,7 @@ from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Unrated, check_draws
 from ..statistics import PromptWeights, draw_prompt_weights
 from ..tables import Ratings, Scores
+from .placebo import placebo_values
 
 FEWEST_POLICIES = 3
 FEWEST_PROMPTS = 2
@@ -33,7 +34,8 @@ class AlignmentResult:
 
     ``frame`` has one row per figure (:data:`charm_rm.mismatch.METRICS`; mean |favour| where it exists), with the columns of
     :class:`charm_rm.mismatch.effect.EffectRow`: metric, n (policies, or pairs), value, ci_low, ci_high, floor, and with a baseline
-    baseline_value, difference, diff_ci_low, diff_ci_high, p_value (else null). ``warnings`` were said on the way.
+    baseline_value, difference, diff_ci_low, diff_ci_high, p_value (else null), and ``placebo_value``: the same figure of the baseline's
+    scores with noise added (:mod:`charm_rm.evaluate.placebo`). ``warnings`` were said on the way.
     """
 
     frame: pl.DataFrame
@@ -91,8 +93,10 @@ def _align(
         )
     rated = yardstick(matched, policies)
     _warn_of_exact_ratings(rated, draws)
-    mine = pair_margins(_only(scores, set(policies)))
-    theirs = None if baseline is None else pair_margins(_only(baseline, set(policies)))
+    scores = _only(scores, set(policies))
+    baseline = None if baseline is None else _only(baseline, set(policies))
+    mine = pair_margins(scores)
+    theirs = None if baseline is None else pair_margins(baseline)
     rng = np.random.default_rng(seed)
     drawn = _draw_prompts(mine, draws, rng)
     tally, other = _tally(mine, rated, drawn), None if theirs is None else _tally(theirs, rated, drawn)
@@ -106,6 +110,9 @@ def _align(
     if swapped is not None and np.array_equal(swapped.win_rate, swapped.baseline_win_rate):
         # Every outcome is the same: two intervals of noise say nothing against that.
         frame = frame.with_columns(diff_ci_low=pl.lit(0.0), diff_ci_high=pl.lit(0.0))
+    placebo = {} if baseline is None else placebo_values(baseline, rated, seed=seed)
+    named = pl.col("metric").replace_strict(placebo, default=None, return_dtype=pl.Float64)
+    frame = frame.with_columns(placebo_value=named)
     about = {"draws": draws, "seed": seed, "prompts": mine.n_prompts, "exponent": found.exponent}
     return AlignmentResult(frame, rated.policies, about)
 

@@ -189,7 +189,7 @@ def _audit(
         win_rates=tally.to_win_rates(),
         ratings=matched,
         rank_correlation=standing.correlation,
-        summary=summarise(source, tally, rated, rating_draws, mismatch)
+        summary=summarise(source, tally, rated, rating_draws, mismatch, standing)
         | summarise_favour(standing)
         | unscored(ratings, matched)
         | {"in_sample": None if found_in_sample is None else str(found_in_sample)},

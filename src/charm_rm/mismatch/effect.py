@@ -123,9 +123,9 @@ def debiased_root_mean_square(difference: FloatArray, variance: FloatArray) -> F
 
 
 FIGURES: dict[str, tuple[Figure, bool]] = {  # and whether it is of the fitted win rates
-    "mean_abs_mismatch": (mean_absolute, False),
     "sharpness_fitted_mismatch": (mean_absolute, True),
     "debiased_mismatch": (debiased_root_mean_square, False),
+    "mean_abs_mismatch": (mean_absolute, False),
 }
 
 

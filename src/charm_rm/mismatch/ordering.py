@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import NotConverged, NotIdentifiable
-from ..estimates import SIGNIFICANT
+from ..estimates import SIGNIFICANT, Estimate
 from ..margins import Swapped, Tally
 from ..ratings import Yardstick
 from ..statistics import ELO_PER_LOGIT, FloatArray, percentile_interval, permutation_p
 from .effect import EffectRow
 from .favour import Measured, leave_one_out, measure_line
-from .posterior import draw_truth
+from .posterior import TrueDraws, draw_truth
 from .power import noise_floor
 from .rank import CORRELATIONS, plausible_pairs
 from .strengths import RMStrengths, fit_strengths, rm_strengths, win_matrix
@@ -77,11 +77,23 @@ class _Model:
         pairs = plausible_pairs(strengths, rated, drawn, draws=draws, rng=rng)
         truth = {n: f(*pairs) for n, f in CORRELATIONS.items()}
         if measured is not None and drawn is not None and rising:
-            favour = mean_favour(drawn.theta, drawn.rho)
-            truth[FAVOUR] = np.where(
-                favour < _NOTHING, 0.0, favour
-            )  # draws without scatter are of no favour at all
+            truth[FAVOUR] = _drawn_favour(drawn)
         return cls(values, truth, floor)
+
+
+def mean_favour_estimate(favour: FloatArray, drawn: TrueDraws | None) -> Estimate:
+    """Mean |favour| of policies, Elo, with the interval of draws of the truth."""
+    value = float(np.abs(favour).mean())
+    if drawn is None:
+        return Estimate(value, None, None, None)
+    low, high = percentile_interval(_drawn_favour(drawn))
+    return Estimate(value, None, min(float(low), value), max(float(high), value))
+
+
+def _drawn_favour(drawn: TrueDraws) -> FloatArray:
+    """(draws,) mean |favour|; draws without scatter are of no favour at all."""
+    favour = mean_favour(drawn.theta, drawn.rho)
+    return np.where(favour < _NOTHING, 0.0, favour)
 
 
 def _line(strengths: RMStrengths, rated: Yardstick) -> Measured | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike
 
 from ..statistics import FloatArray, sigmoid
 
 _STEPS = 60
 _TOLERANCE = 1e-8
+_MANY = 1000  # prompts, where a published rate does not say how many
 
 
 def sharpened(win_rate: ArrayLike, exponent: ArrayLike, n: ArrayLike) -> FloatArray:
@@ -47,3 +49,10 @@ def fit_exponent(
         if close.all():
             break
     return np.asarray(a)
+
+
+def fitted_mismatch(mismatch: pl.DataFrame) -> FloatArray:
+    """σ(a·logit P̂) - P by row of a table of mismatch, with the one exponent a that is likeliest on all its rows."""
+    n = mismatch["n"].fill_null(_MANY).to_numpy().astype(np.float64)
+    win_rate, expected = (mismatch[c].to_numpy() for c in ("win_rate", "expected"))
+    return np.asarray(sharpened(win_rate, fit_exponent(win_rate, expected, n), n) - expected)

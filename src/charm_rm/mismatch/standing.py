@@ -12,13 +12,13 @@ from ..estimates import Estimate
 from ..margins import Tally
 from ..ratings import Yardstick
 from ..settings import Scope
-from ..statistics import FloatArray
 from ..tables import Favouritism
 from .favour import Favours, Measured, favouritism_table, measure_line
-from .posterior import draw_truth
+from .ordering import mean_favour_estimate
+from .posterior import TrueDraws, draw_truth
 from .power import Detectable, detectable_favour, noise_floor
 from .rank import plausible_pairs, rank_correlations
-from .strengths import RMStrengths, rm_strengths
+from .strengths import rm_strengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,7 @@ class Standing:
     detectable: Detectable | None = None
     slope: float | None = None
     correlation: dict[str, Estimate] = field(default_factory=dict)
+    mean_favour: Estimate | None = None
 
 
 def measure_standing(
@@ -46,14 +47,18 @@ def measure_standing(
         measured = measure_line(strengths, rated)
     except (NotIdentifiable, NotConverged) as error:
         _warn(error)
-    correlation = _correlation(strengths, rated, draws=draws, rng=rng)
+    truth = _truth(measured, draws=draws, rng=rng) if draws else None
+    pairs = plausible_pairs(strengths, rated, truth, draws=draws, rng=rng) if draws else None
+    correlation = rank_correlations(strengths, rated, pairs)
     if measured is None:
         return Standing(correlation=correlation)
     slope = float(measured.line.slope)
     found = _favouritism(tally, measured, rated, scope)
     if found is None:
         return Standing(slope=slope, correlation=correlation)
-    return Standing(found[0], detectable_favour(found[1], noise_floor(measured)), slope, correlation)
+    table, favours = found
+    detectable = detectable_favour(favours, noise_floor(measured))
+    return Standing(table, detectable, slope, correlation, mean_favour_estimate(favours.favour, truth))
 
 
 def _favouritism(
@@ -66,22 +71,11 @@ def _favouritism(
         return None
 
 
-def plausible_strengths(
-    strengths: RMStrengths, rated: Yardstick, *, draws: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """(draws, K) true strengths and ratings that what was measured allows (see :mod:`.posterior`)."""
+def _truth(measured: Measured | None, *, draws: int, rng: np.random.Generator) -> TrueDraws | None:
     try:
-        truth = draw_truth(measure_line(strengths, rated), draws=draws, rng=rng)
+        return None if measured is None else draw_truth(measured, draws=draws, rng=rng)
     except (NotIdentifiable, NotConverged):
-        truth = None
-    return plausible_pairs(strengths, rated, truth, draws=draws, rng=rng)
-
-
-def _correlation(
-    strengths: RMStrengths, rated: Yardstick, *, draws: int, rng: np.random.Generator
-) -> dict[str, Estimate]:
-    truth = plausible_strengths(strengths, rated, draws=draws, rng=rng) if draws else None
-    return rank_correlations(strengths, rated, truth)
+        return None
 
 
 def _warn(error: NotIdentifiable | NotConverged) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ from ..margins import Tally
 from ..ratings import Yardstick
 from ..statistics import FloatArray
 from ..tables import Margins, Mismatch, Ratings, Scores, WinRates
-from .effect import Effect, measure_effect
+from .effect import Effect, EffectRow, measure_effect
 from .standing import Standing
 from .verdicts import count_verdicts
 
@@ -24,9 +24,13 @@ def summarise(
     rated: Yardstick,
     rating_draws: FloatArray | None,
     mismatch: Mismatch,
+    standing: Standing,
 ) -> dict[str, Any]:
+    """Counts, and the figures of :data:`.metrics.METRICS` as ``effect``, over all pairs."""
     prompts = source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
-    effect = measure_effect(tally, rated, rating_draws=rating_draws)
+    effect = measure_effect(
+        tally, rated, rating_draws=rating_draws, more=_standing_rows(standing, len(tally.policies))
+    )
     return {
         "policies": len(tally.policies),
         "prompts": prompts,
@@ -39,6 +43,16 @@ def summarise(
         "exponent": effect.exponent,
         "largest_mismatch": largest_mismatch(mismatch),
     }
+
+
+def _standing_rows(standing: Standing, policies: int) -> list[EffectRow]:
+    """What an audit has measured of the order and favour of policies, as rows beside those of pairs."""
+    found = dict(standing.correlation)
+    if standing.mean_favour is not None:
+        found["mean_abs_favour"] = standing.mean_favour
+    rows = [EffectRow(name, policies, e.value, e.ci_low, e.ci_high) for name, e in found.items()]
+    floor = None if standing.detectable is None else standing.detectable.floor
+    return [replace(row, floor=floor) if row.metric == "mean_abs_favour" else row for row in rows]
 
 
 def summarise_favour(standing: Standing) -> dict[str, Any]:

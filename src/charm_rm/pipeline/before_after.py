@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from .. import store
+from ..mismatch.metrics import WHAT_P_IS, WHAT_PLACEBO_IS
 from ..tables import Offsets
 from .config import Config
 from .measures import Measure, measures
@@ -18,6 +19,7 @@ _SCHEMA = {
     "n": pl.Int64,
     "before": pl.Float64,
     "after": pl.Float64,
+    "placebo": pl.Float64,
     "better": pl.String,
     "change_95_ci": pl.String,
 }
@@ -25,7 +27,8 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Summary:
-    """``frame`` has measure, n (pairs, policies or items), before, after, whether the figure got better, and the 95 %
+    """``frame`` has measure, n (pairs, policies or items), before, after, ``placebo`` (the first model's scores
+    with noise added, where training is judged), whether the figure got better, and the 95 %
     interval of the change where it was measured; where that lies on both sides of 0, better is ``unclear``.
     """
 
@@ -46,8 +49,10 @@ def summarise(config: Config, directory: str | Path) -> Summary:
     frame = pl.DataFrame([row.cells for row in rows], schema=_SCHEMA, orient="row")
     remarks = _remarks(rows, over, used, config)
     if frame["after"].null_count() == frame.height:
-        frame = frame.drop("after", "better", "change_95_ci")
+        frame = frame.drop("after", "placebo", "better", "change_95_ci")
         return Summary("The audit in short, on the test prompts", frame, remarks)
+    if frame["placebo"].null_count() == frame.height:
+        frame = frame.drop("placebo")
     n = _test_prompts(directory)
     title = f"Before and after, on the {n} test prompts (training has seen none of them)"
     return Summary(title, frame, remarks)
@@ -75,6 +80,8 @@ def _remarks(rows: list[Measure], over: str | None, used: set[str], config: Conf
     if over is not None:
         others = ", ".join(sorted(used - {over}))
         remarks.append(f"Calibrated: {over} against {others}.")
+    if any(row.placebo is not None for row in rows):
+        remarks.append(f"{WHAT_P_IS}. {WHAT_PLACEBO_IS}")
     worse = [row for row in rows if row.better == "no"]
     if any(row.unused for row in worse):
         remarks.append(

@@ -202,7 +202,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             reads=("ratings.parquet", "responses.parquet", *(f"before/{n}" for n in _AUDIT_FILES)),
             optional=(
                 f"before/{audit.FAVOUR}",
-                *(f"after/{n}" for n in (*_AUDIT_FILES, audit.FAVOUR)),
+                *(f"after/{n}" for n in (*_AUDIT_FILES, audit.FAVOUR, audit.ALIGNMENT)),
                 *("offsets.parquet", "prefs/preferences.parquet", "prefs/ledger.parquet"),
                 "evaluation/evaluation.json",
             ),

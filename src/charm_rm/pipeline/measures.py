@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import polars as pl
 
 from .. import store
 from ..mismatch import METRICS
+from ..mismatch.metrics import comparing, in_order
+from ..mismatch.sharpening import fitted_mismatch
 from ..tables import Favouritism, Mismatch, Ratings
 from .config import Config
 from .stages.audit import ALIGNMENT
@@ -22,7 +24,7 @@ _Interval = tuple[float | None, float | None]
 @dataclass(frozen=True)
 class Measure:
     """One measure; better is nearer to ``goal``, or higher where there is none. ``unused``: of policies that
-    calibration never saw."""
+    calibration never saw. ``placebo``: the same of the first model's scores with noise added."""
 
     measure: str
     n: int
@@ -31,6 +33,7 @@ class Measure:
     goal: float | None = None
     ci: _Interval = (None, None)
     unused: bool = False
+    placebo: float | None = None
 
     @property
     def better(self) -> str:
@@ -51,48 +54,61 @@ class Measure:
         low, high = self.ci
         known = None not in (low, high, self.before, self.after)
         change = f"{low:+.3f} to {high:+.3f}" if known else ""
-        return self.measure, self.n, self.before, self.after, self.better, change
+        return self.measure, self.n, self.before, self.after, self.placebo, self.better, change
 
 
 def measures(config: Config, directory: Path, over: str | None, used: set[str]) -> list[Measure]:
     """All that the run directory tells; ``over`` is the policy calibrated, ``used`` are all that calibration saw."""
     return [
-        *_mismatch_rows(directory, used),
-        *_alignment_rows(directory),
+        *_effect_rows(directory),
+        *_group_rows(directory, used),
         *_favour_rows(directory, over, used),
-        *_correlation_rows(directory),
+        *_sharpness_rows(directory),
         *_truth_rows(config, directory),
         *_benchmark_rows(directory),
     ]
 
 
-def _alignment(directory: Path) -> dict[str, dict[str, Any]]:
-    """The agreement with the ratings by figure, after beside before: of the second audit, or of the evaluation."""
-    for folder in ("after", "evaluation"):
-        path = directory / folder / ALIGNMENT
-        if path.exists():
-            return {row["metric"]: row for row in store.read_frame(path).iter_rows(named=True)}
-    return {}
-
-
-def _change(directory: Path, metric: str) -> _Interval:
-    """95 % interval of the change of a figure, where it was measured."""
-    row = _alignment(directory).get(metric, {})
-    return row.get("diff_ci_low"), row.get("diff_ci_high")
-
-
 _UNUSED_PAIRS, _ALL_PAIRS = "pairs never used in calibration", "all pairs"
-# Where the raw figure stands above, "the same" needs no more words.
-_ALIGNMENT_LABELS = {
-    "sharpness_fitted_mismatch": "mean |P̂-P|, all pairs, sharpness fitted",
-    "debiased_mismatch": "root mean square P̂-P, all pairs, less noise",
-}
 
 
 # --- measures -----------------------------------------------------------------------------------
 
 
-def _mismatch_rows(directory: Path, used: set[str]) -> list[Measure]:
+def _effect_rows(directory: Path) -> list[Measure]:
+    """The figures of :data:`charm_rm.mismatch.METRICS`, with floor and placebo: the raw one alone can fall for no good reason."""
+    return [_effect_measure(row) for row in in_order(_effect(directory))]
+
+
+def _effect(directory: Path) -> list[dict[str, Any]]:
+    """After beside before, of the second audit or of the evaluation; else what the audits themselves say."""
+    for folder in ("after", "evaluation"):
+        path = directory / folder / ALIGNMENT
+        if path.exists():
+            return store.read_frame(path).to_dicts()
+    found = [_json(directory / side / "audit.json").get("summary", {}) for side in ("before", "after")]
+    return comparing(found[0].get("effect", []), found[1].get("effect", []))
+
+
+def _effect_measure(row: Mapping[str, Any]) -> Measure:
+    metric = METRICS[row["metric"]]
+    before, after = row["baseline_value"], row["value"]
+    if before is None:
+        before, after = after, None
+    floor = "" if row.get("floor") is None else f" (noise floor {metric.shown(row['floor'])})"
+    return Measure(
+        f"{metric.label}{floor}",
+        row["n"],
+        before,
+        after,
+        goal=0 if metric.better == "lower" else None,
+        ci=(row.get("diff_ci_low"), row.get("diff_ci_high")),
+        placebo=row.get("placebo_value"),
+    )
+
+
+def _group_rows(directory: Path, used: set[str]) -> list[Measure]:
+    """Mean |P̂ - P| over groups of pairs, sharpness fitted (one exponent for all pairs of an audit) and raw."""
     before, after = (_gaps(directory / side / "mismatch.parquet") for side in ("before", "after"))
     if before is None:
         return []
@@ -101,48 +117,34 @@ def _mismatch_rows(directory: Path, used: set[str]) -> list[Measure]:
         (_UNUSED_PAIRS, lambda pair: not pair & used),
         (_ALL_PAIRS, lambda _pair: True),
     ]
+    told = bool(_effect(directory))
     rows = []
     for name, belongs in groups:
         pairs = [p for p in before if belongs(p)]
-        if pairs and (used or name is _ALL_PAIRS):
-            after_mean = _mean([after[p] for p in pairs if p in after]) if after else None
-            rows.append(
+        if pairs and (not told if name is _ALL_PAIRS else used):
+            rows += [
                 Measure(
-                    f"mean |P̂-P|, {name}",
+                    f"{METRICS[figure].label}, {name}",
                     len(pairs),
-                    _mean([before[p] for p in pairs]),
-                    after_mean,
+                    _mean([before[p][i] for p in pairs]),
+                    _mean([after[p][i] for p in pairs if p in after]) if after else None,
                     goal=0,
-                    ci=_change(directory, "mean_abs_mismatch") if len(pairs) == len(before) else (None, None),
                     unused=name is _UNUSED_PAIRS,
                 )
-            )
+                for i, figure in enumerate(("sharpness_fitted_mismatch", "mean_abs_mismatch"))
+            ]
     return rows
 
 
-def _alignment_rows(directory: Path) -> list[Measure]:
-    """What sharpness and noise leave of the mean: without these the raw figure can fall for no good reason."""
-    rows = []
-    for name in ("sharpness_fitted_mismatch", "debiased_mismatch", "mean_abs_favour"):
-        row = _alignment(directory).get(name)
-        if row is None:
-            continue
-        before, after = row["baseline_value"], row["value"]
-        if before is None:
-            before, after = after, None
-        floor = f" (floor {row['floor']:.{METRICS[name].digits}f})" if row.get("floor") is not None else ""
-        label = f"{_ALIGNMENT_LABELS.get(name, METRICS[name].label)}{floor}"
-        rows.append(Measure(label, row["n"], before, after, goal=0, ci=_change(directory, name)))
-    return rows
-
-
-def _gaps(path: Path) -> dict[frozenset[str], float] | None:
-    """|P̂ - P| by pair, whichever of the two the table calls the policy."""
+def _gaps(path: Path) -> dict[frozenset[str], tuple[float, float]] | None:
+    """|P̂ - P| by pair, sharpness fitted and raw, whichever of the two the table calls the policy."""
     if not path.exists():
         return None
     frame = store.load(Mismatch, path).frame
+    frame = frame.with_columns(fitted=pl.Series(fitted_mismatch(frame)))
     return {
-        frozenset((p, r)): abs(m) for p, r, m in frame.select("policy", "reference", "mismatch").iter_rows()
+        frozenset((p, r)): (abs(fitted), abs(m))
+        for p, r, fitted, m in frame.select("policy", "reference", "fitted", "mismatch").iter_rows()
     }
 
 
@@ -177,20 +179,13 @@ def _favour(path: Path) -> dict[str, float] | None:
     return dict(frame.select("policy", "favour").iter_rows())
 
 
-def _correlation_rows(directory: Path) -> list[Measure]:
+def _sharpness_rows(directory: Path) -> list[Measure]:
     details = [_json(directory / side / "audit.json") for side in ("before", "after")]
-    rows = []
-    for name in ("spearman", "kendall"):
-        values = [d.get("rank_correlation", {}).get(name, {}).get("value") for d in details]
-        if values[0] is not None:
-            n = len(details[0].get("favouritism") or [])
-            label = f"{METRICS[name].label} with the ratings"
-            rows.append(Measure(label, n, values[0], values[1], ci=_change(directory, name)))
-    sharpness = [(d.get("sharpness") or {}).get("value") for d in details]
-    if sharpness[0] is not None:
-        n = len(details[0]["favouritism"])
-        rows.append(Measure("sharpness (1: as decided as people)", n, sharpness[0], sharpness[1], goal=1))
-    return rows
+    values = [(d.get("sharpness") or {}).get("value") for d in details]
+    if values[0] is None:
+        return []
+    n = len(details[0]["favouritism"])
+    return [Measure("sharpness (1: as decided as people)", n, values[0], values[1], goal=1)]
 
 
 def _truth_rows(config: Config, directory: Path) -> list[Measure]:

@@ -129,10 +129,16 @@ def gather(directory: str | Path) -> Findings:
         ledger=_frame(directory / "prefs" / "ledger.parquet"),
         flips=_flips(directory / "prefs" / "preferences.parquet"),
         benchmarks=_frame(directory / "evaluation" / "benchmarks.parquet"),
-        alignment=_frame(directory / "evaluation" / "alignment.parquet"),
+        alignment=_alignment(directory),
         evaluation=_mapping(directory / "evaluation" / "evaluation.json"),
         manifest=manifest,
     )
+
+
+def _alignment(directory: Path) -> pl.DataFrame | None:
+    """Agreement with the ratings: the evaluation's, or after beside before as the second audit left it."""
+    found = _frame(directory / "evaluation" / "alignment.parquet")
+    return _frame(directory / "after" / "alignment.parquet") if found is None else found
 
 
 def _name(directory: Path, manifest: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 
 from ..mismatch import both_ways
+from ..mismatch.sharpening import fitted_mismatch
 from .gather import Findings
 
 Kind = Literal["pairs", "policies", "held-out", "all"]
@@ -25,7 +26,7 @@ _NAMES: dict[Kind, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Mean |P̂ - P| over a group of pairs, before and after."""
+    """Mean |P̂ - P| over a group of pairs, before and after: raw, and sharpness fitted (one exponent for all pairs of an audit)."""
 
     kind: Kind
     name: str
@@ -33,6 +34,8 @@ class Group:
     pairs: int
     before: float
     after: float | None
+    before_fitted: float
+    after_fitted: float | None
 
 
 def groups(findings: Findings) -> list[Group]:
@@ -61,15 +64,34 @@ def _group(kind: Kind, frame: pl.DataFrame) -> Group:
     name, meaning = _NAMES[kind]
     if kind == "pairs" and frame.height == 1:
         name = "Calibrated pair"
-    return Group(kind, name, meaning, frame.height, mean("mismatch") or 0.0, mean("mismatch_after"))
+    return Group(
+        kind,
+        name,
+        meaning,
+        frame.height,
+        mean("mismatch") or 0.0,
+        mean("mismatch_after"),
+        mean("fitted") or 0.0,
+        mean("fitted_after"),
+    )
 
 
 def _both_stages(findings: Findings) -> pl.DataFrame:
-    frame = findings.before.mismatch.select("policy", "reference", "mismatch")
+    frame = _fitted(findings.before.mismatch).select("policy", "reference", "mismatch", "fitted")
     if findings.after is None:
         return frame
-    after = both_ways(findings.after.mismatch).select("policy", "reference", mismatch_after="mismatch")
-    return frame.join(after, on=["policy", "reference"], how="inner")
+    later = _fitted(findings.after.mismatch)
+    after = both_ways(later).select("policy", "reference", mismatch_after="mismatch")
+    fitted = both_ways(later.with_columns(mismatch="fitted")).select(
+        "policy", "reference", fitted_after="mismatch"
+    )
+    for table in (after, fitted):
+        frame = frame.join(table, on=["policy", "reference"], how="inner")
+    return frame
+
+
+def _fitted(mismatch: pl.DataFrame) -> pl.DataFrame:
+    return mismatch.with_columns(fitted=pl.Series(fitted_mismatch(mismatch)))
 
 
 def _roles(offsets: pl.DataFrame | None) -> tuple[set[str], set[str]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 from markupsafe import Markup
 
+from ..mismatch import METRICS
+from ..mismatch.metrics import PLACEBO
 from ..mismatch.words import sharpness_words
+from .effect import headline_figures, reading
 from .gather import Audited, Findings
-from .groups import Group, groups
 from .notices import ranking_words
 from .significance import BEYOND_CHANCE, significant_rows
 from .words import count, elo, interval, number, with_interval
@@ -48,7 +49,7 @@ def tiles(findings: Findings) -> list[tuple[str, str, str]]:
     found = [
         _favour_tile(findings),
         _sharpness_tile(findings),
-        _mismatch_tile(findings),
+        *_mismatch_tiles(findings),
         _rank_tile(findings),
     ]
     return [t for t in found if t]
@@ -90,20 +91,27 @@ def _sharpness_sentence(audited: Audited) -> Markup | None:
 
 
 def _change_sentence(findings: Findings) -> Markup | None:
+    """What sharpness and noise leave of the change comes first, the raw mean and the placebo last."""
     if findings.after is None:
         return None
-    changes = [
-        Markup("<strong>{}&nbsp;→&nbsp;{}</strong> on {} ({})").format(
-            number(g.before), number(g.after), _said(g), count(g.pairs, "pair")
-        )
-        for g in groups(findings)
-        if g.kind != "policies"
-    ]
-    return Markup("After calibration, mean |P̂ − P| went ") + Markup(", ").join(changes) + "."
+    rows = headline_figures(findings)
+    led = [n for n in ("sharpness_fitted_mismatch", "debiased_mismatch", "spearman") if n in rows]
+    if not led:
+        return None
+    told = Markup("After calibration: ") + Markup("; ").join(_change(n, rows[n]) for n in led) + "."
+    if (raw := rows.get("mean_abs_mismatch")) is not None:
+        told += " Beside it " + _change("mean_abs_mismatch", raw)
+        placebo = raw.get("placebo_value")
+        told += "." if placebo is None else f" ({PLACEBO}, {number(placebo)})."
+    return told
 
 
-def _said(group: Group) -> str:
-    return f"the {group.name.lower()}" if group.kind == "pairs" else group.name.lower()
+def _change(name: str, row: Mapping[str, Any]) -> Markup:
+    metric = METRICS[name]
+    told = Markup("{} <strong>{}&nbsp;→&nbsp;{}</strong>").format(
+        metric.label, *(number(row.get(v), metric.digits) for v in ("baseline_value", "value"))
+    )
+    return told if row.get("diff_ci_low") is None else told + f" ({reading(metric, row)})"
 
 
 def _mismatch_sentence(audited: Audited) -> Markup:
@@ -149,27 +157,34 @@ def _sharpness_tile(findings: Findings) -> tuple[str, str, str] | None:
     return "Sharpness", value, f"{interval(first.get('ci_low'), first.get('ci_high'), 2)} people = 1".strip()
 
 
-def _mismatch_tile(findings: Findings) -> tuple[str, str, str]:
-    everything = groups(findings)[-1]
-    value = number(everything.before) + (
-        f" → {number(everything.after)}" if everything.after is not None else ""
-    )
-    return (
-        "Mean |P̂ − P|",
-        value,
-        f"{_mean_interval(findings.before, everything.before)} {count(everything.pairs, 'pair')}".strip(),
-    )
+def _mismatch_tiles(findings: Findings) -> list[tuple[str, str, str]]:
+    """What sharpness, and what noise, leaves of the mismatch, each with its floor; the raw mean is in the note."""
+    rows = headline_figures(findings)
+    names = [n for n in ("sharpness_fitted_mismatch", "debiased_mismatch") if n in rows]
+    raw = rows.get("mean_abs_mismatch")
+    notes = [
+        "" if raw is None else f"raw {_arrow(raw, 3)}{_audit_interval(findings)}, {count(raw['n'], 'pair')}"
+    ]
+    notes.append("less what chance leaves")
+    found = []
+    for name, note in zip(names, notes, strict=False):
+        row, digits = rows[name], METRICS[name].digits
+        floor = "" if row.get("floor") is None else f"; noise floor {number(row['floor'], digits)}"
+        found.append((METRICS[name].label, _arrow(row, digits), f"{note}{floor}"))
+    return found
 
 
-def _mean_interval(audited: Audited, shown: float) -> str:
-    """The audit's own interval of the mean, where it gives one of the figure ``shown``.
+def _arrow(row: Mapping[str, Any], digits: int) -> str:
+    before, after = number(row["baseline_value"], digits), row.get("value")
+    return before if after is None else f"{before} → {number(after, digits)}"
 
-    The audit's is over all pairs; the mean over the pairs of chosen references is another figure.
-    """
-    found = audited.details.get("summary", {}).get("mean_abs_mismatch")
-    if not isinstance(found, Mapping) or abs(found.get("value", math.inf) - shown) > 1e-9:
+
+def _audit_interval(findings: Findings) -> str:
+    """The interval of the first audit's raw mean, over all pairs as the figure itself."""
+    found = findings.before.details.get("summary", {}).get("mean_abs_mismatch")
+    if findings.after is not None or not isinstance(found, Mapping):
         return ""
-    return interval(found.get("ci_low"), found.get("ci_high"))
+    return f" {interval(found.get('ci_low'), found.get('ci_high'))}".rstrip()
 
 
 def _rank_tile(findings: Findings) -> tuple[str, str, str] | None:
@@ -178,4 +193,4 @@ def _rank_tile(findings: Findings) -> tuple[str, str, str] | None:
         return None
     later = findings.after.spearman if findings.after else None
     value = number(rho.get("value"), 2) + (f" → {number(later.get('value'), 2)}" if later else "")
-    return "Rank correlation", value, f"Spearman {interval(rho.get('ci_low'), rho.get('ci_high'), 2)}".strip()
+    return METRICS["spearman"].label, value, f"{interval(rho.get('ci_low'), rho.get('ci_high'), 2)}".strip()

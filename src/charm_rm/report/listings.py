@@ -97,9 +97,9 @@ def offsets_listing(findings: Findings) -> Listing | None:
         "95 % CI": _interval("ci_low", "ci_high", 4),
         "Std. error": _number("std_err", 4),
         "Target": _number("target", 4),
-        "Attained": _number("attained", 4),
+        "Attained, in-sample": _number("attained", 4),
         **(
-            {"On fresh prompts": _number("attained_cross_fitted", 4)}
+            {"Attained, cross-fitted": _number("attained_cross_fitted", 4)}
             if "attained_cross_fitted" in frame.columns
             else {}
         ),
@@ -120,9 +120,11 @@ def residuals_listing(findings: Findings) -> Listing | None:
         "n": _number("n", 0),
         "Target P": _number("target", 4),
         "P̂ before": _number("before", 4),
-        "P̂ after": _number("after", 4),
-        "Residual P̂ − P": _Column(lambda r: number(r["after"] - r["target"], 4, signed=True)),
+        "P̂ after, in-sample": _number("after", 4),
+        "Residual, in-sample": _Column(lambda r: number(r["after"] - r["target"], 4, signed=True)),
     }
+    if "after_cross_fitted" in frame.columns and frame["after_cross_fitted"].is_not_null().any():
+        columns["P̂ after, cross-fitted"] = _number("after_cross_fitted", 4)
     frame = frame.sort((pl.col("after") - pl.col("target")).abs(), descending=True)
     return _listing("residuals", "Residual mismatch of the pairs used", frame, columns)
 
@@ -155,7 +157,7 @@ def benchmark_listing(findings: Findings) -> Listing | None:
 
 
 def alignment_listing(findings: Findings) -> Listing | None:
-    """How the scores agree with human ratings over policies, and how the baseline's did."""
+    """How the scores agree with human ratings over policies; beside a baseline :mod:`.effect` shows it."""
     frame = findings.alignment
     if frame is None or not {"metric", "value"} <= set(frame.columns):
         return plain_listing("alignment", "Alignment with human ratings", frame)
@@ -167,13 +169,6 @@ def alignment_listing(findings: Findings) -> Listing | None:
     }
     if "floor" in frame.columns:
         columns["Noise floor"] = _number("floor")
-    if has_baseline(frame):
-        columns |= {
-            "Baseline": _number("baseline_value"),
-            "Difference": _number("difference", signed=True),
-            "95 % CI of difference": _interval("diff_ci_low", "diff_ci_high"),
-            "p": _number("p_value", 4),
-        }
     return _listing("alignment", "Alignment with human ratings", frame, columns)
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_PLACEBO_IS
 from ..mismatch.words import WHY_NOT_THE_DIFFERENCE, WHY_PAIRS_DIFFER, detectable_words
 from ..provenance import versions
 from . import headline, listings, words
-from .effect import effect_rows
+from .effect import agreement_rows, effect_rows, offset_effect
 from .figures import Figure
 from .gather import Findings
 from .groups import groups
@@ -59,6 +60,11 @@ def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
         groups=groups(findings),
         notices=notices(findings),
         effect=effect_rows(findings),
+        agreement=agreement_rows(findings),
+        offset_effect=offset_effect(findings),
+        what_p_is=WHAT_P_IS,
+        placebo=PLACEBO,
+        what_placebo_is=WHAT_PLACEBO_IS,
         detectable=_detectable(findings),
         why_not_the_difference=WHY_NOT_THE_DIFFERENCE,
         why_pairs_differ=WHY_PAIRS_DIFFER,
@@ -103,7 +109,8 @@ def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
         "residuals": listings.residuals_listing(findings),
         "ledger": listings.plain_listing("ledger", "Label ledger", findings.ledger),
         "benchmarks": listings.benchmark_listing(findings),
-        "alignment": listings.alignment_listing(findings),
+        # What is compared with a baseline stands under before and after already.
+        "alignment": None if effect_rows(findings) else listings.alignment_listing(findings),
     }
 
 
@@ -152,7 +159,7 @@ def _provenance(findings: Findings) -> list[listings.Listing]:
         "Run manifest": findings.manifest,
         "Audit before" if findings.after else "Audit": findings.before.details.get("provenance", {}),
         "Audit after": findings.after.details.get("provenance", {}) if findings.after else {},
-        "Offsets": findings.offset_settings,
+        "Offsets": {k: v for k, v in findings.offset_settings.items() if k != "effect"},
         "Evaluation": findings.evaluation,
     }
     return [_pairs(name, value) for name, value in sources.items() if value]

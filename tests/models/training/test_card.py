@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from charm_rm.errors import UnreadableFile
+from charm_rm.mismatch import METRICS
 from charm_rm.models.training.card import BEGIN, write_mismatch_section
 from charm_rm.tables import Mismatch
 
@@ -59,8 +60,21 @@ def test_a_second_writing_replaces_the_first(folder: Path) -> None:
     assert text.startswith("# model\n\nText.\n")
     assert text.count(BEGIN) == 1
     assert "| x | y | 0.500 | +0.300 (+0.200 to +0.500) | +0.100 (+0.000 to +0.300) |" in text
-    assert "0.300 before, 0.100 after" in text
     assert "Ratings of May." in text
+
+
+def test_every_figure_of_the_effect_stands_before_the_pairs(folder: Path) -> None:
+    effect = [
+        {"metric": name, "n": 1, "value": 0.1, "baseline_value": 0.3, "difference": -0.2, "floor": 0.02}
+        | {"diff_ci_low": -0.25, "diff_ci_high": -0.15, "p_value": 0.01, "placebo_value": 0.2}
+        for name in METRICS
+    ]
+    write_mismatch_section(folder, mismatch(("x", "y", 0.3)), mismatch(("x", "y", 0.1)), effect=effect)
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| 0.300 | 0.100 | 0.200 | 0.020 | -0.200 [-0.250, -0.150] | 0.010 |" in text
+    for metric in METRICS.values():
+        assert metric.label.replace("|", r"\|") in text
+    assert text.index("placebo") < text.index("| x | y |")
 
 
 def test_a_pair_that_turned_round_is_turned_back(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import polars as pl
 
 from ... import store
 from ...errors import UnreadableFile
-from ...mismatch import both_ways
+from ...mismatch import METRICS, both_ways
+from ...mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_PLACEBO_IS, in_order
 from ...tables import Mismatch
 from .settings import HeldOut, TrainResult, TrainSettings
 
@@ -39,18 +40,21 @@ def write_mismatch_section(
     before: Mismatch,
     after: Mismatch,
     *,
+    effect: Sequence[Mapping[str, Any]] | None = None,
     note: str | None = None,
 ) -> Path:
     """Add (or replace) the card's table of mismatch with human ratings before and after training.
 
     Args:
         before, after: audits of the scores of the base and of this model, over the same responses.
+        effect: rows of :func:`charm_rm.evaluate.alignment_with_ratings` with the scores before as baseline: how far the model is
+            from people before and after, sharpness fitted, debiased and raw, with noise floors; rank correlation and favour.
         note: a sentence on what was audited: responses, ratings and their date.
     """
     card = Path(model_dir) / "README.md"
     if not card.is_file():
         raise UnreadableFile("no model card here", where=str(card), mend="name the folder of a trained model")
-    section = f"{BEGIN}\n## Mismatch with human ratings\n\n{_mismatch(before, after, note)}\n{_END}\n"
+    section = f"{BEGIN}\n## Mismatch with human ratings\n\n{_mismatch(before, after, effect, note)}\n{_END}\n"
     text = card.read_text(encoding="utf-8")
     pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(_END) + r"\n?", re.DOTALL)
     text = pattern.sub("", text).rstrip("\n")
@@ -139,7 +143,9 @@ def _provenance(record: Mapping[str, Any]) -> str:
     )
 
 
-def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
+def _mismatch(
+    before: Mismatch, after: Mismatch, effect: Sequence[Mapping[str, Any]] | None, note: str | None
+) -> str:
     """Both audits side by side, largest mismatch before first."""
     key = ["policy", "reference"]
     columns = [*key, "mismatch", "ci_low", "ci_high"]
@@ -147,11 +153,10 @@ def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
         both_ways(after.frame.select(columns)), on=key, how="inner", suffix="_after"
     )
     joined = joined.sort(pl.col("mismatch").abs(), descending=True)
-    means = [float(joined[c].abs().mean() or 0.0) for c in ("mismatch", "mismatch_after")]  # type: ignore[arg-type]
     lines = [
-        "Signed mismatch: win rate by reward minus win rate that human ratings imply; above 0 the policy wins too often.",
         *([note] if note else []),
-        f"Mean absolute mismatch over {joined.height} pairs: {means[0]:.3f} before, {means[1]:.3f} after.",
+        *(_effect(effect) if effect else []),
+        "Signed mismatch: win rate by reward minus win rate that human ratings imply; above 0 the policy wins too often.",
     ]
     table = [
         "| policy | reference | expected | before (95 % CI) | after (95 % CI) |",
@@ -168,6 +173,22 @@ def _mismatch(before: Mismatch, after: Mismatch, note: str | None) -> str:
         table.append(f"| {' | '.join(cells)} |")
     more = f"\n\n{joined.height - _ROWS} more pairs are left out." if joined.height > _ROWS else ""
     return "\n\n".join(lines) + "\n\n" + "\n".join(table) + more
+
+
+def _effect(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How far from people before and after, in every figure that there is."""
+    table = [
+        f"| | before | after | {PLACEBO} | noise floor | change (95 % CI) | p |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in in_order(rows):
+        metric = METRICS[row["metric"]]
+        names = ("baseline_value", "value", "placebo_value", "floor")
+        shown = [metric.shown(row.get(name)) for name in names]
+        change = metric.shown(row.get("difference"), row.get("diff_ci_low"), row.get("diff_ci_high"))
+        p = "-" if row.get("p_value") is None else f"{row['p_value']:.3f}"
+        table.append(f"| {' | '.join([_cell(metric.label), *shown, change, p])} |")
+    return ["\n".join(table), f"{WHAT_P_IS}. {WHAT_PLACEBO_IS}"]
 
 
 def _signed(row: Mapping[str, Any], suffix: str = "") -> str:

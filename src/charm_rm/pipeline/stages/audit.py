@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
+from ...mismatch.metrics import say_figures
 from ...settings import AuditSettings, Unrated
 from ...store import replacing_directory
 
 if TYPE_CHECKING:
+    from ...evaluate import AlignmentResult
     from ...tables import Margins, Ratings, Scores, WinRates
     from ..run import Run
 
@@ -60,33 +62,46 @@ def run_after(run: Run) -> str:
 
     after = run.scores(SCORES_AFTER, "test")
     found, summary = _audit(run, "after", after)
-    _compare(run, run.scores(SCORES, "test"), after)
+    compared = _compare(run, run.scores(SCORES, "test"), after)
     note = "Responses to test prompts alone: training has seen none of them." + (
         " All data are simulated." if run.config.simulated else ""
     )
     before = run.load(Mismatch, "before/mismatch.parquet")
-    write_mismatch_section(run.directory / MODEL, before, found.mismatch, note=note)
+    effect = None if compared is None else compared.frame.to_dicts()
+    write_mismatch_section(run.directory / MODEL, before, found.mismatch, effect=effect, note=note)
     return summary
 
 
-def _compare(run: Run, before: Scores, after: Scores) -> None:
-    """Agreement with the ratings after beside before, which the summary shows; no file where there is nothing to compare."""
+def compare_scores(before: Scores, after: Scores, ratings: Ratings, **how: Any) -> AlignmentResult | None:
+    """Agreement with the ratings after beside before; None where there is nothing to compare.
+
+    ``how`` goes to :func:`charm_rm.evaluate.alignment_with_ratings`.
+    """
     import warnings
 
     from ...errors import CharmWarning, NoOverlap, NotIdentifiable
     from ...evaluate import alignment_with_ratings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)  # the audit has just said what there is to say
+            return alignment_with_ratings(after, ratings, baseline=before, **how)
+    except (NoOverlap, NotIdentifiable):  # two policies, or a model that gives all the same score
+        return None
+
+
+def _compare(run: Run, before: Scores, after: Scores) -> AlignmentResult | None:
+    """After beside before, into the file that the summary reads; no file where there is nothing to compare."""
     from ...store import write_frame
 
     path = run.directory / "after" / ALIGNMENT
     how: dict[str, Any] = {"draws": run.config.audit.draws, "seed": run.config.seed}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CharmWarning)  # the audit has just said what there is to say
-            found = alignment_with_ratings(after, run.ratings(), baseline=before, **how, **run.names)
-    except (NoOverlap, NotIdentifiable):  # two policies, or a model that gives all the same score
+    found = compare_scores(before, after, run.ratings(), **how, **run.names)
+    if found is None:
         path.unlink(missing_ok=True)
-        return
-    write_frame(found.frame, path, force=True)
+    else:
+        write_frame(found.frame, path, force=True)
+    return found
 
 
 def _audit(run: Run, name: str, source: Scores | Margins) -> tuple[Audit, str]:
@@ -95,5 +110,4 @@ def _audit(run: Run, name: str, source: Scores | Margins) -> tuple[Audit, str]:
     if found.favouritism is None:
         (folder / FAVOUR).unlink(missing_ok=True)  # of an older run
     save_audit(found, folder)
-    gaps = found.mismatch.frame["mismatch"].abs().to_numpy()
-    return found, f"mean |win rate - expected| {gaps.mean():.3f} over {len(found.mismatch)} pairs"
+    return found, f"{found.summary['pairs']} pairs; {say_figures(found.summary['effect'])}"

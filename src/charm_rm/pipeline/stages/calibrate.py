@@ -18,6 +18,7 @@ from ...errors import (
     did_you_mean,
     listing,
 )
+from ...evaluate.attained import effect_of_offsets
 from ...margins import only_policies, position
 from ...offsets import solve_joint_offsets, solve_offsets
 from ...ratings import expected_win_rate
@@ -44,7 +45,8 @@ def calibrate(
 ) -> Offsets:
     """Choose policies and references where they are `auto`, leave out those held out, solve.
 
-    ``audit`` says how the audit behind `auto` is made, and how many draws there are. What `auto` chose is in the provenance.
+    ``audit`` says how the audit behind `auto` is made, and how many draws there are. What `auto` chose is in the provenance, and
+    what the offsets make of the agreement with people (``effect``: :func:`charm_rm.evaluate.attained.effect_of_offsets`).
     """
     source = _without(source, settings.held_out)
     names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
@@ -52,9 +54,12 @@ def calibrate(
     common: dict[str, Any] = {"draws": audit.draws, "seed": seed}
     if settings.method == "joint":
         common |= settings.accepted_by(solve_joint_offsets) | names | {"references": references}
-        return solve_joint_offsets(source, ratings, **common)
-    common |= settings.accepted_by(solve_offsets) | {"aliases": aliases}
-    return solve_offsets(source, ratings, **common | {"over": over, "references": references})
+        offsets = solve_joint_offsets(source, ratings, **common)
+    else:
+        common |= settings.accepted_by(solve_offsets) | {"aliases": aliases}
+        offsets = solve_offsets(source, ratings, **common | {"over": over, "references": references})
+    effect = effect_of_offsets(offsets, ratings, aliases=aliases, unrated=unrated)
+    return replace(offsets, provenance={**offsets.provenance, "effect": effect})
 
 
 def _chosen(

@@ -28,6 +28,7 @@ from ...evaluate import (
 )
 from ...judging import run_judge
 from ...memo import Memo
+from ...mismatch.metrics import say_figures
 from ...models import score_texts
 from ...models.scoring.unknown import refuse_unknown
 from ...protocols import PairwisePreference, ScalarReward
@@ -164,9 +165,10 @@ def run_stage(run: Run) -> str:
             "truncated": found.truncated,
         }
         folder = run.directory / "evaluation"
-        save_evaluation(folder, found.results, _alignment(run, **how), provenance=provenance, force=True)
+        alignment = _alignment(run, **how)
+        save_evaluation(folder, found.results, alignment, provenance=provenance, force=True)
     figures = (f"{r.benchmark.name} {r.headline:.3f}" for r in found.results)
-    return ", ".join([*figures, "alignment with ratings"])
+    return "; ".join([*figures, say_figures(alignment.frame.to_dicts())])
 
 
 def _alignment(run: Run, *, draws: int, seed: int) -> AlignmentResult:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError, MissingExtra
 from ...preferences import load_preferences
 from ...settings import FineTuneSettings, RatingsChoice, TrainSettings
-from ...tables import Preferences, Ratings, Responses
+from ...tables import Preferences, Ratings, Responses, Scores
 from ..config import FIRST_RM, MODEL, Config
 
 if TYPE_CHECKING:
@@ -53,21 +53,27 @@ class CardAudit:
         how = {"references": references, "seed": seed, **names}
         return cls(table, ratings, how, trust_remote_code, about)
 
-    def __call__(self, rm: str | Path) -> Audit:
+    def __call__(self, rm: str | Path) -> tuple[Scores, Audit]:
         """Score the responses with a model, and audit them."""
         from ...mismatch import audit
         from ...models import load_reward_model, score_responses
 
         model = load_reward_model(rm, trust_remote_code=self.trust_remote_code)
-        return audit(score_responses(model, self.responses), self.ratings, **self.settings)
+        scores = score_responses(model, self.responses)
+        return scores, audit(scores, self.ratings, **self.settings)
 
-    def write(self, folder: Path, before: Audit, after: Audit) -> None:
+    def write(self, folder: Path, before: tuple[Scores, Audit], after: tuple[Scores, Audit]) -> None:
         """Add both to the model card."""
         from ...models.training.card import write_mismatch_section
+        from .audit import compare_scores
 
-        policies = len(set(before.mismatch.frame["policy"]) | set(before.mismatch.frame["reference"]))
+        one, other = before[1].mismatch, after[1].mismatch
+        policies = len(set(one.frame["policy"]) | set(one.frame["reference"]))
         note = f"Audited: {policies} policies of {self.about}."
-        write_mismatch_section(folder, before.mismatch, after.mismatch, note=note)
+        how = {name: value for name, value in self.settings.items() if name != "references"}
+        found = compare_scores(before[0], after[0], self.ratings, **how)
+        effect = None if found is None else found.frame.to_dicts()
+        write_mismatch_section(folder, one, other, effect=effect, note=note)
 
 
 def train(
@@ -91,7 +97,7 @@ def train(
     after = audit(folder) if audit else None
     if audit and before and after:
         audit.write(folder, before, after)
-    return result, before, after
+    return result, before and before[1], after and after[1]
 
 
 # --- a run's part -------------------------------------------------------------------------------
