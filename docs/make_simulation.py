@@ -31,8 +31,10 @@ def tables() -> str:
         cells = [list(group) for _, group in groupby(rows, key=lambda r: r["settings"] + r["replicates"])]
         cells = [cell for many in cells for cell in _split(many)]
         parts.append(f"**{path.stem}**")
-        for _, same in groupby(cells, key=lambda cell: [r["figure"] for r in cell]):
-            parts.append(_table(list(same)))
+        alike: dict[tuple[str, ...], list[list[dict[str, str]]]] = {}
+        for cell in cells:
+            alike.setdefault(tuple(r["figure"] for r in cell), []).append(cell)
+        parts += [_table(same) for same in alike.values()]
     return "\n\n".join(parts)
 
 

@@ -1,17 +1,23 @@
 """Every setting of every stage, defined once: type, bounds, default and one line of description.
 
-A new setting is one line here. The option of the command, the key of the YAML file, the template of ``charm init`` and
+One file a stage. A new setting is one line in its stage's class. The option of the command, the key of the YAML file, the template of ``charm init`` and
 docs/cli.md follow; ``tests/test_settings.py`` holds the verbs' defaults to these.
 """
 
 from __future__ import annotations
 
-from .calibration import AUTO, AuditSettings, CalibrateSettings, RelabelSettings, as_names
+from .audit import AuditSettings
+from .calibrate import AUTO, CalibrateSettings, as_names
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
-from .evaluation import EvaluateSettings, ReportSettings
-from .inputs import FitSettings, RatingsChoice, RatingsSettings, ResponsesSettings, parse_anchor
-from .models import JudgeSettings, LocalModelSettings, ModelSettings, RewardModelSettings, ScoreSettings
-from .training import FineTuneSettings, TrainFromSettings, TrainSettings
+from .evaluate import EvaluateSettings
+from .judge import JudgeSettings
+from .ratings import FitSettings, RatingsChoice, RatingsSettings, parse_anchor
+from .relabel import RelabelSettings
+from .report import ReportSettings
+from .responses import ResponsesSettings
+from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
+from .score import ScoreSettings
+from .train import FineTuneSettings, TrainFromSettings, TrainSettings
 from .vocabulary import (
     Attention,
     DType,

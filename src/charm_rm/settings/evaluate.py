@@ -1,4 +1,4 @@
-"""Settings of the last stages: evaluate, report."""
+"""Settings of the evaluation on benchmarks."""
 
 from __future__ import annotations
 
@@ -27,10 +27,3 @@ class EvaluateSettings(Settings):
     unchecked: bool = setting(
         False, "Evaluate even where over 5 % of a benchmark's tokens are unknown to the tokenizer."
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportSettings(Settings):
-    """One self-contained page in the run directory."""
-
-    enabled: bool = setting(True, "Write report.html and figures/.")

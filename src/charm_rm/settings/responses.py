@@ -1,0 +1,32 @@
+"""Settings of the responses that go in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .definition import Settings, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponsesSettings(Settings):
+    """What the policies answered (required)."""
+
+    source: str | tuple[str, ...] = setting(
+        about="Responses: Parquet, JSONL or CSV (prompt_id, prompt, policy, response), a `datasets` folder or hub id, "
+        "or a list of AlpacaEval model_outputs.json files.",
+        path="path or id",
+    )
+    policies: tuple[str, ...] | None = setting(
+        None,
+        "Use this policy's responses alone; repeatable (default: all).",
+        flags=("--policy",),
+        metavar="POLICY",
+    )
+    n_prompts: int | None = setting(None, "Use a random sample of so many prompts (default: all).", least=1)
+    split: str | None = setting(None, "Which split of a `datasets` folder or hub id.")
+    test_fraction: float = setting(
+        0.3,
+        "Share of prompts kept for the audits before and after; the rest calibrate, relabel and train.",
+        above=0,
+        below=1,
+    )
