@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,21 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_that_takes_no_bytes_is_named() -> None:
-    with pytest.raises(WriteFailed, match="writing failed"), locked("/dev/full"):
-        pass
+def test_a_file_that_takes_no_bytes_is_named(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(WriteFailed, match="writing failed"), locked(tmp_path / ".lock"):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_no_lock_through_a_link_or_over_what_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("years of work")
+    (tmp_path / "link").symlink_to(tmp_path / "precious")
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in (("link", "symbolic link"), ("precious", "something else"), ("pipe", "no plain file")):
+        with pytest.raises(ConfigError, match=words):
+            locked(tmp_path / name, remove=True).__enter__()
+    assert (tmp_path / "precious").read_text() == "years of work"

@@ -81,19 +81,6 @@ def test_a_really_full_disk_leaves_the_old_file_whole(
     assert path.read_bytes() == before
 
 
-def test_a_directory_appears_whole_or_the_old_one_stays(tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    with store.replacing_directory(folder) as temporary:
-        (temporary / "a").write_text("1")
-    with pytest.raises(RuntimeError), store.replacing_directory(folder, force=True) as temporary:
-        (temporary / "b").write_text("2")
-        raise RuntimeError
-    assert [p.name for p in folder.iterdir()] == ["a"]
-    with store.replacing_directory(folder, force=True) as temporary:
-        (temporary / "c").write_text("3")
-    assert [p.name for p in tmp_path.rglob("*")] == ["out", "c"]
-
-
 def test_empty_missing_truncated_and_misencoded_files_say_so(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     with pytest.raises(UnreadableFile, match="empty"):

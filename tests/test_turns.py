@@ -68,6 +68,7 @@ def read(prompt: Any, chosen: Any, rejected: Any) -> tuple[list, str, str, tuple
         (None, [user("one"), user("two"), GOOD], [user("one"), user("two"), BAD], [user("one\n\ntwo")], (JOINED,)),
         ("q", [Q, GOOD], "bad", [Q], (REPEATED,)),
         ("q", "good", [Q, BAD], [Q], (REPEATED,)),
+        ("q", GOOD, {"from": "gpt", "value": "bad"}, [Q], ()),
         ("q", [{"from": "gpt", "value": "good"}], [{"from": "gpt", "value": "bad"}], [Q], ()),
         (None, [{"from": "human", "value": "q"}, {"from": "gpt", "value": "good"}], [{"role": "User", "content": "q"}, {"role": "Bot", "content": "bad"}], [Q], ()),
     ],

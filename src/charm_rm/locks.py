@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -48,12 +51,42 @@ def _sign(handle: TextIO, path: Path) -> None:
         raise write_failed(path, error) from error
 
 
+def _open_plain(path: Path) -> TextIO:
+    """Open a lock file, or make one; never through a link, and never a file that holds more than the number of a process."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        number = os.open(path, flags, 0o666)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _not_a_lock(path, "is a symbolic link") from error
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise _not_a_lock(path, "is no plain file")
+    handle = os.fdopen(number, "a+", encoding="utf-8", errors="replace")
+    with contextlib.ExitStack() as closing:
+        closing.push(handle)
+        handle.seek(0)
+        if not re.fullmatch(r"\d*\s*", handle.read(64), re.ASCII):
+            raise _not_a_lock(path, "holds something else than the number of a process")
+        closing.pop_all()
+    return handle
+
+
+def _not_a_lock(path: Path, what: str) -> ConfigError:
+    return ConfigError(
+        f"the lock file {what}, so it is left alone",
+        where=str(path),
+        mend="move it away, or choose another output",
+    )
+
+
 def _lock_file(path: Path) -> TextIO:
     """Open and lock ``path``; again where its last holder has removed it since it was opened."""
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("a+", encoding="utf-8")
+            handle = _open_plain(path)
         except OSError as error:
             raise write_failed(path, error) from error
         try:

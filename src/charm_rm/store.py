@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,9 +37,12 @@ def refuse_existing(path: str | Path, *, force: bool) -> Path:
     A file that stands where a folder on the way to ``path`` would be is refused whatever ``force`` is.
     """
     path = Path(path)
-    nearest = next(parent for parent in path.absolute().parents if parent.exists())
+    nearest = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
     if not nearest.is_dir():
         raise OutputExists("is a file; a folder is needed", where=str(nearest), mend="choose another path")
+    if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
+        kind = "a symbolic link" if path.is_symlink() else "neither a file nor a folder"
+        raise OutputExists(f"is {kind}", where=str(path), mend="name a file or folder itself")
     if not force and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
         raise OutputExists(
             "the output already exists", where=str(path), mend="choose another path, or add --force"
@@ -63,50 +68,64 @@ def replacing(path: str | Path, *, force: bool = False) -> Iterator[Path]:
         WriteFailed: the file system refused (disk full, permissions).
     """
     path = refuse_existing(path, force=force)
-    try:
+    with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise write_failed(path, error) from error
-    temporary = Path(name)
+        clear_litter(path)
+        temporary = temporary_path(path)
+        temporary.touch(mode=0o600, exist_ok=False)
     try:
-        yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except (OSError, pl.exceptions.ComputeError) as error:
-        raise write_failed(path, error) from error
+        with writing_to(path):
+            yield temporary
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o666 & ~umask())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def replacing_directory(path: str | Path, *, force: bool = False) -> Iterator[Path]:
-    """The same promise for a whole directory: it appears complete, or the old one stays."""
-    path = refuse_existing(path, force=force)
-    if path.is_file():
-        raise OutputExists("is a file; a folder is needed", where=str(path), mend="choose another path")
+def writing_to(path: Path) -> Iterator[None]:
+    """Turn what a file system says into :class:`WriteFailed` about ``path``."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
-    except OSError as error:
+        yield
+    except (OSError, pl.exceptions.ComputeError) as error:
         raise write_failed(path, error) from error
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            retired = temporary.with_suffix(".old")
-            path.replace(retired)
-            temporary.replace(path)
-            shutil.rmtree(retired)
+
+
+def temporary_path(path: Path) -> Path:
+    """A new name beside ``path`` that tells machine and process, so that the next run can clear what a killed one left."""
+    return path.with_name(f".{path.name}.{_MACHINE}-{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+def clear_litter(path: Path) -> None:
+    """Remove what runs of this machine that are gone left beside ``path``; a folder that one of them had set aside comes back."""
+    ours = re.compile(rf"\.{re.escape(path.name)}\.{_MACHINE}-(\d+)-[0-9a-f]{{8}}\.(part|old)")
+    near = [Path(e.path) for e in os.scandir(path.parent) if e.name.startswith(f".{path.name}.")]
+    for found in sorted(near):
+        match = ours.fullmatch(found.name)
+        if match is None or _is_running(int(match[1])) or found.is_symlink():
+            continue
+        if match[2] == "old" and not path.exists():
+            found.rename(path)
+        elif found.is_dir():
+            shutil.rmtree(found, ignore_errors=True)
         else:
-            temporary.replace(path)
-    except OSError as error:
-        raise write_failed(path, error) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            found.unlink(missing_ok=True)
+
+
+# Process ids mean something on one machine alone, and a folder may be shared.
+_MACHINE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 def save(table: Table, path: str | Path, *, force: bool = False) -> Path:
@@ -138,11 +157,12 @@ def write_text(text: str, path: str | Path, *, force: bool = False) -> Path:
 
 def write_json(value: Any, path: str | Path, *, force: bool = False) -> Path:
     """Write a JSON file atomically; NaN and infinities are refused, as JSON has none."""
-    return write_text(
-        json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n",
-        path,
-        force=force,
-    )
+    return write_text(as_json(value), path, force=force)
+
+
+def as_json(value: Any) -> str:
+    """The text of a JSON file; NaN and infinities are refused, as JSON has none."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -275,7 +295,8 @@ def write_failed(path: Path, error: BaseException) -> WriteFailed:
     )
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files do not get."""
     current = os.umask(0)
     os.umask(current)
     return current

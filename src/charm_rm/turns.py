@@ -157,7 +157,9 @@ def _continued(beginning: str, text: str) -> str:
 
 
 def _messages(value: Any, role: str) -> Messages:
-    """Text, a one-element list of text, a transcript, or messages -> messages."""
+    """Text, a one-element list of text, a transcript, one message, or messages -> messages."""
+    if isinstance(value, dict):
+        value = [value]
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         value = value[0]
     if isinstance(value, str):

@@ -15,6 +15,8 @@ from typing import Any
 import click
 
 from ..errors import CharmError, CharmWarning
+from ..visible import visible
+from .common import echo
 
 # In pipeline order: this is the order of ``charm --help``. Each module holds a click command `command`.
 COMMANDS = {
@@ -59,7 +61,10 @@ class _CharmGroup(click.Group):
             except CharmError as error:
                 _show_error(str(error), debug=ctx.params.get("debug", False))
                 ctx.exit(error.exit_code)
-            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            except click.ClickException as error:
+                error.message = visible(error.message, keep="\n\t")
+                raise
+            except (click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except Exception as error:
                 _show_error(
@@ -91,13 +96,13 @@ def main(debug: bool) -> None:
 def _show_error(message: str, *, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    echo(message, err=True, label="error:", colour="red")
 
 
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, *_rest: Any
 ) -> None:
     if issubclass(category, CharmWarning):
-        click.echo(f"{click.style('warning:', fg='yellow', bold=True)} {message}", err=True)
+        echo(str(message), err=True, label="warning:", colour="yellow")
     else:
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))

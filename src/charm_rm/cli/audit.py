@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..settings import AuditSettings, RatingsChoice
-from .common import heading, interval, print_json, say
+from .common import echo, heading, interval, print_json, say
 from .families import contrasts_of, members_of, print_families
 from .options import (
     PATH,
@@ -88,10 +88,10 @@ def command(
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
     """
-    from ..store import refuse_existing
+    from ..folders import refuse_folder
 
     if output:
-        refuse_existing(output, force=force)
+        refuse_folder(output, force=force, inputs=[scores, ratings.source])
     members = members_of(groups, own)
     if example:
         if members is not None:
@@ -155,6 +155,6 @@ def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
     for name, found in audits.items():
         if found.favouritism is not None and found.sharpness is not None:
             row = found.favouritism.frame.row(by_predicate=pl.col("policy") == baseline, named=True)
-            click.echo(
+            echo(
                 f"  {name + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {interval(found.sharpness)}"
             )

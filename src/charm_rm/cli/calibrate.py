@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice
-from .common import heading, interval_column, load_comparable, print_frame, print_json, say
+from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .options import (
     PATH,
     draws_option,
@@ -185,8 +185,8 @@ def _print_effect(rows: list[dict[str, Any]]) -> None:
         for r in rows
     ]
     print_frame(pl.DataFrame(shown), title="Agreement with people, hard win rates")
-    click.echo(f"  {WHAT_P_IS}")
-    click.echo("  in-sample: on the prompts solved on; cross-fitted: as on as many fresh prompts")
+    echo(f"  {WHAT_P_IS}")
+    echo("  in-sample: on the prompts solved on; cross-fitted: as on as many fresh prompts")
 
 
 def _print_residuals(residuals: pl.DataFrame, *, top: int) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..visible import json_visible, visible
+
 if TYPE_CHECKING:
     import polars as pl
     from rich.console import Console
@@ -46,17 +48,26 @@ def console() -> Console:
 
 def print_json(value: Any) -> None:
     """Print JSON to standard output, nothing else: safe to pipe."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    click.echo(json_visible(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)))
+
+
+def echo(text: str = "", *, err: bool = False, label: str = "", colour: str | None = None) -> None:
+    """Print text, which may hold names and paths from anywhere: no part of it steers the terminal.
+
+    ``label`` comes first, bold, in ``colour``. Every command prints through this, :func:`print_frame` or :func:`console`.
+    """
+    start = f"{click.style(visible(label, keep=chr(10)), fg=colour, bold=True)} " if label else ""
+    click.echo(start + visible(text, keep="\n\t"), err=err)
 
 
 def say(message: str) -> None:
     """Tell the person something, on standard error, so that standard output stays data."""
-    click.echo(message, err=True)
+    echo(message, err=True)
 
 
 def heading(text: str) -> None:
     """Print a bold line on standard output (plain where it is no terminal)."""
-    click.echo(click.style(text, bold=True))
+    click.echo(click.style(visible(text), bold=True))
 
 
 def interval(estimate: Estimate, *, digits: int = 2, unit: str = "") -> str:
@@ -101,11 +112,14 @@ def print_frame(
     Beyond ``limit`` rows the middle is left out, saying so; the last ``tail`` rows are always shown.
     """
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(visible(title)), title_justify="left", header_style="bold")
     for name, dtype in frame.schema.items():
         numeric = dtype.is_numeric() or name in (_INTERVAL, _Q)
-        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+        table.add_column(
+            Text(visible(name)), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
+        )
     shown = limit if limit and frame.height > limit + tail else frame.height
     head, cut = frame.head(shown), shown < frame.height
     for row in head.iter_rows():
@@ -132,5 +146,5 @@ def _cell(value: Any, digits: int, column: str) -> Text:
         return Text("-", style="dim")
     if isinstance(value, float) and 0 < abs(value) < 0.5 * 10**-digits:
         return Text(f"{value:.0e}")
-    text = f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    text = f"{value:.{digits}f}" if isinstance(value, float) else visible(str(value))
     return Text(text, style=_COLOURS.get(column, {}).get(text, ""))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..settings import AuditSettings, RatingsChoice
-from .common import heading, interval_column, print_frame, print_json, q_column, say
+from .common import echo, heading, interval_column, print_frame, print_json, q_column, say
 from .options import (
     PATH,
     force_option,
@@ -61,13 +61,13 @@ def command(
       charm compare rm.parquet judged.parquet --ratings ratings.parquet -o comparison
       charm compare before.parquet after.parquet --ratings arena:coding --json
     """
+    from ..folders import refuse_folder, replacing_directory
     from ..mismatch import compare_favour, save_comparison
     from ..pipeline.stages.ratings import chosen_ratings
     from ..sources import load_source
-    from ..store import refuse_existing, replacing_directory
 
     if output:
-        refuse_existing(output, force=force)
+        refuse_folder(output, force=force, inputs=[first, second])
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     table = chosen_ratings(ratings)
@@ -91,14 +91,14 @@ def _print(found: FavourComparison, *, first: str, second: str, top: int) -> Non
 
     summary = found.summary
     heading(f"{first} (first) compared with {second} (second)")
-    click.echo(f"  {summary['policies']} policies on {summary['prompts']} prompts that both have")
+    echo(f"  {summary['policies']} policies on {summary['prompts']} prompts that both have")
     if summary["mean_std_err"] is not None:
-        click.echo(
+        echo(
             f"  mean error of a difference: {summary['mean_std_err']:.1f} Elo; of two separate audits it would be "
             f"{summary['mean_std_err_unpaired']:.1f}"
         )
     verdicts = ", ".join(f"{count} {name}" for name, count in sorted(summary["verdicts"].items()))
-    click.echo(f"  verdicts: {verdicts}")
+    echo(f"  verdicts: {verdicts}")
     rows = found.frame.select(
         "policy", "first_favour", "second_favour", "difference", interval_column(1), q_column(), "verdict"
     )

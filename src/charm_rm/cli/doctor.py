@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .common import console, heading, print_frame, print_json, say
+from ..visible import visible
+from .common import console, echo, heading, print_frame, print_json, say
 from .options import json_option, reward_option, rm_option, seed_option, trust_option
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def show(found: Diagnosis, *, verbose: bool = False) -> None:
             _print_details(check)
     counts = ", ".join(f"{len(found.of(s))} {s}" for s in _COLOURS if found.of(s))
     verdict = "sound" if found.sound else "not sound: its scores would be wrong"
-    click.echo(f"\n{counts}: {verdict}")
+    echo(f"\n{counts}: {verdict}")
 
 
 def _print_checks(checks: tuple[Check, ...]) -> None:
@@ -92,7 +93,9 @@ def _print_checks(checks: tuple[Check, ...]) -> None:
     for name in ("check", "status", "found"):
         table.add_column(name, overflow="fold", no_wrap=name == "status")
     for check in checks:
-        table.add_row(Text(check.title), Text(check.status, style=_COLOURS[check.status]), Text(check.found))
+        table.add_row(
+            Text(check.title), Text(check.status, style=_COLOURS[check.status]), Text(visible(check.found))
+        )
     console().print(table)
 
 
@@ -104,19 +107,17 @@ def _print_drift(found: Diagnosis) -> None:
         "dtype", "attention", "batches", "padding", "n", "max_abs", "mean_abs",
         (pl.col("flips") * 100).alias("flips %"), "pairs", "spearman", "lost",
     )  # fmt: skip
-    click.echo()
+    echo()
     print_frame(shown, title="Drift from float32, one response at a time", digits=4)
 
 
 def _print_details(check: Check) -> None:
-    mark = click.style(
-        check.status, fg={"warn": "yellow", "fail": "red"}.get(check.status, "green"), bold=True
-    )
-    click.echo(f"\n{mark} {check.title}: {check.found}")
+    colour = {"warn": "yellow", "fail": "red"}.get(check.status, "green")
+    echo(f"{check.title}: {check.found}", label=f"\n{check.status}", colour=colour)
     for line in check.details:
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     if check.mend:
-        click.echo(f"  To mend: {check.mend}")
+        echo(f"  To mend: {check.mend}")
 
 
 def _teller() -> Callable[[str], None]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .common import console, print_frame, print_json
+from ..visible import visible
+from .common import console, echo, print_frame, print_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,13 +24,13 @@ def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentRes
 
         title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
         print_frame(_alignment_table(alignment.frame), title=title)
-        click.echo(f"  {WHAT_P_IS}")
-        click.echo(
+        echo(f"  {WHAT_P_IS}")
+        echo(
             "  floor: the figure of a perfectly aligned model with as many prompts and such ratings; p: models exchanged"
         )
-        click.echo("  within prompts")
+        echo("  within prompts")
         if alignment.frame["difference"].null_count() < alignment.frame.height:
-            click.echo(f"  {WHAT_PLACEBO_IS}")
+            echo(f"  {WHAT_PLACEBO_IS}")
 
 
 def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None:
@@ -42,9 +41,9 @@ def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None
         return print_json(rows)
     for row in rows:
         items = "" if row["items"] is None else f"{row['items']:,} items; "
-        click.echo(f"{click.style(row['name'], bold=True)}: {row['about']}")
-        click.echo(f"    {items}licence: {row['licence']}")
-        click.echo(f"    {row['citation']}")
+        echo(str(row["about"]), label=f"{row['name']}:")
+        echo(f"    {items}licence: {row['licence']}")
+        echo(f"    {row['citation']}")
     return None
 
 
@@ -56,7 +55,7 @@ def _print_accuracies(result: BenchmarkResult) -> None:
     compared = frame["difference"].null_count() == 0
     label = " (PARTIAL)" if benchmark.partial else ""
     table = Table(
-        title=f"{benchmark.name}{label}: accuracy in %, \\[] are 95 % intervals",
+        title=f"{visible(benchmark.name)}{label}: accuracy in %, \\[] are 95 % intervals",
         title_justify="left",
         box=SIMPLE_HEAD,
     )
@@ -69,19 +68,19 @@ def _print_accuracies(result: BenchmarkResult) -> None:
         cells = [row["subset"] + (" *" if row["partial"] else ""), *([row["metric"]] if several else [])]
         cells += [str(row["n"]), f"{100 * row['accuracy']:.1f}{_range(row['ci_low'], row['ci_high'])}"]
         cells += _comparison(row) if compared else []
-        table.add_row(*[c.replace("[", r"\[") for c in cells], end_section=row["metric"] == "average")
+        table.add_row(
+            *[visible(c).replace("[", r"\[") for c in cells], end_section=row["metric"] == "average"
+        )
     console().print(table)
     for note in benchmark.notes:
-        click.echo(f"  * partial: {note}")
+        echo(f"  * partial: {note}")
     counted = {0.0: "wrong", 0.5: "half right"}.get(benchmark.tie_value, f"as {benchmark.tie_value:g}")
-    click.echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
+    echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
     if result.unanswered:
-        click.echo(f"  without a verdict in either order: {result.unanswered} comparisons (counted wrong)")
+        echo(f"  without a verdict in either order: {result.unanswered} comparisons (counted wrong)")
     if compared:
-        click.echo(
-            "  p: exact McNemar test on the prompts that differ (better:worse); q: adjusted for all rows"
-        )
-    click.echo()
+        echo("  p: exact McNemar test on the prompts that differ (better:worse); q: adjusted for all rows")
+    echo()
 
 
 _COMPARISON = ("baseline", "difference", "better:worse", "p", "q")

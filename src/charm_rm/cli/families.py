@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import AuditSettings, RatingsChoice
-from .common import heading, interval_column, print_frame, q_column
+from .common import echo, heading, interval_column, print_frame, q_column
 
 if TYPE_CHECKING:
     from ..mismatch import Audit, FamilyContrasts
@@ -59,7 +59,7 @@ def print_families(found: FamilyContrasts) -> None:
     """Print the favour of every group, and in a line that of the judge's own."""
     heading("Favour by group: mean of its members, beside all other policies")
     if found.own is not None:
-        click.echo(f"  {own_words(found.own)}")
+        echo(f"  {own_words(found.own)}")
     rows = found.frame.select("group", "policies", "favour", interval_column(1), q_column(), "verdict")
     print_frame(rows, title="Favour of groups in Elo points, most over-valued first", digits=1)
 

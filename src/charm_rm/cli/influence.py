@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import AuditSettings, FitSettings, RatingsChoice, Votes
-from .common import heading, print_frame, print_json, say
+from .common import echo, heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -80,14 +80,14 @@ def command(
       charm influence scores.parquet --ratings arena --policy gemma-2-9b-it-SimPO --top 20
       charm influence scores.parquet --battles votes.parquet -o influence
     """
+    from ..folders import refuse_folder, replacing_directory
     from ..mismatch import influence, save_influence
     from ..pipeline.stages.ratings import chosen_ratings
     from ..ratings import load_battles
     from ..sources import load_source
-    from ..store import refuse_existing, replacing_directory
 
     if output:
-        refuse_existing(output, force=force)
+        refuse_folder(output, force=force, inputs=[scores])
     if (battles is None) == (ratings.source is None):
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:
@@ -112,7 +112,7 @@ def command(
 def _print(found: Influence, *, title: str, top: int) -> None:
     heading(f"What carries the favour of {found.policy} in {title}: {found.favour:+.1f} Elo, {found.verdict}")
     for line in found.sentences:
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     _print_rows(found.policies, ["policy"], "Policies, each left out", top)
     if found.prompts is not None:
         _print_rows(found.prompts, ["prompt_id"], "Prompts, each left out", top)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..settings import JudgeSettings, ResponsesSettings
-from .common import heading, interval, print_frame, print_json, say
+from .common import echo, heading, interval, print_frame, print_json, say
 from .options import (
     check_store_usage,
     force_option,
@@ -92,12 +92,12 @@ def command(
 def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
     if as_json:
         return print_json(vars(estimate))
-    click.echo(f"pairs    {estimate.pairs:,} ({estimate.equal_texts:,} of equal texts: ties, not asked)")
-    click.echo(f"calls    {estimate.calls:,} at most; what the store knows is not asked again")
+    echo(f"pairs    {estimate.pairs:,} ({estimate.equal_texts:,} of equal texts: ties, not asked)")
+    echo(f"calls    {estimate.calls:,} at most; what the store knows is not asked again")
     if estimate.tokens_in is not None:
-        click.echo(f"tokens   about {estimate.tokens_in:,} in, at most {estimate.tokens_out:,} out")
+        echo(f"tokens   about {estimate.tokens_in:,} in, at most {estimate.tokens_out:,} out")
     if estimate.cost is not None:
-        click.echo(f"cost     about {estimate.cost:,.2f} at most")
+        echo(f"cost     about {estimate.cost:,.2f} at most")
     return None
 
 
@@ -155,11 +155,11 @@ def _show_bias(run: JudgeRun) -> None:
         return
     bias = run.bias
     heading("Position bias")
-    click.echo(
+    echo(
         f"the response shown first wins {50 + 100 * bias.bias.value:.1f} % of verdicts: bias {interval(bias.bias, digits=3)}; "
         f"of probability {interval(bias.bias_soft, digits=3)}"
     )
-    click.echo(
+    echo(
         f"the winner turns with the order in {interval(bias.turned, digits=3)} of {bias.pairs} pairs ({bias.prompts} prompts)"
     )
 
@@ -169,7 +169,7 @@ def _show_usage(run: JudgeRun) -> None:
     answers, pairs = how["answers"], how["pairs"]
     lost = sum(answers.get(how, 0) for how in ("unread", "refused", "failed"))
     heading("Answers")
-    click.echo(
+    echo(
         f"{sum(answers.values()):,} ({run.asked:,} asked now, {run.known:,} known), without a verdict {lost:,} "
         f"({answers.get('refused', 0):,} refused, {answers.get('failed', 0):,} calls failed); pairs dropped {pairs['dropped']:,}, judged in one order {pairs['one_order']:,}, "
         f"of equal texts {pairs['equal_texts']:,}"
@@ -177,7 +177,7 @@ def _show_usage(run: JudgeRun) -> None:
     usage = how["usage"]
     if usage["uncounted"] < usage["calls"]:
         cost = "" if how["cost"] is None else f", cost {how['cost']:,.4f}"
-        click.echo(
+        echo(
             f"tokens of all answers {usage['tokens_in']:,} in, {usage['tokens_out']:,} out{cost}; "
             f"of those asked now {run.spent.tokens_in:,} in, {run.spent.tokens_out:,} out"
         )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .common import heading, interval, interval_column, print_frame, q_column
+from .common import echo, heading, interval, interval_column, print_frame, q_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,12 +16,12 @@ def print_audit(found: Audit, *, title: str, top: int) -> None:
     """Print an audit: the headline, favour by policy, mismatch by pair, and the floor."""
     heading(f"Audit of {title}")
     for line in headline(found):
-        click.echo(f"  {line}")
+        echo(f"  {line}")
     if found.favouritism is not None:
         _print_favour(found.favouritism.frame, top=top)
     _print_mismatch(found, top=top)
     if (floor := _floor_line(found)) is not None:
-        click.echo(floor)
+        echo(floor)
 
 
 def headline(found: Audit) -> list[str]:
@@ -114,8 +112,8 @@ def _print_favour(frame: pl.DataFrame, *, top: int) -> None:
         pl.col("arena_elo").round(0).cast(pl.Int64),
     )
     print_frame(favour, title="Favour in Elo points, most over-valued first", digits=1, limit=top, tail=3)
-    click.echo(WHY_NOT_THE_DIFFERENCE)
-    click.echo()
+    echo(WHY_NOT_THE_DIFFERENCE)
+    echo()
 
 
 def _print_mismatch(found: Audit, *, top: int) -> None:
@@ -137,5 +135,5 @@ def _print_mismatch(found: Audit, *, top: int) -> None:
     )
     print_frame(mismatch, title="Mismatch of pairs: win rate minus expected", limit=top, tail=3)
     if found.favouritism is not None:
-        click.echo(WHY_PAIRS_DIFFER)
-        click.echo()
+        echo(WHY_PAIRS_DIFFER)
+        echo()

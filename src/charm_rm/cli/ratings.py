@@ -9,6 +9,7 @@ import click
 
 from ..errors import UnknownPolicy, did_you_mean
 from ..settings import FitSettings
+from ..visible import visible
 from .common import console, print_frame, print_json, say
 from .options import PATH, force_option, json_option, output_option, settings_options
 
@@ -199,6 +200,6 @@ def _print_fit_notes(ratings: Ratings) -> None:
         )
     for name, b in record["style"].items():
         out.print(
-            f"style {name}: {b['coefficient']:+.3f} log-odds per RMS [{b['ci_low']:+.3f}, {b['ci_high']:+.3f}]",
+            f"style {visible(name)}: {b['coefficient']:+.3f} log-odds per RMS [{b['ci_low']:+.3f}, {b['ci_high']:+.3f}]",
             markup=False,
         )

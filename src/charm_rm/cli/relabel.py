@@ -68,11 +68,12 @@ def command(
       charm relabel scores.parquet responses.parquet offsets.parquet --prompts train.csv -o prefs
     """
     from .. import store
+    from ..folders import refuse_folder
     from ..pipeline.stages.relabel import relabel
     from ..responses import load_responses
     from ..tables import Offsets
 
-    store.refuse_existing(output, force=force)
+    refuse_folder(output, force=force, inputs=[scores, responses, offsets])
     relabelled = relabel(
         prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline)),
         load_responses(responses),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..visible import visible
 from .common import console, print_frame, print_json, say
 from .options import PATH, json_option, output_option
 
@@ -106,6 +107,6 @@ def run_and_show(config: Config, directory: Path, selection: dict[str, Any], *, 
     if summary.frame.height:
         print_frame(summary.frame.rename({"placebo": PLACEBO}, strict=False), title=summary.title)
         for line in summary.remarks:
-            console().print(line, markup=False)
+            console().print(visible(line), markup=False)
     if result.report:
-        console().print(f"Report: {result.report}", markup=False)
+        console().print(visible(f"Report: {result.report}"), markup=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import AuditSettings, RatingsChoice, TrainSettings
-from .common import heading, print_frame, print_json, say
+from .common import echo, heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -83,10 +83,10 @@ def command(
         return
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
+    from ..folders import refuse_folder
     from ..pipeline.stages.train import CardAudit, train
-    from ..store import refuse_existing
 
-    refuse_existing(output, force=force)
+    refuse_folder(output, force=force, inputs=[prefs, rm, held_out, responses, ratings.source])
     audit = None
     if responses is not None:
         audit = CardAudit.prepare(
@@ -122,7 +122,7 @@ def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code:
             heading(
                 f"Row {pair.row}, {name} ({side.tokens} tokens{cut}{', the same as chosen' if pair.same else ''})"
             )
-            click.echo(side.text)
+            echo(side.text)
     counts = preview.counts
     say(
         f"{counts['read']} of {counts['pairs']} pairs would be read (layout {preview.layout}, at most {preview.max_length} "

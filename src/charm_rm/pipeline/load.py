@@ -103,9 +103,18 @@ def _path_or_id(value: Any, folder: Path) -> Any:
 
 def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
     """The document as nodes, which know their lines, and as plain values."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise UnreadableFile(f"is {kind}, a file was expected", where=str(path), mend="name a YAML file")
     try:
+        if path.stat().st_size > _LONGEST_YAML:
+            raise ConfigError(f"is longer than {_LONGEST_YAML:,} bytes", where=str(path), mend="shorten it")
         text = path.read_text(encoding="utf-8-sig")
-        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_explosion(node, where=str(path))
+        return node, yaml.safe_load(text)
+    except RecursionError as error:
+        raise ConfigError("is nested too deep", where=str(path), mend="start from: charm init") from error
     except FileNotFoundError as error:
         raise UnreadableFile("no such file", where=str(path), mend="write one with: charm init") from error
     except UnicodeDecodeError as error:
@@ -120,6 +129,54 @@ def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
             where=f"{path}{line}",
             mend="check indentation, colons and quotes there",
         ) from error
+    except (ValueError, OverflowError) as error:  # a date or number that is none, by its look or its tag
+        raise ConfigError(
+            f"holds a value that cannot be read: {error}",
+            where=str(path),
+            mend="put it in quotes, or leave its tag out",
+        ) from error
+
+
+# Far above what a configuration needs; aliases count as often as they are used.
+_LONGEST_YAML, _MOST_VALUES, _DEEPEST = 4 * 2**20, 200_000, 30
+
+
+def _refuse_explosion(root: yaml.Node | None, *, where: str) -> None:
+    """Refuse what a few bytes of aliases blow up, contain themselves in, or nest without end, and halves of characters.
+
+    Raises:
+        ConfigError: with the line.
+    """
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node, depth: int) -> int:
+        line = f"{where}, line {node.start_mark.line + 1}"
+        if id(node) in open_nodes:
+            raise ConfigError("an alias that contains itself", where=line, mend="write the value out")
+        if depth > _DEEPEST:
+            raise ConfigError(
+                f"is nested more than {_DEEPEST} deep", where=line, mend="start from: charm init"
+            )
+        if id(node) not in sizes:
+            if isinstance(node, yaml.ScalarNode) and any("\ud800" <= c <= "\udfff" for c in node.value):
+                raise ConfigError("half of a character (a lone surrogate)", where=line, mend="write it out")
+            open_nodes.add(id(node))
+            sizes[id(node)] = 1 + sum(size(part, depth + 1) for part in _parts_of(node))
+            open_nodes.discard(id(node))
+        if sizes[id(node)] > _MOST_VALUES:
+            words = f"holds more than {_MOST_VALUES:,} values once its aliases are written out"
+            raise ConfigError(words, where=line, mend="write the values out")
+        return sizes[id(node)]
+
+    if root is not None:
+        size(root, 0)
+
+
+def _parts_of(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def _lines(node: yaml.Node | None, *, where: str, at: _Location = ()) -> dict[_Location, int]:

@@ -157,7 +157,7 @@ def _parse(text: str) -> Any:
         raise _Refused("is nested too deep") from error
     except ValueError as error:
         raise _Refused(f"is not valid JSON: {first_line(error)}") from error
-    if _SURROGATE.search(text) and (place := _half_pair(value)):
+    if "\\u" in text and _SURROGATE.search(text) and (place := _half_pair(value)):
         raise _Refused(f"{place} holds half a surrogate pair, which is no character")
     return value
 

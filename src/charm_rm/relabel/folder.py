@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from .. import store
+from ..folders import replacing_directory
 from ..tables import Preferences
 from .preferences import Relabelled
 
@@ -41,7 +42,7 @@ def save_relabelled(relabelled: Relabelled, folder: str | Path, *, force: bool =
         WriteFailed: the file system refused.
     """
     preferences = relabelled.preferences
-    with store.replacing_directory(folder, force=force) as temporary:
+    with replacing_directory(folder, force=force) as temporary:
         store.save(preferences, temporary / PARQUET)
         store.write_frame(preferences.frame, temporary / JSONL)
         store.write_frame(relabelled.ledger, temporary / LEDGER)

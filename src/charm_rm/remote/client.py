@@ -22,6 +22,7 @@ from .addresses import checked_url, is_local, key_in, same_server, warn_of_plain
 from .limits import Gate, retry_after, used_up_for
 from .patience import Patience, Tries
 from .problems import BadRequest, Malformed, Transient, excerpt, message_of, refusal
+from .unpacking import TooLong, Unpacker
 
 T = TypeVar("T")
 
@@ -82,7 +83,8 @@ class Client:
         """Open connections for a block; how hard the server may be pressed is remembered from block to block."""
         key = key_in(self.key_variable)
         async with httpx.AsyncClient(
-            headers={"user-agent": "charm-rm"} | ({"authorization": f"Bearer {key}"} if key else {}),
+            headers={"user-agent": "charm-rm", "accept-encoding": "gzip, deflate"}
+            | ({"authorization": f"Bearer {key}"} if key else {}),
             timeout=httpx.Timeout(self.timeout, connect=min(_CONNECT_SECONDS, self.timeout), pool=None),
             limits=httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency),
             follow_redirects=False,
@@ -220,17 +222,16 @@ class Session:
         )
 
     async def _read(self, call: _Call, response: httpx.Response) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        async for part in response.aiter_bytes():
-            parts.append(part)
-            size += len(part)
-            if size > self._client.max_bytes:
-                raise RemoteError(
-                    f"the answer is longer than {self._client.max_bytes:,} bytes",
-                    where=self._url(call),
-                    mend="check that this is the right server",
-                )
+        unpacker = Unpacker(response.headers.get("content-encoding", ""), most=self._client.max_bytes)
+        try:
+            parts = [unpacker.take(part) async for part in response.aiter_raw()]
+        except TooLong:
+            raise RemoteError(
+                f"the answer is longer than {self._client.max_bytes:,} bytes",
+                where=self._url(call),
+                mend="check that this is the right server",
+            ) from None
+        unpacker.end()
         return b"".join(parts)
 
     def _judge(self, call: _Call, status: int, headers: httpx.Headers, body: bytes) -> Any:

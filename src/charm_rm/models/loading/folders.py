@@ -6,8 +6,9 @@ import hashlib
 import os
 from pathlib import Path
 
-from ...errors import ModelError
+from ...errors import CharmError, ModelError
 from ..extras import require
+from .limits import refuse_absurd
 from .registry import find_entry
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -38,6 +39,7 @@ def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
                 where=str(path),
                 mend="name a folder written by save_pretrained",
             )
+        refuse_absurd(path, CONFIG)
         return path
     name = os.fspath(path_or_id)
     if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
@@ -51,7 +53,10 @@ def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
         if not any(folder.glob("*.safetensors")):
             pickles += ["*.pt"] if _has_base(name) else []
             hub.snapshot_download(name, allow_patterns=[*pickles, index], ignore_patterns="*/*")
+        refuse_absurd(folder, CONFIG)
         return folder
+    except CharmError:
+        raise
     except Exception as error:  # network, login, no such repository: the hub has many ways to say no
         raise ModelError(
             f"neither a local folder nor a model that the hub gave: {first_line(error)}",

@@ -25,7 +25,7 @@ def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
     if not read:
         return 0.0
     rows = tokenizer(read, add_special_tokens=False, verbose=False)["input_ids"]
-    return sum(row.count(unknown) for row in rows) / max(1, sum(len(row) for row in rows))
+    return float(sum(row.count(unknown) for row in rows) / max(1, sum(len(row) for row in rows)))
 
 
 def refuse_unknown(model: Any, texts: Sequence[str], *, where: str) -> None:

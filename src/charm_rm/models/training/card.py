@@ -14,6 +14,7 @@ from ...errors import UnreadableFile
 from ...mismatch import METRICS, both_ways
 from ...mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_PLACEBO_IS, in_order
 from ...tables import Mismatch
+from ...visible import visible
 from .settings import HeldOut, TrainResult, TrainSettings
 
 BEGIN, _END = "<!-- mismatch: begin -->", "<!-- mismatch: end -->"
@@ -204,4 +205,4 @@ def _plus(value: float) -> str:
 
 def _cell(text: str) -> str:
     """A policy name in a Markdown table: no cell breaks, no markup."""
-    return re.sub(r"([|\\`*_<>\[\]])", r"\\\1", text.replace("\n", " "))
+    return re.sub(r"([|\\`*_<>\[\]])", r"\\\1", visible(text))

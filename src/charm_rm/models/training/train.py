@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ... import store
 from ...errors import ConfigError, NotConverged, OutputExists, SchemaError
+from ...folders import refuse_folder, replacing_directory
+from ...locks import locked
 from ...preferences import prompt_key
 from ...provenance import Manifest, versions
 from ...tables import Preferences
@@ -61,7 +63,7 @@ def train_reward_model(
         ModelError: ``rm`` has no one-output head and ``new_head`` is off.
     """
     settings = settings or TrainSettings()
-    output = store.refuse_existing(output, force=force)
+    output = refuse_folder(output, force=force, inputs=[rm])
     for module in _EXTRAS:
         require(module)
     from ..loading.libraries import quiet
@@ -76,8 +78,9 @@ def train_reward_model(
     else:
         _refuse_shared_prompts(training, held_out)
     provenance = _provenance(training, held_out, rm, settings)
-    work = _Work.open(output, provenance["fingerprint"], resume=resume, force=force)
-    with work, flush_denormals(), quiet():
+    opening: dict[str, Any] = {"resume": resume, "force": force}
+    lock = locked(output.with_name(f".{output.name}.lock"), remove=True)
+    with lock, _Work.open(output, provenance["fingerprint"], **opening) as work, flush_denormals(), quiet():
         base = load_base(rm, settings=settings, trust_remote_code=trust_remote_code)
         if not settings.unchecked:
             refuse_unknown(base.tokenizer, texts_of(training), where=str(rm))
@@ -157,7 +160,7 @@ def _save(
     elif settings.lora:
         local = Path(rm).is_dir()
         model.peft_config["default"].base_model_name_or_path = str(Path(rm).resolve() if local else rm)
-    with store.replacing_directory(result.output, force=force) as folder:
+    with replacing_directory(result.output, force=force) as folder:
         model.save_pretrained(folder)
         base.tokenizer.save_pretrained(folder)
         store.write_json(result.to_json(), folder / "training.json")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...folders import replacing_directory
 from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
 from ...mismatch.metrics import say_figures
 from ...settings import AuditSettings, Unrated
-from ...store import replacing_directory
 
 if TYPE_CHECKING:
     from ...evaluate import AlignmentResult
