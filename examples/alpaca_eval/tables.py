@@ -2,7 +2,7 @@
 
     python examples/alpaca_eval/tables.py
 
-Reads runs/pair and runs/joint, writes results/*.csv.
+Reads runs/pair and runs/joint, writes results/*.csv, and the tables of the effect into README.md.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import polars as pl
 import charm_rm as charm
 import charm_rm.pipeline
 from charm_rm.evaluate.attained import effect_of_offsets
+from charm_rm.mismatch.metrics import METRICS, in_order
 from charm_rm.store import read_frame, write_frame
 
 HERE = Path(__file__).resolve().parent
@@ -55,6 +56,51 @@ def main() -> None:
             rounded(pl.concat(frames, how="diagonal_relaxed")), HERE / "results" / f"{name}.csv", force=True
         )
         print(path.relative_to(HERE))
+    fill_readme(runs, tables)
+
+
+def fill_readme(runs: list[str], tables: dict[str, list[pl.DataFrame]]) -> None:
+    """Write the tables of the effect into README.md, between the comments that name a run."""
+    page = HERE / "README.md"
+    text = page.read_text(encoding="utf-8")
+    for i, run in enumerate(runs):
+        begin, end = f"<!-- effect of {run}: begin -->", f"<!-- effect of {run}: end -->"
+        head, _, rest = text.partition(begin)
+        _, _, tail = rest.partition(end)
+        made = effect_tables(tables["alignment"][i], tables["offsets_effect"][i])
+        text = f"{head}{begin}\n{made}\n{end}{tail}" if tail else text
+    page.write_text(text, encoding="utf-8")
+
+
+def effect_tables(alignment: pl.DataFrame, offsets: pl.DataFrame) -> str:
+    """Markdown: before, after, placebo, floor and change of the model; before, in-sample, cross-fitted of the offsets."""
+    lines = [
+        "| fine-tuned model, test prompts | before | after | placebo: noise added | noise floor | change | p |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in in_order(alignment.to_dicts()):
+        m = METRICS[row["metric"]]
+        cells = [m.shown(row[c]) for c in ("baseline_value", "value", "placebo_value", "floor")]
+        cells += [
+            m.shown(row["difference"], row["diff_ci_low"], row["diff_ci_high"]),
+            f"{row['p_value']:.3f}",
+        ]
+        lines.append(" | ".join([f"| {escaped(m.label)}", *cells]) + " |")
+    lines += [
+        "",
+        "| scores with offsets added, train prompts | before | in-sample | cross-fitted | noise floor |",
+    ]
+    lines.append("|---|---|---|---|---|")
+    for row in in_order(offsets.to_dicts()):
+        m = METRICS[row["metric"]]
+        cells = [m.shown(row[c]) for c in ("before", "in_sample", "cross_fitted", "floor")]
+        lines.append(" | ".join([f"| {escaped(m.label)}", *cells]) + " |")
+    return "\n".join(lines)
+
+
+def escaped(label: str) -> str:
+    """For a cell of a Markdown table."""
+    return label.replace("|", "\\|")
 
 
 def labelled(run: str, path: str) -> pl.DataFrame:
