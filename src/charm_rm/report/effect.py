@@ -38,7 +38,7 @@ def agreement_rows(findings: Findings) -> list[tuple[str, ...]]:
     """Label, meaning, value with interval, floor: every figure of the first audit, where it is compared with none."""
     if _compared(findings):
         return []
-    shown = []
+    shown: list[tuple[str, ...]] = []
     for row in in_order(_of_audit(findings.before)):
         metric = METRICS[row["metric"]]
         ends = interval(row.get("ci_low"), row.get("ci_high"), metric.digits)
