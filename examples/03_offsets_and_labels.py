@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 import charm_rm as charm
+from charm_rm.evaluate.attained import effect_of_offsets
+from charm_rm.mismatch.metrics import METRICS, say_figure
 from charm_rm.testbed import simulate_arena
 
 
@@ -29,10 +31,13 @@ def main() -> None:
         after.favouritism.frame.select("policy", "favour", "ci_low", "ci_high").head(3),
     )
     for name, found in (("before", before), ("after", after)):
-        value = found.summary["mean_abs_mismatch"]
-        print(
-            f"mean |win rate - expected| {name}: {value.value:.3f} [{value.ci_low:.3f}, {value.ci_high:.3f}]"
-        )
+        label = "in-sample, on the prompts solved on" if found.in_sample else "as scored"
+        print(f"{name} ({label}):")
+        for row in found.summary["effect"]:
+            print(f"  {say_figure(row)}")
+    print("cross-fitted, as on as many fresh prompts:")
+    for row in effect_of_offsets(offsets, ratings):
+        print(f"  {METRICS[row['metric']].label}: {METRICS[row['metric']].shown(row['cross_fitted'])}")
     print(f"one number per policy leaves up to {residual(offsets):.3f} in a single pair")
     made = charm.relabel_preferences(scores, arena.responses, offsets, strategy="sampled", k=2)
     flipped = made.preferences.frame["flipped"].mean()

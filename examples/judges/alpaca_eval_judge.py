@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 
 import charm_rm as charm
+from charm_rm.evaluate.attained import effect_of_offsets
 
 DATA = Path(os.environ.get("CHARM_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 RESULTS = Path(__file__).parent / "results"
@@ -90,19 +91,32 @@ def favour(audits: dict[str, charm.Audit]) -> None:
         a.favouritism.frame.select(pl.lit(name).alias("source"), pl.all()) for name, a in audits.items()
     )
     write(table.drop("rm_elo"), "favour")
+    effect = pl.concat(
+        pl.DataFrame(a.summary["effect"], infer_schema_length=None).select(
+            pl.lit(name).alias("source"), "metric", "n", "value", "ci_low", "ci_high", "floor"
+        )
+        for name, a in audits.items()
+    )
+    write(effect, "effect")
+    print(effect)
     print(table.filter(pl.col("source") == "soft").select("policy", "favour", "ci_low", "ci_high", "q_value"))
 
 
 def offsets(judged: charm.Margins, ratings: charm.Ratings) -> None:
     """What to add to each policy's side, in log-odds, for the win rates that people's ratings imply."""
-    tables = []
+    tables, effects = [], []
     for link in ("hard", "sigmoid"):
         solved = charm.solve_joint_offsets(
             judged, ratings, references=BASELINE, link=link, aliases=ALIASES, unrated="skip"
         )
         tables.append(solved.frame.select(pl.lit(link).alias("link"), pl.all()).drop("is_reference"))
-        print(solved.frame.select("policy", "delta", "ci_low", "ci_high", "target", "attained").sort("delta"))
+        effect = effect_of_offsets(solved, ratings, aliases=ALIASES, unrated="skip")
+        effects.append(pl.DataFrame(effect).select(pl.lit(link).alias("link"), pl.all()))
+        shown = ("policy", "delta", "ci_low", "ci_high", "target", "attained", "attained_cross_fitted")
+        print(solved.frame.select(shown).sort("delta"))
     write(pl.concat(tables), "offsets")
+    write(pl.concat(effects), "offsets_effect")
+    print(pl.concat(effects))
 
 
 def write(table: pl.DataFrame, name: str) -> None:

@@ -18,6 +18,7 @@ from ..settings import Unrated
 from ..tables import Offsets, Ratings, WinRates
 
 # The columns of the offsets' residuals, and what they are called in an effect.
+_FLOOR_DRAWS = 200
 STAGES = {"before": "before", "after": "in_sample", "after_cross_fitted": "cross_fitted"}
 
 
@@ -55,10 +56,12 @@ def effect_of_offsets(
 
 def _figures(residuals: pl.DataFrame, column: str, ratings: Ratings) -> dict[str, dict[str, Any]]:
     rates = WinRates(residuals.select("policy", "reference", "n", win_rate=pl.col(column).clip(0, 1)))
-    tally = tally_published(rates, draws=0, rng=np.random.default_rng(0))
+    draws, rng = _FLOOR_DRAWS if column == "before" else 0, np.random.default_rng(0)
+    tally = tally_published(rates, draws=draws, rng=rng)
     rated = yardstick(ratings, tally.policies)
     try:
         more = ordering_rows(tally, rated) if len(tally.policies) > 2 else []
     except (NotIdentifiable, NotConverged):
         more = []
-    return {row["metric"]: row for row in measure_effect(tally, rated, more=more).frame.to_dicts()}
+    found = measure_effect(tally, rated, rating_draws=rated.draw(draws, rng) if draws else None, more=more)
+    return {row["metric"]: row for row in found.frame.to_dicts()}
