@@ -58,6 +58,7 @@ def test_compare_prints_tables_and_writes_a_folder(
     assert "of two separate audits it would be" in result.stdout
     assert "first favours it more" in result.stdout
     assert sorted(p.name for p in folder.iterdir()) == [
+        ".charm-files.json",
         "comparison.json",
         "favour.parquet",
         "figures.parquet",
@@ -100,6 +101,7 @@ def test_influence_says_what_carries_a_finding(
     assert "without prompt p" in result.stdout
     assert "none of the 2 most influential prompts changes the verdict (over-valued)" in result.stdout
     assert sorted(p.name for p in folder.iterdir()) == [
+        ".charm-files.json",
         "influence.json",
         "policies.parquet",
         "prompts.parquet",

@@ -43,6 +43,7 @@ def relabelled() -> Relabelled:
 def test_all_files_come_back(relabelled: Relabelled, tmp_path: Path) -> None:
     folder = save_relabelled(relabelled, tmp_path / "prefs")
     assert sorted(p.name for p in folder.iterdir()) == [
+        ".charm-files.json",
         "README.md",
         "ledger.parquet",
         "preferences.jsonl",

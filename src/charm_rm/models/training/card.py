@@ -205,4 +205,4 @@ def _plus(value: float) -> str:
 
 def _cell(text: str) -> str:
     """A policy name in a Markdown table: no cell breaks, no markup."""
-    return re.sub(r"([|\\`*_<>\[\]])", r"\\\1", visible(text))
+    return visible(re.sub(r"([|\\`*_<>\[\]])", r"\\\1", text.replace("\n", " ")))
