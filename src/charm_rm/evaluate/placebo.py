@@ -1,6 +1,7 @@
 """The placebo beside a recipe: the first model's scores with noise added, which has learned nothing.
 
-Most of raw mean |P̂ - P| is often sharpness, and noise takes sharpness away, so that it can look as good there as training does.
+Most of raw mean |P̂ - P| is often sharpness, and noise takes sharpness away, so that it can look as good there as training does. Where a
+bias decides by small margins noise drowns it, and can better every figure: it is the bar that training has to pass.
 """
 
 from __future__ import annotations

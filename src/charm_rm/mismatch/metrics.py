@@ -62,7 +62,8 @@ WHAT_P_IS = "P̂: win rate by the model; P: the win rate that people's ratings i
 PLACEBO = "placebo: noise added"
 WHAT_PLACEBO_IS = (
     "Placebo: the first model's scores with random noise of one within-prompt standard deviation added, nothing learned. "
-    "Noise can lower the raw and the debiased figure, which both count sharpness; believe an effect only where the placebo fails."
+    "Noise can lower the raw and the debiased figure, which both count sharpness, and at times all of them: an effect is worth "
+    "what it shows beyond the placebo."
 )
 
 
