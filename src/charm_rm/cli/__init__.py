@@ -62,7 +62,8 @@ class _CharmGroup(click.Group):
                 _show_error(str(error), debug=ctx.params.get("debug", False))
                 ctx.exit(error.exit_code)
             except click.ClickException as error:
-                error.message = visible(error.message, keep="\n\t")
+                # Final in click's annotations only; the exception prints this text and no other.
+                error.message = visible(error.message, keep="\n\t")  # type: ignore[misc]
                 raise
             except (click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
