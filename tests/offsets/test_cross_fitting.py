@@ -119,10 +119,10 @@ def test_pairs_that_offsets_leave_alone_are_what_they_were() -> None:
 
 def test_a_single_offset_that_stays_0_gains_and_loses_nothing() -> None:
     """Ties that no offset turns in part: half of the prompts alone would choose otherwise."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     values = {"A": rng.permutation([1.0] * 36 + [2.0] * 4).tolist(), "B": [1.0] * 40}
     found = solve(
-        solve_offsets, scores_of(values), ratings_of({"A": 1000, "B": 1000}), over="A", references="B"
+        solve_offsets, scores_of(values), ratings_of({"A": 877, "B": 1000}), over="A", references="B"
     )
     assert found.frame["delta"][0] == 0
     assert found.residuals["after_cross_fitted"][0] == found.residuals["before"][0] == 0.55
