@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from charm_rm import store
 from charm_rm.tables import Offsets, Scores
-from simulated_offsets import arena
+from simulated_offsets import arena, ratings_of, scores_of
 
 PAIR = ("--over", "A", "--ref", "B", "--draws", 100)
 
@@ -82,6 +83,18 @@ def test_wrong_usage_is_named(charm: Callable, folder: Path, more: tuple[str, ..
     result = calibrate(charm, folder, *more)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_scores_of_the_wrong_sign_are_told_so(charm: Callable, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rating = {name: 1000.0 + 80 * i for i, name in enumerate("ABCDEF")}
+    values = {name: (-r / 150 + rng.gumbel(size=100)).tolist() for name, r in rating.items()}
+    store.save(scores_of(values), tmp_path / "scores.parquet")
+    store.save(ratings_of(rating), tmp_path / "ratings.csv")
+    result = calibrate(charm, tmp_path, "--all", "--draws", 100)
+    assert result.exit_code == 0, result.output
+    assert "UPSIDE DOWN" in result.stderr
+    assert "check the sign of the scores" in " ".join(result.stderr.split())
 
 
 def test_an_output_that_exists_is_refused_before_any_work(charm: Callable, folder: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from charm_rm import apply_offsets, audit, solve_joint_offsets, solve_offsets
 from charm_rm.evaluate.attained import effect_of_offsets
 from charm_rm.mismatch import METRICS
 from evaluate.test_placebo import sharp_scores
+from simulated_offsets import ratings_of, scores_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")
 
@@ -31,6 +33,17 @@ def test_without_cross_fitting_its_figures_are_missing_and_two_policies_have_no_
     rows = effect_of_offsets(offsets, ratings)
     assert [r["metric"] for r in rows] == list(METRICS)[:3]
     assert all(r["cross_fitted"] is None and r["in_sample"] is not None for r in rows)
+
+
+def test_offsets_that_stay_0_have_no_effect() -> None:
+    rng = np.random.default_rng(3)
+    column = rng.integers(4, 7, size=60).astype(float)
+    scores = scores_of({name: rng.permutation(column).tolist() for name in "ABC"})
+    ratings = ratings_of({"A": 1000.0, "B": 1001.0, "C": 1002.0})
+    offsets = solve_joint_offsets(scores, ratings, draws=0)
+    assert not offsets.frame["delta"].to_numpy().any()
+    for row in effect_of_offsets(offsets, ratings):
+        assert row["before"] == row["in_sample"] == row["cross_fitted"], row
 
 
 def test_unpaired_comparisons_have_no_floor() -> None:

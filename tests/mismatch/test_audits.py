@@ -198,7 +198,13 @@ def test_published_win_rates_give_the_scores_point_estimates() -> None:
     source = simulated_scores(favour={"calm": 100.0}, n=200)
     full = audit(source, ratings())
     published = WinRates(full.win_rates.frame.select("policy", "reference", "win_rate", "std_err", "n"))
-    again = audit(published, ratings())
+    with pytest.warns(CharmWarning, match="taken to come from the same prompts"):
+        again = audit(published, ratings())
+    # Of one set of scores, whose wins share prompts, errors are near those that the scores themselves give.
+    errors = (
+        again.favouritism.frame.sort("policy")["std_err"] / full.favouritism.frame.sort("policy")["std_err"]
+    )
+    assert errors.is_between(0.8, 1.3).all()
     np.testing.assert_allclose(
         again.favouritism.frame.sort("policy")["favour"],
         full.favouritism.frame.sort("policy")["favour"],
@@ -350,9 +356,24 @@ def test_an_undefeated_policy_is_said_and_stays_finite() -> None:
     frame = simulated_scores(favour={}, n=40).frame.with_columns(
         pl.when(pl.col("policy") == "ace").then(100.0).otherwise("score").alias("score")
     )
-    with pytest.warns(CharmWarning, match="win or lose every comparison"):
+    with (
+        pytest.warns(CharmWarning, match="win or lose every comparison"),
+        pytest.warns(match="neither tested"),
+    ):
         found = audit(Scores(frame), ratings())
     assert found.favouritism.frame["favour"].is_finite().all()
+    # Half a win that nobody won is no evidence of favour.
+    assert set(found.favouritism.frame["verdict"]) == {"underpowered"}
+    assert found.favouritism.frame["q_value"].null_count() == len(found.favouritism)
+    assert found.sharpness.ci_low is None
+
+
+def test_few_prompts_find_no_favour() -> None:
+    source = simulated_scores(favour={"calm": 400.0}, n=29)
+    with pytest.warns(CharmWarning, match="fewer than 30 prompts"), pytest.warns(match="neither tested"):
+        found = audit(source, ratings())
+    assert set(found.favouritism.frame["verdict"]) == {"underpowered"}
+    assert found.favouritism.frame["ci_low"].null_count() == len(found.favouritism)
 
 
 def test_a_reward_model_upside_down_has_no_elo_scale() -> None:

@@ -16,7 +16,7 @@ from charm_rm.splits import fold_of, only_prompts
 from charm_rm.statistics import ELO_PER_LOGIT
 from charm_rm.tables import Offsets, Ratings, Scores
 from reference.slow_offsets import hard_win_rate
-from simulated_offsets import arena, ratings_of
+from simulated_offsets import arena, ratings_of, scores_of
 
 
 def solve(verb: Any, scores: Scores, ratings: Ratings, **how: Any) -> Offsets:
@@ -85,6 +85,67 @@ def test_the_scaling_by_hand() -> None:
     np.testing.assert_allclose(as_fresh(np.array([1.0]), np.array([0.99])), 1.0 - 0.005 + 0.005 / np.sqrt(2))
 
 
+def aligned_in_ties(seed: int, names: str = "ABC") -> tuple[Scores, Ratings]:
+    """The same whole-number scores in another order for each policy, rated alike."""
+    rng = np.random.default_rng(seed)
+    column = rng.integers(4, 7, size=60).astype(float)
+    values = {name: rng.permutation(column).tolist() for name in names}
+    return scores_of(values), ratings_of(dict.fromkeys(names, 1000.0))
+
+
+@pytest.mark.parametrize("link", ["hard", "sigmoid"])
+def test_joint_offsets_that_stay_0_gain_and_lose_nothing(link: str) -> None:
+    scores, ratings = aligned_in_ties(3)
+    if link == "sigmoid":  # each policy meets each other the same way both times: 0 is the solution, exactly
+        frame = scores.frame.filter(pl.col("policy") == "A")
+        scores = Scores(pl.concat(frame.with_columns(policy=pl.lit(name)) for name in "ABC"))
+    found = solve(solve_joint_offsets, scores, ratings, link=link)
+    assert not found.frame["delta"].to_numpy().any()
+    assert found.residuals["after_cross_fitted"].to_list() == found.residuals["before"].to_list()
+    assert found.frame["attained_cross_fitted"].to_list() == found.frame["attained"].to_list()
+    assert not any("worse" in note for note in found.provenance["warnings"])
+
+
+def test_pairs_that_offsets_leave_alone_are_what_they_were() -> None:
+    """A fourth policy, a whole point too high, is taken back; the other three stay, and so do their pairs."""
+    scores, ratings = aligned_in_ties(1, "ABCD")
+    biased = Scores(scores.frame.with_columns(pl.col("score") + (pl.col("policy") == "D").cast(float)))
+    found = solve(solve_joint_offsets, biased, ratings, references=["A"])
+    deltas = dict(found.frame.select("policy", "delta").iter_rows())
+    assert deltas == {"A": 0.0, "B": 0.0, "C": 0.0, "D": -1.0}
+    for row in found.residuals.iter_rows(named=True):
+        assert (row["after_cross_fitted"] == row["before"]) is ("D" not in (row["policy"], row["reference"]))
+
+
+def test_a_single_offset_that_stays_0_gains_and_loses_nothing() -> None:
+    """Ties that no offset turns in part: half of the prompts alone would choose otherwise."""
+    rng = np.random.default_rng(0)
+    values = {"A": rng.permutation([1.0] * 36 + [2.0] * 4).tolist(), "B": [1.0] * 40}
+    found = solve(
+        solve_offsets, scores_of(values), ratings_of({"A": 1000, "B": 1000}), over="A", references="B"
+    )
+    assert found.frame["delta"][0] == 0
+    assert found.residuals["after_cross_fitted"][0] == found.residuals["before"][0] == 0.55
+    assert found.frame["attained_cross_fitted"][0] == 0.55
+
+
+@pytest.mark.parametrize(("favour", "warned"), [(0.0, True), (2.0, False)])
+def test_offsets_that_make_fresh_prompts_worse_are_warned_of(favour: float, warned: bool) -> None:
+    """An aligned RM has nothing to correct; one that favours D by far has."""
+    values = np.random.default_rng(2).normal(size=(6, 100))
+    values[3] += favour
+    scores = scores_of({name: row.tolist() for name, row in zip("ABCDEF", values, strict=True)})
+    found = solve(solve_joint_offsets, scores, ratings_of(dict.fromkeys("ABCDEF", 1000.0)))
+    before, crossed = (
+        (found.residuals[c] - found.residuals["target"]).abs().mean()
+        for c in ("before", "after_cross_fitted")
+    )
+    assert (crossed > before) is warned
+    said = [note for note in found.provenance["warnings"] if "better leave the scores as they are" in note]
+    assert len(said) == warned
+    assert all(f"{before:.4f} before, {crossed:.4f} cross-fitted" in note for note in said)
+
+
 def test_too_few_prompts_give_none() -> None:
     scores, ratings = arena(9, 2, seed=1)
     for found in (
@@ -100,7 +161,7 @@ def test_a_half_that_says_nothing_is_named() -> None:
         pl.when(pl.col("prompt_id") == "p0003").then(pl.col("score")).otherwise(1.0).alias("score")
     )
     with pytest.warns(CharmWarning, match="no cross-fitted win rates"):
-        solve_offsets(Scores(frame), ratings_of({"A": 1000, "B": 1000}), over="A", references="B", draws=0)
+        solve_offsets(Scores(frame), ratings_of({"A": 415, "B": 1000}), over="A", references="B", draws=0)
 
 
 @pytest.mark.slow

@@ -26,6 +26,18 @@ def solve(scores: Scores, ratings: Ratings, **settings: Any) -> Offsets:
         return solve_joint_offsets(scores, ratings, **{"draws": 0, "cross_fit": False} | settings)
 
 
+@pytest.mark.parametrize(("references", "said"), [((), False), (("B",), True)])
+def test_without_references_an_interval_about_0_says_nothing(references: tuple[str, ...], said: bool) -> None:
+    """Four alike policies: every interval covers 0, but without references 0 is a convention."""
+    values = np.random.default_rng(0).normal(size=(4, 200))
+    scores = scores_of({name: row.tolist() for name, row in zip("ABCD", values, strict=True)})
+    even = ratings_of(dict.fromkeys("ABCD", 1000.0))
+    found = solve(scores, even, draws=200, references=references)
+    moved = found.frame.filter(~pl.col("is_reference"))
+    assert ((moved["ci_low"] <= 0) & (moved["ci_high"] >= 0)).all()
+    assert any("already aligned" in note for note in found.provenance["warnings"]) is said
+
+
 def mean_residual(offsets: Offsets, when: str = "after") -> float:
     assert offsets.residuals is not None
     return float((offsets.residuals[when] - offsets.residuals["target"]).abs().mean())

@@ -73,7 +73,8 @@ def command(
     policy, its references fixed; with --all one per rated policy, so that everyone's total wins are right.
     What an offset attains is shown in-sample, on the prompts that it was solved on, and cross-fitted, as fresh prompts would show it.
     Every offset comes with a 95 % interval over prompts and ratings. Where the interval covers 0 the
-    policy is already aligned as far as the data tell, and calibrating may hurt.
+    policy is already aligned with the references as far as the data tell, and calibrating may hurt. Without references the offsets have
+    mean 0, and 0 means nothing. A warning says where offsets are expected to make fresh prompts worse.
 
     \b
     Examples:

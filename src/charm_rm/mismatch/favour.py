@@ -23,7 +23,7 @@ from ..settings import Scope
 from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
 from ..tables import Favouritism
 from .line import Lines, fit_lines, fit_sharpness_line, quasi_variances
-from .strengths import RMStrengths
+from .strengths import FEWEST_PROMPTS, RMStrengths
 from .student import student_p, student_quantile
 
 NOTEWORTHY_FAVOUR = 50.0  # Elo points that one would want an audit to be able to see
@@ -48,6 +48,7 @@ class Measured:
     rho: FloatArray
     rho_covariance: FloatArray
     line: Lines
+    tested: NDArray[np.bool_]
 
     @property
     def theta_noise(self) -> FloatArray:
@@ -86,16 +87,18 @@ def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
             mend="use ratings that are better known, or policies that are further apart",
         )
     line = fit_sharpness_line(rho, strengths.theta, *noise)
-    return Measured(strengths.theta, strengths.covariance, rho, rho_covariance, line)
+    return Measured(strengths.theta, strengths.covariance, rho, rho_covariance, line, strengths.tested)
 
 
 def sharpness(measured: Measured, scope: Scope) -> Estimate:
     """The slope a, with its 95 % interval.
 
     With A the influence of residuals on the slope and V = cov θ + a² cov ρ, var a = A (V + τ² I) Aᵀ and Student's t with K - 2
-    degrees of freedom (scope ``sample``); A V Aᵀ and the normal distribution (``these``).
+    degrees of freedom (scope ``sample``); A V Aᵀ and the normal distribution (``these``). No interval where strengths are not tested.
     """
     line = measured.line
+    if not measured.tested.all():
+        return Estimate(float(line.slope))
     noise = measured.theta_covariance + line.slope**2 * measured.rho_covariance
     variance = float(line.tilt @ noise @ line.tilt)
     quantile = Z95
@@ -113,7 +116,8 @@ def sharpness(measured: Measured, scope: Scope) -> Estimate:
 class Favours:
     """Per policy (K,): favour in Elo points, its error, 95 % ends (infinite: open) and p-value of favour 0.
 
-    ``unit`` is the standard error of the test in Elo points at favour 0, ``freedom`` the test's degrees of freedom. Where ``found`` is
+    ``unit`` is the standard error of the test in Elo points at favour 0, ``freedom`` the test's degrees of freedom (0: not tested, with
+    open ends). Where ``found`` is
     False the other policies give no rising line: the favour is then that of the line through all, with open ends and no test.
     """
 
@@ -149,14 +153,15 @@ def leave_one_out(measured: Measured, scope: Scope) -> Favours:
         measured.theta - measured.line.intercept - slope * measured.rho,
     )
     errors = _errors(measured, lines, scope)
-    t = student_quantile(np.where(found, errors.freedom, 0.0))
+    judged = found & measured.tested
+    t = student_quantile(np.where(judged, errors.freedom, 0.0))
     low, high = _fieller(gap, slope, errors, t)
     favour = gap / slope
     spread = (
         np.sqrt(np.maximum(errors.gap - 2 * favour * errors.both + favour**2 * errors.slope, 0.0)) / slope
     )
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(found, gap / np.sqrt(errors.gap), np.nan)
+        statistic = np.where(judged, gap / np.sqrt(errors.gap), np.nan)
     return Favours(
         favour=ELO_PER_LOGIT * favour,
         std_err=ELO_PER_LOGIT * spread,
@@ -164,7 +169,7 @@ def leave_one_out(measured: Measured, scope: Scope) -> Favours:
         high=ELO_PER_LOGIT * high,
         p=student_p(statistic, errors.freedom),
         unit=ELO_PER_LOGIT * np.sqrt(errors.gap) / slope,
-        freedom=np.where(found, errors.freedom, 0.0),
+        freedom=np.where(judged, errors.freedom, 0.0),
         found=found,
     )
 
@@ -259,6 +264,7 @@ def favouritism_table(
     found, slope = leave_one_out(measured, scope), sharpness(measured, scope)
     _warn_of_loose_scale(slope)
     _warn_of_lost_lines(policies, found, scope)
+    warn_of_untested(policies, measured)
     low, high = ([v if np.isfinite(v) else None for v in ends] for ends in (found.low, found.high))
     p = [None if np.isnan(v) else float(v) for v in found.p]
     q = [None if np.isnan(v) else float(v) for v in benjamini_hochberg(found.p)]
@@ -288,6 +294,18 @@ def _warn_of_loose_scale(slope: Estimate) -> None:
             "favour: its intervals are wide; signs and q-values do not depend on the scale",
             CharmWarning,
             stacklevel=2,
+        )
+
+
+def warn_of_untested(policies: tuple[str, ...], measured: Measured) -> None:
+    """Say of which policies the strengths are not known well enough for any test of favour."""
+    lost = [name for name, ok in zip(policies, measured.tested, strict=True) if not ok]
+    if lost:
+        warnings.warn(
+            f"favour is neither tested nor given an interval for {listing(lost)}: fewer than {FEWEST_PROMPTS} shared prompts, or "
+            "wins and losses so one-sided that strengths have no finite value; score more prompts",
+            CharmWarning,
+            stacklevel=3,
         )
 
 

@@ -13,7 +13,7 @@ from ..settings import Outcome, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray
 from ..tables import Margins, Ratings, Scores, WinRates
 from .audits import check_thin_data
-from .favour import Measured, measure_line
+from .favour import Measured, measure_line, warn_of_untested
 from .line import Lines, fit_lines
 from .published import tally_published
 from .strengths import RMStrengths, rm_strengths
@@ -74,7 +74,9 @@ def hold_against(
     rated = yardstick(matched, tally.policies)
     check_thin_data(tally, rated)
     strengths = rm_strengths(tally)
-    return Held(source, matched, tally, rated, strengths, rising_line(strengths, rated), prompts_of(source))
+    measured = rising_line(strengths, rated)
+    warn_of_untested(tally.policies, measured)
+    return Held(source, matched, tally, rated, strengths, measured, prompts_of(source))
 
 
 def rising_line(strengths: RMStrengths, rated: Yardstick) -> Measured:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
-from ..errors import NotIdentifiable, SchemaError, listing
+from ..errors import CharmWarning, NotIdentifiable, SchemaError, listing
 from ..margins import Tally, position
 from ..statistics import FloatArray, IntArray, win_rate_variance
 from ..tables import WinRates
@@ -14,7 +17,8 @@ from ..tables import WinRates
 def tally_published(win_rates: WinRates, *, draws: int, rng: np.random.Generator) -> Tally:
     """Read published win rates with their standard errors (or n) as a tally.
 
-    Pairs are taken as independent: a leaderboard does not say how they vary together.
+    A table does not say how its pairs vary together. Where all met one baseline they are taken as independent; where policies met one
+    another, as a model's scores of the same prompts make them vary (:func:`_shared_score_covariance`), with a warning.
 
     Raises:
         SchemaError: a row has neither std_err nor n.
@@ -31,7 +35,7 @@ def tally_published(win_rates: WinRates, *, draws: int, rng: np.random.Generator
     )
     rate, std_err, n = (frame[c].to_numpy() for c in ("win_rate", "std_err", "n"))
     soft = frame["win_rate_soft"].to_numpy() if "win_rate_soft" in frame.columns else None
-    return Tally(
+    tally = Tally(
         policies=policies,
         pairs=pairs,
         n=n,
@@ -43,6 +47,15 @@ def tally_published(win_rates: WinRates, *, draws: int, rng: np.random.Generator
         win_rate_draws=draw_win_rates(rate, std_err, n, draws=draws, rng=rng) if draws else None,
         score_covariance=_independent_score_covariance(pairs, n * std_err, len(policies)),
     )
+    if len(pairs) < 2 or tally.common_policy() is not None:
+        return tally
+    warnings.warn(
+        "published win rates of policies that met one another: they are taken to come from the same prompts; "
+        "audit the scores or judgements themselves where you have them",
+        CharmWarning,
+        stacklevel=2,
+    )
+    return replace(tally, score_covariance=_shared_score_covariance(pairs, n * std_err, len(policies)))
 
 
 def draw_win_rates(
@@ -93,4 +106,21 @@ def _independent_score_covariance(pairs: IntArray, wins_error: FloatArray, size:
     np.add.at(covariance, (r, r), variance)
     np.add.at(covariance, (k, r), -variance)
     np.add.at(covariance, (r, k), -variance)
+    return covariance
+
+
+def _shared_score_covariance(pairs: IntArray, wins_error: FloatArray, size: int) -> FloatArray:
+    """Σ over pairs a, b of ρ_ab σ_a σ_b s_a s_bᵀ, with s = e_k - e_r, ρ_aa = 1 and |ρ_ab| = ⅓ where a and b share one policy.
+
+    Of three alike responses to a prompt, scored one by one, the first beats both others with probability ⅓: the two wins covary
+    by ⅓ - ¼, a third of their variance ¼. The sign is that of s_a · s_b. With Q = S' S'ᵀ, S' the rows σ_a s_a: s_a · s_b is 2 on the
+    diagonal and ±1 for pairs that share a policy.
+    """
+    sides = np.zeros((len(pairs), size))
+    rows = np.arange(len(pairs))
+    sides[rows, pairs[:, 0]], sides[rows, pairs[:, 1]] = 1.0, -1.0
+    scaled = sides * wins_error[:, None]
+    # Σ_ab (s_a · s_b) σ_a σ_b s_a s_bᵀ = G Gᵀ with G = Σ_a σ_a s_a s_aᵀ; its diagonal terms count 2, wanted is 1 + ⅓ of the rest.
+    together = np.einsum("ai,aj->ij", scaled, sides)
+    covariance: FloatArray = together @ together.T / 3 + scaled.T @ scaled / 3
     return covariance

@@ -17,6 +17,7 @@ from ..errors import CharmWarning, NotConverged, NotIdentifiable, listing
 from ..margins import Tally
 from ..statistics import FloatArray, IntArray, sigmoid
 
+FEWEST_PROMPTS = 30  # shared with some other policy; the sandwich's errors are too small on fewer
 _MAX_STEP = 3.0  # in log-odds; keeps the first steps of lopsided counts inside the region of fast convergence
 
 
@@ -85,11 +86,13 @@ def _tree_strengths(won: FloatArray, games: FloatArray, sides: FloatArray) -> Fl
 class RMStrengths:
     """``theta`` (K,), mean 0, with its (K, K) ``covariance`` over prompts.
 
-    ``by_prompt`` is what it is made of, (K, n_prompts): by how much each prompt moves each strength, to first order.
+    ``by_prompt`` is what it is made of, (K, n_prompts): by how much each prompt moves each strength, to first order. ``tested`` (K,)
+    is False where the errors say nothing: on fewer than :data:`FEWEST_PROMPTS` prompts, and where the maximum is at infinity.
     """
 
     theta: FloatArray
     covariance: FloatArray
+    tested: NDArray[np.bool_]
     by_prompt: FloatArray | None = None
 
 
@@ -97,14 +100,15 @@ def rm_strengths(tally: Tally) -> RMStrengths:
     """Fit the RM's Bradley-Terry strengths to all its win rates, with a sandwich covariance over prompts.
 
     Where a policy wins or loses everything the maximum is at infinity: half a win and half a loss are then
-    added to every pair, and a warning says so.
+    added to every pair, and a warning says so; such strengths order the policies, and no favour is tested on them.
 
     Raises:
         NotIdentifiable: the pairs do not link every policy.
     """
     size = len(tally.policies)
     rate, games = tally.win_rate, tally.n
-    if len(win_components(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size))) > 1:
+    finite = len(win_components(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size))) == 1
+    if not finite:
         _refuse_disconnected(tally)
         warnings.warn(
             "some policies win or lose every comparison; half a win and half a loss were added to each pair",
@@ -115,7 +119,15 @@ def rm_strengths(tally: Tally) -> RMStrengths:
     theta = fit_strengths(win_matrix(tally.pairs, rate * games, (1 - rate) * games, size)).theta
     bread = _bread(tally, games, theta)
     by_prompt = None if tally.prompt_scores is None else bread @ tally.prompt_scores
-    return RMStrengths(theta, bread @ tally.score_covariance @ bread, by_prompt)
+    tested = finite & (_most_prompts(tally) >= FEWEST_PROMPTS)
+    return RMStrengths(theta, bread @ tally.score_covariance @ bread, tested, by_prompt)
+
+
+def _most_prompts(tally: Tally) -> FloatArray:
+    """(K,) how many prompts each policy shares with the one it shares most with."""
+    most = np.zeros(len(tally.policies))
+    np.maximum.at(most, tally.pairs, tally.n[:, None])
+    return most
 
 
 def win_matrix(pairs: IntArray, won: FloatArray, lost: FloatArray, size: int) -> FloatArray:

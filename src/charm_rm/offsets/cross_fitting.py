@@ -34,6 +34,16 @@ def nothing_cross_fitted(size: int) -> CrossFitted:
     return CrossFitted(np.full(size, np.nan), np.full(size, np.nan))
 
 
+def where_unmoved(unmoved: BoolArray, fitted: CrossFitted, now: CrossFitted) -> CrossFitted:
+    """``now`` where the offsets leave a pair as it is: they do so on fresh prompts too. What is not known stays so."""
+    return CrossFitted(
+        *(
+            np.where(unmoved & ~np.isnan(old), new, old)
+            for old, new in ((fitted.link, now.link), (fitted.hard, now.hard))
+        )
+    )
+
+
 def halve(prompts: Sequence[str], *, seed: int) -> BoolArray | None:
     """Which prompts are in the first half, by a hash of seed and id; None where they are too few."""
     return None if len(prompts) < _FEWEST else fold_of(prompts, 2, seed=seed) == 0

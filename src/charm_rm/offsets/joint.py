@@ -18,7 +18,7 @@ from ..solved_on import solved_on
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
 from ..tables import Margins, Offsets, Ratings, Scores
 from . import cross_fitting
-from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted
+from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted, where_unmoved
 from .inputs import BoolArray, Settings, Targets, check_sharpness, named, rating_targets
 from .joint_equations import JointEquations, hard_rates, sigmoid_rates
 from .joint_solvers import JointSolution, solve_hard, solve_sigmoid
@@ -195,27 +195,33 @@ def _check_connected(equations: JointEquations) -> None:
 
 
 def _cross_fitted(
-    equations: JointEquations, solver: _Solver, start: FloatArray, settings: Settings
+    equations: JointEquations, solver: _Solver, solved: FloatArray, settings: Settings
 ) -> tuple[CrossFitted, list[str]]:
     """Win rates as on fresh prompts; NaN, and why, where a half of the prompts does not determine the offsets.
 
-    The solution of all prompts is where each half's solving starts, which saves time; it ends at the half's own.
+    The solution of all prompts is where each half's solving starts, which saves time; it ends at the half's own. A pair whose two
+    offsets are equal is what it was before.
     """
     paired = equations.margins
     first = halve(paired.prompts, seed=settings.seed) if settings.cross_fit else None
     nothing = nothing_cross_fitted(len(paired.pairs))
     if first is None:
         return nothing, []
+    k, r = equations.sides()
+    unmoved, none = solved[k] == solved[r], np.zeros_like(solved)
+    now = CrossFitted(solver.rates(equations, none), hard_rates(equations, none))
+    if unmoved.all():
+        return now, []
 
     def measure(train: BoolArray, held_out: BoolArray) -> Rates:
         rest, left = (replace(equations, margins=paired.at(prompts)) for prompts in (train, held_out))
         _check(rest, solver)
-        deltas = solver.solve(rest, start).deltas
+        deltas = solver.solve(rest, solved).deltas
         hard = hard_rates(left, deltas)
         return left.counts, hard if solver.temperature is None else solver.rates(left, deltas), hard
 
     try:
-        return cross_fitting.cross_fit(first, measure), []
+        return where_unmoved(unmoved, cross_fitting.cross_fit(first, measure), now), []
     except (NoOverlap, NotIdentifiable) as error:
         return nothing, [note_not_cross_fitted(error)]
 

@@ -158,7 +158,12 @@ def _solve(
     question.check_target(target)
     estimand.check()
     delta, attained, kept = _nearest(question, estimand, target)
-    held_out, notes = _cross_fitted(question, estimand, target, first)
+    counts, now, before = estimand.rates(0.0)
+    held_out, notes = (
+        (CrossFitted(now, before), [])  # an offset of 0 changes no fresh prompt
+        if delta == 0 and first is not None
+        else _cross_fitted(question, estimand, target, first)
+    )
     goals = expected_matrix(targets.draws)[:, 0, 1:] @ question.weights
     row = {
         "policy": question.over,
@@ -169,7 +174,6 @@ def _solve(
         "attained": attained,
         "attained_cross_fitted": float(question.weights @ held_out.link),
     }
-    counts, _, before = estimand.rates(0.0)
     residuals = pl.DataFrame(
         {
             "policy": question.over,

@@ -82,8 +82,11 @@ def note_open(frame: pl.DataFrame) -> list[str]:
 def note_aligned(frame: pl.DataFrame, missed: Collection[str] = ()) -> list[str]:
     """A warning that names the policies whose interval covers 0, but for those that ``missed`` their target.
 
-    An end that the data do not set lies beyond 0.
+    An end that the data do not set lies beyond 0. Without references the offsets are held at mean 0 by convention: where 0 lies
+    says nothing of a policy, and neither does this.
     """
+    if not frame["is_reference"].any():
+        return []
     opened = pl.col("ci_open").fill_null("") if "ci_open" in frame.columns else pl.lit("")
     below = (pl.col("ci_low") <= 0) | opened.is_in(["low", "both"])
     above = (pl.col("ci_high") >= 0) | opened.is_in(["high", "both"])
@@ -94,6 +97,22 @@ def note_aligned(frame: pl.DataFrame, missed: Collection[str] = ()) -> list[str]
     return [
         f"the 95 % interval of the offset covers 0 for {listing(names)}: "
         "already aligned as far as these data tell; calibrating may hurt"
+    ]
+
+
+def note_worse(residuals: pl.DataFrame) -> list[str]:
+    """A warning where the mean |P̂ - P| of hard win rates over pairs is larger cross-fitted than before, in the digits shown."""
+    if residuals.is_empty() or residuals["after_cross_fitted"].null_count():
+        return []
+    before, crossed = (
+        round(float((residuals[name] - residuals["target"]).abs().mean()), 4)  # type: ignore[arg-type]
+        for name in ("before", "after_cross_fitted")
+    )
+    if crossed <= before:
+        return []
+    return [
+        "on fresh prompts these offsets are expected to make the win rates worse (mean |P̂ - P| "
+        f"{before:.4f} before, {crossed:.4f} cross-fitted): better leave the scores as they are"
     ]
 
 
@@ -128,7 +147,7 @@ def as_offsets(
     ``missed`` are policies whose target no offset meets: an interval that covers 0 does not make them aligned.
     """
     frame = frame.with_columns(pl.selectors.float().fill_nan(None))
-    notes = [*notes, *note_open(frame), *note_aligned(frame, missed)]
+    notes = [*notes, *note_open(frame), *note_aligned(frame, missed), *note_worse(residuals)]
     for note in notes:
         warnings.warn(note, CharmWarning, stacklevel=3)
     return Offsets(frame, provenance=dict(provenance) | {"warnings": notes}, residuals=residuals)

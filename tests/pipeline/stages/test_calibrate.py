@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from charm_rm.errors import UnknownPolicy
+from charm_rm.errors import CharmWarning, UnknownPolicy
 from charm_rm.pipeline.stages.calibrate import calibrate
 from charm_rm.settings import AuditSettings, CalibrateSettings
 from charm_rm.tables import Margins, Ratings, Scores
@@ -72,3 +72,22 @@ def test_held_out_policies_take_no_part() -> None:
     assert "far" not in calibrate(_scores({}), _ratings(), settings, QUICK, seed=0).policies
     with pytest.raises(UnknownPolicy, match=r"held_out.*Did you mean 'far'"):
         calibrate(_scores({}), _ratings(), CalibrateSettings(held_out=("fra",)), QUICK, seed=0)
+
+
+@pytest.mark.parametrize("draws", [0, 100])
+@pytest.mark.parametrize(
+    "settings",
+    [CalibrateSettings(method="joint", references=()), CalibrateSettings(over="b", references="c")],
+)
+def test_a_ranking_upside_down_is_warned_of(settings: CalibrateSettings, draws: int) -> None:
+    right = _scores({})
+    wrong = Scores(right.frame.with_columns(-pl.col("score")))
+    audit = AuditSettings(draws=draws)
+    with pytest.warns(CharmWarning, match="offsets would hide that") as said:
+        offsets = calibrate(wrong, _ratings(), settings, audit, seed=0)
+    (note,) = (str(w.message) for w in said if "would hide" in str(w.message))
+    assert note in offsets.provenance["warnings"]
+    assert "Spearman correlation -1.00" in note or "Spearman correlation -0.9" in note
+    assert ("check the sign of the scores" in note) is (draws > 0)
+    offsets = calibrate(right, _ratings(), settings, audit, seed=0)
+    assert not any("would hide" in note for note in offsets.provenance["warnings"])

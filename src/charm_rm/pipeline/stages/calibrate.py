@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ...errors import (
+    CharmError,
     CharmWarning,
     ConfigError,
     NoOverlap,
@@ -20,6 +21,7 @@ from ...errors import (
 )
 from ...evaluate.attained import effect_of_offsets
 from ...margins import only_policies, position
+from ...mismatch.words import upside_down_words
 from ...offsets import solve_joint_offsets, solve_offsets
 from ...ratings import expected_win_rate
 from ...settings import AUTO, AuditSettings, CalibrateSettings, Unrated, as_names
@@ -59,7 +61,30 @@ def calibrate(
         common |= settings.accepted_by(solve_offsets) | {"aliases": aliases}
         offsets = solve_offsets(source, ratings, **common | {"over": over, "references": references})
     effect = effect_of_offsets(offsets, ratings, aliases=aliases, unrated=unrated)
-    return replace(offsets, provenance={**offsets.provenance, "effect": effect})
+    notes = _upside_down(source, ratings, audit, seed=seed, aliases=aliases)
+    for note in notes:
+        warnings.warn(note, CharmWarning, stacklevel=2)
+    said = {"warnings": [*offsets.provenance["warnings"], *notes], "effect": effect}
+    return replace(offsets, provenance={**offsets.provenance, **said})
+
+
+def _upside_down(
+    source: Scores | Margins, ratings: Ratings, audit: AuditSettings, *, seed: int, aliases: str | None
+) -> list[str]:
+    """A warning where the ranking of all rated policies falls with people's; its interval is drawn only then."""
+    for draws in (0, audit.draws):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CharmWarning)
+                settings = replace(audit, references=None, draws=draws)
+                found = audit_source(source, ratings, settings, seed=seed, aliases=aliases, unrated="skip")
+        except CharmError:  # too little for an audit: nothing is known of the ranking
+            return []
+        spearman = found.rank_correlation.get("spearman")
+        if spearman is None or not spearman.value < 0:
+            return []
+        words = upside_down_words(spearman, found.summary["slope"])
+    return [] if words is None else [f"{words}; offsets would hide that, not fix it"]
 
 
 def _chosen(

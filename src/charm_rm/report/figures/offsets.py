@@ -21,9 +21,14 @@ def offset_figure(findings: Findings, offsets: pl.DataFrame) -> Iterator[Picture
         yield both(
             lambda w: interval_rows(ends(rows), width=w, axis=f"offset Δ, {findings.offset_unit}"),
             alt=f"Offsets of {len(rows)} policies with 95 % intervals.",
-            caption=f"Offset Δ in {findings.offset_unit} with 95 % intervals. An interval that covers zero: already aligned, "
-            "calibrating may hurt.",
+            caption=f"Offset Δ in {findings.offset_unit} with 95 % intervals. " + _what_zero_says(offsets),
         )
+
+
+def _what_zero_says(offsets: pl.DataFrame) -> str:
+    if offsets["is_reference"].any():
+        return "An interval that covers zero: already aligned, calibrating may hurt."
+    return "Without references the offsets have mean 0: only their differences matter."
 
 
 def _row(row: Mapping[str, Any]) -> Row:
