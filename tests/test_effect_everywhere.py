@@ -13,7 +13,7 @@ import pytest
 from charm_rm import audit, save
 from charm_rm.evaluate import alignment_with_ratings
 from charm_rm.mismatch import METRICS, save_audit
-from charm_rm.mismatch.metrics import PLACEBO, say_figures
+from charm_rm.mismatch.metrics import PLACEBO, WHAT_P_TESTS, say_figures
 from charm_rm.models.training.card import BEGIN, write_mismatch_section
 from charm_rm.pipeline import check_config, summarise
 from charm_rm.report import write_report
@@ -63,6 +63,7 @@ def test_evaluation_on_screen_and_as_json(run: Path, charm: Callable[..., Any]) 
     asked = ("evaluate", *tables, "--ratings", run / "ratings.parquet", "--draws", 100)
     shown = charm(*asked).stdout
     assert "Placebo: " in shown
+    assert WHAT_P_TESTS in " ".join(shown.split())
     folded = json.loads(charm(*asked, "--json").stdout)["alignment"]
     assert [row["metric"] for row in folded] == list(METRICS)
     assert all(row["placebo_value"] is not None for row in folded)
@@ -103,6 +104,7 @@ def test_the_model_card(run: Path, tmp_path: Path) -> None:
     section = text[text.index(BEGIN) :]
     assert missing(section) == []
     assert PLACEBO in section
+    assert WHAT_P_TESTS in section
 
 
 def test_the_page_of_a_run_leads_with_what_sharpness_and_noise_leave(run: Path) -> None:
@@ -110,6 +112,7 @@ def test_the_page_of_a_run_leads_with_what_sharpness_and_noise_leave(run: Path) 
     table = page[page.index("How much better, and is it real") :]
     assert missing(table[: table.index("</table>")]) == []
     assert "Placebo: noise added" in table
+    assert WHAT_P_TESTS in page
     verdict = page[page.index('<div class="verdict">') : page.index('<dl class="tiles">')]
     fitted, raw = (METRICS[n].label for n in ("sharpness_fitted_mismatch", "mean_abs_mismatch"))
     assert verdict.index(fitted) < verdict.index(raw)

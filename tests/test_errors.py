@@ -6,7 +6,8 @@ import warnings
 
 import pytest
 
-from charm_rm.errors import CharmWarning, noting_warnings
+from charm_rm.errors import CharmWarning, counted, noting_warnings
+from charm_rm.estimates import signed
 
 
 def say(*texts: str) -> list[str]:
@@ -32,3 +33,18 @@ def test_other_warnings_pass_and_are_no_notes() -> None:
 def test_an_error_inside_comes_through() -> None:
     with pytest.raises(KeyError), noting_warnings():
         raise KeyError("x")
+
+
+def test_a_count_has_its_noun_in_the_right_number() -> None:
+    assert [counted(n, "prompt") for n in (0, 1, 2, 1000)] == [
+        "0 prompts",
+        "1 prompt",
+        "2 prompts",
+        "1,000 prompts",
+    ]
+    assert counted(2, "policy", "policies") == "2 policies"
+
+
+def test_what_rounds_to_nothing_has_no_sign() -> None:
+    assert [signed(v) for v in (0.3, -0.3, 0.0, -0.0, 0.6, -12.4)] == ["0", "0", "0", "0", "+1", "-12"]
+    assert [signed(v, 1) for v in (0.04, -0.04, -0.06)] == ["0.0", "0.0", "-0.1"]

@@ -145,6 +145,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(folded[k]) for k in near)}?" if near else ""
 
 
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """``1 policy``, ``46 policies``: a count with its noun."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
 def listing(names: Iterable[object], *, limit: int = 5) -> str:
     """Return the names quoted and joined, the tail beyond ``limit`` counted."""
     shown = list(names)

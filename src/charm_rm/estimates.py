@@ -9,6 +9,12 @@ SIGNIFICANT = 0.05  # a p- or q-value up to this is a finding
 Z95 = 1.959963984540054  # the normal quantile of (1 + LEVEL) / 2
 
 
+def signed(value: float, digits: int = 0) -> str:
+    """``+12``, ``-3``; what rounds to nothing has no sign: ``0``."""
+    shown = round(float(value), digits) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return f"{shown:{'+' if shown else ''}.{digits}f}"
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A number with its standard error and 95 % interval; these are None where nothing was drawn."""

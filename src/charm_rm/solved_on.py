@@ -7,11 +7,12 @@ CSV and JSON files lose it, and calibrated scores in them look like any others.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import listing
+from .errors import CharmWarning, counted, listing
 from .tables import Offsets, Table
 
 _DIGITS = 12  # hexadecimal: among a million ids two share a digest with a chance of 1 in 500
@@ -62,9 +63,12 @@ class InSample:
                 "maybe in-sample: these scores are calibrated, and their offsets do not say on which prompts they were solved; "
                 "where those are the same, agreement with ratings is what the offsets were made to give"
             )
-        some = "all" if self.solved_on == self.prompts else str(self.solved_on)
+        if self.solved_on == self.prompts:
+            some = f"all of the {counted(self.prompts, 'prompt')}"
+        else:
+            some = f"{self.solved_on} of the {self.prompts} prompts"
         return (
-            f"in-sample: {some} of the {self.prompts} prompts are ones that the offsets in these scores were solved on "
+            f"in-sample: {some} are ones that the offsets in these scores were solved on "
             f"(for {listing(self.policies, limit=3)}); agreement with ratings is what they were made to give, not evidence "
             "for them. Hold prompts out: charm calibrate --split train, then charm audit --split test"
         )
@@ -79,10 +83,26 @@ class InSample:
         }
 
 
+def noting(found: InSample | None) -> dict[str, Any]:
+    """The provenance of a table that keeps no prompts (win rates), so that what was in-sample goes on saying so."""
+    return {} if found is None else {"in_sample": found.to_json()}
+
+
+def warn_if_in_sample(source: Table, whose: str = "") -> None:
+    """Say the audit's sentence where figures are in-sample; ``whose`` (``first: ``) goes before it."""
+    if (found := in_sample(source)) is not None:
+        warnings.warn(f"{whose}{found}", CharmWarning, stacklevel=3)
+
+
 def in_sample(source: Table) -> InSample | None:
-    """Whether a table's figures are in-sample for the offsets it carries; None where it carries none, or no prompt is shared."""
+    """Whether a table's figures are in-sample for the offsets it carries; None where it carries none, or no prompt is shared.
+
+    Win rates keep no prompts: theirs is what was noted when they were counted (:func:`noting`).
+    """
+    if "prompt_id" not in source.frame.columns:
+        return _noted(source)
     kept = carried(source)
-    if not kept or "prompt_id" not in source.frame.columns:
+    if not kept:
         return None
     here = _digests(source.frame["prompt_id"].unique().to_list())
     known: list[Mapping[str, Any]] = [one["solved_on"] for one in kept if one["solved_on"]]
@@ -91,6 +111,16 @@ def in_sample(source: Table) -> InSample | None:
     if used and policies:
         return InSample(len(here), len(used), policies)
     return None if len(known) == len(kept) else InSample(len(here), None, policies)
+
+
+def _noted(source: Table) -> InSample | None:
+    note = source.provenance.get("in_sample")
+    if not isinstance(note, Mapping):
+        return None
+    policies = tuple(p for p in note["policies"] if p in set(source.policies))
+    return (
+        None if note["policies"] and not policies else InSample(note["prompts"], note["solved_on"], policies)
+    )
 
 
 def _digests(prompt_ids: Iterable[str]) -> set[str]:

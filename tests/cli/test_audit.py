@@ -115,3 +115,42 @@ def test_text_from_data_is_printed_as_it_is(charm: Charm, scores: Path, ratings:
     result = charm("audit", scores, "--ratings", ratings)
     assert result.exit_code == 0, result.output
     assert "[red]a[/red]" in result.output
+
+
+def test_the_example_takes_no_scores_or_ratings_of_ones_own(
+    charm: Charm, scores: Path, ratings: Path
+) -> None:
+    for given in (
+        [scores, "--ratings", ratings],
+        [scores],
+        ["--ratings", ratings],
+        ["--unrated", "skip"],
+        ["--annotator", "a"],
+        ["--split", "test"],
+    ):
+        result = charm("audit", *given, "--example")
+        assert result.exit_code == 2, given
+        assert "--example audits the shipped judge" in result.stderr
+
+
+@pytest.mark.parametrize("draws", [0, 200])
+def test_upside_down_is_said_first_also_in_the_warning(
+    charm: Charm, scores: Path, ratings: Path, draws: int
+) -> None:
+    """Also without draws, where the correlation has no interval."""
+    pl.read_csv(scores).with_columns(-pl.col("score")).write_csv(scores)
+    result = charm("audit", scores, "--ratings", ratings, "--scope", "these", "--draws", draws)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[1].strip().startswith("UPSIDE DOWN")
+    told = " ".join(result.stderr.split())
+    assert "the RM ranks policies upside down (Spearman -1.00" in told
+    assert "favour has no Elo scale" in told
+    assert "no favouritism" not in told
+    assert ("-1.00 [" in result.stdout) == (draws > 0)
+
+
+def test_equal_ratings_are_called_equal(charm: Charm, scores: Path, ratings: Path) -> None:
+    ratings.write_text("policy,rating,std_err\na,1000,5\nb,1000,5\nc,1000,5\nd,1000,5\n")
+    result = charm("audit", scores, "--ratings", ratings)
+    assert "the ratings of these 4 policies are all equal" in " ".join(result.stderr.split())
+    assert "nan" not in result.output.lower()

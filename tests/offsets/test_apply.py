@@ -8,14 +8,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from charm_rm import store
+from charm_rm import compare_favour, influence, store
 from charm_rm.errors import CharmWarning, ConfigError, UnknownPolicy
-from charm_rm.mismatch import Audit, audit
+from charm_rm.evaluate import alignment_with_ratings
+from charm_rm.mismatch import Audit, audit, save_audit
 from charm_rm.offsets import apply_offsets, solve_joint_offsets
 from charm_rm.relabel import relabel_preferences
 from charm_rm.solved_on import in_sample
 from charm_rm.splits import Split, on_side
-from charm_rm.tables import Offsets, Ratings, Responses, Scores
+from charm_rm.tables import Offsets, Ratings, Responses, Scores, WinRates
 from simulated_offsets import arena, scores_of
 
 
@@ -112,3 +113,57 @@ def test_offsets_that_do_not_say_what_they_were_solved_on_may_be_in_sample() -> 
     scores, ratings = arena(60, 3, seed=2)
     plain = Offsets(solved(scores, ratings).frame)
     assert "maybe in-sample" in str(in_sample(apply_offsets(scores, plain)))
+
+
+def test_every_verb_says_in_sample_as_the_audit_does() -> None:
+    scores, ratings = arena(80, 5, seed=1)
+    calibrated = apply_offsets(scores, solved(scores, ratings))
+    found = quiet_audit(calibrated, ratings)
+    sentence = str(found.in_sample)
+    assert sentence.startswith("in-sample: all of the 80 prompts")
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        compared = compare_favour(scores, calibrated, ratings, draws=0).warnings
+        moved = influence(calibrated, ratings, top=1).warnings
+        alone = alignment_with_ratings(calibrated, ratings, draws=0).warnings
+        beside = alignment_with_ratings(calibrated, ratings, baseline=scores, draws=0).warnings
+        before = alignment_with_ratings(scores, ratings, baseline=calibrated, draws=0).warnings
+        plain = alignment_with_ratings(scores, ratings, draws=0).warnings
+    assert f"second: {sentence}" in compared
+    assert not any(w.startswith("first: ") for w in compared)
+    assert sentence in moved
+    assert sentence in alone
+    assert f"scores: {sentence}" in beside
+    assert f"baseline scores: {sentence}" in before
+    assert not any("in-sample" in w for w in plain)
+
+
+def test_held_out_prompts_are_not_in_sample_for_any_verb() -> None:
+    scores, ratings = arena(120, 5, seed=1)
+    calibrated = apply_offsets(scores, solved(on_side(scores, Split("train")), ratings))
+    test = on_side(calibrated, Split("test"))
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        told = [
+            *compare_favour(test, scores, ratings, draws=0).warnings,
+            *influence(test, ratings, top=1).warnings,
+            *alignment_with_ratings(test, ratings, baseline=on_side(scores, Split("test")), draws=0).warnings,
+        ]
+    assert not any("in-sample" in w for w in told)
+
+
+def test_saved_win_rates_go_on_saying_in_sample(tmp_path: Path) -> None:
+    """Through the file, and through the file of an audit of that file."""
+    scores, ratings = arena(80, 5, seed=1)
+    found = quiet_audit(apply_offsets(scores, solved(scores, ratings)), ratings)
+    sentence = str(found.in_sample)
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        save_audit(found, folder)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)
+            found = audit(store.load(WinRates, folder / "win_rates.parquet"), ratings, draws=0)
+        assert str(found.in_sample) == sentence
+    plain = quiet_audit(scores, ratings)
+    assert plain.in_sample is None
+    assert in_sample(plain.win_rates) is None

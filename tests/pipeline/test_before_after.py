@@ -9,6 +9,7 @@ import pytest
 
 from charm_rm import store
 from charm_rm.pipeline import check_config, summarise
+from charm_rm.pipeline.measures import Measure
 from charm_rm.tables import Mismatch, Offsets
 
 CONFIG = {"responses": {"source": "r.parquet"}, "score": {"scores": "s.parquet"}, "simulated": True}
@@ -98,3 +99,36 @@ def test_the_raw_mean_stands_beside_what_sharpness_and_noise_leave_of_it(run):
     assert noise["better"] == "unclear"
     assert "noise floor 0.020" in noise["measure"]
     assert shown["mean |P̂ - P|, raw (noise floor 0.020)"]["change_95_ci"] == "-0.150 to -0.050"
+
+
+@pytest.mark.parametrize(
+    ("ci", "p", "better"),
+    [
+        ((-0.2, -0.1), 0.01, "yes"),
+        ((-0.2, -0.1), 0.20, "unclear"),
+        ((-0.2, 0.1), 0.001, "unclear"),
+        ((-0.2, 0.0), 0.001, "unclear"),
+        ((None, None), 0.001, "unclear"),
+        ((None, None), None, "yes"),
+    ],
+)
+def test_better_needs_interval_and_test(ci, p, better):
+    """p says that the models score unlike each other, which two models of other sharpness do without being better."""
+    assert Measure("m", 5, 0.3, 0.2, goal=0, ci=ci, p_value=p).better == better
+
+
+def test_what_better_needs_is_said_where_there_are_tests(run):
+    row = {
+        "metric": "spearman",
+        "n": 6,
+        "value": 0.9,
+        "floor": None,
+        "baseline_value": 0.8,
+        "difference": 0.1,
+    }
+    row |= {"diff_ci_low": -0.01, "diff_ci_high": 0.2, "p_value": 0.001}
+    store.write_frame(pl.DataFrame([row]), run / "after/alignment.parquet")
+    summary = summarise(check_config(CONFIG), run)
+    shown = next(r for r in summary.frame.to_dicts() if r["measure"].startswith("Spearman"))
+    assert shown["better"] == "unclear"
+    assert any("both models score alike" in remark for remark in summary.remarks)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.report.words import clean, elo, flatten, interval, number, snippet
+from charm_rm.report.words import chance, clean, elo, flatten, interval, number, snippet
 
 
 def test_numbers_by_hand() -> None:
@@ -48,3 +48,13 @@ def test_a_shown_number_reads_back(value: float, digits: int) -> None:
     shown = number(value, digits, signed=True)
     back = float(shown.replace("\u2212", "-").replace(",", ""))
     assert abs(back - value) <= 0.5000001 * 10**-digits
+
+
+def test_no_chance_is_shown_as_nothing() -> None:
+    assert [chance(p) for p in (0.0, 9e-5, 1e-4, 0.25, None)] == [
+        "<0.0001",
+        "<0.0001",
+        "0.0001",
+        "0.2500",
+        "–",
+    ]

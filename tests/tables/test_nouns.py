@@ -142,3 +142,23 @@ def test_prompts_become_messages() -> None:
     assert as_messages("hello") == [{"role": "user", "content": "hello"}]
     turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
     assert as_messages(turns) == turns
+
+
+@pytest.mark.parametrize(
+    ("error", "half"), [(50.0, 10.0), (10.0, 10.0), (0.0, 10.0), (2.0, 40.0), (5.0, 0.0)]
+)
+def test_an_error_that_contradicts_its_interval_is_refused(error: float, half: float) -> None:
+    columns = {"policy": ["a", "b"], "rating": [1000.0, 1100.0], "std_err": [5.0, error]}
+    columns |= {"ci_low": [990.0, 1100.0 - half], "ci_high": [1010.0, 1100.0 + half]}
+    with pytest.raises(SchemaError, match="'b': std_err .* contradicts its interval") as caught:
+        Ratings(pl.DataFrame(columns))
+    assert caught.value.where == "ratings, row 1"
+
+
+@pytest.mark.parametrize(
+    ("error", "low", "high"),
+    [(5.0, 990.0, 1010.0), (1.0, 999.0, 1002.0), (2.04, 996.2, 1004.1), (6.0, 990.0, 1010.0)],
+)
+def test_errors_and_intervals_that_were_rounded_agree(error: float, low: float, high: float) -> None:
+    columns = {"policy": ["a"], "rating": [1000.0], "std_err": [error], "ci_low": [low], "ci_high": [high]}
+    assert len(Ratings(pl.DataFrame(columns))) == 1

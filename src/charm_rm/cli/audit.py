@@ -94,8 +94,14 @@ def command(
         refuse_folder(output, force=force, inputs=[scores, ratings.source])
     members = members_of(groups, own)
     if example:
-        if members is not None:
-            raise click.UsageError("--group is for audits of your own scores")
+        _refuse_with_example(
+            scores,
+            members,
+            annotator,
+            baseline,
+            own_ratings=ratings != RatingsChoice(),
+            chosen=prompts != PromptChoice(),
+        )
         _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
         return
     if scores is None or ratings.source is None:
@@ -119,6 +125,15 @@ def command(
     if output:
         save_with_report(found, output, force=force, families=families)
         say(f"wrote {output} (open {output / 'report.html'})")
+
+
+def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> None:
+    """The example has its own scores and ratings: what would be left unused is refused."""
+    if own_ratings or chosen or any(one is not None for one in given):
+        raise click.UsageError(
+            "--example audits the shipped judge against shipped ratings: leave out SCORES, --ratings and their options "
+            "(--category, --date, --alias, --unrated, --annotator, --baseline, --prompts, --split, --group), or --example"
+        )
 
 
 def _audit_example(

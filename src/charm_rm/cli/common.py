@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..estimates import signed
 from ..visible import json_visible, visible
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def interval_column(digits: int) -> pl.Expr:
         low, high = row["ci_low"], row["ci_high"]
         if low is None and high is None:
             return "-"
-        left = "(open" if low is None else f"[{low:+.{digits}f}"
-        return f"{left}, {'open)' if high is None else f'{high:+.{digits}f}]'}"
+        left = "(open" if low is None else f"[{signed(low, digits)}"
+        return f"{left}, {'open)' if high is None else f'{signed(high, digits)}]'}"
 
     return pl.struct("ci_low", "ci_high").map_elements(text, return_dtype=pl.String).alias(_INTERVAL)
 

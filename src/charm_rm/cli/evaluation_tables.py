@@ -20,16 +20,14 @@ def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentRes
     for result in results:
         _print_accuracies(result)
     if alignment is not None:
-        from ..mismatch.metrics import WHAT_P_IS, WHAT_PLACEBO_IS
+        from ..mismatch.metrics import WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS
 
         title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
         print_frame(_alignment_table(alignment.frame), title=title)
         echo(f"  {WHAT_P_IS}")
-        echo(
-            "  floor: the figure of a perfectly aligned model with as many prompts and such ratings; p: models exchanged"
-        )
-        echo("  within prompts")
+        echo("  floor: the figure of a perfectly aligned model with as many prompts and such ratings")
         if alignment.frame["difference"].null_count() < alignment.frame.height:
+            echo(f"  {WHAT_P_TESTS}")
             echo(f"  {WHAT_PLACEBO_IS}")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..estimates import signed
 from ..settings import AuditSettings, FitSettings, RatingsChoice, Votes
 from .common import echo, heading, print_frame, print_json, say
 from .options import (
@@ -110,7 +111,9 @@ def command(
 
 
 def _print(found: Influence, *, title: str, top: int) -> None:
-    heading(f"What carries the favour of {found.policy} in {title}: {found.favour:+.1f} Elo, {found.verdict}")
+    heading(
+        f"What carries the favour of {found.policy} in {title}: {signed(found.favour, 1)} Elo, {found.verdict}"
+    )
     for line in found.sentences:
         echo(f"  {line}")
     _print_rows(found.policies, ["policy"], "Policies, each left out", top)

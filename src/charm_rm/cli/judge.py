@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from ..settings import JudgeSettings, ResponsesSettings
 from .common import echo, heading, interval, print_frame, print_json, say
 from .options import (
@@ -160,7 +161,7 @@ def _show_bias(run: JudgeRun) -> None:
         f"of probability {interval(bias.bias_soft, digits=3)}"
     )
     echo(
-        f"the winner turns with the order in {interval(bias.turned, digits=3)} of {bias.pairs} pairs ({bias.prompts} prompts)"
+        f"the winner turns with the order in {interval(bias.turned, digits=3)} of {counted(bias.pairs, 'pair')} ({counted(bias.prompts, 'prompt')})"
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import counted
+from ..estimates import signed
 from .common import echo, heading, interval, interval_column, print_frame, q_column
 
 if TYPE_CHECKING:
@@ -46,9 +48,9 @@ def favour_words(row: dict[str, Any]) -> str:
     """``+121 Elo [+89, +157]``; an end that is open is said to be."""
     low, high = row["ci_low"], row["ci_high"]
     if low is None and high is None:
-        return f"{row['favour']:+.0f} Elo (no interval)"
-    ends = ("(open" if low is None else f"[{low:+.0f}", "open)" if high is None else f"{high:+.0f}]")
-    return f"{row['favour']:+.0f} Elo {ends[0]}, {ends[1]}"
+        return f"{signed(row['favour'])} Elo (no interval)"
+    ends = ("(open" if low is None else f"[{signed(low)}", "open)" if high is None else f"{signed(high)}]")
+    return f"{signed(row['favour'])} Elo {ends[0]}, {ends[1]}"
 
 
 def _floor_line(found: Audit) -> str | None:
@@ -72,8 +74,8 @@ def _upside_down(found: Audit) -> list[str]:
 
 def _extent(found: Audit) -> list[str]:
     summary, settings = found.summary, found.provenance["settings"]
-    prompts = f" on {summary['prompts']} prompts" if summary["prompts"] else ""
-    lines = [f"{summary['policies']} policies{prompts}, {summary['pairs']} pairs compared"]
+    prompts = f" on {counted(summary['prompts'], 'prompt')}" if summary["prompts"] else ""
+    lines = [f"{summary['policies']} policies{prompts}, {counted(summary['pairs'], 'pair')} compared"]
     if settings["outcome"] == "soft":
         lines.append(f"win rates are soft: mean sigmoid(margin / {settings['temperature']:g})")
     if summary["rated_not_scored"]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import counted
 from ..settings import AuditSettings, RatingsChoice, TrainSettings
 from .common import echo, heading, print_frame, print_json, say
 from .options import (
@@ -162,7 +163,7 @@ def _print_result(result: TrainResult) -> None:
                 for name, h in rows.items()
             ]
         )
-        title = f"Held-out accuracy ({result.after.n} pairs, {result.after.n_prompts} prompts)"
+        title = f"Held-out accuracy ({counted(result.after.n, 'pair')}, {counted(result.after.n_prompts, 'prompt')})"
         print_frame(frame, title=title)
     say(f"{result.steps} steps on {result.pairs['train']} pairs, mean training loss {result.train_loss:.4f}")
     say(f"wrote {result.output} (model, tokenizer, README.md, training.json)")

@@ -20,6 +20,7 @@ from ..mismatch.effect import measure_effect
 from ..mismatch.ordering import ordering_rows
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Unrated, check_draws
+from ..solved_on import warn_if_in_sample
 from ..statistics import PromptWeights, draw_prompt_weights
 from ..tables import Ratings, Scores
 from .placebo import placebo_values
@@ -57,7 +58,7 @@ def alignment_with_ratings(
     """Measure how well scores agree with human ratings, and how much better than a baseline's scores do.
 
     Intervals are for the true figures, over all prompts and with the true ratings. With ``baseline`` both are reduced to the scores they
-    share; p-values come from exchanging the two models within prompts, ``draws`` times, and the interval of a difference of order or
+    share; p-values come from exchanging the two models within prompts, ``draws`` times: they test that both score alike, not that one figure is equal, and the interval of a difference of order or
     favour leaves out 0 exactly where its p is at most 5 %. ``aliases`` and ``unrated`` are those of
     :func:`charm_rm.ratings.match_ratings`.
 
@@ -95,6 +96,9 @@ def _align(
     _warn_of_exact_ratings(rated, draws)
     scores = _only(scores, set(policies))
     baseline = None if baseline is None else _only(baseline, set(policies))
+    warn_if_in_sample(scores, "" if baseline is None else "scores: ")
+    if baseline is not None:
+        warn_if_in_sample(baseline, "baseline scores: ")
     mine = pair_margins(scores)
     theirs = None if baseline is None else pair_margins(baseline)
     rng = np.random.default_rng(seed)
@@ -165,4 +169,4 @@ def _in_common(scores: Scores, baseline: Scores) -> tuple[Scores, Scores]:
             CharmWarning,
             stacklevel=3,
         )
-    return Scores(mine), Scores(theirs)
+    return Scores(mine, provenance=scores.provenance), Scores(theirs, provenance=baseline.provenance)

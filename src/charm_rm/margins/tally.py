@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -111,7 +112,7 @@ class Tally:
             win_rate_draws=complement(self.win_rate_draws, shift),
         )
 
-    def to_win_rates(self) -> WinRates:
+    def to_win_rates(self, provenance: Mapping[str, Any] | None = None) -> WinRates:
         """The tally as a table."""
         names = np.array(self.policies, dtype=object)
         counts = None if self.wins is None else np.rint(self.n).astype(np.int64)
@@ -125,7 +126,8 @@ class Tally:
             "std_err": self.std_err,
             "win_rate_soft": self.win_rate_soft,
         }
-        return WinRates(pl.DataFrame({k: v for k, v in columns.items() if v is not None}))
+        frame = pl.DataFrame({k: v for k, v in columns.items() if v is not None})
+        return WinRates(frame, provenance=provenance or {})
 
 
 def tally_margins(

@@ -15,7 +15,7 @@ from ..estimates import Estimate
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
-from ..solved_on import InSample, in_sample
+from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
 from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
@@ -186,7 +186,7 @@ def _audit(
     return Audit(
         mismatch=mismatch,
         favouritism=standing.favouritism,
-        win_rates=tally.to_win_rates(),
+        win_rates=tally.to_win_rates(noting(found_in_sample)),
         ratings=matched,
         rank_correlation=standing.correlation,
         summary=summarise(source, tally, rated, rating_draws, mismatch, standing)

@@ -17,12 +17,15 @@ import polars as pl
 from ..errors import (
     ConfigError,
     UnknownPolicy,
+    counted,
     did_you_mean,
     listing,
     noting_warnings,
 )
+from ..estimates import signed
 from ..ratings import Aliases, fit_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
+from ..solved_on import warn_if_in_sample
 from ..statistics import FloatArray
 from ..store import write_frame, write_json
 from ..tables import Battles, Margins, Ratings, Scores, WinRates
@@ -80,7 +83,7 @@ class Influence:
             return []
         row = refitted.row(0, named=True)
         name = row[key] if what == "kind of vote" else f"{what} {row[key]}"
-        moved = f"without {name} the favour of {self.policy} goes from {self.favour:+.1f} to {row['favour']:+.1f} Elo"
+        moved = f"without {name} the favour of {self.policy} goes from {signed(self.favour, 1)} to {signed(row['favour'], 1)} Elo"
         changed = refitted.filter(pl.col("verdict") != self.verdict)[key].to_list()
         if changed:
             return [
@@ -101,7 +104,7 @@ class Influence:
             return []
         n, share, verdict = (self.to_lose[k] for k in ("prompts", "share", "verdict"))
         return [
-            f"{n} prompts ({share:.1%}), chosen against the finding, are about the fewest whose absence undoes it "
+            f"{counted(n, 'prompt')} ({share:.1%}), chosen against the finding, {'is' if n == 1 else 'are'} about the fewest whose absence undoes it "
             f"(without them: {verdict or 'nothing can be measured'})"
         ]
 
@@ -155,6 +158,7 @@ def influence(
     if top < 1:
         raise ConfigError(f"top is {top}", mend="leave at least 1 out in earnest")
     with noting_warnings() as notes:
+        warn_if_in_sample(source)
         battles = ratings if isinstance(ratings, Battles) else None
         rated = fit_ratings(ratings, prior=prior) if isinstance(ratings, Battles) else ratings
         held = hold_against(

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import CharmWarning, ConfigError, NoOverlap, listing, noting_warnings
+from ..errors import CharmWarning, ConfigError, NoOverlap, counted, listing, noting_warnings
 from ..estimates import SIGNIFICANT
 from ..ratings import Aliases
 from ..settings import AuditSettings, Outcome, Scope, Unrated
+from ..solved_on import warn_if_in_sample
 from ..statistics import benjamini_hochberg
 from ..store import save, write_frame, write_json
 from ..tables import Margins, Ratings, Scores, WinRates
@@ -134,6 +135,8 @@ def _compare(
     seed: int,
 ) -> FavourComparison:
     first, second, dropped = _shared(_by_prompt(first), _by_prompt(second))
+    for source, whose in ((first, "first: "), (second, "second: ")):
+        warn_if_in_sample(source, whose)
     one, other = (
         hold_against(
             source,
@@ -186,7 +189,7 @@ def _shared(
         prompts = sorted(set(prompts_of(first)) & set(prompts_of(second)))
         if len(policies) < 3 or len(prompts) < 2:
             raise NoOverlap(
-                f"the two share {len(policies)} policies and {len(prompts)} prompts; three policies and two prompts are needed",
+                f"the two share {counted(len(policies), 'policy', 'policies')} and {counted(len(prompts), 'prompt')}; three policies and two prompts are needed",
                 mend="score the same responses with both (check prompt_id and policy)",
             )
         one, other = _reduced(first, policies, prompts), _reduced(second, policies, prompts)

@@ -69,7 +69,12 @@ def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
         NotConverged: the solver finds no line.
     """
     rho, rho_covariance = rated.rating / ELO_PER_LOGIT, rated.full_covariance / ELO_PER_LOGIT**2
-    if len(rho) < FEWEST or np.ptp(rho) == 0:
+    if len(rho) >= FEWEST and np.ptp(rho) == 0:
+        raise NotIdentifiable(
+            f"the ratings of these {len(rho)} policies are all equal, so there is no order to hold favour against",
+            mend="audit policies whose ratings differ; check the column of ratings",
+        )
+    if len(rho) < FEWEST:
         raise NotIdentifiable(
             f"favour needs three or more policies with different ratings, found {len(rho)}",
             mend="audit more policies; the mismatch of single pairs needs no line",

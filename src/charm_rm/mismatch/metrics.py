@@ -59,6 +59,14 @@ METRICS: dict[str, Metric] = {
 }
 
 WHAT_P_IS = "P̂: win rate by the model; P: the win rate that people's ratings imply"
+WHAT_P_TESTS = (
+    "p: that both models score alike, by exchanging them within prompts; a figure is called better or worse only where its "
+    "interval agrees"
+)
+BETTER_NEEDS = (
+    "Better is yes or no, where a change is tested, only if its interval leaves out 0 and p <= 0.05 (p: that both models score "
+    "alike, by exchanging them within prompts); else unclear"
+)
 PLACEBO = "placebo: noise added"
 WHAT_PLACEBO_IS = (
     "Placebo: the first model's scores with random noise of one within-prompt standard deviation added, nothing learned. "

@@ -19,6 +19,7 @@ from .posterior import TrueDraws, draw_truth
 from .power import Detectable, detectable_favour, noise_floor
 from .rank import plausible_pairs, rank_correlations
 from .strengths import rm_strengths
+from .words import no_scale_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,9 @@ def measure_standing(
     if measured is None:
         return Standing(correlation=correlation)
     slope = float(measured.line.slope)
+    if slope <= 0:
+        warnings.warn(no_scale_words(correlation.get("spearman"), slope), CharmWarning, stacklevel=2)
+        return Standing(slope=slope, correlation=correlation)
     found = _favouritism(tally, measured, rated, scope)
     if found is None:
         return Standing(slope=slope, correlation=correlation)

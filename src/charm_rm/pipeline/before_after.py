@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from .. import store
-from ..mismatch.metrics import WHAT_P_IS, WHAT_PLACEBO_IS
+from ..mismatch.metrics import BETTER_NEEDS, WHAT_P_IS, WHAT_PLACEBO_IS
 from ..tables import Offsets
 from .config import Config
 from .measures import Measure, measures
@@ -29,7 +29,7 @@ _SCHEMA = {
 class Summary:
     """``frame`` has measure, n (pairs, policies or items), before, after, ``placebo`` (the first model's scores
     with noise added, where training is judged), whether the figure got better, and the 95 %
-    interval of the change where it was measured; where that lies on both sides of 0, better is ``unclear``.
+    interval of the change where it was measured; where that holds 0, or p > 0.05 of the test that both score alike, better is ``unclear``.
     """
 
     title: str
@@ -54,7 +54,7 @@ def summarise(config: Config, directory: str | Path) -> Summary:
     if frame["placebo"].null_count() == frame.height:
         frame = frame.drop("placebo")
     n = _test_prompts(directory)
-    title = f"Before and after, on the {n} test prompts (training has seen none of them)"
+    title = f"Before and after, on {'the one test prompt' if n == 1 else f'the {n} test prompts'} (training has seen none of them)"
     return Summary(title, frame, remarks)
 
 
@@ -82,6 +82,8 @@ def _remarks(rows: list[Measure], over: str | None, used: set[str], config: Conf
         remarks.append(f"Calibrated: {over} against {others}.")
     if any(row.placebo is not None for row in rows):
         remarks.append(f"{WHAT_P_IS}. {WHAT_PLACEBO_IS}")
+    if any(row.p_value is not None for row in rows):
+        remarks.append(f"{BETTER_NEEDS}.")
     worse = [row for row in rows if row.better == "no"]
     if any(row.unused for row in worse):
         remarks.append(

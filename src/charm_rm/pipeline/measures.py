@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from .. import store
+from ..estimates import SIGNIFICANT
 from ..mismatch import METRICS
 from ..mismatch.metrics import comparing, in_order
 from ..mismatch.sharpening import fitted_mismatch
@@ -24,7 +25,7 @@ _Interval = tuple[float | None, float | None]
 @dataclass(frozen=True)
 class Measure:
     """One measure; better is nearer to ``goal``, or higher where there is none. ``unused``: of policies that
-    calibration never saw. ``placebo``: the same of the first model's scores with noise added."""
+    calibration never saw. ``placebo``: the same of the first model's scores with noise added. ``p_value``: of the test that both score alike."""
 
     measure: str
     n: int
@@ -34,14 +35,20 @@ class Measure:
     ci: _Interval = (None, None)
     unused: bool = False
     placebo: float | None = None
+    p_value: float | None = None
 
     @property
     def better(self) -> str:
-        """``yes``, ``no`` or ``same``; ``unclear`` where the interval of the change lies on both sides of 0."""
+        """``yes``, ``no`` or ``same``; ``unclear`` where the interval of the change holds 0, or the test does not reject.
+
+        Where there is a test, both have to leave out no change: the weaker of the two is believed.
+        """
         if self.before is None or self.after is None:
             return ""
         low, high = self.ci
         if low is not None and high is not None and low <= 0 <= high:
+            return "unclear"
+        if self.p_value is not None and (None in self.ci or self.p_value > SIGNIFICANT):
             return "unclear"
         gain = self.after - self.before
         if self.goal is not None:
@@ -104,6 +111,7 @@ def _effect_measure(row: Mapping[str, Any]) -> Measure:
         goal=0 if metric.better == "lower" else None,
         ci=(row.get("diff_ci_low"), row.get("diff_ci_high")),
         placebo=row.get("placebo_value"),
+        p_value=row.get("p_value"),
     )
 
 

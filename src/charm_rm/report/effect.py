@@ -10,7 +10,7 @@ from ..estimates import SIGNIFICANT
 from ..mismatch import METRICS, Metric
 from ..mismatch.metrics import comparing, in_order
 from .gather import Audited, Findings, has_baseline
-from .words import interval, number
+from .words import chance, interval, number
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _row(metric: Metric, row: Mapping[str, Any]) -> EffectRow:
         placebo=number(row.get("placebo_value"), digits),
         floor=number(row.get("floor"), digits),
         change=shown("difference", "diff_ci_low", "diff_ci_high", signed=True),
-        p_value=number(row.get("p_value"), 4),
+        p_value=chance(row.get("p_value")),
         reading=reading(metric, row),
     )
 

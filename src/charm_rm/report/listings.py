@@ -10,7 +10,7 @@ import polars as pl
 
 from ..mismatch import METRICS, both_ways
 from .gather import Findings, has_baseline
-from .words import clean, count, interval, number
+from .words import chance, clean, count, interval, number
 
 _MAX_ROWS = 2000
 
@@ -46,8 +46,8 @@ def favour_listing(findings: Findings) -> Listing | None:
         "RM Elo": _number("rm_elo", 0),
         "Favour, Elo": _number("favour", 0, signed=True),
         "95 % CI": _interval("ci_low", "ci_high", 0),
-        "p": _number("p_value", 4),
-        "q": _number("q_value", 4),
+        "p": _chance("p_value"),
+        "q": _chance("q_value"),
     }
     if "verdict" in frame.columns:
         columns["Verdict"] = _text("verdict")
@@ -73,7 +73,7 @@ def mismatch_listing(findings: Findings) -> Listing:
         "P̂ − P": _number("mismatch", signed=True),
         "95 % CI": _interval("ci_low", "ci_high"),
         "MD": _number("mismatch_degree"),
-        "q": _number("q_value", 4),
+        "q": _chance("q_value"),
         "Verdict": _text("verdict"),
     }
     if "mismatch_shrunk" in frame.columns:
@@ -150,8 +150,8 @@ def benchmark_listing(findings: Findings) -> Listing | None:
             "Better / worse": _Column(
                 lambda r: f"{number(r.get('better'), 0)} / {number(r.get('worse'), 0)}"
             ),
-            "McNemar p": _number("p_value", 4),
-            "q": _number("q_value", 4),
+            "McNemar p": _chance("p_value"),
+            "q": _chance("q_value"),
         }
     return _listing("benchmarks", "Benchmark accuracies", frame, columns)
 
@@ -199,6 +199,10 @@ def _text(column: str) -> _Column:
 
 def _number(column: str, digits: int = 3, *, signed: bool = False) -> _Column:
     return _Column(lambda r: number(r.get(column), digits, signed=signed))
+
+
+def _chance(column: str) -> _Column:
+    return _Column(lambda r: chance(r.get(column)))
 
 
 def _interval(low: str, high: str, digits: int = 3, *, signed: bool = True) -> _Column:

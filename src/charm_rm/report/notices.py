@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..estimates import Estimate
 from ..mismatch.words import upside_down_words
 from .gather import Audited, Findings
@@ -33,6 +35,9 @@ def ranking_words(audited: Audited) -> str | None:
 
 def _in_sample_words(audited: Audited) -> str | None:
     """Calibrated scores look perfect on the prompts that their offsets were solved on."""
+    noted = audited.details.get("in_sample")
+    if isinstance(noted, Mapping) and noted.get("text"):
+        return str(noted["text"])
     if not audited.is_calibrated or audited.in_sample is False:
         return None
     if audited.in_sample:

@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ..mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_PLACEBO_IS
+from ..mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS
 from ..mismatch.words import WHY_NOT_THE_DIFFERENCE, WHY_PAIRS_DIFFER, detectable_words
 from ..provenance import versions
 from . import headline, listings, words
@@ -63,6 +63,7 @@ def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
         agreement=agreement_rows(findings),
         offset_effect=offset_effect(findings),
         what_p_is=WHAT_P_IS,
+        what_p_tests=WHAT_P_TESTS,
         placebo=PLACEBO,
         what_placebo_is=WHAT_PLACEBO_IS,
         detectable=_detectable(findings),

@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..errors import counted
+
 # Reordering controls can make text look like something it is not.
 _MISLEADING = {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
@@ -30,6 +32,11 @@ def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str
         return "–"
     shown = round(float(value), digits) + 0.0  # + 0.0 turns -0.0 into 0.0
     return f"{shown:{'+' if signed and shown else ''},.{digits}f}".replace("-", "\u2212")
+
+
+def chance(value: float | None) -> str:
+    """A p- or q-value with four digits; ``<0.0001`` below that, for no test shows a chance of 0."""
+    return "<0.0001" if value is not None and value < 0.0001 else number(value, 4)
 
 
 def elo(value: float | None) -> str:
@@ -58,9 +65,7 @@ def estimate_words(estimate: Mapping[str, Any], digits: int = 3) -> str:
     return f"{number(estimate['value'], digits)} {interval(estimate.get('ci_low'), estimate.get('ci_high'), digits)}".rstrip()
 
 
-def count(n: int, noun: str, plural: str | None = None) -> str:
-    """``1 policy``, ``46 policies``."""
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+count = counted
 
 
 def snippet(content: Any, *, limit: int = 320) -> str:

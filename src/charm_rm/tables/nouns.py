@@ -85,6 +85,7 @@ class Ratings(Table):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _refuse_errors_beside_another_interval(self.frame)
         object.__setattr__(self, "frame", _with_std_err(self.frame))
         _refuse_ratings_outside_their_interval(self.frame)
         if self.covariance is not None and self.covariance.shape != (len(self), len(self)):
@@ -316,6 +317,33 @@ def _with_std_err(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(
         pl.col("ci_low").fill_null(rating - Z95 * error), pl.col("ci_high").fill_null(rating + Z95 * error)
     )
+
+
+_TIMES = 1.5  # as far as intervals of skewed draws, or of a level near 95 %, lie from their standard errors
+
+
+def _refuse_errors_beside_another_interval(frame: pl.DataFrame) -> None:
+    """A std_err and a 95 % interval of the same row say the same thing: half the interval is about 1.96 std_err.
+
+    What rounding does is let through, half a unit of each figure (whole numbers: 1, else 0.1), and up to a factor of 1.5.
+    """
+    if not {"std_err", "ci_low", "ci_high"} <= set(frame.columns):
+        return
+    error, low, high = pl.col("std_err"), pl.col("ci_low"), pl.col("ci_high")
+    implied = (high - low) / (2 * Z95)
+    ends = pl.when((low == low.round()) & (high == high.round())).then(0.5).otherwise(0.05) / Z95
+    slack = ends + pl.when(error == error.round()).then(0.5).otherwise(0.05)
+    bad = (error > _TIMES * implied + slack) | (implied > _TIMES * error + slack)
+    rows = frame.select(bad.fill_null(False).arg_true()).to_series()
+    if rows.len():
+        row = frame.row(rows[0], named=True)
+        more = f" ({rows.len()} such rows)" if rows.len() > 1 else ""
+        raise SchemaError(
+            f"policy {row['policy']!r}: std_err {row['std_err']:g} contradicts its interval [{row['ci_low']:g}, {row['ci_high']:g}], "
+            f"which as a 95 % one says {(row['ci_high'] - row['ci_low']) / (2 * Z95):.3g}{more}",
+            where=f"ratings, row {rows[0]}",
+            mend="give the standard error (not the half-width of an interval), or leave out one of the two",
+        )
 
 
 def _refuse_ratings_outside_their_interval(frame: pl.DataFrame) -> None:

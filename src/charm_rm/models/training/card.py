@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from ... import store
-from ...errors import UnreadableFile
+from ...errors import UnreadableFile, counted
 from ...mismatch import METRICS, both_ways
-from ...mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_PLACEBO_IS, in_order
+from ...mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS, in_order
 from ...tables import Mismatch
 from ...visible import visible
 from .settings import HeldOut, TrainResult, TrainSettings
@@ -79,7 +79,7 @@ def _held_out(result: TrainResult) -> str:
         "|---|---|---|---|",
         *(f"| {name} training | {_share(h)} | {h.loss:.4f} |" for name, h in rows),
     ]
-    split = f"{result.after.n} pairs on {result.after.n_prompts} prompts that training never saw."
+    split = f"{counted(result.after.n, 'pair')} on {counted(result.after.n_prompts, 'prompt')} that training never saw."
     return f"{split} Intervals treat the pairs of one prompt as one cluster.\n\n" + "\n".join(table)
 
 
@@ -189,7 +189,7 @@ def _effect(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         change = metric.shown(row.get("difference"), row.get("diff_ci_low"), row.get("diff_ci_high"))
         p = "-" if row.get("p_value") is None else f"{row['p_value']:.3f}"
         table.append(f"| {' | '.join([_cell(metric.label), *shown, change, p])} |")
-    return ["\n".join(table), f"{WHAT_P_IS}. {WHAT_PLACEBO_IS}"]
+    return ["\n".join(table), f"{WHAT_P_IS}. {WHAT_P_TESTS}. {WHAT_PLACEBO_IS}"]
 
 
 def _signed(row: Mapping[str, Any], suffix: str = "") -> str:

@@ -9,7 +9,7 @@ import polars as pl
 
 from ..charts import Row, interval_rows
 from ..gather import Findings, has_baseline
-from ..words import interval, number
+from ..words import chance, interval, number
 from ._registry import Picture, both, figure
 
 _COLUMNS = {"benchmark", "subset", "metric", "accuracy", "ci_low", "ci_high"}
@@ -34,7 +34,7 @@ def _row(row: Mapping[str, Any]) -> Row:
     if row.get("baseline_accuracy") is not None:
         tip += (
             f"\nbaseline {number(row['baseline_accuracy'])}, difference {number(row['difference'], signed=True)} "
-            f"{interval(row['diff_ci_low'], row['diff_ci_high'], signed=True)}\nMcNemar p = {number(row['p_value'], 4)}"
+            f"{interval(row['diff_ci_low'], row['diff_ci_high'], signed=True)}\nMcNemar p = {chance(row['p_value'])}"
         )
     return Row(
         name=name,

@@ -10,7 +10,7 @@ import polars as pl
 from ..charts import Row, interval_rows
 from ..gather import Findings
 from ..significance import WITHIN_CHANCE
-from ..words import number
+from ..words import chance
 from ._registry import Picture, both, figure
 from ._rows import by_policy, colour_role, ends, favour_words
 
@@ -55,5 +55,5 @@ def _row(row: Mapping[str, Any], before: Mapping[str, Any] | None) -> Row:
         high=row["ci_high"],
         role=colour_role(row["favour"], row["q_value"]),
         start=before["favour"] if before else None,
-        tip=f"{row['policy']}\n{then}{favour_words(row)}, q = {number(row['q_value'])}",
+        tip=f"{row['policy']}\n{then}{favour_words(row)}, q = {chance(row['q_value'])}",
     )
