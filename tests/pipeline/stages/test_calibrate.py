@@ -88,6 +88,6 @@ def test_a_ranking_upside_down_is_warned_of(settings: CalibrateSettings, draws: 
     (note,) = (str(w.message) for w in said if "would hide" in str(w.message))
     assert note in offsets.provenance["warnings"]
     assert "Spearman correlation -1.00" in note or "Spearman correlation -0.9" in note
-    assert ("check the sign of the scores" in note) is (draws > 0)
+    assert "check the sign of the scores" in note
     offsets = calibrate(right, _ratings(), settings, audit, seed=0)
     assert not any("would hide" in note for note in offsets.provenance["warnings"])
