@@ -113,14 +113,16 @@ def _shared_score_covariance(pairs: IntArray, wins_error: FloatArray, size: int)
     """Σ over pairs a, b of ρ_ab σ_a σ_b s_a s_bᵀ, with s = e_k - e_r, ρ_aa = 1 and |ρ_ab| = ⅓ where a and b share one policy.
 
     Of three alike responses to a prompt, scored one by one, the first beats both others with probability ⅓: the two wins covary
-    by ⅓ - ¼, a third of their variance ¼. The sign is that of s_a · s_b. With Q = S' S'ᵀ, S' the rows σ_a s_a: s_a · s_b is 2 on the
-    diagonal and ±1 for pairs that share a policy.
+    by ⅓ - ¼, a third of their variance ¼. The sign is that of s_a · s_b, which is 2 for a = b and ±1 for pairs that share a policy.
+
+    With G = Σ_a σ_a s_a s_aᵀ, G Gᵀ = Σ_ab (s_a · s_b) σ_a σ_b s_a s_bᵀ. A third of it counts a = b by ⅔; the rest of 1 is a third of what
+    independent pairs have.
     """
     sides = np.zeros((len(pairs), size))
     rows = np.arange(len(pairs))
     sides[rows, pairs[:, 0]], sides[rows, pairs[:, 1]] = 1.0, -1.0
-    scaled = sides * wins_error[:, None]
-    # Σ_ab (s_a · s_b) σ_a σ_b s_a s_bᵀ = G Gᵀ with G = Σ_a σ_a s_a s_aᵀ; its diagonal terms count 2, wanted is 1 + ⅓ of the rest.
-    together = np.einsum("ai,aj->ij", scaled, sides)
-    covariance: FloatArray = together @ together.T / 3 + scaled.T @ scaled / 3
+    together = (sides * wins_error[:, None]).T @ sides
+    covariance: FloatArray = (
+        together @ together.T + _independent_score_covariance(pairs, wins_error, size)
+    ) / 3
     return covariance

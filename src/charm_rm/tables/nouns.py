@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -334,16 +334,15 @@ def _refuse_errors_beside_another_interval(frame: pl.DataFrame) -> None:
     ends = pl.when((low == low.round()) & (high == high.round())).then(0.5).otherwise(0.05) / Z95
     slack = ends + pl.when(error == error.round()).then(0.5).otherwise(0.05)
     bad = (error > _TIMES * implied + slack) | (implied > _TIMES * error + slack)
-    rows = frame.select(bad.fill_null(False).arg_true()).to_series()
-    if rows.len():
-        row = frame.row(rows[0], named=True)
-        more = f" ({rows.len()} such rows)" if rows.len() > 1 else ""
-        raise SchemaError(
-            f"policy {row['policy']!r}: std_err {row['std_err']:g} contradicts its interval [{row['ci_low']:g}, {row['ci_high']:g}], "
-            f"which as a 95 % one says {(row['ci_high'] - row['ci_low']) / (2 * Z95):.3g}{more}",
-            where=f"ratings, row {rows[0]}",
-            mend="give the standard error (not the half-width of an interval), or leave out one of the two",
-        )
+    _refuse_ratings(
+        frame,
+        bad,
+        lambda row: (
+            f"std_err {row['std_err']:g} contradicts its interval [{row['ci_low']:g}, {row['ci_high']:g}], "
+            f"which as a 95 % one says {(row['ci_high'] - row['ci_low']) / (2 * Z95):.3g}"
+        ),
+        mend="give the standard error (not the half-width of an interval), or leave out one of the two",
+    )
 
 
 def _refuse_ratings_outside_their_interval(frame: pl.DataFrame) -> None:
@@ -353,15 +352,26 @@ def _refuse_ratings_outside_their_interval(frame: pl.DataFrame) -> None:
     """
     slack = pl.when(pl.col("rating") == pl.col("rating").round()).then(0.5).otherwise(0.01)
     outside = (pl.col("rating") < pl.col("ci_low") - slack) | (pl.col("rating") > pl.col("ci_high") + slack)
-    rows = frame.select(outside.fill_null(False).arg_true()).to_series()
+    _refuse_ratings(
+        frame,
+        outside,
+        lambda row: (
+            f"rating {row['rating']:g} lies outside its own interval [{row['ci_low']:g}, {row['ci_high']:g}]"
+        ),
+        mend="check which columns are the lower and the upper end, and that rating and interval are of one snapshot",
+    )
+
+
+def _refuse_ratings(
+    frame: pl.DataFrame, bad: pl.Expr, what: Callable[[dict[str, Any]], str], *, mend: str
+) -> None:
+    """Raise where ``bad`` holds in any row, telling of the first and counting the others."""
+    rows = frame.select(bad.fill_null(False).arg_true()).to_series()
     if rows.len():
         row = frame.row(rows[0], named=True)
         more = f" ({rows.len()} such rows)" if rows.len() > 1 else ""
         raise SchemaError(
-            f"policy {row['policy']!r}: rating {row['rating']:g} lies outside its own interval "
-            f"[{row['ci_low']:g}, {row['ci_high']:g}]{more}",
-            where=f"ratings, row {rows[0]}",
-            mend="check which columns are the lower and the upper end, and that rating and interval are of one snapshot",
+            f"policy {row['policy']!r}: {what(row)}{more}", where=f"ratings, row {rows[0]}", mend=mend
         )
 
 
