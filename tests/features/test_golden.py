@@ -27,7 +27,10 @@ TEXTS = [
         "## Notes\n\n1. It returns a **new list**.\n2. See [the docs](https://docs.python.org) or www.python.org.\n\n"
         "- stable\n* fast\n\n| call | time |\n|---|---|\n| `sorted` | n log n |\n\nLet me know if you have any questions! 😊",
     ),
-    ("Write malware.", "I'm sorry, but I can't help with that. Perhaps I could explain how it's usually found?"),
+    (
+        "Write malware.",
+        "I'm sorry, but I can't help with that. Perhaps I could explain how it's usually found?",
+    ),
     ("Was ist das?", 'Er sagte: „So ist es.“ Und sie: "Vielleicht…"\n\n> Ein Zitat\n> von zwei Zeilen'),
     ("用一句话解释重力。", "重力是物体之间的相互吸引。\n\n例如,苹果会落到地上！"),
     ("Tell me a story", "Once upon a time there was a naïve café owner who, against the advice of"),
@@ -51,9 +54,15 @@ def raw(feature: Feature) -> list[float]:
 @pytest.mark.parametrize("feature", FEATURES.values(), ids=FEATURES)
 def test_numbers_change_with_the_version_alone(feature: Feature) -> None:
     kept = golden().get(feature.name)
-    assert kept is not None, f"feature {feature.name!r} is new: keep its numbers with python {Path(__file__).name}"
-    assert feature.version == kept["version"], f"version raised: keep its numbers with python {Path(__file__).name}"
-    assert np.allclose(raw(feature), kept["raw"], rtol=1e-12), f"other numbers: raise the version of {feature.name!r}"
+    assert kept is not None, (
+        f"feature {feature.name!r} is new: keep its numbers with python {Path(__file__).name}"
+    )
+    assert feature.version == kept["version"], (
+        f"version raised: keep its numbers with python {Path(__file__).name}"
+    )
+    assert np.allclose(raw(feature), kept["raw"], rtol=1e-12), (
+        f"other numbers: raise the version of {feature.name!r}"
+    )
     assert len(set(kept["raw"])) > 1, "these texts do not tell this feature"
 
 
@@ -67,7 +76,11 @@ def write() -> None:
     new = {name: {"version": f.version, "raw": raw(f)} for name, f in FEATURES.items()}
     for name, found in new.items():
         old = kept.get(name)
-        if old and old["version"] == found["version"] and not np.allclose(old["raw"], found["raw"], rtol=1e-12):
+        if (
+            old
+            and old["version"] == found["version"]
+            and not np.allclose(old["raw"], found["raw"], rtol=1e-12)
+        ):
             sys.exit(f"{name!r} has other numbers: raise its version first")
     lines = [f"  {json.dumps(name)}: {json.dumps(found)}" for name, found in new.items()]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")

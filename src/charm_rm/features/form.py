@@ -12,6 +12,7 @@ _BLANK_LINES = r"\n\s*\n"
 # A mark that ends sentences before white space, one of the scripts without spaces, or the end of a line with text.
 _SENTENCE_END = r"[.!?…][\"'”’)\]*_]*\s|[。！？]|[^\s.!?…。！？][ \t]*\n"
 _OPEN_END = r"[[\p{L}\p{M}--[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]]\p{Nd},;:，、；：–—(-]\z"
+_HASHTAG = r"#\w+\z"
 _LAST_LINE = r"(?:\A|\n)[ \t]*(?:[^-*+•◦▪‣|#>0-9\s][^\n]*)\z"
 
 
@@ -58,10 +59,10 @@ def sentence_length() -> pl.Expr:
 @feature(
     "truncated",
     group="form",
-    about="1 where it looks cut off: a code block left open, or a last line of running text (five words or more) that ends without a closing mark.",
+    about="1 where it looks cut off: a code block left open, or a last line of running text (five words or more) that ends in a letter, a digit or a comma. Verse and signatures can look so, too.",
 )
 def truncated() -> pl.Expr:
     """1 or 0."""
     last = TAIL.str.extract(_LAST_LINE, 0)
-    cut = last.str.contains(_OPEN_END) & (last.str.count_matches(WORD) >= 5)
+    cut = last.str.contains(_OPEN_END) & ~last.str.contains(_HASHTAG) & (last.str.count_matches(WORD) >= 5)
     return (OPEN_CODE | cut.fill_null(False)).cast(pl.Float64)

@@ -84,7 +84,7 @@ def table_rows() -> pl.Expr:
     "links",
     group="markdown",
     log=True,
-    about="Links and images, `[so](address)`, and bare addresses (`https://`, `www.`).",
+    about="Links and images, `[so](https://...)`, and bare addresses (`https://`, `www.`).",
 )
 def links() -> pl.Expr:
     """Markdown links + addresses - those within Markdown links."""

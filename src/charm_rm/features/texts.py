@@ -33,8 +33,10 @@ N_PROSE_WORDS = pl.col("n_prose_words")  # how many words the prose has
 N_CODE_BLOCKS = pl.col("n_code_blocks")
 OPEN_CODE = pl.col("open_code")  # whether the last block of code is left open
 PROMPT_WORDS = pl.col("prompt_words")  # list: words of the prompt, lower case
-HEAD = pl.col("head")  # the first characters of the response, white space before them aside
-TAIL = pl.col("tail")  # the last ones
+HEAD = pl.col(
+    "head"
+)  # the first characters of the response, white space before them aside, apostrophes as "'"
+TAIL = pl.col("tail")  # the last ones, likewise
 
 N_HEAD, N_TAIL = 200, 400
 
@@ -100,11 +102,11 @@ class _Texts:
 
     @cached_property
     def head(self) -> pl.Series:
-        return self.response.str.strip_chars_start().str.head(N_HEAD)
+        return _plain(self.response.str.strip_chars_start().str.head(N_HEAD))
 
     @cached_property
     def tail(self) -> pl.Series:
-        return self.response.str.strip_chars_end().str.tail(N_TAIL)
+        return _plain(self.response.str.strip_chars_end().str.tail(N_TAIL))
 
     @cached_property
     def _fenced(self) -> pl.Series:
@@ -193,6 +195,10 @@ def _normal_form(texts: pl.Series) -> pl.Series:
 
 def _line_ends(texts: pl.Series) -> pl.Series:
     return texts.str.replace_all(r"\r\n?", "\n")
+
+
+def _plain(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_all("’", "'", literal=True)
 
 
 def _is_rare(texts: pl.Series) -> pl.Series:
