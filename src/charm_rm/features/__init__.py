@@ -8,6 +8,7 @@ from __future__ import annotations
 from .catalogue import DEFAULT_FEATURES, FEATURES, find_features
 from .measure import measure
 from .registry import Feature, feature
+from .summary import summarise_style
 from .table import StyleFeatures, measure_features
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "find_features",
     "measure",
     "measure_features",
+    "summarise_style",
 ]

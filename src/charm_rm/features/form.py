@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from .markdown import FENCE, NUMBERED
+from .markdown import NUMBERED
 from .registry import feature
-from .texts import N_PROSE_WORDS, PROSE, RESPONSE, TAIL, WORD, WORDS
+from .texts import N_PROSE_WORDS, OPEN_CODE, PROSE, TAIL, WORD, WORDS
 
 _BLANK_LINES = r"\n\s*\n"
 # A mark that ends sentences before white space, one of the scripts without spaces, or the end of a line with text.
 _SENTENCE_END = r"[.!?…][\"'”’)\]*_]*\s|[。！？]|[^\s.!?…。！？][ \t]*\n"
 _OPEN_END = r"[[\p{L}\p{M}--[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]]\p{Nd},;:，、；：–—(-]\z"
+_HASHTAG = r"#\w+\z"
 _LAST_LINE = r"(?:\A|\n)[ \t]*(?:[^-*+•◦▪‣|#>0-9\s][^\n]*)\z"
 
 
@@ -27,7 +28,7 @@ def share(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
 )
 def paragraphs_per_word() -> pl.Expr:
     """(blank lines between text + 1) / n words; 0 without words."""
-    paragraphs = PROSE.str.strip_chars().str.count_matches(_BLANK_LINES) + 1
+    paragraphs = PROSE.str.count_matches(_BLANK_LINES) + 1
     return share(paragraphs, N_PROSE_WORDS)
 
 
@@ -51,18 +52,17 @@ def type_token_ratio() -> pl.Expr:
 )
 def sentence_length() -> pl.Expr:
     """n words / n ends of sentences, the dots of numbered items aside."""
-    ends = (PROSE.str.strip_chars() + "\n").str.count_matches(_SENTENCE_END).cast(pl.Int64)
+    ends = PROSE.str.count_matches(_SENTENCE_END).cast(pl.Int64)
     return N_PROSE_WORDS / (ends - PROSE.str.count_matches(NUMBERED)).clip(lower_bound=1)
 
 
 @feature(
     "truncated",
     group="form",
-    about="1 where it looks cut off: a code block left open, or a last line of running text (five words or more) that ends without a closing mark.",
+    about="1 where it looks cut off: a code block left open, or a last line of running text (five words or more) that ends in a letter, a digit or a comma. Verse and signatures can look so, too.",
 )
 def truncated() -> pl.Expr:
     """1 or 0."""
-    open_fence = RESPONSE.str.count_matches(FENCE) % 2 == 1
     last = TAIL.str.extract(_LAST_LINE, 0)
-    cut = last.str.contains(_OPEN_END) & (last.str.count_matches(WORD) >= 5)
-    return (open_fence | cut.fill_null(False)).cast(pl.Float64)
+    cut = last.str.contains(_OPEN_END) & ~last.str.contains(_HASHTAG) & (last.str.count_matches(WORD) >= 5)
+    return (OPEN_CODE | cut.fill_null(False)).cast(pl.Float64)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import polars as pl
 
 from .registry import feature
-from .texts import PROSE, RESPONSE
+from .texts import N_CODE_BLOCKS, PROSE
 
 _BULLETS = r"\n[ \t]*[-*+•◦▪‣][ \t]"
 NUMBERED = r"\n[ \t]*[0-9]{1,3}[.)][ \t]"
-FENCE = r"(?m)^[ \t]*(?:```|~~~)"
-_ADDRESS = r"(?:https?://|www\.)"
+_ADDRESS = r"(?:https?://(?:www\.)?|www\.)"
+_ROW, _RULE = r"\n[ \t]*\|[^\n]*\|[ \t]*(?m:$)", r"\n[ \t]*\|[ \t:|-]*-[ \t:|-]*\|[ \t]*(?m:$)"
 
 
 @feature(
@@ -65,22 +65,26 @@ def list_items() -> pl.Expr:
     about="Blocks of code between fences of backticks or tildes; one left open counts.",
 )
 def code_blocks() -> pl.Expr:
-    """n blocks, half of the fences, rounded up."""
-    fences = RESPONSE.str.count_matches(FENCE)
-    return (fences + 1) // 2
+    """n blocks."""
+    return N_CODE_BLOCKS
 
 
-@feature("table_rows", group="markdown", log=True, about="Lines of tables: they begin and end with `|`.")
+@feature(
+    "table_rows",
+    group="markdown",
+    log=True,
+    about="Rows of tables, header included: lines that begin and end with `|`, but for the rule below the header.",
+)
 def table_rows() -> pl.Expr:
-    """n lines."""
-    return PROSE.str.count_matches(r"\n[ \t]*\|[^\n]*\|[ \t]*(?m:$)")
+    """n lines with a `|` at both ends - rules."""
+    return PROSE.str.count_matches(_ROW) - PROSE.str.count_matches(_RULE)
 
 
 @feature(
     "links",
     group="markdown",
     log=True,
-    about="Links and images, `[so](address)`, and bare addresses (`https://`, `www.`).",
+    about="Links and images, `[so](https://...)`, and bare addresses (`https://`, `www.`).",
 )
 def links() -> pl.Expr:
     """Markdown links + addresses - those within Markdown links."""

@@ -16,4 +16,4 @@ from .texts import PROMPT_WORDS, WORDS
 )
 def prompt_overlap() -> pl.Expr:
     """n words in both / n different words of the response."""
-    return share(WORDS.list.set_intersection(PROMPT_WORDS).list.len(), WORDS.list.n_unique())
+    return share(PROMPT_WORDS.list.set_intersection(WORDS).list.len(), WORDS.list.n_unique())

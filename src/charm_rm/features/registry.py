@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, get_args
 
 import polars as pl
@@ -42,10 +43,15 @@ class Feature:
     default: bool
     raw: _Raw
 
-    @property
+    @cached_property
+    def expression(self) -> pl.Expr:
+        """The raw number as Float64, under the feature's name."""
+        return self.raw().cast(pl.Float64).alias(self.name)
+
+    @cached_property
     def needs(self) -> frozenset[str]:
         """The prepared columns that the expression reads."""
-        return frozenset(self.raw().meta.root_names())
+        return frozenset(self.expression.meta.root_names())
 
 
 _REGISTERED: dict[str, Feature] = {}
