@@ -40,9 +40,7 @@ def with_style_counts(battles: Battles, style: Sequence[str]) -> Battles:
     if not features or sides is None:
         return battles
     added = [
-        column
-        for column, side in zip(sides, "ab", strict=True)
-        for column in _counted(frame, column, side, features)
+        one for text, side in zip(sides, "ab", strict=True) for one in _counted(frame, text, side, features)
     ]
     versions = {f.name: f.version for f in features}
     return Battles(frame.with_columns(added), provenance={**battles.provenance, "style_counts": versions})
