@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "run",
     "ratings": "ratings",
     "doctor": "doctor",
+    "features": "features",
     "score": "score",
     "judge": "judge",
     "audit": "audit",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from charm_rm.callables import CallableReward
 from charm_rm.errors import CharmWarning, ModelError
+from charm_rm.functions import OwnFunction
 from charm_rm.judging import ChatJudge, judge_responses, load_template, plan_pairs
 from charm_rm.models import (
     LocalReward,
@@ -118,7 +119,7 @@ class TestDPO:
     def test_it_runs_here_and_a_function_does_not(self, dpo: ImplicitReward, tiny_rm_dir: Path) -> None:
         assert isinstance(dpo, LocalReward)
         assert isinstance(load_reward_model(tiny_rm_dir, device="cpu"), LocalReward)
-        assert not isinstance(CallableReward(len, "python:x", "f"), LocalReward)
+        assert not isinstance(CallableReward(OwnFunction(len, "python:x", "f")), LocalReward)
 
     def test_planned_scores_are_those_of_one_at_a_time(self, dpo: ImplicitReward) -> None:
         prompts, responses = texts(40)
