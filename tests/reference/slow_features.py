@@ -18,7 +18,7 @@ def words(text: str) -> list[str]:
     text = unicodedata.normalize("NFC", text).lower()
     for at, character in enumerate(text):
         kind = unicodedata.category(character)
-        if character in "'’" and glued and not alone(text[at - 1]):
+        if character in "'’" and glued and not alone(found[-1][0]):
             after = text[at + 1 : at + 2]
             glued = bool(after) and in_words(after) and not alone(after)
             if glued:

@@ -64,5 +64,7 @@ def sentence_length() -> pl.Expr:
 def truncated() -> pl.Expr:
     """1 or 0."""
     last = TAIL.str.extract(_LAST_LINE, 0)
-    cut = last.str.contains(_OPEN_END) & ~last.str.contains(_HASHTAG) & (last.str.count_matches(WORD) >= 5)
-    return (OPEN_CODE | cut.fill_null(False)).cast(pl.Float64)
+    ends_open = last.str.contains(_OPEN_END) & ~last.str.contains(_HASHTAG)
+    open_line = pl.when(ends_open).then(last).otherwise(pl.lit(""))  # few, so that few words are counted
+    cut = open_line.str.count_matches(WORD) >= 5
+    return (OPEN_CODE | cut).cast(pl.Float64)

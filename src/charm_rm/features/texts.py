@@ -162,7 +162,11 @@ def asked_column(prompts: pl.Series) -> pl.Series:
     """:func:`asked` of every prompt of a table."""
     if prompts.dtype == pl.String:
         return prompts
-    return pl.Series(prompts.name, [asked(p) for p in prompts.to_list()], dtype=pl.String)
+    content, role = pl.element().struct.field("content"), pl.element().struct.field("role")
+    users = pl.col(prompts.name).list.eval(content.filter(role == "user"))
+    everyones = pl.col(prompts.name).list.eval(content)
+    turns = pl.when(users.list.len() > 0).then(users).otherwise(everyones)
+    return prompts.to_frame().select(turns.list.join("\n\n")).to_series()
 
 
 # --- details ------------------------------------------------------------------------------------
