@@ -34,12 +34,14 @@ check: $(VENV)/.installed-test
 	$(BIN)/python docs/make_cli.py --check
 	$(BIN)/python docs/make_pipeline.py --check
 	$(BIN)/python docs/make_models.py --check
+	$(BIN)/python docs/make_features.py --check
 	$(BIN)/python docs/make_simulation.py --check
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python docs/make_pipeline.py
 	$(BIN)/python docs/make_models.py
+	$(BIN)/python docs/make_features.py
 	$(BIN)/python docs/make_simulation.py
 
 clean:

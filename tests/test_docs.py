@@ -28,8 +28,9 @@ NOUNS = [
 ]
 
 
-def _make_cli() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_cli", ROOT / "docs" / "make_cli.py")
+def _maker(name: str) -> ModuleType:
+    """The script that writes a page of the documentation."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -56,12 +57,17 @@ def _anchors(page: Path) -> set[str]:
 
 
 def test_the_command_line_page_is_fresh() -> None:
-    fresh = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == _make_cli().render()
+    fresh = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == _maker("make_cli").render()
     assert fresh, "docs/cli.md is stale; write it with: python docs/make_cli.py"
 
 
+def test_the_table_of_features_is_fresh() -> None:
+    fresh = (ROOT / "docs" / "style.md").read_text(encoding="utf-8") == _maker("make_features").render()
+    assert fresh, "docs/style.md is stale; write it with: python docs/make_features.py"
+
+
 def test_every_command_and_option_is_on_the_page() -> None:
-    page = _make_cli().render()
+    page = _maker("make_cli").render()
     assert "## charm ratings fit" in page
     assert "- `--link hard|sigmoid`" in page
     assert "- `-o, --output PATH`" in page

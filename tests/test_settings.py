@@ -20,7 +20,6 @@ from charm_rm.settings import (
     AuditSettings,
     CalibrateSettings,
     EvaluateSettings,
-    FineTuneSettings,
     FitSettings,
     JudgeSettings,
     ModelSettings,
@@ -31,6 +30,7 @@ from charm_rm.settings import (
     ScoreSettings,
     Setting,
     Settings,
+    TrainSectionSettings,
     TrainSettings,
     settings_of,
 )
@@ -65,7 +65,7 @@ STAGES = {
         CalibrateSettings, ("offsets:solve_offsets", "offsets:solve_joint_offsets"), "calibrate", "calibrate"
     ),
     "relabel": Stage(RelabelSettings, ("relabel:relabel_preferences",), "relabel", "relabel"),
-    "train": Stage(FineTuneSettings, (), "train", "train"),
+    "train": Stage(TrainSectionSettings, (), "train", "train"),
     "evaluate": Stage(EvaluateSettings, (), "evaluate", "evaluate"),
     "report": Stage(ReportSettings, (), "report", "report"),
 }
@@ -151,7 +151,7 @@ def test_exceptions_name_settings_that_exist() -> None:
 
 
 def test_training_can_be_told_all_that_the_file_can_tell() -> None:
-    assert {s.name for s in settings_of(FineTuneSettings)} <= {s.name for s in settings_of(TrainSettings)}
+    assert {s.name for s in settings_of(TrainSectionSettings)} <= {s.name for s in settings_of(TrainSettings)}
     with pytest.raises(BadSetting, match="cannot be loaded by others"):
         TrainSettings(lora=True, new_head=True, merge=False)
 

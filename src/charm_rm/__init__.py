@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .errors import CharmError, CharmWarning
     from .estimates import Estimate
     from .evaluate import alignment_with_ratings, evaluate_benchmark
+    from .features import StyleFeatures, measure_features
     from .judgements import load_judgements
     from .judging import judge_responses, measure_position_bias, plan_pairs
     from .margins import margins_from_scores, pair_margins, score_matrix, tally_margins
@@ -83,6 +84,7 @@ _HOMES = {
         "expected_win_rate",
     ],
     "responses": ["load_responses", "sample_instructions", "split_prompts"],
+    "features": ["measure_features", "StyleFeatures"],
     "sources": ["load_source", "load_example"],
     "judgements": ["load_judgements"],
     "specs": ["load_scorer", "load_judge"],

@@ -1,5 +1,7 @@
 """What offsets were solved on, and which offsets scores already carry: kept in provenance, so that figures can say "in-sample".
 
+What a reward model was anchored on (``charm train --anchor``) is kept in the provenance of its scores in the same form.
+
 Prompts are kept as short digests of their ids, which are the same whatever file the ids come from. Parquet keeps provenance;
 CSV and JSON files lose it, and calibrated scores in them look like any others.
 """
@@ -51,11 +53,15 @@ def carrying(source: Table, offsets: Offsets) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class InSample:
-    """Of the ``prompts`` at hand, ``solved_on`` are ones that offsets were solved on; None: those offsets do not say."""
+    """Of the ``prompts`` at hand, ``solved_on`` are ones that offsets were solved on; None: those offsets do not say.
+
+    ``by`` is ``anchor`` where it is the reward model itself that was trained to agree with ratings there.
+    """
 
     prompts: int
     solved_on: int | None
     policies: tuple[str, ...]
+    by: str = "offsets"
 
     def __str__(self) -> str:
         if self.solved_on is None:
@@ -67,6 +73,12 @@ class InSample:
             some = f"all of the {counted(self.prompts, 'prompt')}"
         else:
             some = f"{self.solved_on} of the {self.prompts} prompts"
+        if self.by == "anchor":
+            return (
+                f"in-sample: {some} are ones that this reward model was anchored on (for {listing(self.policies, limit=3)}); "
+                "agreement with ratings is what it was trained for, not evidence for it. Hold prompts out: "
+                "charm train --anchor RESPONSES --split train, then charm audit --split test"
+            )
         return (
             f"in-sample: {some} are ones that the offsets in these scores were solved on "
             f"(for {listing(self.policies, limit=3)}); agreement with ratings is what they were made to give, not evidence "
@@ -79,6 +91,7 @@ class InSample:
             "prompts": self.prompts,
             "solved_on": self.solved_on,
             "policies": list(self.policies),
+            "by": self.by,
             "text": str(self),
         }
 
@@ -95,22 +108,29 @@ def warn_if_in_sample(source: Table, whose: str = "") -> None:
 
 
 def in_sample(source: Table) -> InSample | None:
-    """Whether a table's figures are in-sample for the offsets it carries; None where it carries none, or no prompt is shared.
+    """Whether a table's figures are in-sample for the offsets it carries, or for the model that gave the scores.
 
-    Win rates keep no prompts: theirs is what was noted when they were counted (:func:`noting`).
+    None where neither is there, or no prompt is shared. Win rates keep no prompts: theirs is what was noted when they were
+    counted (:func:`noting`).
     """
     if "prompt_id" not in source.frame.columns:
         return _noted(source)
-    kept = carried(source)
+    kept = [one["solved_on"] for one in carried(source)]
+    anchored = source.provenance.get("anchored_on", [])
+    return _shared(source, kept, by="offsets") or _shared(source, anchored, by="anchor")
+
+
+def _shared(source: Table, kept: Sequence[Mapping[str, Any] | None], *, by: str) -> InSample | None:
+    """The prompts and policies of a table that are among those kept; None in ``kept``: nobody knows which."""
     if not kept:
         return None
     here = _digests(source.frame["prompt_id"].unique().to_list())
-    known: list[Mapping[str, Any]] = [one["solved_on"] for one in kept if one["solved_on"]]
+    known = [one for one in kept if one]
     used = set().union(*(_unpacked(one["prompts"]) for one in known)) & here
     policies = tuple(sorted({p for one in known for p in one["policies"]} & set(source.policies)))
     if used and policies:
-        return InSample(len(here), len(used), policies)
-    return None if len(known) == len(kept) else InSample(len(here), None, policies)
+        return InSample(len(here), len(used), policies, by)
+    return None if len(known) == len(kept) else InSample(len(here), None, policies, by)
 
 
 def _noted(source: Table) -> InSample | None:
@@ -118,9 +138,9 @@ def _noted(source: Table) -> InSample | None:
     if not isinstance(note, Mapping):
         return None
     policies = tuple(p for p in note["policies"] if p in set(source.policies))
-    return (
-        None if note["policies"] and not policies else InSample(note["prompts"], note["solved_on"], policies)
-    )
+    if note["policies"] and not policies:
+        return None
+    return InSample(note["prompts"], note["solved_on"], policies, note.get("by", "offsets"))
 
 
 def _digests(prompt_ids: Iterable[str]) -> set[str]:

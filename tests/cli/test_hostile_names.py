@@ -52,6 +52,8 @@ def test_every_command_that_prints_names(charm: Charm, files: dict[str, Path], t
     known = ("--ratings", ratings)
     for command in (
         ("ratings", "fit", files["battles"], "-o", tmp_path / "fit.parquet"),
+        ("features", responses, "-o", tmp_path / "features.parquet"),
+        ("features", responses, "--policy", NAME),
         ("audit", scores, *known, "-o", out),
         ("audit", scores, *known, "--reference", NAME),
         ("compare", scores, scores, *known),

@@ -86,7 +86,7 @@ def test_unknown_stage(charm, config):
     "ignore::charm_rm.errors.CharmWarning"
 )  # tiny data: underpowered, short of prompts
 def test_the_whole_of_it_with_a_real_model(charm, tmp_path, minilm_rm_dir):
-    """Every stage that needs a model, on a dozen prompts; a second run does nothing, a new rate trains anew."""
+    """Every stage that needs a model, on a dozen prompts; a second run does nothing, an anchor trains anew."""
     arena = simulate_arena(
         seed=2, n_prompts=14, n_votes=8000, policies=[p for p in POLICIES if p.skill > 0.65]
     )
@@ -115,7 +115,7 @@ def test_the_whole_of_it_with_a_real_model(charm, tmp_path, minilm_rm_dir):
     assert "Mismatch with human ratings" in (tmp_path / "out/model/README.md").read_text()
     assert store.read_frame(tmp_path / "out/evaluation/alignment.parquet")["baseline_value"].null_count() == 0
     assert json.loads(charm("run", config, "--json").stdout)["ran"] == []
-    values["train"]["learning_rate"] = 2e-4
+    values["train"] |= {"learning_rate": 2e-4, "anchor_weight": 10.0, "anchor_prompts": 4}
     config.write_text(yaml.safe_dump(values))
     assert json.loads(charm("run", config, "--json").stdout)["ran"] == [
         "train",
@@ -123,3 +123,4 @@ def test_the_whole_of_it_with_a_real_model(charm, tmp_path, minilm_rm_dir):
         "reaudit",
         "evaluate",
     ]
+    assert "policies x 8 prompts, weight 10" in (tmp_path / "out/model/README.md").read_text()

@@ -18,7 +18,9 @@ import pytest
 from click.testing import Result
 
 from charm_rm import store
+from charm_rm.splits import Split
 from models.tiny_models import simple_preferences, tiny_bert
+from models.training.anchor_fakes import some_ratings, some_responses
 
 pytestmark = pytest.mark.models
 Charm = Callable[..., Result]
@@ -68,6 +70,14 @@ def test_an_existing_output_is_refused_before_any_work(charm: Charm, pairs: Path
         (("--lr", "0"), "learning_rate must be above 0"),
         (("--margin-loss",), "needs 'margin'"),
         (("--responses", "r.parquet"), "go together"),
+        (
+            ("--anchor", "r.parquet", "--anchor-weight", "1"),
+            "--responses or --anchor, and --ratings, go together",
+        ),
+        (("--anchor", "r.parquet", "--ratings", "arena"), "--anchor and --anchor-weight go together"),
+        (("--anchor-weight", "1"), "--anchor and --anchor-weight go together"),
+        (("--split", "train"), "--prompts and --split choose prompts of --anchor"),
+        (("--new-head", "--anchor-weight", "1"), "a fresh head has no old scores"),
     ],
 )
 def test_misuse_is_explained(
@@ -108,6 +118,37 @@ def test_the_card_shows_mismatch_before_and_after(
     assert "## Mismatch with human ratings" in card
     assert "3 policies of responses.parquet against the ratings ratings.csv" in card
     assert str(tmp_path) not in card
+
+
+def test_an_anchored_training_is_audited_on_the_other_side(
+    charm: Charm, pairs: Path, rm: Path, tmp_path: Path
+) -> None:
+    """What it was anchored on is in the file, the card and, for an audit on these prompts, in its words."""
+    responses = store.save(some_responses(40), tmp_path / "responses.parquet")
+    some_ratings().frame.select("policy", "rating").write_csv(tmp_path / "ratings.csv")
+    arguments = ("train", pairs, "--rm", rm, "--anchor", responses, "--split", "train", "--ratings",
+                 tmp_path / "ratings.csv", "--anchor-weight", 5, "--anchor-policies", 3)  # fmt: skip
+    dry = charm(*arguments, "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert re.search(r"anchor: \d+ responses of 4 rated policies to \d+ prompts", dry.stderr)
+    done = charm(*arguments, "-o", tmp_path / "out", *QUICK, "--responses", responses, "--json")
+    assert done.exit_code == 0, done.output
+    printed = json.loads(done.stdout)
+    prompts = {row["prompt_id"] for row in some_responses(40).frame.iter_rows(named=True)}
+    train, test = (Split(side).of(sorted(prompts)) for side in ("train", "test"))
+    (kept,) = printed["provenance"]["anchored_on"]
+    assert printed["anchor"]["prompts"] == kept["n_prompts"] == len(train)
+    assert kept["split"] == {"side": "train", "fraction": 0.5, "seed": 0}
+    assert {row["n"] for row in printed["mismatch_after"]} == {len(test)}
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert f"4 policies x {len(train)} prompts, weight 5" in card
+    assert "The audit after training is" not in card
+    assert (
+        charm("score", responses, "--rm", tmp_path / "out", "-o", tmp_path / "scores.parquet").exit_code == 0
+    )
+    audited = ("audit", tmp_path / "scores.parquet", "--ratings", tmp_path / "ratings.csv", "--draws", 0)
+    assert f"in-sample: {len(train)} of the 40 prompts" in re.sub(r"\s+", " ", charm(*audited).output)
+    assert "in-sample" not in charm(*audited, "--split", "test").output
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,7 @@ from charm_rm.evaluate import alignment_with_ratings
 from charm_rm.mismatch import Audit, audit, save_audit
 from charm_rm.offsets import apply_offsets, solve_joint_offsets
 from charm_rm.relabel import relabel_preferences
-from charm_rm.solved_on import in_sample
+from charm_rm.solved_on import in_sample, solved_on
 from charm_rm.splits import Split, on_side
 from charm_rm.tables import Offsets, Ratings, Responses, Scores, WinRates
 from simulated_offsets import arena, scores_of
@@ -167,3 +168,21 @@ def test_saved_win_rates_go_on_saying_in_sample(tmp_path: Path) -> None:
     plain = quiet_audit(scores, ratings)
     assert plain.in_sample is None
     assert in_sample(plain.win_rates) is None
+
+
+def test_scores_of_an_anchored_model_are_in_sample_where_it_was_anchored() -> None:
+    scores, ratings = arena(80, 5, seed=1)
+    train, test = (on_side(scores, Split(side)) for side in ("train", "test"))
+    record = solved_on(train, train.policies)
+    anchored = replace(scores, provenance={"anchored_on": [record]})
+    found = in_sample(anchored)
+    assert found is not None
+    assert (found.solved_on, found.by) == (train.frame["prompt_id"].n_unique(), "anchor")
+    assert "this reward model was anchored on" in str(found)
+    assert in_sample(replace(test, provenance=anchored.provenance)) is None
+    told = quiet_audit(anchored, ratings)
+    assert str(told.in_sample) == str(found)
+    assert str(in_sample(told.win_rates)) == str(found)
+    # Others than the policies that it was anchored on are another matter.
+    nobody = {**record, "policies": ["somebody else"]}
+    assert in_sample(replace(scores, provenance={"anchored_on": [nobody]})) is None

@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "run",
     "ratings": "ratings",
     "doctor": "doctor",
+    "features": "features",
     "score": "score",
     "judge": "judge",
     "audit": "audit",

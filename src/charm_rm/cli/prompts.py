@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -40,6 +40,11 @@ class PromptChoice:
             return table
         fraction = _FRACTION if self.fraction is None else self.fraction
         return on_side(table, Split(cast("Side", self.side), fraction, self.seed or _SEED))
+
+    def other(self) -> PromptChoice:
+        """The other side, where one is chosen; else all prompts."""
+        other = {"train": "test", "test": "train"}
+        return replace(self, side=other[self.side]) if self.side else PromptChoice()
 
     def check(self) -> None:
         """Raise :class:`click.UsageError` for a fraction or seed that no split is made with."""

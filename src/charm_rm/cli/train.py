@@ -21,6 +21,7 @@ from .options import (
     settings_options,
     trust_option,
 )
+from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
     from ..mismatch import Audit
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
 @settings_options(TrainSettings, "settings")
 @click.option("--held-out", type=PATH, help="Pairs to evaluate on instead; they share no prompt with PREFS.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a training that was stopped.")
+@click.option(
+    "--anchor",
+    type=PATH,
+    help="Responses of rated policies: win rates between them are held to --ratings, by --anchor-weight.",
+)
+@prompt_options
 @click.option("--responses", type=PATH, help="Responses to audit before and after, for the model card.")
 @ratings_options
 @option_of(AuditSettings, "references")
@@ -52,6 +59,8 @@ def command(
     dry_run: bool,
     held_out: Path | None,
     resume: bool,
+    anchor: Path | None,
+    prompts: PromptChoice,
     responses: Path | None,
     ratings: RatingsChoice,
     references: tuple[str, ...] | None,
@@ -67,6 +76,10 @@ def command(
     defaults are the paper's, for billions of parameters: a small model wants a larger --lr. With --responses and
     --ratings the model card also shows the mismatch with human ratings before and after.
 
+    With --anchor the training is anchored: beside the loss on pairs there is one on the mean win rates between the rated policies of
+    --anchor, which holds them to --ratings. --prompts and --split choose among the prompts of --anchor, and --responses are then audited
+    on the other side of --split. Prompts of held-out pairs are left out of the anchor.
+
     \b
     Examples:
       charm train prefs/preferences.parquet --rm org/some-rm --dry-run
@@ -74,24 +87,29 @@ def command(
       charm train prefs/preferences.parquet --rm org/some-rm -o model --lora --lr 1e-5
       charm train pairs.jsonl --rm ./backbone -o my-rm --new-head --lr 5e-5 --batch-size 16 --max-length 256
       charm train prefs/preferences.parquet --rm ./my-rm -o model --responses responses.parquet --ratings arena
+      charm train pairs.parquet --rm ./my-rm -o model --anchor responses.parquet --split train --ratings arena --anchor-weight 30
     """
-    if (responses is None) != (ratings.source is None):
-        raise click.UsageError("--responses and --ratings go together")
-    if responses is not None and settings.new_head:
-        raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
+    _check_usage(anchor, responses, ratings, settings, prompts)
     if dry_run:
         _preview(_load_pairs(prefs), rm, settings, trust_remote_code=trust_remote_code, as_json=as_json)
+        if anchor is not None:
+            _preview_anchor(anchor, ratings, prompts)
         return
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'.")
     from ..folders import refuse_folder
-    from ..pipeline.stages.train import CardAudit, train
+    from ..pipeline.stages.train import CardAudit, open_anchor, train
 
-    refuse_folder(output, force=force, inputs=[prefs, rm, held_out, responses, ratings.source])
+    refuse_folder(output, force=force, inputs=[prefs, rm, held_out, anchor, responses, ratings.source])
     audit = None
     if responses is not None:
         audit = CardAudit.prepare(
-            responses, ratings, references=references, seed=settings.seed, trust_remote_code=trust_remote_code
+            responses,
+            ratings,
+            references=references,
+            seed=settings.seed,
+            trust_remote_code=trust_remote_code,
+            choose=prompts.other().of,
         )
     result, before, after = train(
         _load_pairs(prefs),
@@ -99,6 +117,7 @@ def command(
         output,
         settings,
         held_out=None if held_out is None else _load_pairs(held_out),
+        anchor=None if anchor is None else open_anchor(anchor, ratings, choose=prompts.of),
         audit=audit,
         force=force,
         resume=resume,
@@ -108,6 +127,23 @@ def command(
         print_json(result.to_json() | _audits_json(before, after))
     else:
         _print_result(result)
+
+
+def _check_usage(
+    anchor: Path | None,
+    responses: Path | None,
+    ratings: RatingsChoice,
+    settings: TrainSettings,
+    prompts: PromptChoice,
+) -> None:
+    if (anchor is None and responses is None) != (ratings.source is None):
+        raise click.UsageError("--responses or --anchor, and --ratings, go together")
+    if (anchor is None) != (settings.anchor_weight == 0):
+        raise click.UsageError("--anchor and --anchor-weight go together")
+    if anchor is None and prompts != PromptChoice():
+        raise click.UsageError("--prompts and --split choose prompts of --anchor")
+    if responses is not None and settings.new_head:
+        raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
 
 
 def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code: bool, as_json: bool) -> None:
@@ -128,6 +164,17 @@ def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code:
     say(
         f"{counts['read']} of {counts['pairs']} pairs would be read (layout {preview.layout}, at most {preview.max_length} "
         f"tokens): {counts['truncated']} shortened, {counts['dropped']} dropped, as nothing tells their sides apart"
+    )
+
+
+def _preview_anchor(anchor: Path, ratings: RatingsChoice, prompts: PromptChoice) -> None:
+    """Say what an anchored training would hold to."""
+    from ..pipeline.stages.train import open_anchor
+
+    found = open_anchor(anchor, ratings, choose=prompts.of)
+    some = counted(len(found.responses), "response")
+    say(
+        f"anchor: {some} of {len(found.policies)} rated policies to {counted(len(found.prompt_ids), 'prompt')}"
     )
 
 
@@ -166,4 +213,10 @@ def _print_result(result: TrainResult) -> None:
         title = f"Held-out accuracy ({counted(result.after.n, 'pair')}, {counted(result.after.n_prompts, 'prompt')})"
         print_frame(frame, title=title)
     say(f"{result.steps} steps on {result.pairs['train']} pairs, mean training loss {result.train_loss:.4f}")
+    if result.anchor:
+        held = result.anchor
+        say(
+            f"anchored: {held['policies']} policies x {held['prompts']} prompts, at temperature {held['temperature']:.4g}; squared "
+            f"distance from the ratings {held['first_loss']:.4f} at first, {held['last_loss']:.4f} at last"
+        )
     say(f"wrote {result.output} (model, tokenizer, README.md, training.json)")

@@ -14,7 +14,6 @@ from ..settings import (
     AuditSettings,
     CalibrateSettings,
     EvaluateSettings,
-    FineTuneSettings,
     JudgeSettings,
     RatingsSettings,
     RelabelSettings,
@@ -23,6 +22,7 @@ from ..settings import (
     RewardModelSettings,
     ScoreSettings,
     Settings,
+    TrainSectionSettings,
     as_names,
     setting,
 )
@@ -50,7 +50,7 @@ class Config(Settings):
     audit: AuditSettings = AuditSettings()
     calibrate: CalibrateSettings | None = CalibrateSettings()
     relabel: RelabelSettings | None = RelabelSettings()
-    train: FineTuneSettings | None = FineTuneSettings()
+    train: TrainSectionSettings | None = TrainSectionSettings()
     evaluate: EvaluateSettings | None = None
     report: ReportSettings = ReportSettings()
 

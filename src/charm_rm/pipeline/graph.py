@@ -160,10 +160,10 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             "train",
             "fine-tune on the relabelled preferences",
             train.run_stage,
-            lambda c: {"seed": c.seed, **c.section("train")},
-            reads=("prefs/preferences.parquet", *trained_first),
+            _training,
+            reads=("prefs/preferences.parquet", *_anchored(config), *trained_first),
             writes=(MODEL,),
-            files=_model_files,
+            files=lambda c: [*_model_files(c), *(_alias_files(c) if _anchored(c) else [])],
         ),
         Stage(
             "rescore",
@@ -234,6 +234,20 @@ def _benchmark_files(config: Config) -> list[str]:
 def _training_first(config: Config) -> dict[str, Any]:
     section = config.rm.train_from if config.rm else None
     return {"seed": config.seed, **asdict(section)} if section else {}
+
+
+def _anchored(config: Config) -> tuple[str, ...]:
+    """What an anchored training reads beside the pairs."""
+    anchored = config.train is not None and config.train.anchor_weight > 0
+    return ("responses.parquet", "ratings.parquet", "prompts.parquet") if anchored else ()
+
+
+def _training(config: Config) -> dict[str, Any]:
+    settings = {"seed": config.seed, **config.section("train")}
+    if _anchored(config):
+        settings["unrated"] = config.ratings.unrated
+        settings["held_out"] = config.calibrate.held_out if config.calibrate else ()
+    return settings
 
 
 def _auditing(config: Config) -> dict[str, Any]:

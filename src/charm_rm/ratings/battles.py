@@ -24,7 +24,12 @@ _KEPT_AS_IS = ("prompt_id", "weight")
 
 
 def load_battles(
-    path: str | Path, *, keep: Sequence[str] = (), votes: Votes = "arena", judge: str | None = None
+    path: str | Path,
+    *,
+    keep: Sequence[str] = (),
+    style: Sequence[str] = (),
+    votes: Votes = "arena",
+    judge: str | None = None,
 ) -> Battles:
     """Read battles from Parquet, CSV, JSONL or JSON.
 
@@ -32,8 +37,8 @@ def load_battles(
     both_bad); the Arena's (``model_a``, ``model_b``, ``winner`` in model_a, model_b, tie, both_bad,
     "tie (bothbad)"); Kaggle's (``model_a``, ``model_b`` and the 0/1 columns ``winner_model_a``,
     ``winner_model_b``, ``winner_tie``). From the latter two only prompt_id, weight, numeric columns and those named in
-    ``keep`` come along, and battles of a model against itself are dropped with a warning: they say
-    nothing about ratings.
+    ``keep`` come along, and texts, where a ``style`` is to be counted in them (:func:`~charm_rm.fit_ratings`); battles of a model
+    against itself are dropped with a warning: they say nothing about ratings.
 
     Of a file that says how votes were cast, those count that the Arena counts: cast with names hidden (``anony``), and
     sampled where prompts repeat (``dedup_tag``); ``votes="all"`` counts all. Where a column ``judge`` names automatic judges
@@ -49,7 +54,8 @@ def load_battles(
     with store.naming(path):
         frame = _with_kinds(frame)
         choice = choose_votes(frame, votes=votes, judge=judge, where=str(path))
-        tidy = _without_self_battles(_as_battles(frame, keep).filter(choice.counted), frame, path)
+        kept = [*keep, *_texts_to_count(frame, style)]
+        tidy = _without_self_battles(_as_battles(frame, kept).filter(choice.counted), frame, path)
         provenance = {"verb": "load_battles", "source": str(path), **record(choice, votes)}
         return Battles(tidy, provenance=provenance)
 
@@ -59,6 +65,14 @@ def _with_kinds(frame: pl.DataFrame) -> pl.DataFrame:
     flags = [c for c in _ONE_HOT if c in frame.columns and frame.schema[c] == pl.Boolean]
     frame = frame.with_columns(pl.col(flags).cast(pl.Int64))
     return with_kinds(frame, _KINDS, noun=Battles.noun)
+
+
+def _texts_to_count(frame: pl.DataFrame, style: Sequence[str]) -> list[str]:
+    if not style:
+        return []
+    from .style_counts import text_columns
+
+    return text_columns(frame.columns, style)
 
 
 def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:

@@ -14,6 +14,7 @@ _NOUNS = [v for v in vars(nouns).values() if isinstance(v, type) and issubclass(
 # Names and ids in the layouts of other tools, and in the small tables that are given beside the nouns.
 _ELSEWHERE = (
     *("model", "model_a", "model_b", "model_1", "model_2", "model_name", "chosen_model", "rejected_model"),
+    *("response_a", "response_b", "conversation_a", "conversation_b"),
     *("generator", "generator_1", "generator_2", "baseline", "annotator", "judge", "worker", "voter"),
     *("question_id", "instruction_id", "uid", "item_id", "question", "instruction", "output", "output_1", "output_2"),
     *("g1_winner", "g2_winner", "arena_name", "arena_names", "match", "note", "split", "group", "family"),

@@ -6,6 +6,7 @@ docs/cli.md follow; ``tests/test_settings.py`` holds the verbs' defaults to thes
 
 from __future__ import annotations
 
+from .anchor import AnchorSettings
 from .audit import AuditSettings
 from .calibrate import AUTO, CalibrateSettings, as_names
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
@@ -17,10 +18,12 @@ from .report import ReportSettings
 from .responses import ResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
 from .score import ScoreSettings
-from .train import FineTuneSettings, TrainFromSettings, TrainSettings
+from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
 from .vocabulary import (
+    AnchorEstimate,
     Attention,
     DType,
+    Labels,
     Link,
     Method,
     Missing,
@@ -36,6 +39,8 @@ from .vocabulary import (
 
 __all__ = [
     "AUTO",
+    "AnchorEstimate",
+    "AnchorSettings",
     "Attention",
     "AuditSettings",
     "CalibrateSettings",
@@ -44,6 +49,7 @@ __all__ = [
     "FineTuneSettings",
     "FitSettings",
     "JudgeSettings",
+    "Labels",
     "Link",
     "LocalModelSettings",
     "Method",
@@ -65,6 +71,7 @@ __all__ = [
     "Strategy",
     "TieRule",
     "TrainFromSettings",
+    "TrainSectionSettings",
     "TrainSettings",
     "Unrated",
     "Votes",

@@ -60,7 +60,10 @@ class FitSettings(Settings):
         check=parse_anchor,
     )
     style: tuple[str, ...] = setting(
-        (), "Control for columns NAME_a and NAME_b (style control); repeatable.", metavar="NAME"
+        (),
+        "Style control: a feature counted in the votes' texts (words, headers, bold, list_items ...; `charm features --list`), or "
+        "the columns NAME_a and NAME_b; repeatable.",
+        metavar="NAME",
     )
     prior: float = setting(
         0.0,

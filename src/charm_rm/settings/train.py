@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import BadSetting
-from .definition import Settings, setting
+from .anchor import AnchorSettings
+from .definition import Settings, setting, settings_of
+from .vocabulary import Labels
 
 _AUTO_DEVICE_BATCH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuneSettings(Settings):
-    """Fine-tune the reward model on the relabelled preferences (null: stop after relabel)."""
+    """Train a reward model on preference pairs."""
 
     learning_rate: float = setting(2e-6, "Peak learning rate.", above=0, flags=("--lr", "--learning-rate"))
     batch_size: int = setting(64, "Pairs per optimiser step.", above=0)
@@ -59,7 +61,9 @@ class FineTuneSettings(Settings):
 
     def as_train_settings(self, *, new_head: bool, seed: int) -> TrainSettings:
         """These settings for a training with this seed, of a model with or without a head."""
-        return TrainSettings(**self.values(FineTuneSettings), new_head=new_head, seed=seed)
+        known = {one.name for one in settings_of(TrainSettings)}
+        mine = {name: value for name, value in self.values().items() if name in known}
+        return TrainSettings(**mine, new_head=new_head, seed=seed)
 
     @property
     def pairs_per_device(self) -> int:
@@ -75,7 +79,27 @@ class FineTuneSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(FineTuneSettings):
+class TrainSectionSettings(AnchorSettings, FineTuneSettings):
+    """Fine-tune the reward model on the relabelled preferences (null: stop after relabel)."""
+
+    labels: Labels = setting(
+        "given",
+        "Labels of the training pairs: `given`; or, to compare with, `uncalibrated`, with those that calibration turned turned back, "
+        "or `random-flips`, with as many turned at random instead.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.labels != "given" and (self.margin_loss or self.soft_labels):
+            raise BadSetting(
+                f"margins and soft labels are those of the calibrated labels, not of labels {self.labels!r}",
+                setting="labels",
+                mend="train on hard labels without margins",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(TrainSectionSettings):
     """How to train: all that :func:`charm_rm.train_reward_model` can be told."""
 
     new_head: bool = setting(False, "Give a backbone that has no reward head a fresh one, seeded.")
@@ -88,6 +112,12 @@ class TrainSettings(FineTuneSettings):
                 "an adapter beside a base that has no score head cannot be loaded by others",
                 setting="merge",
                 mend="merge the adapter, or give the base its head in a first training",
+            )
+        if self.new_head and self.anchor_weight:
+            raise BadSetting(
+                "a fresh head has no old scores, whose spread is the unit of anchored win rates",
+                setting="anchor_weight",
+                mend="train the head in a first training, and anchor a second one",
             )
 
 

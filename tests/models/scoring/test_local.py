@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from charm_rm.callables import CallableReward
 from charm_rm.errors import CharmWarning, ModelError
+from charm_rm.functions import OwnFunction
 from charm_rm.judging import ChatJudge, judge_responses, load_template, plan_pairs
 from charm_rm.models import (
     LocalReward,
@@ -118,7 +119,7 @@ class TestDPO:
     def test_it_runs_here_and_a_function_does_not(self, dpo: ImplicitReward, tiny_rm_dir: Path) -> None:
         assert isinstance(dpo, LocalReward)
         assert isinstance(load_reward_model(tiny_rm_dir, device="cpu"), LocalReward)
-        assert not isinstance(CallableReward(len, "python:x", "f"), LocalReward)
+        assert not isinstance(CallableReward(OwnFunction(len, "python:x", "f")), LocalReward)
 
     def test_planned_scores_are_those_of_one_at_a_time(self, dpo: ImplicitReward) -> None:
         prompts, responses = texts(40)
@@ -223,7 +224,7 @@ class TestLocalJudge:
         )
         template = replace(load_template("alpaca-eval-like"), system="", user="{prompt} {first} {second}")
         said = [pytest.warns(CharmWarning, match=m) for m in ("2 of 2 questions were too long", "no verdict")]
-        with said[0], said[1], pytest.raises(ModelError, match="lack a verdict"):
+        with said[0], said[1], pytest.raises(ModelError, match="not one of"):
             # The tiny model's words hold no verdict; what was counted until then is what matters here.
             judge_responses(ChatJudge(chat, template), table, plan_pairs(table), progress=False)
         verdicts = dict(ChatJudge(chat, template).iterate(["p1"], ["r1 " * 300], ["r2"]))

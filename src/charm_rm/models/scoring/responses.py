@@ -21,6 +21,7 @@ from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
 from ...tables import Responses, Scores, as_messages
+from ..loading.lineage import anchored_on
 from .engine import run_batches
 from .finishing import check_finite, warn_truncated
 from .journal import Journal, Row
@@ -257,6 +258,8 @@ def _provenance(model: ScalarReward, responses: Responses, scored: ScoredTexts) 
     }
     if not isinstance(model, LocalReward):
         return about
+    if anchored := anchored_on(model.source):
+        about["anchored_on"] = anchored
     return about | {
         **model.numerics,
         "layout": model.layout,

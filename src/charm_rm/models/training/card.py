@@ -99,6 +99,7 @@ def _training(result: TrainResult, settings: TrainSettings) -> str:
         "method": f"{kind}; TRL RewardTrainer",
         "loss": f"`{loss}`",
         "pairs": f"{result.pairs['train']} ({result.pairs['truncated']} shortened, {result.pairs['dropped']} dropped as equal)",
+        **({"labels": f"`{settings.labels}`, for comparison"} if settings.labels != "given" else {}),
         "optimiser steps": result.steps,
         "learning rate": f"{settings.learning_rate:g}, {settings.scheduler}, warm-up {settings.warmup_ratio:g}",
         "pairs per step": settings.batch_size,
@@ -109,8 +110,33 @@ def _training(result: TrainResult, settings: TrainSettings) -> str:
         "dropout": "as the model configures it" if settings.dropout else "off",
         "mean training loss": f"{result.train_loss:.4f}",
         "seed": settings.seed,
-    }
+    } | _anchor(result.anchor, settings)
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+
+
+def _anchor(anchor: Mapping[str, Any] | None, settings: TrainSettings) -> dict[str, Any]:
+    """What win rates were held to, as rows of the table."""
+    if anchor is None:
+        return {}
+    left_out = ", ".join(
+        f"{counted(n, 'policy', 'policies')} without a rating"
+        if why == "unrated"
+        else f"{counted(n, 'prompt')} of held-out pairs"
+        for why, n in anchor["left_out"].items()
+        if n
+    )
+    kept = (
+        f", staying near the old scores with weight {settings.keep_scores:g}" if settings.keep_scores else ""
+    )
+    return {
+        "anchor": f"win rates held to human ratings: {anchor['policies']} policies x {counted(anchor['prompts'], 'prompt')}, "
+        f"weight {settings.anchor_weight:g}, estimate `{settings.anchor_estimate}`{kept}"
+        + (f"; left out: {left_out}" if left_out else ""),
+        "anchored win rates": f"mean of sigmoid(difference / {anchor['temperature']:.4g}), that is "
+        f"{settings.anchor_temperature:g} within-prompt sd of the old scores; mean distance from the ratings before training "
+        f"{anchor['gap_before']:.3f}",
+        "in-sample": "agreement with ratings on the anchor's prompts and policies is what this model was trained for, not evidence",
+    }
 
 
 def _use(result: TrainResult, settings: TrainSettings, layout: str) -> str:
@@ -135,8 +161,8 @@ def _is_adapter(settings: TrainSettings) -> bool:
 def _provenance(record: Mapping[str, Any]) -> str:
     hashes = [
         f"- {name.removesuffix('_sha256').replace('_', ' ')}: sha256 `{record[name]}`"
-        for name in ("base_sha256", "training_pairs_sha256", "held_out_pairs_sha256")
-        if record[name]
+        for name in ("base_sha256", "training_pairs_sha256", "held_out_pairs_sha256", "anchor_sha256")
+        if record.get(name)
     ]
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return "\n".join(

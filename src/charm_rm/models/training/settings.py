@@ -37,7 +37,8 @@ class TrainResult:
     """What a training did and gave.
 
     ``before`` and ``after`` are None where nothing was held out; ``pairs`` counts train, held_out, dropped
-    (equal after truncation) and truncated; ``train_loss`` is the mean of the logged losses.
+    (equal after truncation) and truncated; ``train_loss`` is the mean of the logged losses, the anchor's included. ``anchor`` tells
+    of an anchored training what it was held to, and how far from the ratings it was before (None: there was no anchor).
     """
 
     output: Path
@@ -48,6 +49,7 @@ class TrainResult:
     pairs: Mapping[str, int]
     log_history: tuple[Mapping[str, Any], ...]
     provenance: Mapping[str, Any]
+    anchor: Mapping[str, Any] | None = None
 
     @property
     def eval_loss(self) -> float | None:

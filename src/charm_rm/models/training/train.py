@@ -22,7 +22,10 @@ from ...preferences import prompt_key
 from ...provenance import Manifest, versions
 from ...tables import Preferences
 from ..extras import require
+from ..loading.lineage import anchored_on
+from .anchors import Anchor, AnchorPlan, plan_anchor
 from .card import write_card
+from .labels import with_labels
 from .settings import HeldOut, TrainResult, TrainSettings
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ def train_reward_model(
     *,
     settings: TrainSettings | None = None,
     held_out: Preferences | None = None,
+    anchor: Anchor | None = None,
     force: bool = False,
     resume: bool = False,
     trust_remote_code: bool = False,
@@ -53,6 +57,8 @@ def train_reward_model(
         rm: local folder or hub id of a one-output sequence classifier (or any base, with ``new_head``).
         output: folder to write: model, tokenizer, ``README.md`` (the card) and ``training.json``.
         held_out: pairs to evaluate on in place of a split; they must share no prompt with ``preferences``.
+        anchor: responses of rated policies, win rates between which are held to the ratings, with ``settings.anchor_weight``;
+            prompts of held-out pairs are left out of it.
         force: replace what ``output`` holds, and start anew where an unfinished training lies.
         resume: continue an unfinished training of the same model on the same data with the same settings
             from its last checkpoint; where there is none, start.
@@ -60,6 +66,7 @@ def train_reward_model(
     Raises:
         OutputExists: ``output`` exists, or an unfinished training does, and neither force nor resume is on.
         ConfigError: a setting does not fit, or ``resume`` meets a training that differs.
+        NoOverlap: no two policies of the anchor share ``settings.anchor_prompts`` prompts.
         ModelError: ``rm`` has no one-output head and ``new_head`` is off.
     """
     settings = settings or TrainSettings()
@@ -68,6 +75,7 @@ def train_reward_model(
         require(module)
     from ..loading.libraries import quiet
     from ..scoring.unknown import refuse_unknown
+    from .anchoring import start_anchoring
     from .base import load_base
     from .pairs import encode_pairs, split_by_prompt, texts_of
     from .trainer import build_trainer, flush_denormals
@@ -77,13 +85,17 @@ def train_reward_model(
         training, held_out = split_by_prompt(preferences, fraction=settings.eval_fraction, seed=settings.seed)
     else:
         _refuse_shared_prompts(training, held_out)
-    provenance = _provenance(training, held_out, rm, settings)
+    training = with_labels(training, settings.labels, seed=settings.seed)
+    plan = plan_anchor(anchor, settings, pairs=len(training), held_out=held_out)
+    provenance = _provenance(training, held_out, rm, settings, plan)
     opening: dict[str, Any] = {"resume": resume, "force": force}
     lock = locked(output.with_name(f".{output.name}.lock"), remove=True)
     with lock, _Work.open(output, provenance["fingerprint"], **opening) as work, flush_denormals(), quiet():
         base = load_base(rm, settings=settings, trust_remote_code=trust_remote_code)
         if not settings.unchecked:
             refuse_unknown(base.tokenizer, texts_of(training), where=str(rm))
+            if plan is not None:
+                refuse_unknown(base.tokenizer, plan.anchor.texts(plan.rows)[1], where=str(rm))
         pairs = encode_pairs(
             training, base.encoder, margin=settings.margin_loss, soft_labels=settings.soft_labels
         )
@@ -98,6 +110,11 @@ def train_reward_model(
         )
         before = work.remembered_before(trainer, evaluation)
         checkpoint = work.last_checkpoint()
+        if plan is not None:
+            how: dict[str, Any] = {"settings": settings, "folder": work.folder}
+            anchoring = start_anchoring(trainer, plan, base.encoder, **how)
+            anchoring.restore(checkpoint)
+            trainer.hold_to(anchoring)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         result = _result(trainer, output, pairs, evaluation, before=before, provenance=provenance)
         _save(trainer, base, result, rm=rm, settings=settings, force=force)
@@ -133,6 +150,7 @@ def _result(
         pairs=counts,
         log_history=tuple(history),
         provenance=provenance,
+        anchor=None if trainer.anchoring is None else trainer.anchoring.summary(history),
     )
 
 
@@ -168,7 +186,11 @@ def _save(
 
 
 def _provenance(
-    training: Preferences, held_out: Preferences | None, rm: str | Path, settings: TrainSettings
+    training: Preferences,
+    held_out: Preferences | None,
+    rm: str | Path,
+    settings: TrainSettings,
+    plan: AnchorPlan | None,
 ) -> dict[str, Any]:
     """What went in, by name and hash; no paths of this machine."""
     from ..loading.folders import fingerprint as model_fingerprint
@@ -179,10 +201,16 @@ def _provenance(
         "base_sha256": model_fingerprint(base) if base.is_dir() else None,
         "training_pairs_sha256": _hash_preferences(training),
         "held_out_pairs_sha256": None if held_out is None else _hash_preferences(held_out),
+        "anchor_sha256": None if plan is None else plan.anchor.sha256,
         "settings": asdict(settings),
     }
     manifest = Manifest("train", inputs={}, settings=record, seed=settings.seed)
-    return record | {"fingerprint": manifest.fingerprint, "versions": versions(PACKAGES)}
+    lineage = [*anchored_on(base), *([] if plan is None else [plan.anchor.record()])]
+    return record | {
+        "anchored_on": lineage,
+        "fingerprint": manifest.fingerprint,
+        "versions": versions(PACKAGES),
+    }
 
 
 def _hash_preferences(preferences: Preferences) -> str:

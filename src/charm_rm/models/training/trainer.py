@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...errors import ModelError
+from .anchoring import Anchoring, SaveAnchoring
 from .losses import bradley_terry_loss
 from .pairs import EncodedPairs, PairCollator
 from .settings import HeldOut, TrainSettings, summarise_rewards
@@ -25,7 +26,9 @@ COMPLETE = "charm-complete"
 
 
 class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
-    """RewardTrainer on ready token ids: no telemetry, no model card of its own, soft labels where given."""
+    """RewardTrainer on ready token ids: no telemetry, no model card of its own, soft labels and an anchor where given."""
+
+    anchoring: Anchoring | None = None
 
     def _send_telemetry(self) -> None:
         """Nothing is sent anywhere."""
@@ -42,6 +45,19 @@ class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
         chosen, rejected = outputs.logits.squeeze(-1).chunk(2)
         loss = bradley_terry_loss(chosen, rejected, margin=inputs.get("margin", 0.0), p_chosen=p_chosen)
         return (loss, outputs) if return_outputs else loss
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+        """As TRL's; the last one before an optimiser step adds the gradient of the anchor, where there is one."""
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if self.anchoring is not None and self.accelerator.sync_gradients:
+            loss = loss + self.anchoring.add(self, model)
+        return loss
+
+    def hold_to(self, anchoring: Anchoring) -> None:
+        """Train with an anchor, whose state goes into the checkpoints from now on."""
+        self.anchoring = anchoring
+        # Before all others: a checkpoint is marked as complete by the last.
+        self.callback_handler.callbacks.insert(0, SaveAnchoring(anchoring))
 
 
 def build_trainer(

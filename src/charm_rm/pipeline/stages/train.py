@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from ...errors import ConfigError, MissingExtra
 from ...preferences import load_preferences
@@ -15,6 +17,7 @@ from ..config import FIRST_RM, MODEL, Config
 
 if TYPE_CHECKING:
     from ...mismatch import Audit
+    from ...models.training.anchors import Anchor
     from ...models.training.settings import TrainResult
     from ..run import Run
 
@@ -40,13 +43,14 @@ class CardAudit:
         references: Sequence[str] | None,
         seed: int,
         trust_remote_code: bool,
+        choose: Callable[[Responses], Responses] = lambda table: table,
     ) -> CardAudit:
-        """Read what is needed; it is refused before anything is trained."""
+        """Read what is needed, and ``choose`` the prompts of it; it is refused before anything is trained."""
         from ...models.datasets_io import load_any_responses
         from ...ratings import match_ratings
         from .ratings import chosen_ratings
 
-        table, ratings = load_any_responses(responses), chosen_ratings(choice)
+        table, ratings = choose(load_any_responses(responses)), chosen_ratings(choice)
         names: dict[str, Any] = {"aliases": choice.aliases, "unrated": choice.unrated}
         match_ratings(ratings, table.policies, **names)
         about = f"{Path(responses).name} against the ratings {Path(str(choice.source)).name}"
@@ -70,10 +74,27 @@ class CardAudit:
         one, other = before[1].mismatch, after[1].mismatch
         policies = len(set(one.frame["policy"]) | set(one.frame["reference"]))
         note = f"Audited: {policies} policies of {self.about}."
+        if (found_in_sample := after[1].in_sample) is not None:
+            note += f" The audit after training is {found_in_sample}."
         how = {name: value for name, value in self.settings.items() if name != "references"}
         found = compare_scores(before[0], after[0], self.ratings, **how)
         effect = None if found is None else found.frame.to_dicts()
         write_mismatch_section(folder, one, other, effect=effect, note=note)
+
+
+def open_anchor(
+    responses: str | Path,
+    choice: RatingsChoice,
+    *,
+    choose: Callable[[Responses], Responses] = lambda table: table,
+) -> Anchor:
+    """Responses of rated policies, and the ratings that win rates between them are held to; ``choose`` takes some of the prompts."""
+    from ...models.datasets_io import load_any_responses
+    from ...models.training.anchors import Anchor
+    from .ratings import chosen_ratings
+
+    names: dict[str, Any] = {"aliases": choice.aliases, "unrated": choice.unrated}
+    return Anchor.of(choose(load_any_responses(responses)), chosen_ratings(choice), **names)
 
 
 def train(
@@ -83,6 +104,7 @@ def train(
     settings: TrainSettings,
     *,
     held_out: Preferences | None = None,
+    anchor: Anchor | None = None,
     audit: CardAudit | None = None,
     **how: Any,
 ) -> tuple[TrainResult, Audit | None, Audit | None]:
@@ -93,7 +115,8 @@ def train(
     before = audit(rm) if audit else None
     from ...models.training.train import train_reward_model
 
-    result = train_reward_model(preferences, rm, folder, settings=settings, held_out=held_out, **how)
+    data: dict[str, Any] = {"held_out": held_out, "anchor": anchor}
+    result = train_reward_model(preferences, rm, folder, settings=settings, **data, **how)
     after = audit(folder) if audit else None
     if audit and before and after:
         audit.write(folder, before, after)
@@ -138,7 +161,20 @@ def run_stage(run: Run) -> str:
     if section is None:
         raise ConfigError("the section train is off", mend="give the section in the configuration")
     preferences = run.load(Preferences, "prefs/preferences.parquet")
-    return _train(run, preferences, run.first_model, MODEL, section, new_head=False)
+    anchor = _anchor(run) if section.anchor_weight else None
+    return _train(run, preferences, run.first_model, MODEL, section, new_head=False, anchor=anchor)
+
+
+def _anchor(run: Run) -> Anchor:
+    """The rated policies' responses to the train prompts, without policies that the calibration holds out."""
+    from ...models.training.anchors import Anchor
+
+    section = run.config.calibrate
+    held_out = section.held_out if section else ()
+    responses = run.load(Responses, "responses.parquet")
+    rows = pl.col("prompt_id").is_in(run.prompts("train").to_list()) & ~pl.col("policy").is_in(held_out)
+    kept = Responses(responses.frame.filter(rows), {**responses.provenance, "split": {"side": "train"}})
+    return Anchor.of(kept, run.ratings(), **run.names)
 
 
 def _train(
@@ -149,11 +185,13 @@ def _train(
     section: FineTuneSettings,
     *,
     new_head: bool,
+    anchor: Anchor | None = None,
 ) -> str:
     """Train into ``output``; an unfinished training of just this is continued from its last checkpoint."""
     settings = section.as_train_settings(new_head=new_head, seed=run.config.seed)
     folder = run.directory / output
     common: dict[str, Any] = {
+        "anchor": anchor,
         "force": True,
         "trust_remote_code": bool(run.config.rm and run.config.rm.trust_remote_code),
         "progress": run.progress,

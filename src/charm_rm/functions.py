@@ -1,0 +1,122 @@
+"""A function of one's own by name, ``module:function``: found, loaded, called, and its answer read as numbers.
+
+The module is imported, so its code runs: name modules that you trust. The current folder is searched too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CharmError, ConfigError, ModelError, did_you_mean
+from .memo import content_key
+
+
+@dataclass(frozen=True)
+class OwnFunction:
+    """A function, what people call it, and a hash of its name and its module's source."""
+
+    function: Callable[..., Any]
+    source: str
+    fingerprint: str
+
+    def __call__(self, *texts: list[Any]) -> NDArray[np.float64]:
+        """What the function answers to lists of texts, as numbers of whatever shape.
+
+        Raises:
+            ModelError: the function fails, or its answer is no array of numbers.
+        """
+        try:
+            answer = self.function(*texts)
+        except CharmError:
+            raise
+        except Exception as error:  # a person's own function: anything may come
+            raise failed(self.source, error) from error
+        try:
+            values: NDArray[np.float64] = np.asarray(answer, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise bad_answer(self.source, f"{type(answer).__name__} is no array of numbers") from error
+        return values
+
+
+def load_function(spec: str) -> OwnFunction:
+    """The function named by ``module:function``.
+
+    Raises:
+        ConfigError: there is no such module or function.
+        ModelError: its module cannot be imported.
+    """
+    module_name, colon, name = spec.partition(":")
+    if not (module_name and colon and name.isidentifier()):
+        raise ConfigError(f"{spec!r} does not name a function", mend="write python:MODULE:FUNCTION")
+    module = _import(module_name)
+    function = getattr(module, name, None)
+    if function is None:
+        raise ConfigError(
+            f"module {module_name!r} has no function {name!r}.{did_you_mean(name, dir(module))}",
+            mend="check the name",
+        )
+    if not callable(function):
+        raise ConfigError(f"{spec!r} is a {type(function).__name__}, not a function", mend="name a function")
+    return OwnFunction(function, f"python:{spec}", content_key("callable", spec, _source_hash(module)))
+
+
+def bad_answer(source: str, what: str) -> ModelError:
+    """An answer that cannot be used."""
+    return ModelError(what, where=source, mend="return one number per text, in the order of the texts")
+
+
+def failed(source: str, error: BaseException) -> ModelError:
+    """A function, or its module, that raises."""
+    return ModelError(
+        f"fails with {type(error).__name__}: {error}",
+        where=source,
+        mend="run `charm --debug ...` for the traceback",
+    )
+
+
+# --- details ------------------------------------------------------------------------------------
+
+
+def _import(name: str) -> Any:
+    try:
+        with _current_folder_first():
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise failed(f"python:{name}", error) from error
+        raise ConfigError(
+            f"no Python module {error.name!r}",
+            where=f"python:{name}",
+            mend="check the name; run in the folder that holds it",
+        ) from error
+    except CharmError:
+        raise
+    except Exception as error:  # the module's own code runs here: anything may come
+        raise failed(f"python:{name}", error) from error
+
+
+@contextmanager
+def _current_folder_first() -> Iterator[None]:
+    """Find modules in the current folder, as ``python -m`` does and an installed command does not."""
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
+
+
+def _source_hash(module: Any) -> str:
+    file = getattr(module, "__file__", None)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else ""
