@@ -63,6 +63,7 @@ class Config(Settings):
             )
         calibrate = self.calibrate
         if calibrate is not None:
+            self._check_method(calibrate)
             used = set(as_names(calibrate.over)) | set(as_names(calibrate.references))
             if both := sorted(used & set(calibrate.held_out)):
                 raise BadSetting(
@@ -72,6 +73,19 @@ class Config(Settings):
             raise BadSetting(
                 "evaluate.benchmarks needs evaluate.data, the folder with their files",
                 setting="evaluate.benchmarks",
+            )
+
+    def _check_method(self, calibrate: CalibrateSettings) -> None:
+        try:
+            calibrate.check_method()
+        except BadSetting as error:
+            error.setting = f"calibrate.{error.setting}"
+            raise
+        if calibrate.method == "style" and self.relabel is not None and self.relabel.strategy == "pair":
+            raise BadSetting(
+                "relabel.strategy pair compares calibrated policies with their references, and a style calibration has none",
+                setting="relabel.strategy",
+                mend="use all-pairs, sampled or best-vs-worst",
             )
 
     @property

@@ -14,8 +14,9 @@ from ..errors import (
     ConfigError,
     NotIdentifiable,
 )
-from ..offsets.apply import check_not_carried, check_unit
+from ..offsets.apply import check_unit
 from ..settings import Strategy
+from ..solved_on import check_not_carried, of_offsets
 from ..statistics import FloatArray
 from ..tables import Margins, Offsets, Preferences, Responses, Scores
 from .candidates import Candidates, from_judgements, from_scores, names_to_use, nothing_to_compare
@@ -81,7 +82,7 @@ def relabel_preferences(
     """
     _check_settings(strategy, k, temperature)
     check_unit(source, offsets)
-    check_not_carried(source, offsets)
+    check_not_carried(source, of_offsets(offsets))
     names = names_to_use(source, offsets, policies, strategy)
     kept = None if prompts is None else set(prompts)
     if isinstance(source, Scores):
