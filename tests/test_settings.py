@@ -93,7 +93,7 @@ OTHER_DEFAULTS = {
     ("calibrate", "references"): "the stage chooses where none is named; joint offsets need none",
     ("calibrate", "over"): "the stage chooses where none is named",
     ("calibrate", "temperature"): "a style calibration finds its own, offsets take 1",
-    ("style", "features"): "none named are the twelve; none at all would be only the scale",
+    ("style", "features"): "none named are the default set; none at all would be only the scale",
 }
 
 

@@ -8,12 +8,12 @@ from typing import get_args
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from ..errors import (
     ConfigError,
     NotIdentifiable,
 )
+from ..margins import soft_outcomes
 from ..offsets.apply import check_unit
 from ..settings import Strategy
 from ..solved_on import check_not_carried, of_offsets
@@ -160,7 +160,7 @@ def _preferences(
             "chosen_policy": names.gather(chosen),
             "rejected_policy": names.gather(rejected),
             "margin": np.abs(margin),
-            "p_chosen": special.expit(np.abs(margin) / temperature),
+            "p_chosen": soft_outcomes(np.abs(margin), temperature=temperature),
             "flipped": compared.fate[used] == FATES.index("flipped"),
         }
     )

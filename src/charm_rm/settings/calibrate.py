@@ -84,7 +84,7 @@ class CalibrateSettings(Settings):
     )
     features: tuple[str, ...] = setting(
         (),
-        "Style: feature to correct, of `charm features --list`; repeatable (default: twelve, see docs/style.md).",
+        "Style: feature to correct, of `charm features --list`; repeatable (default: eight, see docs/style.md).",
         flags=("--feature",),
         metavar="NAME",
     )

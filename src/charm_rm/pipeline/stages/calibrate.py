@@ -196,7 +196,7 @@ def run_stage(run: Run) -> str:
     """Solve offsets on the train prompts; choose policy and references there too, so that no test figure is flattered."""
     section = run.config.calibrate
     if section is None:
-        raise ConfigError("the section calibrate is off")
+        raise ConfigError("the section calibrate is off", mend="give the section in the configuration")
     offsets = calibrate(
         run.before("train"), run.ratings(), section, run.config.audit, seed=run.config.seed, **run.names
     )
