@@ -11,8 +11,9 @@ import pytest
 
 from charm_rm import audit
 from charm_rm.errors import ConfigError, NoOverlap, UnknownPolicy
+from charm_rm.solved_on import solved_on
 from charm_rm.statistics import spearman
-from charm_rm.style import Calibrator, Explanation, FeatureWeight, explain_favour
+from charm_rm.style import Calibrator, Explanation, FeatureWeight, apply_calibrator, explain_favour
 from charm_rm.tables import Margins, Responses, Scores
 from style.styled import FAST, OWN, Styled, styled
 
@@ -35,7 +36,7 @@ def calibrator_of(world: Styled, weight: float = -0.6, *, policies: list[str] | 
         FeatureWeight(n, "column", 0.0, 1.0, w, 0.1, None, None)
         for n, w in zip(OWN, (weight, 0.0), strict=True)
     ]
-    solved = {"policies": world.scores.policies if policies is None else policies}
+    solved = solved_on(world.scores, world.scores.policies if policies is None else policies)
     return Calibrator("score", tuple(features), 1.2, 1.5, 1.4, 1e-3, 0.9, solved_on=solved)
 
 
@@ -211,14 +212,20 @@ def test_texts_that_are_missing_are_named_and_left_out() -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     given = calibrator_of(WORLD)
-    with pytest.raises(ConfigError, match="corrects in log-odds"):
+    with pytest.raises(ConfigError, match="is in log-odds units"):
         explained(calibrator=replace(given, unit="log-odds"))
     with pytest.raises(ConfigError, match="no feature"):
         explained(calibrator=replace(given, features=()))
     model = replace(given, provenance={"model": {"rm": "theirs", "rm_fingerprint": "aa"}})
     scored = Scores(WORLD.scores.frame, provenance={"rm": "ours", "rm_fingerprint": "bb"})
-    with pytest.raises(ConfigError, match=r"solved for another model \(theirs\)"):
+    with pytest.raises(ConfigError, match="theirs"):
         explained(replace(WORLD, scores=scored), calibrator=model)
+    carrying = apply_calibrator(WORLD.scores, given, WORLD.responses)
+    with pytest.raises(ConfigError, match="count twice"):
+        explained(replace(WORLD, scores=carrying), calibrator=given)
+    runs_code = replace(given, features=(FeatureWeight("python:os:getcwd", "x", 0.0, 1.0, 0.1),))
+    with pytest.raises(ConfigError, match="whose code would run here"):
+        explained(calibrator=runs_code)
     with pytest.raises(ConfigError, match="unknown|scope"):
         explained(scope="all")
     rated = type(WORLD.ratings)(WORLD.ratings.frame.filter(pl.col("policy") != "m00"))

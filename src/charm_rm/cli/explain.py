@@ -47,7 +47,7 @@ _WIDTH = 80
     "features",
     multiple=True,
     metavar="NAME",
-    help="Explain by this one, a name of `charm features --list`, column:NAME or python:MODULE:FUNCTION; repeatable.",
+    help="Explain by this one, a name of `charm features --list`, column:NAME or python:MODULE:FUNCTION; repeatable. With --calibrator: a function that it may call.",
 )
 @click.option(
     "--join",
@@ -131,8 +131,10 @@ def command(
         store.refuse_table(output, force=force)
     if ratings.source is None:
         raise click.UsageError("give --ratings")
-    if calibrator and features:
-        raise click.UsageError("--feature chooses what weights are solved of; --calibrator has its own")
+    if calibrator and any(not name.startswith("python:") for name in features):
+        raise click.UsageError(
+            "--feature chooses what weights are solved of; --calibrator has its own (and may call the functions python:... that --feature names)"
+        )
     joined = dict(_joined(join))
     given = load_calibrator(calibrator) if calibrator else None
     table = chosen_ratings(ratings)

@@ -60,7 +60,7 @@ def explain_favour(
         ratings: human ratings of the policies, names resolved as in an audit.
         calibrator: whose weights to take, for the policies that it was solved on (in-sample) and others (held out). Offsets in it are
             no style and are left out.
-        features, own: what to solve weights of, where there is no calibrator.
+        features, own: what to solve weights of, where there is no calibrator; of one, ``own`` names the functions that it may call.
         join: own groups of features, by name; the others stay in the groups of :data:`charm_rm.features.FEATURES`.
         groups: makers, say: the group of each policy, to ask whether groups are favoured before style is taken off, and after.
         own_group: the one of them that the judge itself is of.
@@ -86,7 +86,9 @@ def explain_favour(
             measured = measured_for(source, responses, features, own)
             problem = pose_problem(source, measured, ratings, limit=LIMIT, aliases=aliases, unrated=unrated)
         else:
-            problem = problem_of(source, responses, ratings, calibrator, aliases=aliases, unrated=unrated)
+            problem = problem_of(
+                source, responses, ratings, calibrator, own=own, aliases=aliases, unrated=unrated
+            )
         shown = _shown_groups(problem.names, join or {})
         before = judge(how.tally(problem.paired), problem.rated, scope)
         given = calibrator or Solver.of(

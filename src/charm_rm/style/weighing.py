@@ -10,12 +10,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, NoOverlap
-from ..features import FEATURES, StyleFeatures, measure_features
+from ..features import StyleFeatures, measure_features
 from ..margins import pair_margins
 from ..ratings import Aliases, expected_win_rate, match_ratings, yardstick
 from ..settings import Unrated
+from ..solved_on import check_not_carried
 from ..statistics import FloatArray
 from ..tables import Margins, Ratings, Responses, Scores
+from ..text_hash import refuse_other_texts
+from .apply import as_calibration, check_unit, measure_for
 from .calibrator import Calibrator
 from .comparisons import Part, restricted, spread_of_margins, thinned
 from .cross_validation import (
@@ -29,6 +32,7 @@ from .cross_validation import (
 )
 from .fitting import Bounds, fit_weights
 from .inputs import Problem, answered, laid_out, rated_only
+from .models import check_model
 from .uncertainty import draw_weights
 
 KEEP = 0.5  # of the order within prompts, as the solver's default
@@ -54,10 +58,16 @@ class Weighed:
 def measured_for(
     source: Scores | Margins, responses: Responses, names: Sequence[str], own: Sequence[str]
 ) -> StyleFeatures:
-    """Features of the responses to prompts and by policies of the source.
+    """Features of the responses to prompts and by policies of the source; raises as :func:`answers_of`."""
+    return measure_features(answers_of(source, responses), features=names, own=own)
+
+
+def answers_of(source: Scores | Margins, responses: Responses) -> Responses:
+    """The responses to prompts and by policies of the source.
 
     Raises:
         NoOverlap: there are none.
+        SchemaError: they are other texts than those scored.
     """
     sides = [c for c in ("policy", "reference") if c in source.frame.columns]
     wanted = {*source.frame[sides[0]], *source.frame[sides[-1]]}
@@ -71,7 +81,9 @@ def measured_for(
             where="explanation",
             mend="give the responses that were scored: same prompt_id, same policy",
         )
-    return measure_features(Responses(frame, provenance=responses.provenance), features=names, own=own)
+    found = Responses(frame, provenance=responses.provenance)
+    refuse_other_texts(source, found)
+    return found
 
 
 # --- a calibrator's weights -------------------------------------------------------------------------
@@ -83,22 +95,19 @@ def problem_of(
     ratings: Ratings,
     calibrator: Calibrator,
     *,
+    own: Sequence[str],
     aliases: Aliases | None,
     unrated: Unrated,
 ) -> Problem:
     """The problem as :func:`~.inputs.pose_problem` poses it, with the features in the calibrator's own standard deviations.
 
     Raises:
-        ConfigError: the calibrator is of another unit or model, has no feature, or a feature is defined otherwise by now.
+        ConfigError: the calibrator is of another unit or model, in the source already, or has no feature; a feature is defined otherwise by now;
+            a function of one's own is not named in ``own``.
         UnknownPolicy, NoOverlap: as there.
     """
     _check_fits(calibrator, source)
-    own = list(dict.fromkeys(n.partition("[")[0] for n in calibrator.names if n not in FEATURES))
-    measured = measured_for(source, responses, [n for n in calibrator.names if n in FEATURES], own)
-    if lost := [n for n in calibrator.names if n not in measured.features]:
-        raise ConfigError(
-            f"feature {lost[0]!r} of the calibrator is not measured here", mend="solve it again"
-        )
+    measured = measure_for(calibrator, answers_of(source, responses), own=own)
     chosen = measured.frame.select("prompt_id", "policy", *calibrator.names)
     measured = StyleFeatures(chosen, provenance=measured.provenance)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
@@ -116,27 +125,14 @@ def problem_of(
 
 
 def _check_fits(calibrator: Calibrator, source: Scores | Margins) -> None:
-    calibrator.check_versions()
+    check_unit(source, calibrator)
+    check_model(source, calibrator)
+    check_not_carried(source, as_calibration(calibrator))
     if not calibrator.features:
         raise ConfigError(
             "the calibrator has no feature: only its scale was fitted",
             where="explanation",
             mend="give one that was solved with features, or none",
-        )
-    unit = "score" if isinstance(source, Scores) else "log-odds"
-    if calibrator.unit != unit:
-        raise ConfigError(
-            f"the calibrator corrects in {calibrator.unit}, and these are {source.noun}",
-            where="explanation",
-            mend="give one that was solved on the like of them, or none",
-        )
-    then = calibrator.provenance.get("model", {})
-    here, there = source.provenance.get("rm_fingerprint"), then.get("rm_fingerprint")
-    if here and there and here != there:
-        raise ConfigError(
-            f"the calibrator was solved for another model ({then.get('rm', there)}) than the one that gave these scores",
-            where="explanation",
-            mend="give this model's calibrator, or none",
         )
 
 
