@@ -10,7 +10,7 @@ import polars as pl
 
 from .. import store
 from ..mismatch.metrics import BETTER_NEEDS, WHAT_P_IS, WHAT_PLACEBO_IS
-from ..tables import Offsets
+from ..tables import TEXT, Offsets
 from .config import Config
 from .measures import Measure, measures
 
@@ -70,7 +70,9 @@ def _calibrated(directory: Path, config: Config) -> tuple[str | None, set[str]]:
 
 def _test_prompts(directory: Path) -> int:
     path = directory / "prompts.parquet"
-    return store.read_frame(path).filter(pl.col("split") == "test").height if path.exists() else 0
+    if not path.exists():
+        return 0
+    return store.read_columns(path, {"split": TEXT}, noun="prompts").filter(pl.col("split") == "test").height
 
 
 def _remarks(rows: list[Measure], over: str | None, used: set[str], config: Config) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from .. import store
 from ..errors import ConfigError
-from ..tables import Margins, Ratings, Scores, Table
+from ..tables import TEXT, Margins, Ratings, Scores, Table
 from .config import FIRST_RM, Config
 
 N = TypeVar("N", bound=Table)
@@ -37,7 +37,9 @@ class Run:
 
     def prompts(self, side: str) -> pl.Series:
         """Prompt ids of the ``train`` or the ``test`` side."""
-        frame = store.read_frame(self.directory / "prompts.parquet")
+        frame = store.read_columns(
+            self.directory / "prompts.parquet", {"prompt_id": TEXT, "split": TEXT}, noun="prompts"
+        )
         return frame.filter(pl.col("split") == side)["prompt_id"]
 
     def before(self, side: str) -> Scores | Margins:

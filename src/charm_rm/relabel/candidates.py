@@ -41,7 +41,10 @@ def names_to_use(
     names = source.policies if policies is None else list(dict.fromkeys(policies))
     done = "scores" if isinstance(source, Scores) else "judgements"
     for name in sorted(set(names) - set(source.policies)):
-        raise UnknownPolicy(f"policy {name!r} has no {done}.{did_you_mean(name, source.policies)}")
+        raise UnknownPolicy(
+            f"policy {name!r} has no {done}.{did_you_mean(name, source.policies)}",
+            mend=f"name policies of the {done}",
+        )
     known = set(offsets.frame["policy"])
     return [n for n in names if n in known] if strategy == "pair" else names
 

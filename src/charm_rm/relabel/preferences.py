@@ -8,14 +8,15 @@ from typing import get_args
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from ..errors import (
     ConfigError,
     NotIdentifiable,
 )
-from ..offsets.apply import check_not_carried, check_unit
+from ..margins import soft_outcomes
+from ..offsets.apply import check_unit
 from ..settings import Strategy
+from ..solved_on import check_not_carried, of_offsets
 from ..statistics import FloatArray
 from ..tables import Margins, Offsets, Preferences, Responses, Scores
 from .candidates import Candidates, from_judgements, from_scores, names_to_use, nothing_to_compare
@@ -81,7 +82,7 @@ def relabel_preferences(
     """
     _check_settings(strategy, k, temperature)
     check_unit(source, offsets)
-    check_not_carried(source, offsets)
+    check_not_carried(source, of_offsets(offsets))
     names = names_to_use(source, offsets, policies, strategy)
     kept = None if prompts is None else set(prompts)
     if isinstance(source, Scores):
@@ -159,7 +160,7 @@ def _preferences(
             "chosen_policy": names.gather(chosen),
             "rejected_policy": names.gather(rejected),
             "margin": np.abs(margin),
-            "p_chosen": special.expit(np.abs(margin) / temperature),
+            "p_chosen": soft_outcomes(np.abs(margin), temperature=temperature),
             "flipped": compared.fate[used] == FATES.index("flipped"),
         }
     )

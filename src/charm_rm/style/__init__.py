@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from .apply import apply_calibrator
 from .calibrator import Calibrator, FeatureWeight
-from .calibrator_file import load_calibrator, save_calibrator
+from .calibrator_file import is_calibrator, load_calibrator, save_calibrator
+from .leftover import with_leftover_offsets
 from .scorer import (
     CalibratedPreference,
     CalibratedReward,
@@ -11,7 +13,9 @@ from .scorer import (
     calibrator_doubts,
     uncalibrated,
 )
+from .sharpness import solve_sharpness
 from .solve import STYLE_FEATURES, solve_style_offsets
+from .votes import VoteWeights, compare_with_votes, fit_vote_weights, with_votes
 
 __all__ = [
     "STYLE_FEATURES",
@@ -19,10 +23,18 @@ __all__ = [
     "CalibratedReward",
     "Calibrator",
     "FeatureWeight",
+    "VoteWeights",
+    "apply_calibrator",
+    "compare_with_votes",
+    "fit_vote_weights",
+    "is_calibrator",
     "calibrated",
     "calibrator_doubts",
     "load_calibrator",
     "save_calibrator",
+    "solve_sharpness",
     "solve_style_offsets",
+    "with_leftover_offsets",
+    "with_votes",
     "uncalibrated",
 ]

@@ -42,8 +42,17 @@ def load_calibrator(path: str | Path) -> Calibrator:
 
 
 def is_calibrator(path: str | Path) -> bool:
-    """Whether a path has the name of a calibrator's file, JSON: offsets are a table."""
-    return Path(path).suffix.lower() == ".json"
+    """Whether a file holds a calibrator (or what was one), as its content says: a JSON object with a format, or features. Offsets are a table."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError:
+        return False  # what is wrong with it is said where it is read
+    if path.suffix != ".json" or not start.startswith(b"{"):
+        return False
+    told = store.read_json(path)
+    return isinstance(told, Mapping) and bool({"format", "features"} & set(told))
 
 
 def read_calibrator(told: Any) -> Calibrator:

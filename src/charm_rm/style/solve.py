@@ -17,6 +17,7 @@ from ..settings import Unrated, check_draws
 from ..solved_on import solved_on, warn_if_in_sample
 from ..statistics import FloatArray, percentile_interval
 from ..tables import Margins, Ratings, Responses, Scores
+from ..text_hash import refuse_other_texts
 from .calibrator import Calibrator, FeatureWeight
 from .comparisons import kept_of_order, thinned
 from .cross_validation import (
@@ -30,13 +31,14 @@ from .cross_validation import (
 from .fitting import Bounds, Fitted, fit_weights
 from .held_out import held_out_figures, length_only_margins
 from .inputs import Problem, pose_problem
+from .models import model_of
 from .temperature import people_temperature
 from .uncertainty import draw_weights
 
-# What a calibration corrects unless told otherwise. More features than these carry over no better (docs/style.md has the comparison).
+# What a calibration corrects unless told otherwise: few, as a few dozen policies tell little. Chosen on one reward model's scores,
+# and looked at again on others' (docs/style.md): more features, tone above all, carry over worse.
 STYLE_FEATURES = (
-    *("words", "headers", "bold", "bullets", "numbered", "code_blocks", "exclamations", "emoji", "refusal"),
-    *("paragraphs_per_word", "word_length", "type_token_ratio"),
+    *("words", "headers", "bold", "bullets", "numbered", "quotations", "digits", "distinct_tokens"),
 )
 LIMIT = 4.0
 _CELLS = 40_000_000  # comparisons of the final fit
@@ -104,6 +106,7 @@ def solve_style_offsets(
         ConfigError: a setting cannot be used.
         NotIdentifiable: nothing varies, or nothing can be left out.
         NotConverged: the weights do not settle.
+        SchemaError: the responses are other texts than those scored, or a feature of one's own lacks a number.
     """
     check_draws(draws)
     _check(keep, temperature, penalty)
@@ -133,7 +136,8 @@ def solve_style_offsets(
         **measured_in(source),
         "n_prompts": problem.paired.n_prompts,
         "n_policies": len(problem.policies),
-        "model": _model_of(source),
+        "model": model_of(source),
+        "tried": {"temperatures": list(told.temperatures), "penalties": list(told.penalties)},
         "loss": solved.fitted.loss,
         "evaluations": solved.fitted.evaluations,
         "warnings": notes,
@@ -167,7 +171,9 @@ def _measured(
             where="style calibration",
             mend="give the responses that were scored: same prompt_id, same policy",
         )
-    return measure_features(Responses(frame, provenance=responses.provenance), features=features, own=own)
+    asked = Responses(frame, provenance=responses.provenance)
+    refuse_other_texts(source, asked)
+    return measure_features(asked, features=features, own=own)
 
 
 def _bounds(problem: Problem, fixed: Mapping[str, float], non_negative: Collection[str]) -> Bounds:
@@ -284,8 +290,3 @@ def _as_calibrator(
         held_out=tuple(solved.held_out),
         provenance=about,
     )
-
-
-def _model_of(source: Scores | Margins) -> dict[str, Any]:
-    """What the source's provenance says of the model that scored or judged."""
-    return {k: source.provenance[k] for k in ("rm", "rm_fingerprint") if k in source.provenance}

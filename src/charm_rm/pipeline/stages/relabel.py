@@ -47,7 +47,7 @@ def run_stage(run: Run) -> str:
     """Make preferences of the train prompts."""
     section = run.config.relabel
     if section is None:
-        raise ConfigError("the section relabel is off")
+        raise ConfigError("the section relabel is off", mend="give the section in the configuration")
     offsets = run.load(Offsets, "offsets.parquet")
     done = relabel(
         run.before("train"),
