@@ -74,5 +74,7 @@ class RewardModelSettings(ModelSettings):
             )
         if self.calibrator is not None and self.model is None:
             raise BadSetting(
-                "a calibrator belongs to a model that exists", setting="calibrator", mend="give model, or leave out calibrator"
+                "a calibrator belongs to a model that exists",
+                setting="calibrator",
+                mend="give model, or leave out calibrator",
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, overload
@@ -20,6 +20,7 @@ from ..errors import CharmWarning, ConfigError
 from ..protocols import PairwisePreference, Prompt, ScalarReward
 from ..statistics import FloatArray
 from .calibrator import Calibrator, Unit
+from .models import told_of_model
 
 # A plain yes or no has finite log-odds: preferences are kept this far from 0 and 1, as in `judging/averaging.py`.
 PREFERENCE_BOUND = 1e-6
@@ -75,9 +76,7 @@ class CalibratedPreference:
         """Hash of the judge's and the calibrator's."""
         return _fingerprint(self.judge, self.calibrator)
 
-    def __call__(
-        self, prompts: Sequence[Prompt], first: Sequence[str], second: Sequence[str]
-    ) -> FloatArray:
+    def __call__(self, prompts: Sequence[Prompt], first: Sequence[str], second: Sequence[str]) -> FloatArray:
         """(n,) probabilities σ(logit p + w·(φ_first - φ_second)); NaN, no verdict, stays."""
         p = np.clip(self.judge(prompts, first, second), PREFERENCE_BOUND, 1 - PREFERENCE_BOUND)
         return np.asarray(1 / (1 + (1 - p) / p * np.exp(-self.adjust(prompts, first, second))))
@@ -152,7 +151,9 @@ def uncalibrated(model: Any) -> tuple[Any, Calibrator | None]:
 
 def _check_unit(model: ScalarReward | PairwisePreference, calibrator: Calibrator) -> None:
     """Rewards are called with two columns of texts, preferences with three."""
-    kind: tuple[str, Unit] = ("a judge", "log-odds") if _n_columns(model) == 3 else ("a reward model", "score")
+    kind: tuple[str, Unit] = (
+        ("a judge", "log-odds") if _n_columns(model) == 3 else ("a reward model", "score")
+    )
     if _n_columns(model) in (2, 3) and calibrator.unit != kind[1]:
         raise ConfigError(
             f"the calibrator is in {calibrator.unit} units, and {model.source} is {kind[0]}",
@@ -169,7 +170,9 @@ def _n_columns(model: ScalarReward | PairwisePreference) -> int | None:
         return None
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return None
-    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters)
+    return sum(
+        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters
+    )
 
 
 def _unknown_model(model: ScalarReward | PairwisePreference, calibrator: Calibrator) -> list[str]:
@@ -197,9 +200,7 @@ def _left_out(calibrator: Calibrator) -> list[str]:
 
 def solved_on_model(calibrator: Calibrator) -> tuple[str, str] | None:
     """(source, fingerprint) of the model whose scores or judgements it was solved on; None where it does not say."""
-    told = calibrator.provenance.get("model")
-    if not isinstance(told, Mapping):
-        return None
+    told = told_of_model(calibrator)
     kind = "rm" if calibrator.unit == "score" else "judge"
     mark = told.get(f"{kind}_fingerprint")
     return (str(told.get(kind, "a model")), mark) if isinstance(mark, str) else None

@@ -39,7 +39,10 @@ def check_calibration(model: ScalarReward, calibrator: Calibrator, frame: pl.Dat
         f"whose sd within prompts is {calibrator.spread:.3g}"
     )
     if far > _FAR_WARN:
-        notes = [*notes, f"{far:.0%} of these responses have a feature beyond {calibrator.limit:g} sd, where it is cut off"]
+        notes = [
+            *notes,
+            f"{far:.0%} of these responses have a feature beyond {calibrator.limit:g} sd, where it is cut off",
+        ]
     if not notes:
         return Check("calibrator", "ok", found, details=_weights(calibrator), data=data)
     return Check(

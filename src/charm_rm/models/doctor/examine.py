@@ -89,7 +89,7 @@ def diagnose(
         ConfigError: a setting is out of the question.
         SchemaError: the calibrator's file is none.
     """
-    known = load_calibrator(calibrator) if isinstance(calibrator, str | os.PathLike) else calibrator
+    known = load_calibrator(Path(calibrator)) if isinstance(calibrator, str | os.PathLike) else calibrator
     tell("loading the model")
     loading: dict[str, Any] = {
         "device": device,

@@ -115,7 +115,12 @@ def score_texts(
     ``names`` are what a message calls the rows; the rest, errors too, is as in :func:`score_responses`.
     """
     if isinstance(model, CalibratedReward):
-        how: dict[str, Any] = {"token_budget": token_budget, "progress": progress, "memo": memo, "names": names}
+        how: dict[str, Any] = {
+            "token_budget": token_budget,
+            "progress": progress,
+            "memo": memo,
+            "names": names,
+        }
         scored = score_texts(model.scorer, prompts, responses, **how)
         return replace(scored, values=scored.values + model.adjust(prompts, responses))
     identity = content_key(_identity(model))

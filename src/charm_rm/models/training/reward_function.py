@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,22 @@ class RewardFunction:
             ModelError: a reward is not a finite number.
         """
         if len(prompts) != len(completions):
-            raise SchemaError(f"{len(prompts)} prompts came with {len(completions)} completions")
+            raise SchemaError(
+                f"{len(prompts)} prompts came with {len(completions)} completions",
+                mend="give one prompt for each completion, as TRL does",
+            )
         pairs = [_read(p, c, row=i) for i, (p, c) in enumerate(zip(prompts, completions, strict=True))]
         return self._rewards([p for p, _ in pairs], [c for _, c in pairs], more.get("log_metric"))
 
     def _rewards(self, prompts: Sequence[Prompt], responses: Sequence[str], log: Any) -> list[float]:
         if not isinstance(self.scorer, CalibratedReward):
-            return _checked(self.scorer(prompts, responses), len(responses), self.scorer.source).tolist()
+            return list(map(float, _checked(self.scorer(prompts, responses), len(responses), self.scorer.source)))
         scores, added = self.scorer.parts(prompts, responses)
         scores = _checked(scores, len(responses), self.scorer.source)
         if log is not None and len(scores):
             log(f"{self.name}/score", float(scores.mean()))
             log(f"{self.name}/style", float(added.mean()))
-        return (scores + added).tolist()
+        return list(map(float, scores + added))
 
 
 def reward_function(
@@ -100,7 +104,7 @@ def open_scorer(
     **loading: Any,
 ) -> ScalarReward:
     """A model by its name or as it is, calibrated where there is a calibrator; raises as :func:`reward_function`."""
-    found = load_calibrator(calibrator) if isinstance(calibrator, str | os.PathLike) else calibrator
+    found = load_calibrator(Path(calibrator)) if isinstance(calibrator, str | os.PathLike) else calibrator
     if isinstance(rm, str | os.PathLike):
         model: ScalarReward = load_reward_model(rm, **{"device": _own_device(), **loading})
     elif loading:
@@ -137,7 +141,9 @@ def _read(prompt: Any, completion: Any, *, row: int) -> tuple[Prompt, str]:
         return asked, completion
     said = _messages(completion, "completion", row)
     if said[-1]["role"] != "assistant":
-        raise _unreadable("completion", row, f"ends with the turn of {said[-1]['role']!r}, not of the assistant")
+        raise _unreadable(
+            "completion", row, f"ends with the turn of {said[-1]['role']!r}, not of the assistant"
+        )
     before = said[:-1]
     if before:
         asked = [*([{"role": "user", "content": asked}] if isinstance(asked, str) else asked), *before]
