@@ -44,7 +44,7 @@ def _print_held_out(calibrator: Calibrator) -> None:
             echo(f"    {row['before']:.3f} (T = 1) -> {row['after']:.3f}")
     echo(f"  {WHAT_P_IS}")
     if in_order(calibrator.held_out):
-        echo("  placebo: noise added, nothing learned; length only: the same fit of words alone")
+        echo("  placebo: noise added; length only: the same fit of words alone")
     echo()
 
 
@@ -114,8 +114,8 @@ def _print_scale(calibrator: Calibrator) -> None:
     if not calibrator.features:
         return
     echo(f"Kept: {calibrator.kept:.2f} (correlation of margins before and after, within prompts)")
-    how = "as given" if _given(about["tried"]) else "best on policies and prompts left out"
-    echo(f"Penalty {calibrator.penalty:g} and fit temperature {calibrator.fit_temperature:g} spreads: {how}")
+    how = "as given" if _given(about["tried"]) else "best on policies left out"
+    echo(f"Penalty {calibrator.penalty:g}, fit temperature {calibrator.fit_temperature:g} spreads: {how}")
 
 
 def _given(tried: Mapping[str, Any]) -> bool:
