@@ -1,9 +1,9 @@
 """What a calibrator costs beside the model's own forward pass: the same texts scored plainly and calibrated, in turn.
 
-    python perf/calibrated.py --data DATA [--n 512]
+    python perf/calibrated.py --data DATA [--n 256]
 
 Real responses (``alpaca_eval/responses.parquet`` of DATA, a seeded sample), MiniLM as pip ships it with a seeded head, in float32, 512 tokens at
-most; a calibrator of the twelve features that calibration solves for. For each size of call, as best-of-n and GRPO make them, calls of both kinds take turns
+most; a calibrator of the features that calibration solves for. For each size of call, as best-of-n and GRPO make them, calls of both kinds take turns
 over the same texts, which of the two is first changing from turn to turn, so that other work weighs on both alike. ``features`` is the
 processor time of measuring alone, of the forward pass's: it runs in a thread beside it. Every calibrated score must be the plain one plus its adjustment.
 """
@@ -30,7 +30,7 @@ from charm_rm.models.loading.libraries import quiet
 from charm_rm.style import STYLE_FEATURES, CalibratedReward, Calibrator, FeatureWeight, calibrated
 
 TARGET = 0.02
-SIZES = (1, 4, 8, 16, 64, 256)
+SIZES = (1, 8, 32, 128)
 # The target is for calls of this size or more: GRPO's smallest group and best-of-n's.
 FROM = 8
 
@@ -59,7 +59,6 @@ def row(model: RewardModel, both: CalibratedReward, texts: tuple[list[str], list
     calls = [
         (texts[0][i : i + size], texts[1][i : i + size]) for i in range(0, len(texts[0]) - size + 1, size)
     ]
-    calls = calls[: max(4, 256 // size)]
     model(*calls[0]), both(*calls[0])  # warm
     taken = np.array([in_turn(model, both, call, first=i % 2) for i, call in enumerate(calls)])
     plain, moved, features = taken[:, 0], taken[:, 1], taken[:, 2]
@@ -113,7 +112,7 @@ def parse_args() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=os.environ.get("CHARM_DATA"))
-    parser.add_argument("--n", type=int, default=1024)
+    parser.add_argument("--n", type=int, default=256)
     return parser.parse_args()
 
 

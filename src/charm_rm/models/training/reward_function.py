@@ -64,7 +64,9 @@ class RewardFunction:
 
     def _rewards(self, prompts: Sequence[Prompt], responses: Sequence[str], log: Any) -> list[float]:
         if not isinstance(self.scorer, CalibratedReward):
-            return list(map(float, _checked(self.scorer(prompts, responses), len(responses), self.scorer.source)))
+            return list(
+                map(float, _checked(self.scorer(prompts, responses), len(responses), self.scorer.source))
+            )
         scores, added = self.scorer.parts(prompts, responses)
         scores = _checked(scores, len(responses), self.scorer.source)
         if log is not None and len(scores):
