@@ -8,7 +8,6 @@ lines for a real one.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -68,8 +67,8 @@ def rated_policies(n_prompts: int = 40) -> tuple[charm.Responses, charm.Ratings]
         n_words, n_bold = 6 + 3 * (k % 4), 2 * (k // 4)
         rated.append({"policy": f"policy-{k}", "rating": 1000.0 + 40 * (k % 4), "std_err": 4.0})
         for q in range(n_prompts):
-            plain = rng.choice(WORDS, size=n_words + rng.integers(-2, 3))
-            bold = rng.choice(BOLD, size=max(0, n_bold + rng.integers(-1, 2)))
+            plain = rng.choice(WORDS, size=n_words + int(rng.integers(-2, 3)))
+            bold = rng.choice(BOLD, size=max(0, n_bold + int(rng.integers(-1, 2))))
             said = " ".join([*bold, *plain])
             rows.append(
                 {"prompt_id": f"q{q}", "prompt": f"Question {q}?", "policy": f"policy-{k}", "response": said}
@@ -142,4 +141,4 @@ def train(policy: Path, reward: Any, output: Path, *, steps: int = 40) -> tuple[
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
