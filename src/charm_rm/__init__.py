@@ -53,7 +53,14 @@ if TYPE_CHECKING:
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
     from .store import load, save
-    from .style import apply_calibrator, calibrated, load_calibrator, save_calibrator, solve_style_offsets
+    from .style import (
+        apply_calibrator,
+        calibrated,
+        explain_favour,
+        load_calibrator,
+        save_calibrator,
+        solve_style_offsets,
+    )
     from .tables import (
         Battles,
         Favouritism,
@@ -123,6 +130,7 @@ _HOMES = {
         "calibrated",
         "load_calibrator",
         "save_calibrator",
+        "explain_favour",
     ],
     "preferences": ["load_preferences"],
     "relabel": ["relabel_preferences"],

@@ -28,6 +28,8 @@ from ..settings import (
 )
 
 FIRST_RM, MODEL = "first-rm", "model"  # folders of the run directory
+# What calibration leaves there: offsets, or a calibrator, its comparison with offsets, and the audit of calibrated scores.
+OFFSETS, CALIBRATOR, BESIDE, CALIBRATED = "offsets.parquet", "calibrator.json", "beside.parquet", "calibrated"
 
 
 @dataclass(frozen=True, kw_only=True)

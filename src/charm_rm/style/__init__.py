@@ -5,6 +5,8 @@ from __future__ import annotations
 from .apply import apply_calibrator
 from .calibrator import Calibrator, FeatureWeight
 from .calibrator_file import is_calibrator, load_calibrator, save_calibrator
+from .explain import explain_favour
+from .explanation import Explanation, explanation_words, read_explanation, write_explanation
 from .leftover import with_leftover_offsets
 from .scorer import (
     CalibratedPreference,
@@ -22,19 +24,24 @@ __all__ = [
     "CalibratedPreference",
     "CalibratedReward",
     "Calibrator",
+    "Explanation",
     "FeatureWeight",
     "VoteWeights",
     "apply_calibrator",
     "calibrated",
     "calibrator_doubts",
     "compare_with_votes",
+    "explain_favour",
+    "explanation_words",
     "fit_vote_weights",
     "is_calibrator",
     "load_calibrator",
+    "read_explanation",
     "save_calibrator",
     "solve_sharpness",
     "solve_style_offsets",
     "uncalibrated",
     "with_leftover_offsets",
     "with_votes",
+    "write_explanation",
 ]

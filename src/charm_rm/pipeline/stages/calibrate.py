@@ -1,4 +1,4 @@
-"""Calibrate: scores or judgements and ratings -> offsets; which policies, where that is left to choose."""
+"""Calibrate: scores or judgements and ratings -> offsets; which policies, where that is left to choose. (By style: :mod:`.style`.)"""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def calibrate(
         raise ConfigError("a style calibration has no offsets", mend="use calibrate_style")
     source = without(source, settings.held_out)
     names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
-    over, references = _chosen(source, ratings, settings, audit, seed=seed, names=names)
+    over, references = chosen_pair(source, ratings, settings, audit, seed=seed, names=names)
     common: dict[str, Any] = {"draws": audit.draws, "seed": seed}
     solving = settings if settings.temperature is not None else replace(settings, temperature=1.0)
     if settings.method == "joint":
@@ -91,7 +91,7 @@ def _upside_down(
     return [] if words is None else [f"{words}; offsets would hide that, not fix it"]
 
 
-def _chosen(
+def chosen_pair(
     source: Scores | Margins,
     ratings: Ratings,
     settings: CalibrateSettings,

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ... import store
 from ...errors import ConfigError
-from ...mismatch import read_groups
+from ...mismatch import METRICS, read_groups, save_audit
 from ...settings import CalibrateSettings, Unrated, parse_fixed
-from ...style import STYLE_FEATURES, Calibrator, solve_sharpness, solve_style_offsets, with_leftover_offsets
+from ...style import (
+    STYLE_FEATURES,
+    Calibrator,
+    apply_calibrator,
+    save_calibrator,
+    solve_sharpness,
+    solve_style_offsets,
+    with_leftover_offsets,
+)
 from ...tables import Margins, Ratings, Responses, Scores
+from ..config import BESIDE, CALIBRATED, CALIBRATOR
+from .audit import audit_source
+from .beside import compare_calibrations
 from .calibrate import without
+
+if TYPE_CHECKING:
+    from ..run import Run
 
 LENGTH = ("words",)
 
@@ -55,3 +70,37 @@ def _features(settings: CalibrateSettings) -> tuple[str, ...]:
     if settings.features or settings.own:
         return settings.features
     return STYLE_FEATURES
+
+
+# --- a run's part -------------------------------------------------------------------------------
+
+
+def run_stage(run: Run) -> str:
+    """Solve on the train prompts, audit the calibrated scores of the test prompts, and compare with offsets on policies never used."""
+    section = run.config.calibrate
+    if section is None:
+        raise ConfigError("the section calibrate is off", mend="give the section in the configuration")
+    train, responses, ratings = run.before("train"), run.load(Responses, "responses.parquet"), run.ratings()
+    how: dict[str, Any] = {"seed": run.config.seed, **run.names}
+    calibrator = calibrate_style(train, responses, ratings, section, draws=run.config.audit.draws, **how)
+    save_calibrator(calibrator, run.directory / CALIBRATOR, force=True)
+    moved = apply_calibrator(run.before("test"), calibrator, responses, own=section.own)
+    save_audit(audit_source(moved, ratings, run.config.audit, **how), run.directory / CALIBRATED)
+    beside = run.directory / BESIDE
+    beside.unlink(missing_ok=True)  # of an older run
+    if calibrator.features and calibrator.held_out:
+        table = compare_calibrations(
+            without(train, section.held_out), responses, ratings, calibrator, section, run.config.audit, **how
+        )
+        store.write_frame(table, beside)
+    return _summary(calibrator)
+
+
+def _summary(calibrator: Calibrator) -> str:
+    told = {row["metric"]: row for row in calibrator.held_out}
+    shown = [
+        f"{METRICS[name].label} {METRICS[name].shown(told[name]['before'])} -> {METRICS[name].shown(told[name]['after'])}"
+        for name in ("sharpness_fitted_mismatch", "spearman")
+        if name in told
+    ]
+    return f"on policies never rated: {'; '.join(shown)}" if shown else f"T = {calibrator.temperature:.3g}"
