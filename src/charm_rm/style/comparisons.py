@@ -118,6 +118,39 @@ class SomePairs:
         return SomePairs(self.whole.at(prompts), self.chosen)
 
 
+@dataclass(frozen=True, eq=False)
+class ShiftedMargins:
+    """Margins with a shift (K, n) added to the score of each response: w·φ, or shift."""
+
+    whole: PairedMargins
+    shift: FloatArray
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return self.whole.policies
+
+    @property
+    def n_prompts(self) -> int:
+        return self.whole.n_prompts
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return self.whole.prompts
+
+    @property
+    def pairs(self) -> IntArray:
+        return self.whole.pairs
+
+    def rows(self, which: slice | IntArray) -> FloatArray:
+        """(pairs, n_prompts) margins."""
+        k, r = self.pairs[which].T
+        return np.asarray(self.whole.rows(which) + self.shift[k] - self.shift[r])
+
+    def at(self, prompts: np.ndarray) -> ShiftedMargins:
+        """The same pairs on some of the prompts."""
+        return ShiftedMargins(self.whole.at(prompts), np.ascontiguousarray(self.shift[:, prompts]))
+
+
 def restricted(part: Part, *, pairs: NDArray[np.bool_], prompts: NDArray[np.bool_] | None = None) -> Part:
     """Some of the pairs of a part, on some of its prompts."""
     chosen = np.flatnonzero(pairs)

@@ -71,7 +71,7 @@ def pose_problem(
         NotIdentifiable: all margins are 0, or two features are one.
     """
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = _answered(_rated(source, matched.policies), features)
+    source = answered(rated_only(source, matched.policies), features)
     if len(source.policies) < FEWEST_POLICIES:
         raise NoOverlap(
             f"{counted(len(source.policies), 'rated policy', 'rated policies')}: weights of features need at least {FEWEST_POLICIES}",
@@ -87,7 +87,7 @@ def pose_problem(
             mend="check the scores (a constant model?)",
         )
     rated = yardstick(matched, paired.policies)
-    values, present = _laid_out(features, paired)
+    values, present = laid_out(features, paired)
     kept, centre, sd = _scales(values, present, features.features)
     values = values[:, :, kept]
     values = np.clip((values - centre) / sd, -limit, limit)
@@ -100,13 +100,14 @@ def pose_problem(
     return Problem(source, part, names, centre, sd, rated, spread)
 
 
-def _rated(source: Scores | Margins, policies: Sequence[str]) -> Scores | Margins:
+def rated_only(source: Scores | Margins, policies: Sequence[str]) -> Scores | Margins:
+    """The rows that name none but these policies."""
     sides = [c for c in ("policy", "reference") if c in source.frame.columns]
     frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(policies)) for c in sides))
     return source if frame.height == len(source) else type(source)(frame, provenance=source.provenance)
 
 
-def _answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Margins:
+def answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Margins:
     """The rows whose responses are there, on both sides; the others are counted and named.
 
     Raises:
@@ -134,7 +135,7 @@ def _answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Mar
     return source if not lost else type(source)(frame, provenance=source.provenance)
 
 
-def _laid_out(features: StyleFeatures, paired: PairedMargins) -> tuple[FloatArray, NDArray[np.bool_]]:
+def laid_out(features: StyleFeatures, paired: PairedMargins) -> tuple[FloatArray, NDArray[np.bool_]]:
     """(K, n, d) features, 0 where there is no response, and (K, n) whether there is one."""
     prompts = {p: i for i, p in enumerate(paired.prompts)}
     policies = {p: k for k, p in enumerate(paired.policies)}
