@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import OutputExists, SchemaError, UnreadableFile, WriteFailed
+from charm_rm.errors import CharmWarning, OutputExists, SchemaError, UnreadableFile, WriteFailed
 from charm_rm.tables import Estimate, Favouritism, Offsets, Ratings, Scores
 
 SCORES = Scores(pl.DataFrame({"prompt_id": ["p", "q"], "policy": ["x", "x"], "score": [0.1, -2.5]}))
@@ -135,3 +136,25 @@ def test_json_lines_may_differ_in_shape(tmp_path: Path) -> None:
     path.write_text('{"a": 1}\n{"a"\n')
     with pytest.raises(UnreadableFile, match="line 2"):
         store.read_json_lines(path)
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-x", "@SUM(1)", "\t=1", "\r=1"])
+def test_csv_cells_that_begin_a_formula_are_written_as_they_are_and_said(tmp_path: Path, cell: str) -> None:
+    scores = Scores(pl.DataFrame({"prompt_id": ["p", "q"], "policy": [cell, "x-=+@"], "score": [-1.0, 2.0]}))
+    with pytest.warns(CharmWarning, match="formulas \\(1 of 'policy'\\): import them as text"):
+        path = store.save(scores, tmp_path / "s.csv")
+    assert store.load(Scores, path).frame.equals(scores.frame)
+    store.save(scores, tmp_path / "s.parquet")
+
+
+def test_an_input_is_known_by_whatever_name(tmp_path: Path) -> None:
+    path = store.write_text("x", tmp_path / "a.csv")
+    os.link(path, tmp_path / "b.csv")
+    (tmp_path / "c.csv").symlink_to(path)
+    for name in ("a.csv", "b.csv"):
+        for given in ("a.csv", "b.csv", "c.csv"):
+            with pytest.raises(OutputExists, match="is the input"):
+                store.refuse_table(tmp_path / name, force=True, inputs=[tmp_path / given])
+    with pytest.raises(OutputExists, match="lies in the input"):
+        store.refuse_table(path, force=True, inputs=[tmp_path])
+    store.refuse_table(tmp_path / "new.csv", force=True, inputs=[tmp_path, path])

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .common import load_comparable, say
-from .options import PATH, force_option, judgement_options, output_option
+from .options import PATH, force_option, given_paths, judgement_options, output_option
 from .prompts import PromptChoice, prompt_options
 
 
@@ -45,7 +45,7 @@ def command(
     from ..offsets import apply_offsets
     from ..tables import Offsets
 
-    store.refuse_table(output, force=force)
+    store.refuse_table(output, force=force, inputs=given_paths())
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline))
     calibrated = apply_offsets(source, store.load(Offsets, offsets))
     store.save(calibrated, output, force=force)

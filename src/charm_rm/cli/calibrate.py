@@ -14,6 +14,7 @@ from .options import (
     PATH,
     draws_option,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     output_option,
@@ -92,7 +93,7 @@ def command(
     settings = _with_method(settings, method, joint=joint)
     _check_usage(ratings, settings)
     if output:
-        store.refuse_table(output, force=force)
+        store.refuse_table(output, force=force, inputs=given_paths())
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline))
     how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
     offsets = calibrate(source, chosen_ratings(ratings), settings, AuditSettings(draws=draws), **how)

@@ -12,6 +12,7 @@ from .common import load_comparable, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     output_option,
@@ -73,7 +74,7 @@ def command(
     from ..responses import load_responses
     from ..tables import Offsets
 
-    refuse_folder(output, force=force, inputs=[scores, responses, offsets])
+    refuse_folder(output, force=force, inputs=given_paths())
     relabelled = relabel(
         prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline)),
         load_responses(responses),
