@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
     from .store import load, save
+    from .style import explain_favour
     from .tables import (
         Battles,
         Favouritism,
@@ -106,6 +107,7 @@ _HOMES = {
     "relabel": ["relabel_preferences"],
     "benchmarks": ["load_benchmark"],
     "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],
+    "style": ["explain_favour"],
     "report": ["write_report"],
     "pipeline": ["run_pipeline"],
 }

@@ -187,6 +187,7 @@ def _plain_verdicts(
         raise ModelError(
             f"the judge answered {len(prompts)} pairs with an array of shape {preferences.shape}",
             where=judge.source,
+            mend="return one number per pair, in the order of the pairs",
         )
     if ((preferences < 0) | (preferences > 1)).any():
         bad = preferences[(preferences < 0) | (preferences > 1)][0]
