@@ -65,13 +65,15 @@ def command(
     A local reward model is looked over first, and refused where its scores would be wrong (`charm doctor` tells more).
 
     Scores are kept in a store, under a hash of model, settings and text: nothing is scored twice, and a run
-    that was stopped goes on where it was when the same command is given again.
+    that was stopped goes on where it was when the same command is given again. With --calibrator the model's own scores are kept
+    there, and the calibrator's part is added afterwards: another calibrator scores nothing anew.
 
     \b
     Examples:
       charm score responses.parquet --rm ./my-rm -o scores.parquet
       charm score results/ --rm org/some-rm -o scores.parquet --dtype bfloat16
       charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o --policy my-model --n-prompts 200
+      charm score responses.parquet --rm ./my-rm --calibrator calibrator.json -o calibrated.parquet
       charm score responses.parquet --rm vllm:http://localhost:8000 -o scores.parquet
     """
     from ..pipeline.stages.outputs import value_store
