@@ -140,7 +140,7 @@ def _print_scale(calibrator: Calibrator) -> None:
         return
     echo(f"Kept: {calibrator.kept:.2f} (correlation of margins before and after, within prompts)")
     how = "as given" if _given(about["tried"]) else "best on policies left out"
-    echo(f"Penalty {calibrator.penalty:g}, fit temperature {calibrator.fit_temperature:g} spreads: {how}")
+    echo(f"Penalty {calibrator.penalty:g}, fit temperature {calibrator.fit_temperature:.3g} spreads: {how}")
 
 
 def _given(tried: Mapping[str, Any]) -> bool:
