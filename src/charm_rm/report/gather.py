@@ -13,6 +13,7 @@ import polars as pl
 from .. import store
 from ..errors import UnreadableFile
 from ..reading.shapes import check_shape
+from ..style import Calibrator, load_calibrator
 from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
 from . import shapes
 from .words import clean
@@ -69,6 +70,8 @@ class Findings:
     offsets: pl.DataFrame | None = None
     residuals: pl.DataFrame | None = None
     offset_settings: Mapping[str, Any] = field(default_factory=dict)
+    calibrator: Calibrator | None = None
+    beside: pl.DataFrame | None = None
     ledger: pl.DataFrame | None = None
     flips: Sequence[Mapping[str, Any]] = ()
     benchmarks: pl.DataFrame | None = None
@@ -97,6 +100,7 @@ class Findings:
         """Warnings of every stage, each once, in order."""
         more = (
             self.offset_settings.get("warnings") or [],
+            (self.calibrator.provenance.get("warnings") or []) if self.calibrator else [],
             self.evaluation.get("warnings") or [],
             self.manifest.get("warnings") or [],
         )
@@ -130,6 +134,8 @@ def gather(directory: str | Path) -> Findings:
         offsets=offsets.frame if offsets else None,
         residuals=_cleaned(offsets.residuals) if offsets and offsets.residuals is not None else None,
         offset_settings=offsets.provenance if offsets else {},
+        calibrator=_calibrator(directory / "calibrator.json"),
+        beside=_frame(directory / "beside.parquet", shapes.BESIDE, "ways of calibrating"),
         ledger=_frame(directory / "prefs" / "ledger.parquet", shapes.LEDGER, "labels"),
         flips=_flips(directory / "prefs" / "preferences.parquet"),
         benchmarks=_frame(
@@ -139,6 +145,15 @@ def gather(directory: str | Path) -> Findings:
         evaluation=store.read_shaped(directory / "evaluation" / "evaluation.json", shapes.EVALUATION),
         manifest=manifest,
     )
+
+
+def _calibrator(path: Path) -> Calibrator | None:
+    if not path.exists():
+        return None
+    found = load_calibrator(path)
+    told = {"held_out": list(found.held_out), "provenance": dict(found.provenance)}
+    check_shape(told, shapes.CALIBRATOR, where=str(path))
+    return found
 
 
 def _alignment(directory: Path) -> pl.DataFrame | None:
