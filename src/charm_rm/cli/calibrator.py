@@ -22,6 +22,8 @@ def print_calibrator(calibrator: Calibrator, *, top: int) -> None:
     _print_held_out(calibrator)
     if calibrator.features:
         _print_weights(calibrator, top=top)
+    if calibrator.provenance.get("votes"):
+        _print_votes(calibrator.provenance["votes"], top=top)
     _print_scale(calibrator)
     if calibrator.offsets:
         _print_offsets(calibrator, top=top)
@@ -93,6 +95,29 @@ def _print_weights(calibrator: Calibrator, *, top: int) -> None:
     heading(f"What one standard deviation more of a feature adds to the {unit}")
     print_frame(pl.DataFrame(rows), title="Weights", limit=top or None)
     echo(f"  the {unit}'s own standard deviation within a prompt: {calibrator.spread:.3g}")
+    echo()
+
+
+def _print_votes(about: Mapping[str, Any], *, top: int) -> None:
+    """The weights from policies' ratings beside those from votes on the responses."""
+    import polars as pl
+
+    def interval(row: Mapping[str, Any], whose: str) -> str:
+        low, high = row[f"{whose}_ci_low"], row[f"{whose}_ci_high"]
+        ends = "" if low is None or high is None else f" [{low:+.2f}, {high:+.2f}]"
+        return f"{row[whose]:+.2f}{ends}"
+
+    rows = [
+        {
+            "feature": row["feature"],
+            "from policies": interval(row, "policies"),
+            "from votes": interval(row, "votes"),
+            "p (alike)": "-" if row["p_value"] is None else f"{row['p_value']:.2g}",
+        }
+        for row in about["weights"]
+    ]
+    heading(f"The same weights from {about['n']:,} votes on {about['prompts']:,} prompts")
+    print_frame(pl.DataFrame(rows), title="Weights from policies and from votes", limit=top or None)
     echo()
 
 

@@ -47,7 +47,7 @@ def fit_vote_weights(
     Args:
         votes: with ``prompt_id``; ties count half.
         scores: of the responses voted on.
-        features: of the same responses (:func:`charm_rm.style.features_for`).
+        features: of the same responses (:func:`charm_rm.style.apply.measure_for`).
         calibrator: whose features, centred and scaled as there, are weighed.
 
     Raises:
@@ -108,7 +108,7 @@ def compare_with_votes(calibrator: Calibrator, votes: VoteWeights) -> pl.DataFra
 def with_votes(calibrator: Calibrator, votes: VoteWeights) -> Calibrator:
     """The calibrator with each weight the mean of both (that from policies without the penalty), weighed by precision: (w₁/e₁² + w₂/e₂²) / (1/e₁² + 1/e₂²).
 
-    Its held-out figures were those of the weights from policies alone, and are left out.
+    Its held-out figures were those of the weights from policies alone, and are left out. T stays.
 
     Raises:
         ConfigError: its weights have no standard errors.
