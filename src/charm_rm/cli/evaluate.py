@@ -17,6 +17,7 @@ from .options import (
     check_store_usage,
     draws_option,
     force_option,
+    given_paths,
     json_option,
     option_of,
     output_option,
@@ -100,12 +101,13 @@ def command(
         return _list(as_json=as_json)
     _check_models(asked, **{name: models[name] for name in _MODELS})
     _check_scores(models["rm"] or models["judge"], scores, baseline_scores, ratings.source)
-    check_store_usage(cache, no_cache=no_cache)
-    from ..evaluate import evaluation_json, refuse_existing_evaluation, save_evaluation
+    check_store_usage(cache, no_cache=no_cache, output=output)
+    from ..evaluate import evaluation_json, save_evaluation
+    from ..folders import refuse_folder
     from ..provenance import versions
 
     if output:
-        refuse_existing_evaluation(output, force=force)
+        refuse_folder(output, force=force, inputs=given_paths(but=("data",)))
     how = {"draws": draws, "seed": seed}
     alignment = _align(scores, baseline_scores, ratings, **how) if scores else None
     with _store(output, cache, no_cache=no_cache) as memo:

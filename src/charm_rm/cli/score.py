@@ -12,6 +12,7 @@ from .common import print_frame, print_json, say
 from .options import (
     check_store_usage,
     force_option,
+    given_paths,
     json_option,
     output_option,
     seed_option,
@@ -80,8 +81,8 @@ def command(
     from ..pipeline.stages.score import score
     from ..store import refuse_table
 
-    check_store_usage(cache, no_cache=no_cache)
-    refuse_table(output, force=force)
+    check_store_usage(cache, no_cache=no_cache, output=output)
+    refuse_table(output, force=force, inputs=given_paths())
     with value_store(output, cache, no_cache=no_cache, say=say) as memo:
         table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
         scores = score(table, rm, output, loading=loading, scoring=scoring, memo=memo, force=force)
