@@ -13,6 +13,8 @@ import polars as pl
 from .. import store
 from ..errors import UnreadableFile
 from ..reading.shapes import check_shape
+from ..style.explanation import FILE as EXPLANATION
+from ..style.explanation import Explanation
 from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
 from . import shapes
 from .words import clean
@@ -70,6 +72,8 @@ class Findings:
     residuals: pl.DataFrame | None = None
     offset_settings: Mapping[str, Any] = field(default_factory=dict)
     ledger: pl.DataFrame | None = None
+    explanation: pl.DataFrame | None = None
+    explained: Mapping[str, Any] = field(default_factory=dict)
     flips: Sequence[Mapping[str, Any]] = ()
     benchmarks: pl.DataFrame | None = None
     alignment: pl.DataFrame | None = None
@@ -120,6 +124,7 @@ def gather(directory: str | Path) -> Findings:
     offsets = _noun(Offsets, directory / "offsets.parquet")
     ratings = _noun(Ratings, directory / "ratings.parquet")
     manifest = store.read_shaped(directory / "manifest.json", shapes.MANIFEST)
+    explanation = _explanation(directory)
     if offsets:
         check_shape(offsets.provenance, shapes.OFFSETS, where=str(directory / "offsets.parquet"))
     return Findings(
@@ -130,6 +135,8 @@ def gather(directory: str | Path) -> Findings:
         offsets=offsets.frame if offsets else None,
         residuals=_cleaned(offsets.residuals) if offsets and offsets.residuals is not None else None,
         offset_settings=offsets.provenance if offsets else {},
+        explanation=explanation.frame if explanation else None,
+        explained=explanation.summary if explanation else {},
         ledger=_frame(directory / "prefs" / "ledger.parquet", shapes.LEDGER, "labels"),
         flips=_flips(directory / "prefs" / "preferences.parquet"),
         benchmarks=_frame(
@@ -139,6 +146,15 @@ def gather(directory: str | Path) -> Findings:
         evaluation=store.read_shaped(directory / "evaluation" / "evaluation.json", shapes.EVALUATION),
         manifest=manifest,
     )
+
+
+def _explanation(directory: Path) -> Explanation | None:
+    """What style explains: beside the first audit, or in its folder."""
+    for path in (directory / EXPLANATION, directory / "before" / EXPLANATION):
+        if (found := _noun(Explanation, path)) is not None:
+            check_shape(found.summary, shapes.EXPLAINED, where=str(path))
+            return found
+    return None
 
 
 def _alignment(directory: Path) -> pl.DataFrame | None:
