@@ -15,6 +15,7 @@ from .families import own_words
 from .options import (
     PATH,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     output_option,
@@ -128,7 +129,7 @@ def command(
     from ..style import explain_favour, load_calibrator
 
     if output:
-        store.refuse_table(output, force=force)
+        store.refuse_table(output, force=force, inputs=given_paths())
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     if calibrator and any(not name.startswith("python:") for name in features):

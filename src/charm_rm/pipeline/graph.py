@@ -128,7 +128,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             _scoring,
             reads=("responses.parquet", *trained_first),
             writes=(SCORES,),
-            files=lambda c: [c.score.scores] if c.score.scores else _model_files(c),
+            files=lambda c: [c.score.scores] if c.score.scores else _scorer_files(c),
         ),
         Stage(
             "judge",
@@ -196,7 +196,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             optional=(SCORES_AFTER, MODEL),
             writes=("evaluation/evaluation.json",),
             may_write=("evaluation/benchmarks.parquet", "evaluation/alignment.parquet"),
-            files=lambda c: [*_alias_files(c), *_model_files(c), *_benchmark_files(c)],
+            files=lambda c: [*_alias_files(c), *_scorer_files(c), *_benchmark_files(c)],
         ),
         Stage(
             "report",
@@ -257,6 +257,12 @@ def _model_files(config: Config) -> list[str]:
     return [config.rm.model] if config.rm and config.rm.model else []
 
 
+def _scorer_files(config: Config) -> list[str]:
+    """The first model, and its calibrator."""
+    calibrator = config.rm.calibrator if config.rm else None
+    return [*_model_files(config), *([calibrator] if calibrator else [])]
+
+
 def _benchmark_files(config: Config) -> list[str]:
     section = config.evaluate
     return [x for x in (section.data, section.pairs) if x] if section else []
@@ -308,7 +314,8 @@ def _judge_files(config: Config) -> list[str]:
         return [str(config.score.judgements)]
     prompt = [config.judge.prompt] if Path(config.judge.prompt).is_file() else []
     name = config.judge.spec.partition(":")[2] or config.judge.spec
-    return [*prompt, *([name] if Path(name).is_dir() else [])]
+    calibrator = [config.judge.calibrator] if config.judge.calibrator else []
+    return [*prompt, *([name] if Path(name).is_dir() else []), *calibrator]
 
 
 _DECIDES_SCORES = (

@@ -13,6 +13,7 @@ import polars as pl
 from .. import store
 from ..errors import UnreadableFile
 from ..reading.shapes import check_shape
+from ..style import Calibrator, load_calibrator
 from ..style.explanation import FILE as EXPLANATION
 from ..style.explanation import Explanation
 from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
@@ -71,6 +72,8 @@ class Findings:
     offsets: pl.DataFrame | None = None
     residuals: pl.DataFrame | None = None
     offset_settings: Mapping[str, Any] = field(default_factory=dict)
+    calibrator: Calibrator | None = None
+    beside: pl.DataFrame | None = None
     ledger: pl.DataFrame | None = None
     explanation: pl.DataFrame | None = None
     explained: Mapping[str, Any] = field(default_factory=dict)
@@ -101,6 +104,7 @@ class Findings:
         """Warnings of every stage, each once, in order."""
         more = (
             self.offset_settings.get("warnings") or [],
+            (self.calibrator.provenance.get("warnings") or []) if self.calibrator else [],
             self.evaluation.get("warnings") or [],
             self.manifest.get("warnings") or [],
         )
@@ -137,6 +141,8 @@ def gather(directory: str | Path) -> Findings:
         offset_settings=offsets.provenance if offsets else {},
         explanation=explanation.frame if explanation else None,
         explained=explanation.summary if explanation else {},
+        calibrator=_calibrator(directory / "calibrator.json"),
+        beside=_frame(directory / "beside.parquet", shapes.BESIDE, "ways of calibrating"),
         ledger=_frame(directory / "prefs" / "ledger.parquet", shapes.LEDGER, "labels"),
         flips=_flips(directory / "prefs" / "preferences.parquet"),
         benchmarks=_frame(
@@ -155,6 +161,15 @@ def _explanation(directory: Path) -> Explanation | None:
             check_shape(found.summary, shapes.EXPLAINED, where=str(path))
             return found
     return None
+
+
+def _calibrator(path: Path) -> Calibrator | None:
+    if not path.exists():
+        return None
+    found = load_calibrator(path)
+    told = {"held_out": list(found.held_out), "provenance": dict(found.provenance)}
+    check_shape(told, shapes.CALIBRATOR, where=str(path))
+    return found
 
 
 def _alignment(directory: Path) -> pl.DataFrame | None:

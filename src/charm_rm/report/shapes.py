@@ -66,3 +66,13 @@ BENCHMARKS = {
     "partial": TRUTH,
 }  # fmt: skip
 FLIPS = {"chosen_policy": TEXT, "rejected_policy": TEXT, "margin": NUMBERS, "flipped": TRUTH}
+BESIDE = {
+    "metric": TEXT,
+    **dict.fromkeys(("n", "floor", "before", "pair", "joint", "style", "placebo", "length_only"), NUMBERS),
+}
+# Of a calibrator, beyond what its own file is checked for.
+_HELD_OUT = ("before", "after", "ci_low", "ci_high", "floor", "placebo", "length_only")
+CALIBRATOR: dict[str, Any] = {
+    "held_out": Maybe([{"metric": str, **dict.fromkeys(_HELD_OUT, _MAYBE_NUMBER)}]),
+    "provenance": Maybe({"warnings": Maybe([str])}),
+}

@@ -103,20 +103,19 @@ class Calibrator:
         return np.asarray(self.standardised(values) @ self.weights)
 
     def adjust_texts(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> FloatArray:
-        """(n,) w·φ of texts, measured here.
+        """(n,) w·φ of texts, measured here; raises as :meth:`standardise_texts`."""
+        return np.asarray(self.standardise_texts(prompts, responses) @ self.weights)
+
+    def standardise_texts(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> FloatArray:
+        """(n, d) features of texts as the weights multiply them, measured here.
 
         Raises:
             ConfigError: a feature is a column of a table, which texts do not have; or its definition is another by now.
         """
-        self.check_versions()
+        self.check_texts()
         if not self.features:
-            return np.zeros(len(responses))
-        if own := [n for n in self.names if n not in FEATURES]:
-            raise ConfigError(
-                f"feature {own[0]!r} of the calibrator is not measured from texts alone",
-                mend="apply it to a table of responses: charm apply SCORES CALIBRATOR --responses RESPONSES",
-            )
-        return self.adjust(measure(prompts, responses, features=self.names))
+            return np.zeros((len(responses), 0))
+        return self.standardised(measure(prompts, responses, features=self.names))
 
     def adjust_table(self, features: StyleFeatures) -> FloatArray:
         """(n,) w·φ of a table of features, by row."""
@@ -125,6 +124,15 @@ class Calibrator:
             if self.features
             else np.zeros(len(features))
         )
+
+    def check_texts(self) -> None:
+        """Refuse what :meth:`standardise_texts` refuses, before there are any texts."""
+        self.check_versions()
+        if own := [n for n in self.names if n not in FEATURES]:
+            raise ConfigError(
+                f"feature {own[0]!r} of the calibrator is not measured from texts alone",
+                mend="apply it to a table of responses: charm apply SCORES CALIBRATOR --responses RESPONSES",
+            )
 
     def check_versions(self) -> None:
         """Refuse features whose definition has changed since.
