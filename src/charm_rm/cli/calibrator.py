@@ -22,6 +22,8 @@ def print_calibrator(calibrator: Calibrator, *, top: int) -> None:
     _print_held_out(calibrator)
     if calibrator.features:
         _print_weights(calibrator, top=top)
+    if calibrator.provenance.get("votes"):
+        _print_votes(calibrator.provenance["votes"], top=top)
     _print_scale(calibrator)
     if calibrator.offsets:
         _print_offsets(calibrator, top=top)
@@ -96,6 +98,29 @@ def _print_weights(calibrator: Calibrator, *, top: int) -> None:
     echo()
 
 
+def _print_votes(about: Mapping[str, Any], *, top: int) -> None:
+    """The weights from policies' ratings beside those from votes on the responses."""
+    import polars as pl
+
+    def interval(row: Mapping[str, Any], whose: str) -> str:
+        low, high = row[f"{whose}_ci_low"], row[f"{whose}_ci_high"]
+        ends = "" if low is None or high is None else f" [{low:+.2f}, {high:+.2f}]"
+        return f"{row[whose]:+.2f}{ends}"
+
+    rows = [
+        {
+            "feature": row["feature"],
+            "from policies": interval(row, "policies"),
+            "from votes": interval(row, "votes"),
+            "p (alike)": "-" if row["p_value"] is None else f"{row['p_value']:.2g}",
+        }
+        for row in about["weights"]
+    ]
+    heading(f"The same weights from {about['n']:,} votes on {about['prompts']:,} prompts")
+    print_frame(pl.DataFrame(rows), title="Weights from policies and from votes", limit=top or None)
+    echo()
+
+
 def _reading(weight: float, low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "over-values it" if weight < 0 else "under-values it" if weight > 0 else "as people"
@@ -115,7 +140,7 @@ def _print_scale(calibrator: Calibrator) -> None:
         return
     echo(f"Kept: {calibrator.kept:.2f} (correlation of margins before and after, within prompts)")
     how = "as given" if _given(about["tried"]) else "best on policies left out"
-    echo(f"Penalty {calibrator.penalty:g}, fit temperature {calibrator.fit_temperature:g} spreads: {how}")
+    echo(f"Penalty {calibrator.penalty:g}, fit temperature {calibrator.fit_temperature:.3g} spreads: {how}")
 
 
 def _given(tried: Mapping[str, Any]) -> bool:

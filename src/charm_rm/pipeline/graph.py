@@ -239,8 +239,9 @@ def _calibrating(config: Config, source: str) -> Stage:
 
 
 def _calibration_files(config: Config) -> list[str]:
-    family = config.calibrate.family if config.calibrate else None
-    return [*_alias_files(config), *([family] if family else [])]
+    section = config.calibrate
+    named = [section.family, section.votes] if section else []
+    return [*_alias_files(config), *(path for path in named if path)]
 
 
 def _rating_files(config: Config) -> list[str]:

@@ -31,7 +31,8 @@ class FeatureWeight:
         version: of the feature's definition; of a function of one's own, the hash of its source.
         centre, scale: mean and standard deviation among the responses solved on.
         weight: what one standard deviation more of it adds, in the calibrator's unit.
-        std_err, ci_low, ci_high: over prompts, policies and ratings; None: not drawn.
+        estimate: the same without the penalty, which pulls weights to 0; what the interval is around.
+        std_err, ci_low, ci_high: of the estimate, over policies, their ratings and responses; None: at a bound, or not to be had from so few policies.
     """
 
     name: str
@@ -42,6 +43,12 @@ class FeatureWeight:
     std_err: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    estimate: float | None = None
+
+    @property
+    def unpenalised(self) -> float:
+        """The estimate, or the weight itself where there is none."""
+        return self.weight if self.estimate is None else self.estimate
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from ..mismatch.ordering import ordering_rows
 from ..ratings import Yardstick
 from ..statistics import draw_prompt_weights
 from .comparisons import ShiftedMargins
-from .cross_validation import Choice, Folds, cross_fit, held_out_margins
+from .cross_validation import Folds, cross_fit, held_out_margins
 from .fitting import Bounds
 from .inputs import Problem
 
@@ -53,13 +53,15 @@ def held_out_figures(
     ]
 
 
-def length_only_margins(problem: Problem, folds: Folds, choice: Choice, *, seed: int) -> PairedMargins | None:
+def length_only_margins(
+    problem: Problem, folds: Folds, *, temperature: float | None, seed: int
+) -> PairedMargins | None:
     """The usual correction, of length alone, cross-fitted the same way; None where no feature is of length."""
     names = [n for n in problem.names if n in FEATURES and FEATURES[n].group == "length"][:1]
     if not names:
         return None
     short = problem.only(names)
-    fits = cross_fit(short, folds, temperatures=[choice.temperature], bounds=Bounds.none(1), seed=seed)
+    fits = cross_fit(short, folds, temperature=temperature, bounds=Bounds.none(1), seed=seed)
     return held_out_margins(short, fits, folds, keep=0.0)
 
 

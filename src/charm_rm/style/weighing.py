@@ -23,17 +23,15 @@ from .calibrator import Calibrator
 from .comparisons import Part, restricted, spread_of_margins, thinned
 from .cross_validation import (
     PENALTIES,
-    TEMPERATURES,
-    Choice,
     CrossFits,
     Folds,
     cross_fit,
     deal_folds,
 )
-from .fitting import Bounds, fit_weights
+from .fitting import Bounds, Fitted, fit_weights
 from .inputs import Problem, answered, laid_out, rated_only
 from .models import check_model
-from .uncertainty import draw_weights
+from .weight_draws import draw_weights
 
 KEEP = 0.5  # of the order within prompts, as the solver's default
 _CELLS = 4_000_000  # comparisons of one fit
@@ -199,6 +197,7 @@ class Solver:
     problem: Problem
     folds: Folds
     fits: CrossFits
+    temperature: float | None
     draws: int
     rng: np.random.Generator
 
@@ -213,21 +212,21 @@ class Solver:
         draws: int,
         seed: int,
     ) -> Solver:
-        """Choose temperature and penalty, where they are not given, as the solver does."""
+        """Choose the penalty, where it is not given, as the solver does."""
         dealt = deal_folds(problem, folds=folds, seed=seed)
         _refuse_lost_pairs(problem, dealt)
         fits = cross_fit(
             problem,
             dealt,
-            temperatures=TEMPERATURES if temperature is None else (temperature,),
+            temperature=temperature,
             penalties=PENALTIES if penalty is None else (penalty,),
             bounds=Bounds.none(len(problem.names)),
             seed=seed,
         )
-        return cls(problem, dealt, fits, draws, np.random.default_rng(seed))
+        return cls(problem, dealt, fits, temperature, draws, np.random.default_rng(seed))
 
     def by_fold(self) -> list[Weighed]:
-        """Each fold of policies with the weights of all others, whose temperature and penalty are chosen without it, too."""
+        """Each fold of policies with the weights of all others, whose penalty is chosen without it, too."""
         inside = [self.folds.policy == f for f in range(self.folds.count)]
         return [self._without(some, self.fits.best(KEEP, without=f)) for f, some in enumerate(inside)]
 
@@ -242,32 +241,33 @@ class Solver:
         return self._without(inside, self.fits.best(KEEP))
 
     def _without(self, inside: NDArray[np.bool_], best: int, *, draw: bool = True) -> Weighed:
-        problem, choice = self.problem, self.fits.choices[best]
+        problem, penalty = self.problem, self.fits.penalties[best]
         outside = np.asarray(~inside[problem.paired.pairs].any(axis=1))
         parts = thinned(restricted(problem.part, pairs=outside), _CELLS, self.rng)
-        weights = self._fit(parts, choice)
-        drawn = self._draw(parts, weights, choice) if draw and self.draws else np.tile(weights, (0, 1))
+        fitted = self._fit(parts, penalty)
+        weights = fitted.weights
+        drawn = self._draw(parts, fitted, penalty) if draw and self.draws else np.tile(weights, (0, 1))
         return Weighed(problem.spread * weights, problem.spread * drawn, inside, True)
 
-    def _fit(self, parts: Sequence[Part], choice: Choice) -> FloatArray:
+    def _fit(self, parts: Sequence[Part], penalty: float) -> Fitted:
         return fit_weights(
             parts,
             scale=self.problem.spread,
-            temperature=choice.temperature,
-            penalty=choice.penalty,
+            temperature=self.temperature,
+            penalty=penalty,
             bounds=Bounds.none(len(self.problem.names)),
             tolerance=1e-8,
-        ).weights
+        )
 
-    def _draw(self, parts: Sequence[Part], weights: FloatArray, choice: Choice) -> FloatArray:
+    def _draw(self, parts: Sequence[Part], fitted: Fitted, penalty: float) -> FloatArray:
         return draw_weights(
             parts,
             self.problem.rated,
-            weights,
+            fitted.weights,
             scale=self.problem.spread,
-            temperature=choice.temperature,
-            penalty=choice.penalty,
-            bounds=Bounds.none(len(weights)),
+            temperature=fitted.temperature,
+            penalty=penalty,
+            bounds=Bounds.none(len(fitted.weights)),
             draws=self.draws,
             rng=self.rng,
         )
