@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from charm_rm import store
+from charm_rm.cli.calibrator import no_better_than_noise
 from charm_rm.style import load_calibrator
 from charm_rm.tables import Scores
 from style_worlds import margins_of, world
@@ -229,6 +230,14 @@ def test_apply_asks_for_the_responses_and_refuses_them_beside_offsets(charm: Cha
     assert "these are offsets" in " ".join(refused.stderr.split())
     moved = charm("apply", folder / "scores.parquet", folder / "o.json", "-o", folder / "s.parquet")
     assert moved.exit_code == 0, moved.output
+
+
+@pytest.mark.parametrize(
+    ("after", "placebo", "said"),
+    [(0.055, 0.050, True), (0.0551, 0.0549, True), (0.05, 0.06, False), (0.05, None, False)],
+)
+def test_what_noise_does_as_well_is_told(after: float, placebo: float | None, said: bool) -> None:
+    assert no_better_than_noise({"sharpness_fitted_mismatch": (after, placebo)}) == said
 
 
 def test_votes_give_a_second_estimate(charm: Charm, folder: Path) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from charm_rm import audit
-from charm_rm.errors import ConfigError, NoOverlap, UnknownPolicy
+from charm_rm.errors import ConfigError, NoOverlap, NotIdentifiable, UnknownPolicy
 from charm_rm.solved_on import solved_on
 from charm_rm.statistics import spearman
 from charm_rm.style import Calibrator, Explanation, FeatureWeight, apply_calibrator, explain_favour
@@ -197,6 +197,18 @@ def test_a_judges_margins_are_explained_as_scores_are() -> None:
     )
     scored = explained(world)
     assert np.allclose(values(judged, "style"), values(scored, "style"), atol=1.0)
+
+
+def test_judgements_against_one_baseline_alone_are_refused_with_the_way_out() -> None:
+    wide = WORLD.scores.frame.pivot("policy", index="prompt_id", values="score")
+    star = [
+        wide.select(
+            "prompt_id", pl.lit(p).alias("policy"), reference=pl.lit("m00"), margin=pl.col(p) - pl.col("m00")
+        )
+        for p in WORLD.scores.policies[1:]
+    ]
+    with pytest.raises(NotIdentifiable, match="one policy in common"):
+        explain_favour(Margins(pl.concat(star)), WORLD.responses, WORLD.ratings, features=(), own=OWN, **FAST)
 
 
 def test_texts_that_are_missing_are_named_and_left_out() -> None:

@@ -79,3 +79,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         Explanation(FOUND.frame.with_columns(elo=float("nan")))
     with pytest.raises(SchemaError, match=r"policy|kind|part"):
         Explanation(pl.concat([FOUND.frame, FOUND.frame]))
+    with pytest.raises(SchemaError, match="'SimPO' has not one row each of favour, style, unexplained"):
+        Explanation(FOUND.frame.filter(pl.col("kind") != "favour"))
+    with pytest.raises(SchemaError, match="kind 'any' is none of"):
+        Explanation(FOUND.frame.with_columns(kind=pl.lit("any")))

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from ..style import Calibrator
 
 
+# Said under figures, within 80 columns.
+NO_BETTER = "NO BETTER THAN THE PLACEBO, sharpness fitted: noise alone does as well here."
+
+
+def no_better_than_noise(found: Mapping[str, tuple[float, float | None]]) -> bool:
+    """Whether the sharpness-fitted mismatch (after, placebo) is no lower than noise alone makes it, in the digits shown."""
+    after, placebo = found.get("sharpness_fitted_mismatch", (0.0, None))
+    return placebo is not None and round(after, 3) >= round(placebo, 3)
+
+
 def calibrator_json(calibrator: Calibrator) -> dict[str, Any]:
     """The calibrator as its file holds it, with what was warned of."""
     return calibrator.to_json() | {"warnings": list(calibrator.provenance["warnings"])}
@@ -47,6 +57,8 @@ def _print_held_out(calibrator: Calibrator) -> None:
     echo(f"  {WHAT_P_IS}")
     if in_order(calibrator.held_out):
         echo("  placebo: noise added; length only: the same fit of words alone")
+        if no_better_than_noise({r["metric"]: (r["after"], r["placebo"]) for r in calibrator.held_out}):
+            echo(f"  {NO_BETTER}")
     echo()
 
 

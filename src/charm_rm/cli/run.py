@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..visible import visible
+from .calibrator import NO_BETTER, no_better_than_noise
 from .common import console, print_frame, print_json, say
 from .options import PATH, json_option, output_option
 
@@ -160,3 +161,5 @@ def _print_beside(rows: list[dict[str, Any]]) -> None:
         "A policy left out has no offset; its style is corrected all the same. Placebo: noise added.",
         markup=False,
     )
+    if no_better_than_noise({row["metric"]: (row["style"], row["placebo"]) for row in rows}):
+        console().print(f"Style: {NO_BETTER}", markup=False)

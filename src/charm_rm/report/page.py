@@ -107,6 +107,7 @@ def _asset(name: str) -> str:
 def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
     return {
         "favour": listings.favour_listing(findings),
+        "explanation": listings.explanation_listing(findings),
         "mismatch": listings.mismatch_listing(findings),
         "offsets": listings.offsets_listing(findings),
         "residuals": listings.residuals_listing(findings),

@@ -50,6 +50,13 @@ OFFSETS: dict[str, Any] = {
     "effect": Maybe([{"metric": str, **dict.fromkeys(("before", "in_sample", "cross_fitted", "floor"), _MAYBE_NUMBER)}]),
 }  # fmt: skip
 
+# Of an explanation's summary.
+EXPLAINED: dict[str, Any] = {
+    "r_squared": Maybe(
+        [{"held_out": bool, "value": NUMBER, "ci_low": _MAYBE_NUMBER, "ci_high": _MAYBE_NUMBER}]
+    )
+}
+
 # Tables that are no nouns: their columns, and what they hold.
 LEDGER = {"policy": TEXT, "reference": TEXT, **dict.fromkeys(("kept", "flipped", "tied", "dropped"), NUMBERS)}
 ALIGNMENT = {"metric": TEXT, **dict.fromkeys(("n", "value", *_COMPARED), NUMBERS)}

@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Literal, Self
 import polars as pl
 
 from .. import store
-from ..errors import UnknownPolicy, did_you_mean
+from ..errors import SchemaError, UnknownPolicy, did_you_mean
 from ..tables import Column, Table
 
 By = Literal["feature", "group"]
 FILE = "explanation.parquet"
+KINDS = ("favour", "style", "unexplained", "group", "feature")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,25 @@ class Explanation(Table):
         Column("held_out", "true/false"),
     )
     key: ClassVar[tuple[str, ...]] = ("policy", "kind", "part")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = sorted(set(self.frame["kind"]) - set(KINDS))
+        if unknown:
+            raise SchemaError(
+                f"explanation: kind {unknown[0]!r} is none of {', '.join(KINDS)}",
+                mend="write it again: charm explain",
+            )
+        whole = self.frame.filter(pl.col("kind").is_in(KINDS[:3]))
+        count = whole.group_by("policy").agg(pl.col("kind").n_unique(), rows=pl.len())
+        lacking = set(self.frame["policy"]) - set(
+            count.filter((pl.col("kind") == len(KINDS[:3])) & (pl.col("rows") == len(KINDS[:3])))["policy"]
+        )
+        if lacking:
+            raise SchemaError(
+                f"explanation: {min(lacking)!r} has not one row each of {', '.join(KINDS[:3])}",
+                mend="write it again: charm explain",
+            )
 
     def payload(self) -> dict[str, Any]:
         return super().payload() | {"summary": dict(self.summary)}

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, NoOverlap
+from ..errors import ConfigError, NoOverlap, NotIdentifiable
 from ..features import StyleFeatures, measure_features
 from ..margins import pair_margins
 from ..ratings import Aliases, expected_win_rate, match_ratings, yardstick
@@ -174,6 +174,22 @@ def _drawn_around(
 # --- weights solved without the policies they explain -----------------------------------------------
 
 
+def _refuse_lost_pairs(problem: Problem, folds: Folds) -> None:
+    """Where all were judged against one baseline, the fold that has it leaves no pair to solve on.
+
+    Raises:
+        NotIdentifiable: it does.
+    """
+    fold = folds.policy[problem.paired.pairs]
+    for one in range(folds.count):
+        if (fold == one).any(axis=1).all():
+            raise NotIdentifiable(
+                "without some policies nothing is compared: all pairs have one policy in common, a judge's baseline perhaps",
+                where="explanation",
+                mend="give a calibrator (charm calibrate --style), or judgements of more pairs",
+            )
+
+
 @dataclass(frozen=True, eq=False)
 class Solver:
     """Fits of one problem: by folds of policies, and without any policies that are named."""
@@ -198,6 +214,7 @@ class Solver:
     ) -> Solver:
         """Choose the penalty, where it is not given, as the solver does."""
         dealt = deal_folds(problem, folds=folds, seed=seed)
+        _refuse_lost_pairs(problem, dealt)
         fits = cross_fit(
             problem,
             dealt,
