@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ConfigError, NotIdentifiable, counted, did_you_mean
 from ..margins import PairedMargins
@@ -29,7 +30,10 @@ _ROUGH = 1e-4  # relative change at which a fit of the search stops
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """The fold of each policy (K,), and the half of each prompt (n,)."""
+    """The fold of each policy (K,), and the half of each prompt (n,).
+
+    A baseline that every pair has cannot be left out, or no pair would be left: its fold is -1.
+    """
 
     policy: IntArray
     prompt: IntArray
@@ -80,21 +84,30 @@ def deal_folds(
             mend="score more prompts, a hundred at least",
         )
     halves = fold_of(problem.paired.prompts, HALVES, seed=seed)
+    free = np.flatnonzero(~_in_every_pair(problem))
+    fold = np.full(len(policies), -1, dtype=np.int64)
     if families is not None:
-        return Folds(_by_family(policies, families), halves)
+        fold[free] = _by_family([policies[k] for k in free], families)
+        return Folds(fold, halves)
     if folds < 2:
         raise ConfigError(f"{folds} folds of policies", mend="use two folds or more")
-    some = min(folds, len(policies) // 2)
+    some = min(folds, len(free) // 2)
     if some < 2:
         raise NotIdentifiable(
             f"{counted(len(policies), 'policy', 'policies')}: some cannot be left out",
             where="style calibration",
             mend="score the responses of at least four rated policies; dozens are needed for weights that mean something",
         )
-    order = np.random.default_rng(seed).permutation(len(policies))
-    fold = np.empty(len(policies), dtype=np.int64)
-    fold[order] = np.arange(len(policies)) % some
+    order = free[np.random.default_rng(seed).permutation(len(free))]
+    fold[order] = np.arange(len(free)) % some
     return Folds(fold, halves)
+
+
+def _in_every_pair(problem: Problem) -> NDArray[np.bool_]:
+    """(K,) whether a policy is on one side of every pair: the baseline of a judge who saw no other."""
+    pairs = problem.paired.pairs
+    counts = np.bincount(pairs.ravel(), minlength=len(problem.policies))
+    return np.asarray(counts == len(pairs))
 
 
 def _by_family(policies: Sequence[str], families: Mapping[str, str]) -> IntArray:
@@ -144,6 +157,12 @@ def cross_fit(
 def _sides(part: Part, folds: Folds, fold: int, half: int) -> tuple[Part, Part]:
     """The pairs without the fold's policies on the other prompts, and those with one of them on the half's prompts."""
     inside = (folds.policy == fold)[part.paired.pairs].any(axis=1)
+    if inside.all():
+        raise NotIdentifiable(
+            "without the policies that are left out no pair is left",
+            where="style calibration",
+            mend="compare more pairs of policies, or name fewer, smaller families",
+        )
     here = folds.prompt == half
     return restricted(part, pairs=~inside, prompts=~here), restricted(part, pairs=inside, prompts=here)
 
@@ -224,8 +243,10 @@ class HeldOutMargins:
         """(pairs, n_prompts) margins."""
         k, r = self.pairs[which].T
         even = np.arange(self.n_prompts) % 2 == 0
-        by_first = self.moved[self.fold[k], k] - self.moved[self.fold[k], r]
-        by_second = self.moved[self.fold[r], k] - self.moved[self.fold[r], r]
+        first, second = self.fold[k], self.fold[r]
+        first, second = np.where(first < 0, second, first), np.where(second < 0, first, second)
+        by_first = self.moved[first, k] - self.moved[first, r]
+        by_second = self.moved[second, k] - self.moved[second, r]
         return np.asarray(self.whole.rows(which) + np.where(even, by_first, by_second))
 
     def at(self, prompts: np.ndarray) -> HeldOutMargins:

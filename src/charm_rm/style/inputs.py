@@ -111,6 +111,12 @@ def rated_only(source: Scores | Margins, policies: Sequence[str]) -> Scores | Ma
     """The rows that name none but these policies."""
     sides = [c for c in ("policy", "reference") if c in source.frame.columns]
     frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(policies)) for c in sides))
+    if frame.is_empty():
+        raise NoOverlap(
+            f"no two rated policies were compared: rated are {listing(policies)}",
+            where="style calibration",
+            mend="give ratings of both sides, the judge's baseline too (--alias FILE where it has another name there)",
+        )
     return source if frame.height == len(source) else type(source)(frame, provenance=source.provenance)
 
 
