@@ -12,19 +12,34 @@ import os
 import re
 import secrets
 import shutil
+import stat
+import warnings
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
 from . import reading
-from .errors import CharmError, OutputExists, UnreadableFile, WriteFailed
-from .tables import Table, read_payload
+from .errors import (
+    CharmError,
+    CharmWarning,
+    OutputExists,
+    SchemaError,
+    UnreadableFile,
+    WriteFailed,
+    did_you_mean,
+    first_line,
+    listing,
+)
+from .reading.shapes import check_shape
+from .tables import Table, damaged_metadata, read_payload, with_kinds
 
 N = TypeVar("N", bound=Table)
 
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = r"^[=+\-@\t\r]"
 TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
 
 
@@ -37,6 +52,15 @@ def refuse_existing(path: str | Path, *, force: bool) -> Path:
     A file that stands where a folder on the way to ``path`` would be is refused whatever ``force`` is.
     """
     path = Path(path)
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # a name too long, a folder without access, a NUL
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise OutputExists(
+            f"cannot be written there: {reason}", where=str(path), mend="choose another path"
+        ) from error
     nearest = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
     if not nearest.is_dir():
         raise OutputExists("is a file; a folder is needed", where=str(nearest), mend="choose another path")
@@ -50,11 +74,24 @@ def refuse_existing(path: str | Path, *, force: bool) -> Path:
     return path
 
 
-def refuse_table(path: str | Path, *, force: bool) -> Path:
-    """:func:`refuse_existing` for a table, whose suffix must name a format (:class:`UnreadableFile`)."""
+def refuse_table(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -> Path:
+    """:func:`refuse_existing` for a table, whose suffix must name a format (:class:`UnreadableFile`), and that is no input."""
     path = Path(path)
     _known_suffix(path)
+    refuse_input(path, inputs)
     return refuse_existing(path, force=force)
+
+
+def refuse_input(path: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Raise :class:`OutputExists` where ``path`` is one of ``inputs``, by whatever name, or a file in a folder that is one."""
+    path = Path(path)
+    if not path.exists():
+        return
+    for given in map(Path, inputs):
+        within = given.is_dir() and given.resolve() in path.resolve().parents
+        if within or (given.exists() and path.samefile(given)):
+            what = f"lies in the input {str(given)!r}" if within else f"is the input {str(given)!r} itself"
+            raise OutputExists(f"the output {what}", where=str(path), mend="choose another path")
 
 
 @contextlib.contextmanager
@@ -142,10 +179,25 @@ def write_frame(
         if path.suffix == ".parquet":
             frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata or {}))
         elif path.suffix == ".csv":
+            _warn_of_formulas(frame, path)
             frame.write_csv(temporary)
         else:
             frame.write_ndjson(temporary) if path.suffix == ".jsonl" else frame.write_json(temporary)
     return path
+
+
+def _warn_of_formulas(frame: pl.DataFrame, path: Path) -> None:
+    """Say where spreadsheets would compute; cells are written as they are all the same, as they are to be read back so."""
+    texts = frame.select(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String))
+    counts = {column.name: int(column.str.contains(_FORMULA).sum() or 0) for column in texts}
+    found = [f"{n} of {name!r}" for name, n in counts.items() if n]
+    if found or any(re.match(_FORMULA, name) for name in frame.columns):
+        warnings.warn(
+            f"{path}: spreadsheets take cells that begin with =, +, -, @ or a tab for formulas ({', '.join(found) or 'names of columns'}): "
+            "import them as text there, or write Parquet",
+            CharmWarning,
+            stacklevel=3,
+        )
 
 
 def write_text(text: str, path: str | Path, *, force: bool = False) -> Path:
@@ -176,11 +228,41 @@ def load(noun: type[N], path: str | Path) -> N:
         SchemaError: the table breaks the noun's schema.
     """
     frame = read_frame(path, noun=noun)
-    payload = read_payload(parquet_metadata(path)) if Path(path).suffix == ".parquet" else {}
+    return restored(noun, frame, payload_of(path), path)
+
+
+def restored(noun: type[N], frame: pl.DataFrame, payload: Mapping[str, Any], path: str | Path) -> N:
+    """A noun of a frame and the payload that were read from ``path``; errors as :func:`load`."""
+    with naming(path):
+        try:
+            return noun.restore(frame, payload)
+        except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+            if not payload:
+                raise
+            raise damaged_metadata(first_line(error)) from error
+
+
+def payload_of(path: str | Path) -> dict[str, Any]:
+    """What a noun keeps in a Parquet file beside its rows; empty in files of other formats, and of other tools.
+
+    Raises:
+        SchemaError: it is damaged.
+        UnreadableFile: the file cannot be read.
+    """
+    if Path(path).suffix != ".parquet":
+        return {}
+    with naming(path):
+        return read_payload(parquet_metadata(path))
+
+
+@contextlib.contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Put ``path`` in front of what an error says about where it is."""
     try:
-        return noun.restore(frame, payload)
+        yield
     except CharmError as error:
-        error.where = f"{path}: {error.where}" if error.where else str(path)
+        if str(path) not in (error.where or ""):
+            error.where = f"{path}: {error.where}" if error.where else str(path)
         raise
 
 
@@ -198,23 +280,34 @@ def read_frame(
         SchemaError: values of mixed or wrong kinds.
     """
     path = Path(path)
-    _check_readable(path)
-    try:
+    with _reading(path):
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=False)
         if path.suffix == ".csv":
             return reading.read_separated(path, texts)
         return reading.read_json_table(path, texts, noun)
-    except UnicodeDecodeError as error:
-        raise reading.wrong_encoding(path) from error
-    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-        if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
-            raise reading.wrong_encoding(path) from error
-        raise UnreadableFile(
-            f"cannot be read as {path.suffix[1:]}: {reading.first_line(error)}",
-            where=str(path),
-            mend="the file may be cut short or of another kind; write it again",
-        ) from error
+
+
+def read_columns(
+    path: str | Path, kinds: Mapping[str, str], *, noun: str, needed: Collection[str] | None = None
+) -> pl.DataFrame:
+    """:func:`read_frame` of a table that is no noun: its columns ``kinds`` are of these kinds, and those ``needed`` (all) are there.
+
+    Raises:
+        UnreadableFile: as :func:`read_frame`.
+        SchemaError: a column is missing, or holds something else; ``noun`` is what messages call the table.
+    """
+    frame = read_frame(path)
+    for name in kinds if needed is None else needed:
+        if name not in frame.columns:
+            raise SchemaError(
+                f"{noun}: column {name!r} is missing; found {listing(frame.columns, limit=12)}."
+                f"{did_you_mean(name, frame.columns)}",
+                where=str(path),
+                mend=f"{noun} need the columns {', '.join(kinds if needed is None else needed)}",
+            )
+    with naming(path):
+        return with_kinds(frame, kinds, noun=noun)
 
 
 def read_conversations(path: str | Path, *, noun: type[Table]) -> pl.DataFrame:
@@ -223,11 +316,8 @@ def read_conversations(path: str | Path, *, noun: type[Table]) -> pl.DataFrame:
     A column that holds both text and messages has dtype Object.
     """
     frame = read_frame(path, noun=noun)
-    try:
+    with naming(path):
         return reading.with_messages(frame, untyped=Path(path).suffix == ".csv")
-    except CharmError as error:
-        error.where = f"{path}: {error.where}" if error.where else str(path)
-        raise
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -237,44 +327,116 @@ def column_names(path: str | Path) -> list[str]:
         UnreadableFile: as :func:`read_frame`.
     """
     path = Path(path)
-    _check_readable(path)
-    try:
+    with _reading(path):
         if path.suffix == ".parquet":
-            return list(pl.read_parquet_schema(path))
-    except (pl.exceptions.PolarsError, OSError):
-        return read_frame(path).columns
-    if path.suffix == ".csv":
-        return reading.header(path)
-    return reading.names(path)
+            with path.open("rb") as file:  # by its name Polars would take [ and * for patterns
+                return list(pl.read_parquet_schema(file))
+        return reading.header(path) if path.suffix == ".csv" else reading.names(path)
 
 
 def parquet_metadata(path: str | Path) -> dict[str, str]:
-    """Return a Parquet file's key-value metadata."""
-    return pl.read_parquet_metadata(path)
+    """Return a Parquet file's key-value metadata. Errors as :func:`read_frame`."""
+    path = Path(path)
+    with _reading(path), path.open("rb") as file:
+        return pl.read_parquet_metadata(file)
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON document, with the same errors as :func:`read_frame`."""
     path = Path(path)
-    _check_readable(path)
-    return reading.read_json(path)
+    with _reading(path):
+        return reading.read_json(path)
+
+
+def read_shaped(path: str | Path, shape: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object that charm wrote, of a shape (:func:`.reading.shapes.check_shape`); empty where there is no file.
+
+    Raises:
+        UnreadableFile: it is damaged, or of another shape.
+    """
+    if not Path(path).exists():
+        return {}
+    value = read_json(path)
+    check_shape(value, shape, where=str(path))
+    return dict(value)
 
 
 def read_json_lines(path: str | Path) -> list[Any]:
     """Read one JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
     path = Path(path)
-    _check_readable(path)
-    return reading.read_json_lines(path)
+    with _reading(path):
+        return reading.read_json_lines(path)
 
 
-def _check_readable(path: Path) -> None:
-    if not path.exists():
-        raise UnreadableFile("no such file", where=str(path), mend="check the path")
-    if path.is_dir():
+def read_text(path: Path, *, most: int, encoding: str = "utf-8-sig") -> str:
+    """The text of a small file that a person wrote: settings, a prompt, a list.
+
+    Raises:
+        UnreadableFile: missing, no plain file, longer than ``most`` bytes, or not UTF-8.
+    """
+    check_plain_file(path)
+    try:
+        if path.stat().st_size > most:
+            raise UnreadableFile(
+                f"is longer than {most:,} bytes", where=str(path), mend="shorten it; is it the right file?"
+            )
+        return path.read_text(encoding=encoding)
+    except UnicodeDecodeError as error:
+        raise reading.wrong_encoding(path) from error
+    except OSError as error:
+        raise _not_opened(path, error) from error
+
+
+def check_plain_file(path: Path) -> None:
+    """Refuse what cannot be opened and read to its end: a missing file, a folder, a pipe, a device, a path too long.
+
+    Raises:
+        UnreadableFile: with the reason.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UnreadableFile("no such file", where=str(path), mend="check the path") from error
+    except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it
+        raise _not_opened(path, error) from error
+    if stat.S_ISDIR(mode):
         raise UnreadableFile("is a folder, a file was expected", where=str(path), mend="name a file in it")
+    if not stat.S_ISREG(mode):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        raise UnreadableFile(
+            f"is {kind}, a file was expected", where=str(path), mend="write its content into a file first"
+        )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn everything that goes wrong while a table is read into :class:`UnreadableFile`, with the reason."""
+    check_plain_file(path)
     _known_suffix(path)
     if path.stat().st_size == 0:
         raise UnreadableFile("the file is empty", where=str(path), mend="write it again")
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise reading.wrong_encoding(path) from error
+    except OSError as error:
+        raise _not_opened(path, error) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
+        # A damaged Parquet file makes some readers of Polars panic, which is no Exception.
+        if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
+            raise reading.wrong_encoding(path) from error
+        raise UnreadableFile(
+            f"cannot be read as {path.suffix[1:]}: {first_line(error)}",
+            where=str(path),
+            mend="the file may be cut short or of another kind; write it again",
+        ) from error
+
+
+def _not_opened(path: Path, error: Exception) -> UnreadableFile:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UnreadableFile(
+        f"cannot be opened: {reason}", where=str(path), mend="check the path and its permissions"
+    )
 
 
 def _known_suffix(path: Path) -> None:
@@ -289,7 +451,7 @@ def _known_suffix(path: Path) -> None:
 def write_failed(path: Path, error: BaseException) -> WriteFailed:
     """The error for a file system that refused."""
     return WriteFailed(
-        f"writing failed: {reading.first_line(error)}; what was there before is untouched",
+        f"writing failed: {first_line(error)}; what was there before is untouched",
         where=str(path),
         mend="free disk space or check permissions, then run again",
     )

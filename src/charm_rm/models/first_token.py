@@ -27,11 +27,11 @@ def compute_first_token_alone(model: Any) -> bool:
         return False
     layer = model.base_model.encoder.layer[-1]
     whole: Any = type(layer)
-    expected = _try_out(model)
-    layer.__class__ = _first_token_layer(whole)
     try:
+        expected = _try_out(model)
+        layer.__class__ = _first_token_layer(whole)
         same = bool(((_try_out(model) - expected).abs() <= _TOLERANCE * (1 + expected.abs())).all())
-    except Exception:  # whatever an unknown layout of parts leads to
+    except Exception:  # whatever parts lead to that fit together differently, or not at all
         same = False
     if not same:
         layer.__class__ = whole

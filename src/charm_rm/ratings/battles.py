@@ -9,13 +9,17 @@ from pathlib import Path
 import polars as pl
 
 from .. import store
-from ..errors import CharmError, CharmWarning, SchemaError, did_you_mean, listing
+from ..errors import CharmWarning, SchemaError, did_you_mean, listing
 from ..settings import Votes
-from ..tables import Battles
+from ..tables import NUMBER, TEXT, Battles, with_kinds
 from .votes import choose_votes, record
 
 _LABELS = {"model_a": "a", "model_b": "b", "tie": "tie", "both_bad": "both_bad", "tie (bothbad)": "both_bad"}
 _ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
+_KINDS = {
+    **dict.fromkeys(("policy_a", "policy_b", "model_a", "model_b", "winner", "prompt_id"), TEXT),
+    **dict.fromkeys(("weight", *_ONE_HOT), NUMBER),
+}
 _KEPT_AS_IS = ("prompt_id", "weight")
 
 
@@ -47,15 +51,20 @@ def load_battles(
         SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
     frame = store.read_frame(path, noun=Battles, texts=keep)
-    try:
+    with store.naming(path):
+        frame = _with_kinds(frame)
         choice = choose_votes(frame, votes=votes, judge=judge, where=str(path))
         kept = [*keep, *_texts_to_count(frame, style)]
         tidy = _without_self_battles(_as_battles(frame, kept).filter(choice.counted), frame, path)
         provenance = {"verb": "load_battles", "source": str(path), **record(choice, votes)}
         return Battles(tidy, provenance=provenance)
-    except CharmError as error:
-        error.where = f"{path}: {error.where}" if error.where else str(path)
-        raise
+
+
+def _with_kinds(frame: pl.DataFrame) -> pl.DataFrame:
+    """Names and labels as text, Kaggle's flags as numbers (true is 1)."""
+    flags = [c for c in _ONE_HOT if c in frame.columns and frame.schema[c] == pl.Boolean]
+    frame = frame.with_columns(pl.col(flags).cast(pl.Int64))
+    return with_kinds(frame, _KINDS, noun=Battles.noun)
 
 
 def _texts_to_count(frame: pl.DataFrame, style: Sequence[str]) -> list[str]:
@@ -97,7 +106,7 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
 
 
 def _translated(frame: pl.DataFrame) -> pl.Series:
-    winner = frame["winner"].cast(pl.String)
+    winner = frame["winner"]
     unknown = ~winner.is_in(list(_LABELS)).fill_null(False)
     if unknown.any():
         row = int(unknown.arg_true()[0])

@@ -121,7 +121,10 @@ def _style_values(frame: pl.DataFrame, column: str) -> Floats:
         raise _missing_style(frame, column)
     series = frame[column]
     if not series.dtype.is_numeric():
-        raise SchemaError(f"battles: style column {column!r} is not numeric ({series.dtype})")
+        raise SchemaError(
+            f"battles: style column {column!r} is not numeric ({series.dtype})",
+            mend="write numbers, such as lengths or counts, in every row",
+        )
     values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():

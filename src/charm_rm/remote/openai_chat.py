@@ -175,7 +175,9 @@ class OpenAIChat:
             RemoteRefused: the key, the model or the address is not accepted, or a conversation cannot be answered.
         """
         if max_tokens < 1 or top_logprobs < 0:
-            raise ConfigError("max_tokens must be at least 1 and top_logprobs at least 0")
+            raise ConfigError(
+                "max_tokens must be at least 1 and top_logprobs at least 0", mend="give such numbers"
+            )
         run = _Run(self, max_tokens, top_logprobs)
         answered = 0
         results: Generator[tuple[int, Answered], None, None] = streamed(

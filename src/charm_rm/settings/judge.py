@@ -49,10 +49,18 @@ class JudgeSettings(LocalModelSettings):
         "fail",
         "openai: a call without an answer after all tries ends the run, or is left out and asked again next time.",
     )
+    calibrator: str | None = setting(
+        None,
+        "A style calibrator of this judge, as `charm calibrate --style` writes it: its margins are then calibrated ones.",
+        path="path",
+        metavar="FILE",
+    )
     price_in: float | None = setting(None, "Price of a million tokens read.", least=0)
     price_out: float | None = setting(None, "Price of a million tokens written.", least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.price_in is None) != (self.price_out is None):
-            raise BadSetting("give price_in and price_out together")
+            raise BadSetting(
+                "give price_in and price_out together", mend="add the other (0 where it costs nothing)"
+            )
