@@ -114,6 +114,7 @@ def _training(result: TrainResult, settings: TrainSettings) -> str:
         else f"up to step {settings.max_steps}",
         "maximum length": f"{settings.max_length} tokens, or what the model takes",
         "dropout": "as the model configures it" if settings.dropout else "off",
+        "precision": f"float32 weights, {result.provenance['products']} matrix products",
         "mean training loss": f"{result.train_loss:.4f}",
         "seed": settings.seed,
     } | _anchor(result.anchor, settings)

@@ -137,7 +137,7 @@ def _result(
     before: HeldOut | None,
     provenance: Mapping[str, Any],
 ) -> TrainResult:
-    from .trainer import measure_held_out
+    from .held_out import measure_held_out
 
     history = reproducible_log(trainer.state.log_history)
     losses = [entry["loss"] for entry in history if "loss" in entry]
@@ -207,6 +207,7 @@ def _provenance(
 ) -> dict[str, Any]:
     """What went in, by name and hash; no paths of this machine."""
     from ..loading.folders import fingerprint as model_fingerprint
+    from .trainer import multiplies_bf16
 
     base = Path(rm)
     record: dict[str, Any] = {
@@ -223,6 +224,7 @@ def _provenance(
         "anchored_on": lineage,
         "fingerprint": manifest.fingerprint,
         "versions": versions(PACKAGES),
+        "products": "bfloat16" if multiplies_bf16(settings) else "float32",
     }
 
 
@@ -288,7 +290,7 @@ class _Work:
 
     def remembered_before(self, trainer: PairTrainer, evaluation: EncodedPairs | None) -> HeldOut | None:
         """Held-out figures of the untrained model: measured once, read back on resume."""
-        from .trainer import measure_held_out
+        from .held_out import measure_held_out
 
         file = self.folder / "before.json"
         if evaluation is None:
