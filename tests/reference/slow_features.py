@@ -68,6 +68,17 @@ def type_token_ratio(text: str) -> float:
     return len(counted) / counted.total() if counted else 0.0
 
 
+def distinct_tokens(text: str) -> float:
+    """Different tokens between white space per token."""
+    tokens = text.lower().split()
+    return len(set(tokens)) / len(tokens) if tokens else 0.0
+
+
+def digits(text: str) -> int:
+    """Decimal digits."""
+    return sum(unicodedata.category(c) == "Nd" for c in text)
+
+
 def prompt_overlap(prompt: str, response: str) -> float:
     """Share of the response's different words that the prompt has."""
     said, asked = set(words(response)), set(words(prompt))

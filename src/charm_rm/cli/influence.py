@@ -14,6 +14,7 @@ from .options import (
     MOST_ROWS,
     PATH,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     option_of,
@@ -93,7 +94,7 @@ def command(
     from ..sources import load_source
 
     if output:
-        refuse_folder(output, force=force, inputs=[scores])
+        refuse_folder(output, force=force, inputs=given_paths())
     if (battles is None) == (ratings.source is None):
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:

@@ -6,7 +6,7 @@ import polars as pl
 
 from .markdown import NUMBERED
 from .registry import feature
-from .texts import N_PROSE_WORDS, OPEN_CODE, PROSE, TAIL, WORD, WORDS
+from .texts import N_PROSE_WORDS, OPEN_CODE, PROSE, RESPONSE, TAIL, TOKEN, WORD, WORDS
 
 _BLANK_LINES = r"\n\s*\n"
 # A mark that ends sentences before white space, one of the scripts without spaces, or the end of a line with text.
@@ -42,6 +42,23 @@ def word_length() -> pl.Expr:
 def type_token_ratio() -> pl.Expr:
     """n different words / n words."""
     return share(WORDS.list.n_unique(), WORDS.list.len())
+
+
+@feature(
+    "distinct_tokens",
+    group="form",
+    about="Different tokens (case aside) per token: what stands between white space, marks and Markdown signs included.",
+)
+def distinct_tokens() -> pl.Expr:
+    """n different tokens / n tokens; a letter of a script without spaces is a token."""
+    tokens = RESPONSE.str.to_lowercase().str.extract_all(TOKEN)
+    return share(tokens.list.n_unique(), tokens.list.len())
+
+
+@feature("digits", group="form", log=True, about="Decimal digits.")
+def digits() -> pl.Expr:
+    """n digits of any script."""
+    return RESPONSE.str.count_matches(r"\p{Nd}")
 
 
 @feature(

@@ -43,6 +43,7 @@ N_HEAD, N_TAIL = 200, 400
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[\w--[_{_SPACELESS}]]"
 WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{_SPACELESS}&&\w]\p{{M}}*"
+TOKEN = rf"[{_SPACELESS}&&\w]\p{{M}}*|[^\s{_SPACELESS}]+"
 _SPLIT = {"prose": pl.String, "n_blocks": pl.Int64, "is_open": pl.Boolean}
 
 

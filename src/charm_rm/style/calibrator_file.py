@@ -14,7 +14,7 @@ from .calibrator import Calibrator, FeatureWeight
 FORMAT, VERSION = "charm-calibrator", 1
 _NUMBERS = ("spread", "temperature", "fit_temperature", "penalty", "kept", "limit")
 _ABOVE_ZERO = ("spread", "temperature", "fit_temperature", "limit")
-_OPTIONAL = ("std_err", "ci_low", "ci_high")
+_OPTIONAL = ("std_err", "ci_low", "ci_high", "estimate")
 
 
 def save_calibrator(calibrator: Calibrator, path: str | Path, *, force: bool = False) -> Path:
@@ -42,8 +42,17 @@ def load_calibrator(path: str | Path) -> Calibrator:
 
 
 def is_calibrator(path: str | Path) -> bool:
-    """Whether a path has the name of a calibrator's file, JSON: offsets are a table."""
-    return Path(path).suffix.lower() == ".json"
+    """Whether a file holds a calibrator (or what was one), as its content says: a JSON object with a format, or features. Offsets are a table."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError:
+        return False  # what is wrong with it is said where it is read
+    if path.suffix != ".json" or not start.startswith(b"{"):
+        return False
+    told = store.read_json(path)
+    return isinstance(told, Mapping) and bool({"format", "features"} & set(told))
 
 
 def read_calibrator(told: Any) -> Calibrator:
@@ -113,7 +122,7 @@ def _check_names(told: Mapping[str, Any], kind: type, where: str = "") -> None:
 
 def _number(told: Mapping[str, Any], name: str, where: str) -> float:
     value = told[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
         raise _wrong(f"{where} should hold a finite number, found {value!r}")
     return float(value)
 

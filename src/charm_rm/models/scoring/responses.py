@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
+from ...style import CalibratedReward, apply_calibrator, uncalibrated
 from ...tables import Responses, Scores, as_messages
+from ...text_hash import text_hashes
 from ..loading.lineage import anchored_on
 from .engine import run_batches
 from .finishing import check_finite, warn_truncated
@@ -44,8 +46,11 @@ def score_responses(
 ) -> Scores:
     """Score every response; of a model that runs here (:class:`~.local.LocalReward`) the result has ``n_tokens`` and ``truncated`` per row.
 
+    ``text_hash`` says of each row which text was scored.
+
     Args:
-        model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`.
+        model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`. Of a calibrated one
+            the model's own scores lie in the store, and what the calibrator adds is added afterwards.
         responses: at most one response per prompt and policy.
         token_budget: tokens per batch, padding included; default: a sane number for the device.
         progress: say rows, tokens per second and time left on standard error.
@@ -56,6 +61,7 @@ def score_responses(
         ModelError: a score is not finite (the message names prompts and policies), or a row does not fit into memory.
         CharmWarning: (as a warning) some texts were truncated, or memory ran out and batches became smaller.
     """
+    model, calibrator = uncalibrated(model)
     frame = responses.frame
     scored = score_texts(
         model,
@@ -72,7 +78,9 @@ def score_responses(
             pl.Series("n_tokens", scored.n_tokens, dtype=pl.Int64),
             pl.Series("truncated", scored.truncated, dtype=pl.Boolean),
         )
-    return Scores(table, provenance=_provenance(model, responses, scored))
+    table = table.with_columns(text_hashes(responses))
+    scores = Scores(table, provenance=_provenance(model, responses, scored))
+    return scores if calibrator is None else apply_calibrator(scores, calibrator, responses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +114,15 @@ def score_texts(
 
     ``names`` are what a message calls the rows; the rest, errors too, is as in :func:`score_responses`.
     """
+    if isinstance(model, CalibratedReward):
+        how: dict[str, Any] = {
+            "token_budget": token_budget,
+            "progress": progress,
+            "memo": memo,
+            "names": names,
+        }
+        scored = score_texts(model.scorer, prompts, responses, **how)
+        return replace(scored, values=scored.values + model.adjust(prompts, responses))
     identity = content_key(_identity(model))
     # A model that runs here reads bare text as one user turn; what another makes of it is its own affair.
     read = as_messages if isinstance(model, LocalReward) else _as_given
