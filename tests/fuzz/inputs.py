@@ -413,6 +413,7 @@ _KINDS: dict[str, tuple[Callable[[], Content | Folder], ...]] = {
 _MADE = {
     "offsets": "offsets.parquet",
     "judge_offsets": "judge_offsets.parquet",
+    "calibrator": "calibrator.json",
     "audit_folder": "audit",
     "run_folder": "run",
     "preferences": "prefs/preferences.parquet",

@@ -40,6 +40,7 @@ def make(folder: Path) -> None:
             "calibrate scores.parquet --ratings ratings.csv --all --ref oak --draws 100 -o offsets.parquet",
             "calibrate margins.parquet --ratings ratings.csv --all --ref oak --draws 0 -o judge_offsets.parquet",
             "relabel scores.parquet responses.parquet offsets.parquet -o prefs",
+            "calibrate scores.parquet --style --responses responses.parquet --ratings ratings.csv -o calibrator.json",
             "score responses.parquet --rm python:fuzz_models:score -o s.parquet --n-prompts 3 --cache memo.sqlite",
             "run charm.yaml -o run",
             f"{evaluate} --baseline {scorer} --pairs prefs/preferences.parquet --baseline-scores scores.parquet -o run/evaluation",
