@@ -115,6 +115,7 @@ def test_hostile_names_are_text_in_every_place(tmp_path: Path, name: str) -> Non
         "base_sha256": None,
         "training_pairs_sha256": "0" * 64,
         "versions": {"charm": "1"},
+        "products": "float32",
     }
     provenance["held_out_pairs_sha256"] = None
     counts = {"train": 1, "truncated": 0, "dropped": 0}
@@ -154,6 +155,7 @@ def test_a_plain_name_stays_plain(tmp_path: Path) -> None:
         "base_sha256": None,
         "training_pairs_sha256": "0",
         "versions": {},
+        "products": "float32",
     }
     provenance["held_out_pairs_sha256"] = None
     counts = {"train": 1, "truncated": 0, "dropped": 0}
