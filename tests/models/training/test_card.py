@@ -113,6 +113,7 @@ def test_hostile_names_are_text_in_every_place(tmp_path: Path, name: str) -> Non
     provenance = {
         "base": name,
         "base_sha256": None,
+        "products": "bfloat16",
         "training_pairs_sha256": "0" * 64,
         "versions": {"charm": "1"},
         "products": "float32",
@@ -153,6 +154,7 @@ def test_a_plain_name_stays_plain(tmp_path: Path) -> None:
     provenance = {
         "base": "org/some-rm_v1.5",
         "base_sha256": None,
+        "products": "bfloat16",
         "training_pairs_sha256": "0",
         "versions": {},
         "products": "float32",
