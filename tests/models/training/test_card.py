@@ -116,7 +116,6 @@ def test_hostile_names_are_text_in_every_place(tmp_path: Path, name: str) -> Non
         "products": "bfloat16",
         "training_pairs_sha256": "0" * 64,
         "versions": {"charm": "1"},
-        "products": "float32",
     }
     provenance["held_out_pairs_sha256"] = None
     counts = {"train": 1, "truncated": 0, "dropped": 0}
@@ -157,7 +156,6 @@ def test_a_plain_name_stays_plain(tmp_path: Path) -> None:
         "products": "bfloat16",
         "training_pairs_sha256": "0",
         "versions": {},
-        "products": "float32",
     }
     provenance["held_out_pairs_sha256"] = None
     counts = {"train": 1, "truncated": 0, "dropped": 0}
