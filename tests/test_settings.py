@@ -167,7 +167,7 @@ def test_training_can_be_told_all_that_the_file_can_tell() -> None:
 # --- one rule, one message ----------------------------------------------------------------------
 
 
-WORDS = "draws is 50", "use 0 (no bootstrap: normal intervals or none) or at least 100"
+WORDS = "draws is 50", "use 0 (no bootstrap: normal intervals or none), or 100 to 100,000"
 
 
 def test_too_few_draws_are_refused_in_the_same_words_everywhere(charm: Callable[..., Result]) -> None:

@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from .errors import ConfigError, NoOverlap, SchemaError
+from .reading.files import read_text
 from .statistics import IntArray
-from .store import read_columns, read_text
+from .store import read_columns
 from .tables import TEXT, Table
 
 T = TypeVar("T", bound=Table)

@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import shutil
-import stat
 import warnings
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -33,6 +32,7 @@ from .errors import (
     first_line,
     listing,
 )
+from .reading.files import check_plain_file, reading_file
 from .reading.shapes import check_shape
 from .tables import Table, damaged_metadata, read_payload, with_kinds
 
@@ -280,7 +280,7 @@ def read_frame(
         SchemaError: values of mixed or wrong kinds.
     """
     path = Path(path)
-    with _reading(path):
+    with _table(path):
         if path.suffix == ".parquet":
             return pl.read_parquet(path, glob=False)
         if path.suffix == ".csv":
@@ -327,7 +327,7 @@ def column_names(path: str | Path) -> list[str]:
         UnreadableFile: as :func:`read_frame`.
     """
     path = Path(path)
-    with _reading(path):
+    with _table(path):
         if path.suffix == ".parquet":
             with path.open("rb") as file:  # by its name Polars would take [ and * for patterns
                 return list(pl.read_parquet_schema(file))
@@ -337,14 +337,14 @@ def column_names(path: str | Path) -> list[str]:
 def parquet_metadata(path: str | Path) -> dict[str, str]:
     """Return a Parquet file's key-value metadata. Errors as :func:`read_frame`."""
     path = Path(path)
-    with _reading(path), path.open("rb") as file:
+    with _table(path), path.open("rb") as file:
         return pl.read_parquet_metadata(file)
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON document, with the same errors as :func:`read_frame`."""
     path = Path(path)
-    with _reading(path):
+    with _table(path):
         return reading.read_json(path)
 
 
@@ -364,79 +364,17 @@ def read_shaped(path: str | Path, shape: Mapping[str, Any]) -> dict[str, Any]:
 def read_json_lines(path: str | Path) -> list[Any]:
     """Read one JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
     path = Path(path)
-    with _reading(path):
+    with _table(path):
         return reading.read_json_lines(path)
 
 
-def read_text(path: Path, *, most: int, encoding: str = "utf-8-sig") -> str:
-    """The text of a small file that a person wrote: settings, a prompt, a list.
-
-    Raises:
-        UnreadableFile: missing, no plain file, longer than ``most`` bytes, or not UTF-8.
-    """
-    check_plain_file(path)
-    try:
-        if path.stat().st_size > most:
-            raise UnreadableFile(
-                f"is longer than {most:,} bytes", where=str(path), mend="shorten it; is it the right file?"
-            )
-        return path.read_text(encoding=encoding)
-    except UnicodeDecodeError as error:
-        raise reading.wrong_encoding(path) from error
-    except OSError as error:
-        raise _not_opened(path, error) from error
-
-
-def check_plain_file(path: Path) -> None:
-    """Refuse what cannot be opened and read to its end: a missing file, a folder, a pipe, a device, a path too long.
-
-    Raises:
-        UnreadableFile: with the reason.
-    """
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise UnreadableFile("no such file", where=str(path), mend="check the path") from error
-    except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it
-        raise _not_opened(path, error) from error
-    if stat.S_ISDIR(mode):
-        raise UnreadableFile("is a folder, a file was expected", where=str(path), mend="name a file in it")
-    if not stat.S_ISREG(mode):
-        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
-        raise UnreadableFile(
-            f"is {kind}, a file was expected", where=str(path), mend="write its content into a file first"
-        )
-
-
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn everything that goes wrong while a table is read into :class:`UnreadableFile`, with the reason."""
+def _table(path: Path) -> Iterator[None]:
+    """Read a file of one of the known formats."""
     check_plain_file(path)
     _known_suffix(path)
-    if path.stat().st_size == 0:
-        raise UnreadableFile("the file is empty", where=str(path), mend="write it again")
-    try:
+    with reading_file(path):
         yield
-    except UnicodeDecodeError as error:
-        raise reading.wrong_encoding(path) from error
-    except OSError as error:
-        raise _not_opened(path, error) from error
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
-        # A damaged Parquet file makes some readers of Polars panic, which is no Exception.
-        if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
-            raise reading.wrong_encoding(path) from error
-        raise UnreadableFile(
-            f"cannot be read as {path.suffix[1:]}: {first_line(error)}",
-            where=str(path),
-            mend="the file may be cut short or of another kind; write it again",
-        ) from error
-
-
-def _not_opened(path: Path, error: Exception) -> UnreadableFile:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return UnreadableFile(
-        f"cannot be opened: {reason}", where=str(path), mend="check the path and its permissions"
-    )
 
 
 def _known_suffix(path: Path) -> None:

@@ -265,6 +265,22 @@ def test_a_templates_clock_is_where_the_doctor_stops_it(make_tokenizer: Callable
     said(text == "1999", "transformers.utils.chat_template_utils.datetime", "models/doctor/template.py")
 
 
+def test_templates_are_compiled_in_the_sandbox_that_we_put_there(make_tokenizer: Callable[..., Any]) -> None:
+    from charm_rm.models.template_limits import TemplateLimit, limited_templates
+
+    tokenizer = make_tokenizer(
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+    )
+    stopped = False
+    try:
+        with limited_templates():
+            tokenizer.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False)
+    except TemplateLimit:
+        stopped = True
+    name = "transformers.utils.chat_template_utils.ImmutableSandboxedEnvironment"
+    said(stopped, name, "models/template_limits.py")
+
+
 def test_a_macro_takes_the_clocks_place(make_tokenizer: Callable[..., Any]) -> None:
     from charm_rm.models.rendering import render_chat
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..estimates import signed
-from ..settings import AuditSettings, FitSettings, RatingsChoice, Votes
+from ..settings import MOST_PRIOR, AuditSettings, FitSettings, RatingsChoice, Votes
 from .common import echo, heading, print_frame, print_json, say
 from .options import (
+    MOST_ROWS,
     PATH,
     force_option,
     given_paths,
@@ -39,14 +40,18 @@ if TYPE_CHECKING:
     help="Human votes to fit the ratings to, instead of --ratings: votes are then left out as well.",
 )
 @click.option(
-    "--prior", type=click.FloatRange(min=0), default=0.0, metavar="N", help="Pseudo-battles of that fit."
+    "--prior",
+    type=click.FloatRange(min=0, max=MOST_PRIOR),
+    default=0.0,
+    metavar="N",
+    help="Pseudo-battles of that fit.",
 )
 @option_of(FitSettings, "votes")
 @option_of(FitSettings, "judge")
 @click.option("--policy", help="Whose favour (default: the most favoured).")
 @click.option(
     "--top",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST_ROWS),
     default=10,
     show_default=True,
     help="So many prompts, and kinds of votes, are left out in earnest and printed.",

@@ -24,6 +24,7 @@ from ..settings import (
     settings_of,
 )
 
+MOST_ROWS = 1_000_000_000
 _Command = Callable[..., Any]
 _Decorator = Callable[[_Command], _Command]
 
@@ -155,7 +156,7 @@ def top_option(default: int) -> _Decorator:
     """The ``--top N`` option of commands that print long tables."""
     return click.option(
         "--top",
-        type=click.IntRange(min=0),
+        type=click.IntRange(min=0, max=MOST_ROWS),
         default=default,
         show_default=True,
         help="Rows to print of each long table (0: all).",

@@ -11,14 +11,24 @@ from ..errors import UnknownPolicy, did_you_mean
 from ..settings import FitSettings
 from ..visible import visible
 from .common import console, print_frame, print_json, say
-from .options import PATH, force_option, given_paths, json_option, output_option, settings_options
+from .options import (
+    MOST_ROWS,
+    PATH,
+    force_option,
+    given_paths,
+    json_option,
+    output_option,
+    settings_options,
+)
 
 if TYPE_CHECKING:
     from ..tables import Ratings
 
 _category_option = click.option("--category", help="Which category, where the leaderboard has several.")
 _date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
-top_option = click.option("--top", type=click.IntRange(min=1), help="Print only the N best.", metavar="N")
+top_option = click.option(
+    "--top", type=click.IntRange(min=1, max=MOST_ROWS), help="Print only the N best.", metavar="N"
+)
 
 
 @click.group()

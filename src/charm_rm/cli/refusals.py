@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..errors import CharmError, UnreadableFile, WriteFailed
+from ..errors import CharmError, UnreadableFile, WriteFailed, first_line
 
 # Of a path that was given, and of the machine.
 _PATHS = {
@@ -37,6 +37,11 @@ def system_refusal(error: BaseException) -> CharmError | None:
     if isinstance(error, FileNotFoundError) and _is_gone():
         return UnreadableFile(
             "the working folder was deleted", where="the working folder", mend="change to one that exists"
+        )
+    if isinstance(error, MemoryError):
+        return WriteFailed(
+            f"memory does not suffice{': ' if str(error) else ''}{first_line(error) if str(error) else ''}",
+            mend="use fewer draws, policies or prompts at once, or a machine with more memory",
         )
     if not isinstance(error, OSError) or error.errno not in _PATHS | _MACHINE:
         return None

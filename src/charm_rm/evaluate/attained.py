@@ -64,4 +64,7 @@ def _figures(residuals: pl.DataFrame, column: str, ratings: Ratings) -> dict[str
     except (NotIdentifiable, NotConverged):
         more = []
     found = measure_effect(tally, rated, rating_draws=rated.draw(draws, rng) if draws else None, more=more)
-    return {row["metric"]: row for row in found.frame.to_dicts()}
+    rows = found.frame.with_columns(
+        pl.col("value").fill_nan(None)
+    ).to_dicts()  # policies that all tie have no order
+    return {row["metric"]: row for row in rows}

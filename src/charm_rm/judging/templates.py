@@ -20,7 +20,7 @@ from ..conversations import prompt_text
 from ..errors import ConfigError, UnreadableFile, did_you_mean, listing
 from ..memo import content_key
 from ..protocols import Prompt
-from ..store import read_text
+from ..reading.files import read_text
 
 DEFAULT_TEMPLATE = "alpaca-eval-like"
 _FOLDER = "judge_prompts"

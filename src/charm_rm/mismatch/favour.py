@@ -223,7 +223,7 @@ def _fieller(
         half = slope * gap - t**2 * errors.both
         root = np.sqrt(np.maximum(half**2 - square * (gap**2 - t**2 * errors.gap), 0.0))
         ends = np.stack([(half - root) / square, (half + root) / square])
-    significant = np.isfinite(t) & (gap**2 > t**2 * errors.gap)
+        significant = np.isfinite(t) & (gap**2 > t**2 * errors.gap)
     closed = np.isfinite(t) & (square > 0)
     # Of the two open pieces beside the hole, the one on the side of d: the other belongs to negative slopes.
     low = np.where(closed, ends.min(axis=0), np.where(significant & (gap > 0), ends.max(axis=0), -np.inf))

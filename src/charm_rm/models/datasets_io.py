@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, UnreadableFile, first_line
+from ..reading.files import check_plain_file
 from ..responses import load_responses, responses_from_frame
 from ..tables import Responses
 from .extras import require
@@ -42,6 +43,10 @@ def load_dataset_responses(source: str | Path, *, split: str | None = None) -> R
         UnreadableFile: there is no such dataset, or it cannot be read.
     """
     datasets = require("datasets")
+    if Path(source).is_dir():
+        for file in sorted(Path(source).rglob("*")):
+            if not file.is_dir():
+                check_plain_file(file)
     try:
         loaded = (
             datasets.load_from_disk(str(source))

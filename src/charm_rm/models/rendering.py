@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ModelError
+from .template_limits import TemplateLimit, limited_templates
 
 # The date that Llama's own template falls back to.
 PINNED_DATE = datetime.date(2024, 7, 26)
@@ -37,19 +38,26 @@ def render_chat(
         where: what the model is called in the message.
 
     Raises:
-        ModelError: the template refuses the conversation.
+        ModelError: the template refuses the conversation, or computes without end (:mod:`.template_limits`).
     """
     try:
         template = tokenizer.get_chat_template()
-        return str(
-            tokenizer.apply_chat_template(
-                turns,
-                chat_template=pin_clock(template) if date == PINNED_DATE else template,
-                date_string=date.strftime("%d %b %Y"),
-                add_generation_prompt=open_turn,
-                tokenize=False,
+        with limited_templates():
+            return str(
+                tokenizer.apply_chat_template(
+                    turns,
+                    chat_template=pin_clock(template) if date == PINNED_DATE else template,
+                    date_string=date.strftime("%d %b %Y"),
+                    add_generation_prompt=open_turn,
+                    tokenize=False,
+                )
             )
-        )
+    except TemplateLimit as error:
+        raise ModelError(
+            f"the chat template is no template of a conversation: {error}",
+            where=where,
+            mend="take chat_template.jinja, or tokenizer_config.json, from where the model came from",
+        ) from error
     except Exception as error:  # a template is a program of the model's author: anything may come
         raise ModelError(
             f"the chat template refuses a conversation of {', '.join(m['role'] for m in turns)}: {error}",

@@ -14,8 +14,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from .. import store
 from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean, first_line
+from ..reading.files import read_text
 from ..settings import Settings, settings_of
 from .config import Config
 
@@ -106,7 +106,7 @@ def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
     """The document as nodes, which know their lines, and as plain values."""
     if not path.exists():
         raise UnreadableFile("no such file", where=str(path), mend="write one with: charm init")
-    text = store.read_text(path, most=_LONGEST_YAML)
+    text = read_text(path, most=_LONGEST_YAML)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_explosion(node, where=str(path))

@@ -13,6 +13,7 @@ import polars as pl
 
 from .. import store
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, first_line, listing
+from ..reading.files import check_plain_file
 from ..tables import Ratings
 from .layouts import tidy_catalog, tidy_leaderboard
 
@@ -135,6 +136,8 @@ def _from_hub(root: str, config: str, category: str | None, date: str | None, *,
             where=root,
             mend="name a configuration, as in FOLDER:text, or download that split",
         )
+    for file in files:
+        check_plain_file(file)
     try:
         scanned = pl.scan_parquet(files, glob=False) if local else pl.scan_parquet(pattern)
         frame = scanned.select(HUB_COLUMNS).collect()

@@ -12,7 +12,7 @@ from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_n
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .evaluate import EvaluateSettings
 from .judge import JudgeSettings
-from .ratings import FitSettings, RatingsChoice, RatingsSettings, parse_anchor
+from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
 from .responses import ResponsesSettings
@@ -39,6 +39,7 @@ from .vocabulary import (
 
 __all__ = [
     "AUTO",
+    "MOST_PRIOR",
     "OFFSETS_ALONE",
     "STYLE_ALONE",
     "AnchorEstimate",

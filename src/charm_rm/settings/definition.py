@@ -184,15 +184,19 @@ def _described(field: dataclasses.Field[Any], hint: Any) -> Setting:
     )
 
 
+# A thousand are plenty; a draw holds a number for every prompt.
+MOST_DRAWS = 100_000
+
+
 def check_draws(draws: int) -> None:
     """Bootstrap draws: none, or enough for the ends of a 95 % interval.
 
     Raises:
-        BadSetting: too few.
+        BadSetting: too few, or too many.
     """
-    if draws < 0 or 0 < draws < 100:
+    if draws < 0 or 0 < draws < 100 or draws > MOST_DRAWS:
         raise BadSetting(
             f"draws is {draws}",
             setting="draws",
-            mend="use 0 (no bootstrap: normal intervals or none) or at least 100",
+            mend=f"use 0 (no bootstrap: normal intervals or none), or 100 to {MOST_DRAWS:,}",
         )

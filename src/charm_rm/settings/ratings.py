@@ -9,6 +9,9 @@ from ..errors import BadSetting
 from .definition import Settings, setting
 from .vocabulary import Unrated, Votes
 
+# As many pseudo-battles drown any votes there are.
+MOST_PRIOR = 1e9
+
 
 @dataclass(frozen=True, kw_only=True)
 class RatingsChoice(Settings):
@@ -69,6 +72,7 @@ class FitSettings(Settings):
         0.0,
         "Pseudo-battles per pair that met, half won and half lost; keeps undefeated policies finite.",
         least=0,
+        below=MOST_PRIOR,
         metavar="N",
     )
 

@@ -22,6 +22,10 @@ def _optional(name: str, kind: str = NUMBER, **more: Any) -> Column:
     return Column(name, kind, required=False, nullable=True, **more)
 
 
+# Differences of ratings go into powers of ten: a tenth of this is odds beyond any number.
+_LARGEST_ELO = 1e6
+
+
 class Battles(Table):
     """Human (or judge) votes between two policies.
 
@@ -72,8 +76,8 @@ class Ratings(Table):
     noun: ClassVar[str] = "ratings"
     columns: ClassVar[tuple[Column, ...]] = (
         _text("policy"),
-        Column("rating"),
-        _optional("std_err", low=0.0),
+        Column("rating", low=-_LARGEST_ELO, high=_LARGEST_ELO),
+        _optional("std_err", low=0.0, high=_LARGEST_ELO),
         _optional("ci_low"),
         _optional("ci_high"),
         _optional("votes", WHOLE, low=0),

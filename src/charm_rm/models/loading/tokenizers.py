@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def _try_out(tokenizer: Any, folder: Path) -> None:
             f"its tokenizer cannot read text: {first_line(error)}", where=str(folder), mend=mend
         ) from error
     length = tokenizer.model_max_length
-    if not isinstance(length, int | float) or not length >= 1:
+    if not isinstance(length, int | float) or not 1 <= length < math.inf:
         raise ModelError(
             f"model_max_length is {str(length)[:40]!r} in tokenizer_config.json, not a number of tokens",
             where=str(folder),

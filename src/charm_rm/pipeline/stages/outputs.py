@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ...errors import OutputExists
 from ...locks import locked
 from ...memo import default_memo, remove_memo
 
@@ -18,7 +19,12 @@ def value_store(
 
     Raises:
         ConfigError: another run is at work on this output.
+        OutputExists: it is the root folder.
     """
+    if not output.name:
+        raise OutputExists(
+            "is the root folder", where=str(output), mend="name a file or folder of its own in it"
+        )
     with locked(output.with_name(f".{output.name}.lock"), remove=True):
         if not no_cache:
             yield cache or default_memo()

@@ -1,0 +1,82 @@
+"""Opening files that somebody gave: plain files alone, with one set of errors for what goes wrong while they are read."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from ..errors import UnreadableFile, first_line
+from .refusals import wrong_encoding
+
+
+def read_text(path: Path, *, most: int, encoding: str = "utf-8-sig") -> str:
+    """The text of a small file that a person wrote: settings, a prompt, a list.
+
+    Raises:
+        UnreadableFile: missing, no plain file, longer than ``most`` bytes, or not UTF-8.
+    """
+    check_plain_file(path)
+    try:
+        if path.stat().st_size > most:
+            raise UnreadableFile(
+                f"is longer than {most:,} bytes", where=str(path), mend="shorten it; is it the right file?"
+            )
+        return path.read_text(encoding=encoding)
+    except UnicodeDecodeError as error:
+        raise wrong_encoding(path) from error
+    except OSError as error:
+        raise _not_opened(path, error) from error
+
+
+def check_plain_file(path: Path) -> None:
+    """Refuse what cannot be opened and read to its end: a missing file, a folder, a pipe, a device, a path too long.
+
+    Raises:
+        UnreadableFile: with the reason.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UnreadableFile("no such file", where=str(path), mend="check the path") from error
+    except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it
+        raise _not_opened(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise UnreadableFile("is a folder, a file was expected", where=str(path), mend="name a file in it")
+    if not stat.S_ISREG(mode):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        raise UnreadableFile(
+            f"is {kind}, a file was expected", where=str(path), mend="write its content into a file first"
+        )
+
+
+@contextlib.contextmanager
+def reading_file(path: Path) -> Iterator[None]:
+    """Turn everything that goes wrong while the block reads a table into :class:`UnreadableFile`, with the reason."""
+    if path.stat().st_size == 0:
+        raise UnreadableFile("the file is empty", where=str(path), mend="write it again")
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise wrong_encoding(path) from error
+    except OSError as error:
+        raise _not_opened(path, error) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
+        # A damaged Parquet file makes some readers of Polars panic, which is no Exception.
+        if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
+            raise wrong_encoding(path) from error
+        raise UnreadableFile(
+            f"cannot be read as {path.suffix[1:]}: {first_line(error)}",
+            where=str(path),
+            mend="the file may be cut short or of another kind; write it again",
+        ) from error
+
+
+def _not_opened(path: Path, error: Exception) -> UnreadableFile:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UnreadableFile(
+        f"cannot be opened: {reason}", where=str(path), mend="check the path and its permissions"
+    )

@@ -1,0 +1,92 @@
+"""The command lines that are fuzzed: ``@kind`` is an input (``@a|b`` one of two), ``%name`` an output, ``{x,y}`` one of several words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from random import Random
+
+_COMPARED = "@scores|margins|judgements"
+_ANY_SOURCE = "@scores|margins|judgements|win_rates"
+
+# Line -> weight. Those that need a model take 20 to 100 times as long as the others.
+LINES = {
+    f"audit {_ANY_SOURCE} --ratings @ratings --draws {{0,0,100}} ?audit": 12,
+    "audit @scores|margins --ratings @ratings --draws 0 --group @groups ?audit": 4,
+    "audit @scores --ratings @ratings --draws 0 --alias @aliases ?audit": 4,
+    "audit @scores|margins --ratings @ratings --draws 0 --prompts @prompts ?audit": 4,
+    f"audit {_ANY_SOURCE} --ratings @ratings --draws 0 -o %out": 1,
+    f"compare {_COMPARED} {_COMPARED} --ratings @ratings --draws 0 ?audit": 5,
+    f"influence {_ANY_SOURCE} --ratings @ratings --top 2": 3,
+    "influence @scores --battles @battles --prior 0.5 --top 2": 3,
+    f"calibrate {_COMPARED} --ratings @ratings --over velvet --ref oak --draws {{0,100}} -o %offsets.parquet ?calibrate": 6,
+    f"calibrate {_COMPARED} --ratings @ratings --all --draws 0 -o %offsets{{.parquet,.csv,.jsonl,.json}} ?joint": 5,
+    f"calibrate {_COMPARED} --ratings @ratings --over auto --ref auto --draws 0": 2,
+    "apply @scores @offsets -o %calibrated{.parquet,.csv,.jsonl,.json}": 7,
+    "apply @margins|judgements @judge_offsets -o %calibrated.parquet": 3,
+    "relabel @scores @responses @offsets -o %prefs --strategy {pair,all-pairs,best-vs-worst,sampled}": 8,
+    "relabel @scores @responses @offsets --prompts @prompts -o %prefs": 2,
+    "ratings fit @battles -o %ratings{.parquet,.csv,.jsonl} ?fit": 10,
+    "ratings fit @text_battles --style {words,bullets,headers} -o %ratings.parquet": 4,
+    "ratings show @ratings ?show": 8,
+    "features @responses -o %features{.parquet,.csv,.jsonl} ?features": 5,
+    "ratings save @ratings -o %board{.parquet,.csv,.jsonl,.json}": 4,
+    "score @responses --rm python:fuzz_models:score -o %scores{.parquet,.csv,.jsonl,.json} ?store": 8,
+    "score @responses --rm python:fuzz_models:score -o %scores.parquet --cache @store": 2,
+    "judge @responses --judge python:fuzz_models:judge --pairs {vs:oak,all,sampled:2} -o %margins.parquet": 6,
+    "judge @responses --judge openai:gpt --prompt @judge_prompt --pairs vs:oak -o %margins.parquet --dry-run": 5,
+    "evaluate --scores @scores --ratings @ratings --draws 0 ?show": 5,
+    "evaluate --scores @scores --baseline-scores @scores --ratings @ratings --draws 0 -o %evaluation": 2,
+    "evaluate --rm python:fuzz_models:score --pairs @pairs --draws 0 -o %evaluation": 6,
+    "evaluate --rm python:fuzz_models:score --benchmark llmbar --data @llmbar --draws 0": 5,
+    "evaluate --judge python:fuzz_models:judge --benchmark rm-bench --data @rm_bench --draws 0": 4,
+    "run @configuration --dry-run @@run_scores @@run_responses @@run_battles": 6,
+    "run @configuration -o %run_ --until audit @@run_scores @@run_responses @@run_battles": 6,
+    "run @configuration -o %run_ @@run_scores @@run_responses @@run_battles": 1,
+    "run @configuration -o @run_folder {--dry-run,--until=audit} @@run_scores @@run_responses @@run_battles": 4,
+    "report @audit_folder|run_folder -o %page.html": 3,
+    "relabel @scores @responses @offsets -o @prefs_folder --force": 2,
+    "init %charm.yaml": 1,
+    "train @pairs|preferences --rm @model --dry-run --max-length {16,200}": 4,
+    "doctor --rm @model --responses @responses --quick": 5,
+    "score @responses --rm dpo:@causal,@causal --n-prompts 1 --policy oak -o %scores.parquet --no-cache": 1,
+    "score @responses --rm @model --n-prompts 2 --policy oak -o %scores.parquet --no-cache": 4,
+    "evaluate --rm @model --pairs @pairs --limit 3 --draws 0": 1,
+    "judge @responses --judge hf:@causal --n-prompts 1 --pairs vs:oak -o %margins.parquet --no-cache": 3,
+}
+# ?name: one of these, or nothing.
+OPTIONS = {
+    "audit": ("--outcome soft", "--json", "--reference oak", "--ties loss", "--unrated skip", "--split test", "--top 0", "--scope these"),
+    "calibrate": ("--link sigmoid", "--unpaired", "--json", "--link sigmoid --temperature 0.01", "--split train"),
+    "joint": ("--link sigmoid", "--json", "--ref oak", "--objective least-squares", "--link sigmoid --temperature 100"),
+    "fit": ("--style length", "--prior 1", "--anchor oak=1000", "--cluster prompt_id", "--votes all", "--judge all", "--json"),
+    "show": ("--json", "--category overall", "--date latest", "--date 2024-12-31"),
+    "features": ("--json", "--policy oak", "--feature words", "--own column:response", "--own python:fuzz_models:score"),
+    "store": ("--no-cache", "--json", "--n-prompts 5", "--policy oak", "--policy oak --policy nobody"),
+}  # fmt: skip
+MODELS = {"model", "causal"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A command line with its choices made: words, which kinds of inputs it takes, and files that lie beside them."""
+
+    words: tuple[str, ...]
+    kinds: tuple[str, ...]
+    beside: tuple[str, ...]
+
+
+def choose_line(rng: Random, *, models: bool, line: str | None = None, options: bool = True) -> Line:
+    """A line, by weight (or this one), with its choices made."""
+    lines = {one: w for one, w in LINES.items() if models or not any(f"@{m}" in one for m in MODELS)}
+    line = line or rng.choices(list(lines), list(lines.values()))[0]
+    line = re.sub(r"\{([^}]*)\}", lambda found: rng.choice(found[1].split(",")), line)
+    some = 0.3 if options else 0.0
+    line = re.sub(
+        r"\?(\w+)", lambda found: rng.choice(OPTIONS[found[1]]) if rng.random() < some else "", line
+    )
+    line = re.sub(r"(?<!@)@([\w|]+)", lambda found: f"@{rng.choice(found[1].split('|'))}", line)
+    words = line.split()
+    kinds = [kind for word in words if not word.startswith("@@") for kind in re.findall(r"@(\w+)", word)]
+    beside = [word[2:] for word in words if word.startswith("@@")]
+    return Line(tuple(w for w in words if not w.startswith("@@")), tuple(kinds), tuple(beside))
