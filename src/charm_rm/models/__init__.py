@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from .scoring.local import LocalModel, LocalReward
     from .scoring.responses import ScoredTexts, score_responses, score_texts
     from .scoring.reward import RewardModel, load_reward_model
+    from .training.anchors import Anchor
     from .training.card import write_mismatch_section
     from .training.settings import HeldOut, TrainResult, TrainSettings
     from .training.train import train_reward_model
 
 _HOME = {
+    "Anchor": "training.anchors",
     "diagnose": "doctor",
     "Encoded": "scoring.encoding",
     "HeldOut": "training.settings",
@@ -55,6 +57,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Anchor",
     "Encoded",
     "HeldOut",
     "LocalModel",

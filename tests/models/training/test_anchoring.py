@@ -226,6 +226,8 @@ def test_what_cannot_be_anchored_is_refused(bert: Path, minilm_dir: Path, tmp_pa
         train(bert, tmp_path / "out", settings=replace(QUICK, anchor_weight=0.0))
     with pytest.raises(ConfigError, match="a fresh head has no old scores"):
         replace(QUICK, new_head=True)
+    with pytest.raises(ConfigError, match="on the responses of an anchor"):
+        replace(QUICK, anchor_weight=0.0, keep_scores=1.0)
     flat = tiny_bert(tmp_path / "flat", minilm_dir)
     import transformers
 
