@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+COUNT = "count"
 OLD_CLICK = version("click").startswith("8.1.")
 
 # No deadline: on a busy machine time says nothing about correctness. Where CI is set, the same examples every time.
@@ -53,6 +54,22 @@ def minilm_rm_dir(minilm_dir: Path, tmp_path_factory: pytest.TempPathFactory) ->
     model.save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(minilm_dir).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say a line at the end of the test run: how many kills, mutations or hostile answers there were."""
+    return lambda line: record_property(COUNT, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have told, in the order in which they ran."""
+    reports = (r for found in terminalreporter.stats.values() for r in found if hasattr(r, "user_properties"))
+    lines = [value for report in reports for name, value in report.user_properties if name == COUNT]
+    if lines:
+        terminalreporter.section("counts")
+        for line in dict.fromkeys(lines):
+            terminalreporter.write_line(str(line))
 
 
 @pytest.fixture

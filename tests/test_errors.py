@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import warnings
+from pathlib import Path
 
 import pytest
 
-from charm_rm.errors import CharmWarning, counted, noting_warnings
+from charm_rm import errors
+from charm_rm.errors import CharmError, CharmWarning, counted, noting_warnings
 from charm_rm.estimates import signed
 
 
@@ -48,3 +51,18 @@ def test_a_count_has_its_noun_in_the_right_number() -> None:
 def test_what_rounds_to_nothing_has_no_sign() -> None:
     assert [signed(v) for v in (0.3, -0.3, 0.0, -0.0, 0.6, -12.4)] == ["0", "0", "0", "0", "+1", "-12"]
     assert [signed(v, 1) for v in (0.04, -0.04, -0.06)] == ["0.0", "0.0", "-0.1"]
+
+
+def test_every_error_says_what_to_do() -> None:
+    """By reading the source: an error that is raised without ``mend`` leaves its reader alone."""
+    kinds = {
+        name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CharmError)
+    }
+    silent = []
+    for path in Path(errors.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
+                given = {keyword.arg for keyword in node.keywords}
+                if not given & {"mend", None}:
+                    silent.append(f"{path.name}:{node.lineno}")
+    assert silent == []

@@ -39,6 +39,7 @@ def test_an_audit_loads_nothing_that_it_does_not_use() -> None:
     ours = {
         f"charm_rm.{name}"
         for name in (
+            "features",
             "judgements",
             "offsets",
             "report",

@@ -64,6 +64,12 @@ STAGES = {
     "calibrate": Stage(
         CalibrateSettings, ("offsets:solve_offsets", "offsets:solve_joint_offsets"), "calibrate", "calibrate"
     ),
+    "style": Stage(
+        CalibrateSettings,
+        ("style:solve_style_offsets", "style:solve_sharpness"),
+        "calibrate",
+        "calibrate",
+    ),
     "relabel": Stage(RelabelSettings, ("relabel:relabel_preferences",), "relabel", "relabel"),
     "train": Stage(TrainSectionSettings, (), "train", "train"),
     "evaluate": Stage(EvaluateSettings, (), "evaluate", "evaluate"),
@@ -86,6 +92,8 @@ NOT_OPTIONS = {
 OTHER_DEFAULTS = {
     ("calibrate", "references"): "the stage chooses where none is named; joint offsets need none",
     ("calibrate", "over"): "the stage chooses where none is named",
+    ("calibrate", "temperature"): "a style calibration finds its own, offsets take 1",
+    ("style", "features"): "none named are the default set; none at all would be only the scale",
 }
 
 

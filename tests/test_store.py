@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ import pytest
 
 from charm_rm import store
 from charm_rm.errors import OutputExists, SchemaError, UnreadableFile, WriteFailed
+from charm_rm.ratings import load_ratings
 from charm_rm.tables import Estimate, Favouritism, Offsets, Ratings, Scores
 
 SCORES = Scores(pl.DataFrame({"prompt_id": ["p", "q"], "policy": ["x", "x"], "score": [0.1, -2.5]}))
@@ -135,3 +138,98 @@ def test_json_lines_may_differ_in_shape(tmp_path: Path) -> None:
     path.write_text('{"a": 1}\n{"a"\n')
     with pytest.raises(UnreadableFile, match="line 2"):
         store.read_json_lines(path)
+
+
+# --- files that are none, and files that are damaged ----------------------------------------------
+
+
+def test_pipes_devices_and_loops_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    (tmp_path / "loop.parquet").symlink_to("loop.parquet")
+    (tmp_path / "folder.csv").mkdir()
+    for name, words in (
+        ("pipe.csv", "is a pipe"),
+        ("zero.json", "is a device"),
+        ("loop.parquet", "cannot be opened: Too many levels"),
+        ("folder.csv", "is a folder"),
+        ("x" * 300 + ".csv", "cannot be opened: File name too long"),
+        ("a\0.csv", "cannot be opened: embedded null"),
+        ("nothing/x.csv", "no such file"),
+    ):
+        for read in (store.read_frame, store.column_names):
+            with pytest.raises(UnreadableFile, match=words):
+                read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "{",
+        "[" * 100_000,
+        "[]",
+        "null",
+        '"text"',
+        '{"provenance": 3}',
+        '{"noun": "ratings", "covariance": "x"}',
+        '{"noun": "ratings", "covariance": {"a": 1}}',
+        '{"noun": "ratings", "covariance": [[1, 2], [3]]}',
+        '{"noun": "ratings", "covariance": [[1.0]]}',
+    ],
+)
+def test_damaged_metadata_are_refused(tmp_path: Path, payload: str) -> None:
+    path = tmp_path / "r.parquet"
+    frame = pl.DataFrame({"policy": ["x", "y"], "rating": [1000.0, 1100.0]})
+    frame.write_parquet(path, metadata={"charm_rm": payload})
+    for read in (lambda: store.load(Ratings, path), lambda: load_ratings(path)):
+        with pytest.raises(SchemaError, match=r"metadata 'charm_rm'|covariance has shape") as caught:
+            read()
+        assert str(path) in str(caught.value)
+        assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    ("noun", "payload"),
+    [
+        (Offsets, '{"residuals": 3}'),
+        (Offsets, '{"residuals": {"a": [1, "x"]}}'),
+        (Favouritism, '{"sharpness": "x"}'),
+        (Favouritism, '{"sharpness": {"nothing": 1}}'),
+    ],
+)
+def test_so_are_those_of_other_nouns(tmp_path: Path, noun: Any, payload: str) -> None:
+    columns = {
+        c.name: ["x"] if c.kind == "text" else [c.kind == "true/false"] if c.kind == "true/false" else [1.0]
+        for c in noun.columns
+    }
+    path = tmp_path / "t.parquet"
+    pl.DataFrame(columns).write_parquet(path, metadata={"charm_rm": payload})
+    with pytest.raises(SchemaError, match="metadata 'charm_rm'"):
+        store.load(noun, path)
+
+
+def test_a_parquet_file_damaged_anywhere_is_read_or_refused(tmp_path: Path) -> None:
+    """Polars has readers that panic on damaged pages, which is no Exception."""
+    path = store.save(SCORES, tmp_path / "scores.parquet")
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for at in rng.integers(len(data), size=3):
+            data[at] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(data))
+        try:
+            store.load(Scores, path)
+        except (UnreadableFile, SchemaError) as error:
+            refused += error.mend is not None
+    assert refused > 100
+
+
+def test_a_panic_is_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def panics(*_: object, **__: object) -> pl.DataFrame:
+        raise pl.exceptions.PanicException("range end index 9 out of range")
+
+    path = store.save(SCORES, tmp_path / "scores.parquet")
+    monkeypatch.setattr(pl, "read_parquet", panics)
+    with pytest.raises(UnreadableFile, match="cannot be read as parquet: range end index"):
+        store.read_frame(path)

@@ -138,6 +138,11 @@ def noting_warnings() -> Iterator[list[str]]:
         warnings.warn(note, CharmWarning, stacklevel=4)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind: of a library's error, which may be long."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x' or 'y'?"`` for near misses of ``name``, else an empty string."""
     folded = {k.casefold(): k for k in known}

@@ -17,8 +17,8 @@ import polars as pl
 
 from . import store
 from .conversations import MESSAGES, Messages
-from .errors import CharmError, CharmWarning, SchemaError, did_you_mean, listing
-from .tables import Preferences, read_payload
+from .errors import CharmWarning, SchemaError, did_you_mean, listing
+from .tables import Preferences
 from .turns import REPEATED, Pair, canonical_pair
 
 _POLICY_NAMES = {"chosen_model": "chosen_policy", "rejected_model": "rejected_policy"}
@@ -35,12 +35,9 @@ def load_preferences(path: str | Path) -> Preferences:
         SchemaError: a column is missing or a row is not a pair.
     """
     frame = store.read_conversations(path, noun=Preferences)
-    payload = read_payload(store.parquet_metadata(path)) if Path(path).suffix == ".parquet" else {}
-    try:
-        return as_preferences(frame, provenance=payload.get("provenance", {}) | {"file": Path(path).name})
-    except CharmError as error:
-        error.where = f"{path}: {error.where}" if error.where else str(path)
-        raise
+    provenance = store.payload_of(path).get("provenance", {})
+    with store.naming(path):
+        return as_preferences(frame, provenance=provenance | {"file": Path(path).name})
 
 
 def as_preferences(frame: pl.DataFrame, *, provenance: Mapping[str, Any] | None = None) -> Preferences:

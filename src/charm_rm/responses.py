@@ -27,8 +27,8 @@ from .errors import (
     UnreadableFile,
     did_you_mean,
 )
-from .store import parquet_metadata, read_conversations
-from .tables import Responses, read_payload
+from .store import naming, payload_of, read_conversations
+from .tables import TEXT, Responses, with_kinds
 
 ALPACA_EVAL_FILE = "model_outputs.json"
 # AlpacaEval's column names and ours.
@@ -50,7 +50,7 @@ def load_responses(source: str | Path) -> Responses:
     if path.is_dir():
         return _load_folder(path)
     frame = read_conversations(path, noun=Responses)
-    payload = read_payload(parquet_metadata(path)) if path.suffix == ".parquet" else {}
+    payload = payload_of(path)
     if path.suffix == ".parquet" and set(frame.columns) >= _NEEDED:
         return _responses(frame, source=str(path), provenance=payload.get("provenance", {}))
     return responses_from_frame(frame, source=str(path))
@@ -59,24 +59,29 @@ def load_responses(source: str | Path) -> Responses:
 def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
     """Make responses of a frame in our columns or AlpacaEval's; ``source`` says where it came from."""
     if set(_ALPACA_EVAL) <= set(frame.columns) and "prompt" not in frame.columns:
+        if twice := [new for new in _ALPACA_EVAL.values() if new in frame.columns]:
+            old = next(o for o, new in _ALPACA_EVAL.items() if new == twice[0])
+            raise SchemaError(
+                f"responses: has both {old!r}, AlpacaEval's name, and {twice[0]!r}",
+                where=source,
+                mend="keep one of the two columns",
+            )
         frame = frame.rename(_ALPACA_EVAL)
     return _responses(frame, source=source, provenance={"verb": "load_responses", "source": source})
 
 
 def _responses(frame: pl.DataFrame, *, source: str, provenance: Mapping[str, Any]) -> Responses:
-    if "prompt" in frame.columns:
-        frame = _with_prompts(frame, source)
-    if "response" in frame.columns:
-        frame = _with_response_texts(frame, source)
-    if "prompt_id" not in frame.columns and {"prompt", "policy"} <= set(frame.columns):
-        frame = frame.with_columns(prompt_ids(frame))
-    try:
+    with naming(source):
+        frame = with_kinds(frame, {"prompt_id": TEXT, "policy": TEXT}, noun=Responses.noun)
+        if "prompt" in frame.columns:
+            frame = _with_prompts(frame, source)
+        if "response" in frame.columns:
+            frame = _with_response_texts(frame, source)
+        if "prompt_id" not in frame.columns and {"prompt", "policy"} <= set(frame.columns):
+            frame = frame.with_columns(prompt_ids(frame))
         if {"prompt_id", "prompt"} <= set(frame.columns):
             _check_ids(frame)
         return Responses(frame, provenance=provenance)
-    except SchemaError as error:
-        error.where = f"{source}: {error.where}" if error.where else source
-        raise
 
 
 def sample_instructions(

@@ -1,4 +1,4 @@
-"""What offsets were solved on, and which offsets scores already carry: kept in provenance, so that figures can say "in-sample".
+"""What offsets and calibrators were solved on, and which of them scores already carry: kept in provenance, so that figures can say "in-sample".
 
 What a reward model was anchored on (``charm train --anchor``) is kept in the provenance of its scores in the same form.
 
@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from .errors import CharmWarning, counted, listing
+from .errors import CharmWarning, ConfigError, counted, listing
 from .tables import Offsets, Table
 
 _DIGITS = 12  # hexadecimal: among a million ids two share a digest with a chance of 1 in 500
@@ -37,25 +37,79 @@ def fingerprint(offsets: Offsets) -> str:
     return hashlib.sha256("\n".join(f"{p}\t{d!r}" for p, d in rows).encode()).hexdigest()[:16]
 
 
-def carried(source: Table) -> list[dict[str, Any]]:
-    """The offsets that scores (or margins) carry, the first applied first: ``offsets`` (a fingerprint) and ``solved_on``."""
-    return list(source.provenance.get("calibrations", []))
+By = Literal["offsets", "style"]
+_WHAT = {"offsets": ("offsets", "were"), "style": ("style calibration", "was")}
 
 
-def carrying(source: Table, offsets: Offsets) -> dict[str, Any]:
-    """The provenance of ``source`` once these offsets are in it. ``calibrated`` is the sum of all Δ of each policy."""
+@dataclass(frozen=True)
+class Calibration:
+    """What scores keep of something added to them: offsets, or a style calibrator.
+
+    ``deltas`` are the constants by policy, ``solved_on`` is what :func:`solved_on` gave when it was solved (None: unknown).
+    """
+
+    by: By
+    fingerprint: str
+    solved_on: Mapping[str, Any] | None
+    deltas: Mapping[str, float] = field(default_factory=dict)
+
+
+def of_offsets(offsets: Offsets) -> Calibration:
+    """What scores keep of these offsets."""
+    deltas = dict(zip(offsets.frame["policy"], offsets.frame["delta"], strict=True))
+    return Calibration("offsets", fingerprint(offsets), offsets.provenance.get("solved_on"), deltas)
+
+
+def carried(source: Table) -> list[Calibration]:
+    """The calibrations that scores (or margins) carry, the first applied first; of each its own constants are not kept."""
+    kept = source.provenance.get("calibrations", [])
+    kinds: tuple[By, ...] = ("style", "offsets")
+    return [Calibration(by, one[by], one["solved_on"]) for one in kept for by in kinds if by in one]
+
+
+def carrying(source: Table, added: Calibration) -> dict[str, Any]:
+    """The provenance of ``source`` once this calibration is in it. ``calibrated`` is the sum of all Δ of each policy."""
     deltas = dict(source.provenance.get("calibrated", {}))
-    for policy, delta in zip(offsets.frame["policy"], offsets.frame["delta"], strict=True):
+    for policy, delta in added.deltas.items():
         deltas[policy] = deltas.get(policy, 0.0) + delta
-    one = {"offsets": fingerprint(offsets), "solved_on": offsets.provenance.get("solved_on")}
-    return dict(source.provenance) | {"calibrated": deltas, "calibrations": [*carried(source), one]}
+    before = list(source.provenance.get("calibrations", []))
+    one = {added.by: added.fingerprint, "solved_on": added.solved_on}
+    return dict(source.provenance) | {"calibrated": deltas, "calibrations": [*before, one]}
+
+
+def carries(source: Table, added: Calibration) -> bool:
+    """Whether this very calibration is in the scores (or margins)."""
+    return any((one.by, one.fingerprint) == (added.by, added.fingerprint) for one in carried(source))
+
+
+def check_not_carried(source: Table, added: Calibration) -> None:
+    """Refuse to add the same calibration twice; say so where others are in the source already.
+
+    Raises:
+        ConfigError: the source carries it.
+    """
+    if carries(source, added):
+        these = {"offsets": "these offsets", "style": "this style calibration"}[added.by]
+        raise ConfigError(
+            f"these {source.noun} carry {these} already: added again it would count twice",
+            where="calibration",
+            mend=f"start from the {source.noun} before `charm apply`, or calibrate these {source.noun}",
+        )
+    if before := carried(source):
+        kinds = ", ".join(_WHAT[one.by][0] for one in before)
+        warnings.warn(
+            f"these {source.noun} carry other calibrations already ({len(before)} so far: {kinds}): all will count",
+            CharmWarning,
+            stacklevel=3,
+        )
 
 
 @dataclass(frozen=True)
 class InSample:
-    """Of the ``prompts`` at hand, ``solved_on`` are ones that offsets were solved on; None: those offsets do not say.
+    """Of the ``prompts`` at hand, ``solved_on`` are ones that a calibration was solved on; None: it does not say.
 
-    ``by`` is ``anchor`` where it is the reward model itself that was trained to agree with ratings there.
+    ``by`` says what it was: ``offsets``, ``style``, or ``anchor`` where it is the reward model itself that was trained to agree with
+    ratings there.
     """
 
     prompts: int
@@ -64,10 +118,13 @@ class InSample:
     by: str = "offsets"
 
     def __str__(self) -> str:
+        what, were = _WHAT.get(self.by, _WHAT["offsets"])
+        they = "they" if were == "were" else "it"
         if self.solved_on is None:
+            do = "do" if were == "were" else "does"
             return (
-                "maybe in-sample: these scores are calibrated, and their offsets do not say on which prompts they were solved; "
-                "where those are the same, agreement with ratings is what the offsets were made to give"
+                f"maybe in-sample: these scores are calibrated, and their {what} {do} not say on which prompts {they} {were} solved; "
+                f"where those are the same, agreement with ratings is what the {what} {were} made to give"
             )
         if self.solved_on == self.prompts:
             some = f"all of the {counted(self.prompts, 'prompt')}"
@@ -80,9 +137,9 @@ class InSample:
                 "charm train --anchor RESPONSES --split train, then charm audit --split test"
             )
         return (
-            f"in-sample: {some} are ones that the offsets in these scores were solved on "
-            f"(for {listing(self.policies, limit=3)}); agreement with ratings is what they were made to give, not evidence "
-            "for them. Hold prompts out: charm calibrate --split train, then charm audit --split test"
+            f"in-sample: {some} are ones that the {what} in these scores {were} solved on "
+            f"(for {listing(self.policies, limit=3)}); agreement with ratings is what {they} {were} made to give, not evidence "
+            f"for {'them' if were == 'were' else 'it'}. Hold prompts out: charm calibrate --split train, then charm audit --split test"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -115,9 +172,12 @@ def in_sample(source: Table) -> InSample | None:
     """
     if "prompt_id" not in source.frame.columns:
         return _noted(source)
-    kept = [one["solved_on"] for one in carried(source)]
-    anchored = source.provenance.get("anchored_on", [])
-    return _shared(source, kept, by="offsets") or _shared(source, anchored, by="anchor")
+    kept: dict[str, list[Mapping[str, Any] | None]] = {"offsets": [], "style": []}
+    for one in carried(source):
+        kept[one.by].append(one.solved_on)
+    kept["anchor"] = list(source.provenance.get("anchored_on", []))
+    found = [shared for by, some in kept.items() if (shared := _shared(source, some, by=by)) is not None]
+    return min(found, key=lambda one: one.solved_on is None, default=None)  # what is known before what may be
 
 
 def _shared(source: Table, kept: Sequence[Mapping[str, Any] | None], *, by: str) -> InSample | None:

@@ -15,13 +15,14 @@ from typing import Literal, TypeVar
 import numpy as np
 import polars as pl
 
-from .errors import ConfigError, NoOverlap, SchemaError, UnreadableFile, listing
+from .errors import ConfigError, NoOverlap, SchemaError
 from .statistics import IntArray
-from .store import read_frame
-from .tables import Table
+from .store import read_columns, read_text
+from .tables import TEXT, Table
 
 T = TypeVar("T", bound=Table)
 Side = Literal["train", "test"]
+_LONGEST_LIST = 2**30
 SIDES: tuple[Side, ...] = ("train", "test")
 
 
@@ -130,24 +131,13 @@ def _share(prompt_id: str, seed: int) -> float:
 
 
 def _read_lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableFile(
-            "cannot be read as text", where=str(path), mend="give one prompt id a line, in UTF-8"
-        ) from error
+    lines = read_text(path, most=_LONGEST_LIST).splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 
 def _read_table(path: Path, side: str | None) -> list[str]:
-    frame = read_frame(path)
-    for column in ("prompt_id",) if side is None else ("prompt_id", "split"):
-        if column not in frame.columns:
-            raise SchemaError(
-                f"column {column!r} is missing; found {listing(frame.columns)}",
-                where=str(path),
-                mend="name the column of prompt ids prompt_id, and that of sides split",
-            )
+    kinds = {"prompt_id": TEXT} | ({} if side is None else {"split": TEXT})
+    frame = read_columns(path, kinds, noun="lists of prompts")
     if side is not None:
         frame = frame.filter(pl.col("split") == side)
-    return frame["prompt_id"].cast(pl.String).drop_nulls().to_list()
+    return frame["prompt_id"].drop_nulls().to_list()

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -20,8 +21,18 @@ from typing import Any, TypeVar
 import polars as pl
 
 from . import reading
-from .errors import CharmError, OutputExists, UnreadableFile, WriteFailed
-from .tables import Table, read_payload
+from .errors import (
+    CharmError,
+    OutputExists,
+    SchemaError,
+    UnreadableFile,
+    WriteFailed,
+    did_you_mean,
+    first_line,
+    listing,
+)
+from .reading.shapes import check_shape
+from .tables import Table, damaged_metadata, read_payload, with_kinds
 
 N = TypeVar("N", bound=Table)
 
@@ -37,6 +48,15 @@ def refuse_existing(path: str | Path, *, force: bool) -> Path:
     A file that stands where a folder on the way to ``path`` would be is refused whatever ``force`` is.
     """
     path = Path(path)
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # a name too long, a folder without access, a NUL
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise OutputExists(
+            f"cannot be written there: {reason}", where=str(path), mend="choose another path"
+        ) from error
     nearest = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
     if not nearest.is_dir():
         raise OutputExists("is a file; a folder is needed", where=str(nearest), mend="choose another path")
@@ -176,11 +196,41 @@ def load(noun: type[N], path: str | Path) -> N:
         SchemaError: the table breaks the noun's schema.
     """
     frame = read_frame(path, noun=noun)
-    payload = read_payload(parquet_metadata(path)) if Path(path).suffix == ".parquet" else {}
+    return restored(noun, frame, payload_of(path), path)
+
+
+def restored(noun: type[N], frame: pl.DataFrame, payload: Mapping[str, Any], path: str | Path) -> N:
+    """A noun of a frame and the payload that were read from ``path``; errors as :func:`load`."""
+    with naming(path):
+        try:
+            return noun.restore(frame, payload)
+        except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+            if not payload:
+                raise
+            raise damaged_metadata(first_line(error)) from error
+
+
+def payload_of(path: str | Path) -> dict[str, Any]:
+    """What a noun keeps in a Parquet file beside its rows; empty in files of other formats, and of other tools.
+
+    Raises:
+        SchemaError: it is damaged.
+        UnreadableFile: the file cannot be read.
+    """
+    if Path(path).suffix != ".parquet":
+        return {}
+    with naming(path):
+        return read_payload(parquet_metadata(path))
+
+
+@contextlib.contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Put ``path`` in front of what an error says about where it is."""
     try:
-        return noun.restore(frame, payload)
+        yield
     except CharmError as error:
-        error.where = f"{path}: {error.where}" if error.where else str(path)
+        if str(path) not in (error.where or ""):
+            error.where = f"{path}: {error.where}" if error.where else str(path)
         raise
 
 
@@ -198,23 +248,34 @@ def read_frame(
         SchemaError: values of mixed or wrong kinds.
     """
     path = Path(path)
-    _check_readable(path)
-    try:
+    with _reading(path):
         if path.suffix == ".parquet":
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=False)
         if path.suffix == ".csv":
             return reading.read_separated(path, texts)
         return reading.read_json_table(path, texts, noun)
-    except UnicodeDecodeError as error:
-        raise reading.wrong_encoding(path) from error
-    except (pl.exceptions.PolarsError, ValueError, OSError) as error:
-        if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
-            raise reading.wrong_encoding(path) from error
-        raise UnreadableFile(
-            f"cannot be read as {path.suffix[1:]}: {reading.first_line(error)}",
-            where=str(path),
-            mend="the file may be cut short or of another kind; write it again",
-        ) from error
+
+
+def read_columns(
+    path: str | Path, kinds: Mapping[str, str], *, noun: str, needed: Collection[str] | None = None
+) -> pl.DataFrame:
+    """:func:`read_frame` of a table that is no noun: its columns ``kinds`` are of these kinds, and those ``needed`` (all) are there.
+
+    Raises:
+        UnreadableFile: as :func:`read_frame`.
+        SchemaError: a column is missing, or holds something else; ``noun`` is what messages call the table.
+    """
+    frame = read_frame(path)
+    for name in kinds if needed is None else needed:
+        if name not in frame.columns:
+            raise SchemaError(
+                f"{noun}: column {name!r} is missing; found {listing(frame.columns, limit=12)}."
+                f"{did_you_mean(name, frame.columns)}",
+                where=str(path),
+                mend=f"{noun} need the columns {', '.join(kinds if needed is None else needed)}",
+            )
+    with naming(path):
+        return with_kinds(frame, kinds, noun=noun)
 
 
 def read_conversations(path: str | Path, *, noun: type[Table]) -> pl.DataFrame:
@@ -223,11 +284,8 @@ def read_conversations(path: str | Path, *, noun: type[Table]) -> pl.DataFrame:
     A column that holds both text and messages has dtype Object.
     """
     frame = read_frame(path, noun=noun)
-    try:
+    with naming(path):
         return reading.with_messages(frame, untyped=Path(path).suffix == ".csv")
-    except CharmError as error:
-        error.where = f"{path}: {error.where}" if error.where else str(path)
-        raise
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -237,44 +295,116 @@ def column_names(path: str | Path) -> list[str]:
         UnreadableFile: as :func:`read_frame`.
     """
     path = Path(path)
-    _check_readable(path)
-    try:
+    with _reading(path):
         if path.suffix == ".parquet":
-            return list(pl.read_parquet_schema(path))
-    except (pl.exceptions.PolarsError, OSError):
-        return read_frame(path).columns
-    if path.suffix == ".csv":
-        return reading.header(path)
-    return reading.names(path)
+            with path.open("rb") as file:  # by its name Polars would take [ and * for patterns
+                return list(pl.read_parquet_schema(file))
+        return reading.header(path) if path.suffix == ".csv" else reading.names(path)
 
 
 def parquet_metadata(path: str | Path) -> dict[str, str]:
-    """Return a Parquet file's key-value metadata."""
-    return pl.read_parquet_metadata(path)
+    """Return a Parquet file's key-value metadata. Errors as :func:`read_frame`."""
+    path = Path(path)
+    with _reading(path), path.open("rb") as file:
+        return pl.read_parquet_metadata(file)
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON document, with the same errors as :func:`read_frame`."""
     path = Path(path)
-    _check_readable(path)
-    return reading.read_json(path)
+    with _reading(path):
+        return reading.read_json(path)
+
+
+def read_shaped(path: str | Path, shape: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object that charm wrote, of a shape (:func:`.reading.shapes.check_shape`); empty where there is no file.
+
+    Raises:
+        UnreadableFile: it is damaged, or of another shape.
+    """
+    if not Path(path).exists():
+        return {}
+    value = read_json(path)
+    check_shape(value, shape, where=str(path))
+    return dict(value)
 
 
 def read_json_lines(path: str | Path) -> list[Any]:
     """Read one JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
     path = Path(path)
-    _check_readable(path)
-    return reading.read_json_lines(path)
+    with _reading(path):
+        return reading.read_json_lines(path)
 
 
-def _check_readable(path: Path) -> None:
-    if not path.exists():
-        raise UnreadableFile("no such file", where=str(path), mend="check the path")
-    if path.is_dir():
+def read_text(path: Path, *, most: int, encoding: str = "utf-8-sig") -> str:
+    """The text of a small file that a person wrote: settings, a prompt, a list.
+
+    Raises:
+        UnreadableFile: missing, no plain file, longer than ``most`` bytes, or not UTF-8.
+    """
+    check_plain_file(path)
+    try:
+        if path.stat().st_size > most:
+            raise UnreadableFile(
+                f"is longer than {most:,} bytes", where=str(path), mend="shorten it; is it the right file?"
+            )
+        return path.read_text(encoding=encoding)
+    except UnicodeDecodeError as error:
+        raise reading.wrong_encoding(path) from error
+    except OSError as error:
+        raise _not_opened(path, error) from error
+
+
+def check_plain_file(path: Path) -> None:
+    """Refuse what cannot be opened and read to its end: a missing file, a folder, a pipe, a device, a path too long.
+
+    Raises:
+        UnreadableFile: with the reason.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UnreadableFile("no such file", where=str(path), mend="check the path") from error
+    except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it
+        raise _not_opened(path, error) from error
+    if stat.S_ISDIR(mode):
         raise UnreadableFile("is a folder, a file was expected", where=str(path), mend="name a file in it")
+    if not stat.S_ISREG(mode):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        raise UnreadableFile(
+            f"is {kind}, a file was expected", where=str(path), mend="write its content into a file first"
+        )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn everything that goes wrong while a table is read into :class:`UnreadableFile`, with the reason."""
+    check_plain_file(path)
     _known_suffix(path)
     if path.stat().st_size == 0:
         raise UnreadableFile("the file is empty", where=str(path), mend="write it again")
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise reading.wrong_encoding(path) from error
+    except OSError as error:
+        raise _not_opened(path, error) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
+        # A damaged Parquet file makes some readers of Polars panic, which is no Exception.
+        if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
+            raise reading.wrong_encoding(path) from error
+        raise UnreadableFile(
+            f"cannot be read as {path.suffix[1:]}: {first_line(error)}",
+            where=str(path),
+            mend="the file may be cut short or of another kind; write it again",
+        ) from error
+
+
+def _not_opened(path: Path, error: Exception) -> UnreadableFile:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return UnreadableFile(
+        f"cannot be opened: {reason}", where=str(path), mend="check the path and its permissions"
+    )
 
 
 def _known_suffix(path: Path) -> None:
@@ -289,7 +419,7 @@ def _known_suffix(path: Path) -> None:
 def write_failed(path: Path, error: BaseException) -> WriteFailed:
     """The error for a file system that refused."""
     return WriteFailed(
-        f"writing failed: {reading.first_line(error)}; what was there before is untouched",
+        f"writing failed: {first_line(error)}; what was there before is untouched",
         where=str(path),
         mend="free disk space or check permissions, then run again",
     )

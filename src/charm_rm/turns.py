@@ -58,7 +58,10 @@ def canonical_pair(prompt: Any, chosen: Any, rejected: Any) -> Pair | None:
             mend="add a prompt column, or give chosen and rejected as whole conversations",
         )
     if any(side[-1]["role"] != "assistant" for side in said):
-        raise SchemaError("the last turn is not the assistant's")
+        raise SchemaError(
+            "the last turn is not the assistant's",
+            mend="end chosen and rejected with a turn of the assistant",
+        )
     responses = [side[-1]["content"] for side in said]
     if (
         isinstance(prompt, str) and EMPTY_END in changes

@@ -73,6 +73,30 @@ def test_fit_controls_for_style(charm: Callable, tmp_path: Path) -> None:
     assert "style length: " in result.stdout
 
 
+def test_fit_counts_a_style_in_the_texts(charm: Callable, tmp_path: Path) -> None:
+    """The Arena's columns, as its files have them; the same figures as from the counts themselves."""
+    path, counts = tmp_path / "votes.csv", tmp_path / "counts.csv"
+    rows = [
+        ("x", "y", "model_a", 1, 2),
+        ("x", "y", "model_b", 3, 2),
+        ("y", "x", "model_a", 2, 1),
+        ("x", "y", "tie", 1, 3),
+    ]
+    header = "model_a,model_b,winner,{0}_a,{0}_b\n"
+    path.write_text(
+        header.format("response")
+        + "".join(f"{x},{y},{w},{'so ' * a},{'so ' * b}\n" for x, y, w, a, b in rows)
+    )
+    counts.write_text(header.format("words") + "".join(f"{x},{y},{w},{a},{b}\n" for x, y, w, a, b in rows))
+    shown = [charm("ratings", "fit", file, "--style", "words", "--json").stdout for file in (path, counts)]
+    ratings, styles = zip(
+        *[(json.loads(s)["ratings"], json.loads(s)["provenance"]["style"]) for s in shown], strict=True
+    )
+    assert ratings[0] == ratings[1]
+    assert styles[0] == styles[1]
+    assert list(styles[0]) == ["words"]
+
+
 def test_fit_says_which_votes_go_together(charm: Callable, tmp_path: Path) -> None:
     rows = [f"x,y,model_{w},p{i // 2},v{i % 25}" for i, w in enumerate("aababbab" * 10)]
     path = tmp_path / "votes.csv"

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charm_rm.conversations import uniform_prompts
 from charm_rm.errors import ConfigError, ModelError, SchemaError
 from charm_rm.features import DEFAULT_FEATURES, FEATURES, StyleFeatures, measure, measure_features
-from charm_rm.features import measure as measuring
+from charm_rm.features.texts import asked, asked_column
 from charm_rm.tables import Responses
 
 TEXTS = st.lists(st.text(st.characters() | st.sampled_from("\n `~*#-|>!.\"'(_"), max_size=60), max_size=8)
 
 
+@settings(max_examples=40)
 @given(TEXTS)
 def test_every_text_gives_finite_numbers_and_each_by_itself(texts: list[str]) -> None:
     together = measure(texts, texts, features=list(FEATURES))
@@ -51,6 +55,24 @@ def test_the_same_text_in_other_code_points_or_line_ends_is_the_same() -> None:
     texts = ["Café naïve\n\n- a\n- b", "Cafe\u0301 nai\u0308ve\r\n\r\n- a\r\n- b"]
     one, other = measure(texts, texts, features=list(FEATURES))
     assert one.tolist() == other.tolist()
+
+
+@given(TEXTS)
+def test_canonically_equal_texts_are_measured_as_equal(texts: list[str]) -> None:
+    forms = [[unicodedata.normalize(form, text) for text in texts] for form in ("NFC", "NFD")]
+    one, other = (measure(form, form, features=list(FEATURES)) for form in forms)
+    assert np.array_equal(one, other)
+
+
+ROLES = st.sampled_from(["system", "user", "assistant"])
+MESSAGES = st.lists(
+    st.fixed_dictionaries({"role": ROLES, "content": st.text(max_size=9)}), min_size=1, max_size=5
+)
+
+
+@given(st.lists(MESSAGES, min_size=1, max_size=5))
+def test_the_prompts_of_a_table_are_read_as_one_by_one(prompts: list[list[dict[str, str]]]) -> None:
+    assert asked_column(uniform_prompts(prompts)).to_list() == [asked(prompt) for prompt in prompts]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +203,3 @@ def test_a_table_of_no_features_or_gaps_is_refused() -> None:
         StyleFeatures(pl.DataFrame(keys | {"bold": [float("nan")]}))
     with pytest.raises(SchemaError, match="holds no numbers"):
         StyleFeatures(pl.DataFrame(keys | {"bold": ["much"]}))
-
-
-def test_the_module_and_the_verb_have_names_of_their_own() -> None:
-    assert callable(measuring)

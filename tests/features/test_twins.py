@@ -54,6 +54,12 @@ def test_different_words(prompt: str, response: str) -> None:
     assert raw("prompt_overlap", response, prompt) == pytest.approx(slow.prompt_overlap(prompt, response))
 
 
+@given(st.text(alphabet="aAb,.!*1٣- \n\t", max_size=60))
+def test_tokens_and_digits(text: str) -> None:
+    assert raw("distinct_tokens", text) == pytest.approx(slow.distinct_tokens(text))
+    assert raw("digits", text) == slow.digits(text)
+
+
 DOCUMENT = """# Title
 
 Some **bold** and **more bold** text, a [link](https://a.b) and ![image](c.png).

@@ -240,7 +240,11 @@ OWN = {"prompt_id": "p", "policy": "oak", "reference": "base"}
 BAD: dict[str, tuple[Rows, type[Exception], str]] = {
     "a preference above 2": (alpaca([1, 2.5]), SchemaError, r"row 1: preference 2.5 is neither in \[1, 2\]"),
     "a preference between 0 and 1": (alpaca([1, 0.5]), SchemaError, "preference 0.5"),
-    "a preference that is text": (alpaca([1, "A"]), SchemaError, "preference 'A' is not a number"),
+    "a preference that is text": (
+        alpaca([1, "A"]),
+        SchemaError,
+        "'preference' should hold a number, found 'A'",
+    ),
     "no prompt": (
         [{k: v for k, v in alpaca([1])[0].items() if k != "instruction"}],
         SchemaError,

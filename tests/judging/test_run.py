@@ -192,10 +192,27 @@ def test_fail_fails_and_so_does_a_judge_that_never_answers() -> None:
         judge_responses(
             RuleJudge(some_silence), responses, plan_pairs(responses), missing="fail", progress=False
         )
-    with pytest.warns(CharmWarning), pytest.raises(ModelError, match="18 pairs lack a verdict"):
+    with pytest.warns(CharmWarning), pytest.raises(ModelError, match="not one of 36 answers held a verdict"):
         judge_responses(RuleJudge(lambda *_: math.nan), responses, plan_pairs(responses), progress=False)
     with pytest.raises(ConfigError, match="'skip' is unknown"):
         judge_responses(RuleJudge(hashed), responses, plan_pairs(responses), missing="skip")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("missing", ["drop", "keep", "fail"])
+def test_equal_texts_do_not_hide_a_judge_that_never_answers(missing: str) -> None:
+    """They are ties that nobody is asked about: with no verdict beside them there is nothing to tell."""
+    responses = responses_of({"q1": {"a": "same", "b": "same"}, "q2": {"a": "one", "b": "other"}})
+    with pytest.warns(CharmWarning), pytest.raises(ModelError, match="not one of 2 answers held a verdict"):
+        judge_responses(
+            RuleJudge(lambda *_: math.nan), responses, plan_pairs(responses), missing=missing, progress=False
+        )  # type: ignore[arg-type]
+
+
+def test_few_verdicts_are_called_a_selection() -> None:
+    responses = many_responses()
+    seldom = RuleJudge(lambda prompt, *_: 0.7 if prompt == "Question q000?" else math.nan)
+    with pytest.warns(CharmWarning, match="30 of 36 answers held no verdict.*hardly like the others"):
+        judge_responses(seldom, responses, plan_pairs(responses), progress=False)
 
 
 def test_refusals_are_counted_and_an_unread_answer_is_shown() -> None:

@@ -84,7 +84,7 @@ def test_the_same_offsets_are_refused_a_second_time(tmp_path: Path, suffix: str)
 def test_other_offsets_on_top_are_warned_of_and_add_up() -> None:
     scores = scores_of({"A": [1, 2], "B": [5, 6]})
     once = apply_offsets(scores, offsets_of({"A": -0.5, "B": 0.0}))
-    with pytest.warns(CharmWarning, match="carry other offsets already"):
+    with pytest.warns(CharmWarning, match="carry other calibrations already"):
         twice = apply_offsets(once, offsets_of({"A": 0.25, "B": 0.0}))
     assert twice.provenance["calibrated"] == {"A": -0.25, "B": 0.0}
     assert len(twice.provenance["calibrations"]) == 2

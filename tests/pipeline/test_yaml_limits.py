@@ -43,7 +43,7 @@ def test_refused_at_once(tmp_path: Path, case: str) -> None:
 
 def test_too_long(tmp_path: Path) -> None:
     (tmp_path / "charm.yaml").write_text("# \n" * 1_500_000)
-    with pytest.raises(ConfigError, match="longer than"):
+    with pytest.raises(UnreadableFile, match="longer than"):
         load_config(tmp_path / "charm.yaml")
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import CharmError, SchemaError, UnreadableFile
+from charm_rm.errors import CharmError, CharmWarning, SchemaError, UnreadableFile
 from charm_rm.judgements import load_judgements
 from charm_rm.preferences import load_preferences
 from charm_rm.responses import load_responses
@@ -295,3 +295,40 @@ def test_judgements_keep_large_ids(tmp_path: Path, suffix: str) -> None:
     rows = [{"prompt_id": 10**25 + i, "policy": "a", "reference": "b", "winner": "policy"} for i in range(2)]
     margins = load_judgements(written(tmp_path, suffix, *rows))
     assert margins.frame["prompt_id"].to_list() == [str(10**25), str(10**25 + 1)]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "deep",
+    [
+        "[" * 65 + "]" * 65,
+        "[" * 700 + "]" * 700,  # Python's own reader takes it
+        '{"a":' * 400 + "1" + "}" * 400,
+        "[" * 100_000 + "]" * 100_000,
+        '["\\ud800",' * 400 + "1" + "]" * 400,
+    ],
+)
+def test_what_is_nested_without_end_is_refused(tmp_path: Path, suffix: str, deep: str) -> None:
+    path = written(tmp_path, suffix, SCORE, f'{{"prompt_id":"q","policy":"a","score":{deep}}}')
+    with pytest.raises(UnreadableFile, match="nested") as caught:
+        store.load(Scores, path)
+    assert place(suffix, 1) in str(caught.value) or "document" in str(caught.value)
+
+
+@BOTH
+def test_brackets_within_texts_are_no_depth(tmp_path: Path, suffix: str) -> None:
+    names = ["[" * 500, "{" * 500, "]" * 300 + "[" * 100]
+    path = written(tmp_path, suffix, *[{**SCORE, "policy": name} for name in names])
+    assert store.load(Scores, path).frame["policy"].to_list() == names
+
+
+@BOTH
+@pytest.mark.parametrize("digits", [401, 4000, 5000])
+def test_whole_numbers_beyond_any_number_are_refused(tmp_path: Path, suffix: str, digits: int) -> None:
+    path = written(tmp_path, suffix, SCORE, f'{{"prompt_id":"q","policy":"a","score":{"9" * digits}}}')
+    with pytest.raises(CharmError, match="beyond what a number can hold|not valid JSON") as caught:
+        store.load(Scores, path)
+    assert place(suffix, 1) in str(caught.value)
+    extra = written(tmp_path, suffix, {**SCORE, "note": 10**400}, {**SCORE, "policy": "b", "note": 0.5})
+    with pytest.warns(CharmWarning, match="note"):
+        assert len(store.load(Scores, extra)) == 2

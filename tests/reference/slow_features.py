@@ -18,7 +18,7 @@ def words(text: str) -> list[str]:
     text = unicodedata.normalize("NFC", text).lower()
     for at, character in enumerate(text):
         kind = unicodedata.category(character)
-        if character in "'’" and glued and not alone(text[at - 1]):
+        if character in "'’" and glued and not alone(found[-1][0]):
             after = text[at + 1 : at + 2]
             glued = bool(after) and in_words(after) and not alone(after)
             if glued:
@@ -66,6 +66,17 @@ def type_token_ratio(text: str) -> float:
     """Different words per word."""
     counted = Counter(words(text))
     return len(counted) / counted.total() if counted else 0.0
+
+
+def distinct_tokens(text: str) -> float:
+    """Different tokens between white space per token."""
+    tokens = text.lower().split()
+    return len(set(tokens)) / len(tokens) if tokens else 0.0
+
+
+def digits(text: str) -> int:
+    """Decimal digits."""
+    return sum(unicodedata.category(c) == "Nd" for c in text)
 
 
 def prompt_overlap(prompt: str, response: str) -> float:

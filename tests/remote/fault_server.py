@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Literal
 
-Fault = Literal["drop", "drop-after-headers", "cut", "drip", "not-http"]
+# raw: the body is all that is sent, head and all; hold: and then nothing, with the connection open; endless: its last bytes
+# again and again.
+Fault = Literal["drop", "drop-after-headers", "cut", "drip", "not-http", "raw", "hold", "endless"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        if answer.fault in ("raw", "hold", "endless"):
+            return self._raw(body, answer.fault)
         if answer.fault in ("drop", "not-http"):
             self.wfile.write(b"SSH-2.0-OpenSSH_9.9\r\n" if answer.fault == "not-http" else b"")
             return self._hang_up()
@@ -127,6 +131,18 @@ class _Handler(BaseHTTPRequestHandler):
         sent = {"drop-after-headers": 0, "cut": len(body) // 2}.get(answer.fault or "", len(body))
         self.wfile.write(body[:sent])
         return None if sent == len(body) else self._hang_up()
+
+    def _raw(self, body: bytes, fault: Fault) -> None:
+        """Write ``body`` as it is; a client that has had enough closes the connection."""
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+            self.wfile.flush()
+            if fault == "hold":
+                self.connection.settimeout(5)
+                self.rfile.read(1)
+            while fault == "endless":
+                self.wfile.write(body[-4096:])
+        self._hang_up()
 
     def _drip(self, body: bytes) -> None:
         for byte in body:

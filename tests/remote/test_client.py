@@ -377,6 +377,37 @@ def test_redirects_in_a_circle_end(serve: Serve, patience: Patience) -> None:
     assert len(server.asked) == 4
 
 
+@pytest.mark.parametrize(
+    "where", ["http://[::bad/", "http://h:99999999/", "javascript:alert(1)", "", "http://"]
+)
+def test_a_redirect_to_no_address_is_a_typed_error(serve: Serve, patience: Patience, where: str) -> None:
+    server = serve(lambda _: Answer({}, status=307, headers={"location": where}))
+    with pytest.raises(RemoteError):
+        ask(Client(server.url, patience=patience))
+
+
+def test_a_user_name_in_a_redirect_does_not_take_the_keys_place(
+    serve: Serve, patience: Patience, key: str
+) -> None:
+    server = serve(
+        lambda asked: Answer(
+            {}, status=307, headers={"location": f"http://me:pw@{asked.headers['host']}/new"}
+        )
+    )
+    with pytest.raises(RemoteRefused, match="with a user name; neither key nor texts") as caught:
+        ask(Client(server.url, api_key_env="CHARM_TEST_KEY", patience=patience))
+    assert "pw" not in str(caught.value)
+    assert [a.headers["authorization"] for a in server.asked] == [f"Bearer {key}"]
+
+
+def test_a_redirect_shows_the_server_alone(serve: Serve, patience: Patience, key: str) -> None:
+    place = f"http://other.example:81/{key}/{SECRET.split()[0]}?q={key}"
+    server = serve(lambda _: Answer({}, status=302, headers={"location": place}))
+    with pytest.raises(RemoteRefused, match="redirects to http://other.example:81; neither") as caught:
+        ask(Client(server.url, api_key_env="CHARM_TEST_KEY", patience=patience))
+    assert key not in str(caught.value)
+
+
 # --- what is given away -------------------------------------------------------------------------
 
 
@@ -425,6 +456,39 @@ def test_a_missing_key_is_named(serve: Serve, patience: Patience, monkeypatch: p
     assert "authorization" not in server.asked[0].headers
     with pytest.raises(RemoteRefused, match="none was named"):
         ask(Client(server.url, patience=patience))
+
+
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("https://api.openai.com/v1", "OPENAI_API_KEY"),
+        ("https://llm.example.org/v1", "CHARM_TEST_KEY"),
+        ("http://gpu-box:8000", "CHARM_TEST_KEY"),
+    ],
+)
+def test_a_key_that_is_not_set_is_said_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, url: str, variable: str
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ConfigError, match=f"{variable}, which should hold the key, is not set"):
+        Client(url, api_key_env=variable)
+
+
+@pytest.mark.parametrize(
+    ("url", "variable"),
+    [
+        ("http://localhost:8000/v1", "CHARM_TEST_KEY"),
+        ("https://llm.example.org/v1", "OPENAI_API_KEY"),
+        ("https://llm.example.org/v1", ""),
+        ("https://api.openai.com/v1", None),
+    ],
+)
+def test_servers_that_may_want_none_are_asked(
+    monkeypatch: pytest.MonkeyPatch, url: str, variable: str | None
+) -> None:
+    if variable:
+        monkeypatch.delenv(variable, raising=False)
+    Client(url, api_key_env=variable)
 
 
 @pytest.mark.parametrize("bad", ["two words", "line\nend", "clé"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import email.utils
+import time
 
 import pytest
 from hypothesis import given
@@ -61,6 +62,13 @@ def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
 )
 def test_reset(text: str | None, seconds: float | None) -> None:
     assert reset_in(text, wall=NOW) == (seconds if seconds is None else pytest.approx(seconds, abs=1e-3))
+
+
+def test_a_header_of_digits_alone_takes_no_time() -> None:
+    started = time.monotonic()
+    assert reset_in("1" * 60_000, wall=NOW) is None
+    assert reset_in("1m" * 60, wall=NOW) is None
+    assert time.monotonic() - started < 1
 
 
 @given(st.text(max_size=30))

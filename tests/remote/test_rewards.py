@@ -143,6 +143,31 @@ def test_a_reward_that_is_not_finite_is_an_error(serve: Serve, patience: Patienc
         open_("vllm", serve(_probs([value])), patience)(*rows(1))
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400)])
+def test_a_number_beyond_all_floats_is_not_finite(serve: Serve, patience: Patience, number: int) -> None:
+    with pytest.raises(ModelError, match="not finite: row 0"):
+        open_("vllm", serve(_probs([number])), patience)(*rows(1))
+
+
+@pytest.mark.parametrize(
+    "indices", [["0", "1"], [0.0, 1], [True, 0], [-1, 0], [1, 1], [0, 2], [0, None], [[0], 1], [{}, 1], [10**400, 0], []]
+)  # fmt: skip
+def test_results_without_their_numbers_are_in_no_order(serve: Serve, clock: Any, indices: list[Any]) -> None:
+    items = [{"index": i, "score": 1.0} for i in indices] or [{"score": 1.0}, {"score": 2.0}]
+    server = serve(lambda asked: Vllm()(asked) if asked.method == "GET" else Answer({"data": items}))
+    with pytest.raises(RemoteError, match="index does not number them from 0 to 1"):
+        open_("vllm", server, Patience(retries=1, clock=clock), endpoint="score")(*rows(2))
+
+
+@pytest.mark.parametrize("name", ["", "n" * 501, "a\x1b[2J", "a\ud800", "a\u202e", 3, None])
+def test_a_model_without_a_name_that_can_be_shown(serve: Serve, clock: Any, name: Any) -> None:
+    patience = Patience(retries=1, clock=clock)
+    with pytest.raises(RemoteError, match="lists no models"):
+        open_("vllm", serve(lambda _: Answer({"data": [{"id": name}]})), patience)
+    with pytest.raises(RemoteError, match="names no model"):
+        open_("tei", serve(lambda _: Answer({"model_id": name})), patience)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -260,5 +260,5 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
         write_report(folder)
     offsets.unlink()
     (folder / "manifest.json").write_text(json.dumps([1]), encoding="utf-8")
-    with pytest.raises(UnreadableFile, match="JSON object"):
+    with pytest.raises(UnreadableFile, match="should be an object"):
         write_report(folder)

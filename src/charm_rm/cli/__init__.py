@@ -17,6 +17,7 @@ import click
 from ..errors import CharmError, CharmWarning
 from ..visible import visible
 from .common import echo
+from .refusals import drop_standard_output, open_closed_streams, system_refusal
 
 # In pipeline order: this is the order of ``charm --help``. Each module holds a click command `command`.
 COMMANDS = {
@@ -69,12 +70,14 @@ class _CharmGroup(click.Group):
             except (click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except Exception as error:
-                _show_error(
-                    f"unexpected {type(error).__name__}: {error}\n  This is a fault in charm or its environment; "
-                    "run again with `charm --debug ...` for the traceback.",
-                    debug=ctx.params.get("debug", False),
-                )
-                ctx.exit(1)
+                ctx.exit(_show_unexpected(error, debug=ctx.params.get("debug", False)))
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        open_closed_streams()
+        try:
+            return super().main(*args, **options)
+        except OSError as error:  # of printing help or usage, which is done before `invoke`
+            sys.exit(_show_unexpected(error, debug=False))
 
 
 @click.group(cls=_CharmGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,6 +96,22 @@ def main(debug: bool) -> None:
       charm demo                             the whole loop on a simulated arena, offline
       charm init && charm run charm.yaml     your own data
     """
+
+
+def _show_unexpected(error: Exception, *, debug: bool) -> int:
+    """Print an error that is no CharmError, and return the exit code: a system that refuses is no fault of charm's."""
+    refused = system_refusal(error)
+    if refused is None:
+        _show_error(
+            f"unexpected {type(error).__name__}: {error}\n  This is a fault in charm or its environment; "
+            "run again with `charm --debug ...` for the traceback.",
+            debug=debug,
+        )
+        return 1
+    _show_error(str(refused), debug=debug)
+    if isinstance(error, OSError) and error.filename is None:
+        drop_standard_output()
+    return refused.exit_code
 
 
 def _show_error(message: str, *, debug: bool) -> None:

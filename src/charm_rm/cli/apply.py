@@ -1,8 +1,9 @@
-"""``charm apply``: add offsets to scores or judgements."""
+"""``charm apply``: add offsets, or a style calibrator's correction, to scores or judgements."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,29 +11,54 @@ from .common import load_comparable, say
 from .options import PATH, force_option, judgement_options, output_option
 from .prompts import PromptChoice, prompt_options
 
+if TYPE_CHECKING:
+    from ..tables import Margins, Scores
+
 
 @click.command("apply")
 @click.argument("scores", type=PATH)
-@click.argument("offsets", type=PATH)
+@click.argument("calibration", type=PATH)
+@click.option(
+    "--responses",
+    type=PATH,
+    help="Of a calibrator: the responses that were scored, of policies rated or not.",
+)
+@click.option(
+    "--own",
+    multiple=True,
+    metavar="FEATURE",
+    help="A function (python:MODULE:FUNCTION) that the calibrator may call; repeatable.",
+)
+@click.option(
+    "--other-model", is_flag=True, help="Apply a calibrator to the scores of another model than its own."
+)
 @judgement_options
 @prompt_options
 @output_option(required=True, what="Where to write the calibrated scores or margins.")
 @force_option
 def command(
     scores: Path,
-    offsets: Path,
+    calibration: Path,
+    responses: Path | None,
+    own: tuple[str, ...],
+    other_model: bool,
     annotator: str | None,
     baseline: str | None,
     prompts: PromptChoice,
     output: Path,
     force: bool,
 ) -> None:
-    """Write calibrated scores: each score plus the offset of its policy; or calibrated judgements.
+    """Write calibrated scores: each score plus the offset of its policy, or plus what its style calls for; or calibrated judgements.
 
     SCORES is a table of scores (prompt_id, policy, score) or of judgements in any form that `charm audit` reads;
-    OFFSETS is what `charm calibrate` wrote for it. A judgement's margin becomes margin + offset of policy - offset of
-    reference, and is written as prompt_id, policy, reference, margin. Policies without an offset stay and are named.
-    The Parquet file keeps which offsets are in it and what they were solved on, so that they are not added twice and an audit can say
+    CALIBRATION is what `charm calibrate` wrote for it: offsets, or a calibrator (--style), told apart by their content.
+
+    Offsets: a judgement's margin becomes margin + offset of policy - offset of reference, and is written as prompt_id, policy, reference,
+    margin. Policies without an offset stay and are named.
+    A calibrator measures the style of every response, and corrects policies that nobody has rated, too; it is refused for the scores of
+    another model, for responses that were not scored, and for rows without a response.
+
+    The Parquet file keeps what is in it and what that was solved on, so that it is not added twice and an audit can say
     in-sample; CSV and JSON files lose that.
 
     \b
@@ -40,17 +66,45 @@ def command(
       charm apply scores.parquet offsets.parquet -o calibrated.parquet
       charm apply scores.parquet offsets.parquet --split test -o test.parquet && charm audit test.parquet --ratings arena
       charm apply annotations.json offsets.parquet -o calibrated.parquet
+      charm apply scores.parquet calibrator.json --responses responses.parquet -o calibrated.parquet
     """
     from .. import store
     from ..offsets import apply_offsets
+    from ..style import is_calibrator
     from ..tables import Offsets
 
     store.refuse_table(output, force=force)
+    by_style = is_calibrator(calibration)
+    if not by_style and (responses is not None or own or other_model):
+        raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline))
-    calibrated = apply_offsets(source, store.load(Offsets, offsets))
+    if by_style:
+        calibrated = _by_style(source, calibration, responses, own, other_model=other_model)
+    else:
+        calibrated = apply_offsets(source, store.load(Offsets, calibration))
     store.save(calibrated, output, force=force)
     if output.suffix != ".parquet":
         say(
             f"note: a {output.suffix} file does not keep that these {calibrated.noun} are calibrated, and on which prompts; .parquet does"
         )
     say(f"wrote {output}: {len(calibrated)} {calibrated.noun} of {len(calibrated.policies)} policies")
+
+
+def _by_style(
+    source: Scores | Margins,
+    calibration: Path,
+    responses: Path | None,
+    own: tuple[str, ...],
+    *,
+    other_model: bool,
+) -> Scores | Margins:
+    from ..responses import load_responses
+    from ..style import apply_calibrator, load_calibrator
+
+    calibrator = load_calibrator(calibration)
+    if not calibrator.features and not calibrator.offsets:
+        say("note: this calibrator has no features, only the scale: scores stay as they are")
+    if calibrator.features and responses is None:
+        raise click.UsageError("a calibrator measures the responses that were scored: give --responses")
+    texts = None if responses is None else load_responses(responses)
+    return apply_calibrator(source, calibrator, texts, own=own, other_model=other_model)

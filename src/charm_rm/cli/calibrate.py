@@ -1,4 +1,4 @@
-"""``charm calibrate``: solve the score offsets that bring win rates to what human ratings say."""
+"""``charm calibrate``: solve the offsets, or the weights of style, that bring win rates to what human ratings say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from ..errors import ConfigError
 from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice
+from .calibrator import calibrator_json, print_calibrator
 from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .options import (
     PATH,
@@ -16,6 +18,7 @@ from .options import (
     force_option,
     json_option,
     judgement_options,
+    naming_the_option,
     output_option,
     ratings_options,
     seed_option,
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..settings import Objective
-    from ..tables import Offsets
+    from ..style import Calibrator
+    from ..tables import Margins, Offsets, Ratings, Scores
 
 
 @click.command("calibrate")
@@ -38,16 +42,22 @@ if TYPE_CHECKING:
 @prompt_options
 @settings_options(CalibrateSettings, "settings", but=("method",))
 @click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once: --method joint.")
+@click.option("--style", is_flag=True, help="Correct style, for policies rated or not: --method style.")
 @click.option(
     "--method",
-    type=click.Choice(["pair", "joint", "total-wins", "least-squares"]),
-    metavar="pair|joint",
-    help="Which offsets (default: pair). The older total-wins and least-squares are now --objective.",
+    type=click.Choice(["pair", "joint", "style", "total-wins", "least-squares"]),
+    metavar="pair|joint|style",
+    help="What is solved (default: pair). The older total-wins and least-squares are now --objective.",
+)
+@click.option(
+    "--responses",
+    type=PATH,
+    help="Style: the responses that were scored (prompt_id, prompt, policy, response).",
 )
 @draws_option
 @seed_option
 @top_option(20)
-@output_option(what="Where to write the offsets (Parquet).")
+@output_option(what="Where to write the offsets (Parquet), or the calibrator (JSON).")
 @force_option
 @json_option
 def command(
@@ -58,7 +68,9 @@ def command(
     prompts: PromptChoice,
     settings: CalibrateSettings,
     joint: bool,
+    style: bool,
     method: str | None,
+    responses: Path | None,
     draws: int,
     seed: int,
     top: int,
@@ -76,6 +88,11 @@ def command(
     policy is already aligned with the references as far as the data tell, and calibrating may hurt. Without references the offsets have
     mean 0, and 0 means nothing. A warning says where offsets are expected to make fresh prompts worse.
 
+    With --style no policy has an offset: weights of style features (length, Markdown, tone ...) are solved, so that the mean win rates
+    between policies are people's. That corrects every response, of policies that nobody has rated, too. The figures shown first are of
+    policies and prompts that had no part in the weights. With --sharpness only the scale is found, at which sigmoid(margin / T) is the
+    probability that people prefer a response. What such a fit cannot know is in docs/style.md.
+
     \b
     Examples:
       charm calibrate scores.parquet --ratings arena --over gemma-2-9b-it-SimPO \\
@@ -84,16 +101,27 @@ def command(
       charm calibrate scores.parquet --ratings ratings.csv --all --split train -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --over A --ref B --link sigmoid --temperature 0.1
       charm calibrate annotations.json --ratings ratings.csv --over A --ref gpt4_1106_preview -o offsets.parquet
+      charm calibrate scores.parquet --style --responses responses.parquet --ratings arena -o calibrator.json
+      charm calibrate scores.parquet --style --responses responses.parquet --ratings arena --feature words --feature bold
+      charm calibrate annotations.json --style --sharpness --ratings arena -o calibrator.json
     """
     from .. import store
     from ..pipeline.stages.calibrate import calibrate
     from ..pipeline.stages.ratings import chosen_ratings
 
-    settings = _with_method(settings, method, joint=joint)
-    _check_usage(ratings, settings)
+    settings = _with_method(settings, method, joint=joint, style=style)
+    _check_usage(ratings, settings, responses)
     if output:
-        store.refuse_table(output, force=force)
+        _refuse_output(output, settings, force=force)
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline))
+    if settings.method == "style":
+        calibrator = _by_style(source, responses, chosen_ratings(ratings), ratings, settings, draws, seed)
+        if output:
+            _save_calibrator(calibrator, output, force=force)
+        print_json(calibrator_json(calibrator)) if as_json else print_calibrator(calibrator, top=top)
+        if output:
+            say(f"wrote {output}")
+        return
     how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
     offsets = calibrate(source, chosen_ratings(ratings), settings, AuditSettings(draws=draws), **how)
     if output:
@@ -106,29 +134,77 @@ def command(
         say(f"wrote {output}")
 
 
-def _with_method(settings: CalibrateSettings, method: str | None, *, joint: bool) -> CalibrateSettings:
-    """The settings with --all and --method in them; what --method meant before is the objective."""
+def _by_style(
+    source: Scores | Margins,
+    responses: Path | None,
+    ratings: Ratings,
+    choice: RatingsChoice,
+    settings: CalibrateSettings,
+    draws: int,
+    seed: int,
+) -> Calibrator:
+    from ..pipeline.stages.style import calibrate_style
+    from ..responses import load_responses
+
+    texts = None if responses is None else load_responses(responses)
+    how: dict[str, Any] = {"aliases": choice.aliases, "unrated": choice.unrated}
+    return calibrate_style(source, texts, ratings, settings, draws=draws, seed=seed, **how)
+
+
+def _save_calibrator(calibrator: Calibrator, output: Path, *, force: bool) -> None:
+    from ..style import save_calibrator
+
+    save_calibrator(calibrator, output, force=force)
+
+
+def _refuse_output(output: Path, settings: CalibrateSettings, *, force: bool) -> None:
+    from .. import store
+
+    store.refuse_table(output, force=force)
+    if settings.method == "style" and output.suffix != ".json":
+        raise ConfigError(
+            "a calibrator is a JSON file", where=str(output), mend="choose a name that ends in .json"
+        )
+
+
+def _with_method(
+    settings: CalibrateSettings, method: str | None, *, joint: bool, style: bool
+) -> CalibrateSettings:
+    """The settings with --all, --style and --method in them; what --method meant before is the objective."""
     if method in ("total-wins", "least-squares"):
         settings, method = replace(settings, objective=cast("Objective", method)), None
-    if joint and method == "pair":
-        raise click.UsageError("--all is --method joint: leave out one of them")
-    if not joint and method != "joint":
+    for flag, wanted in (("--all", "joint" if joint else None), ("--style", "style" if style else None)):
+        if wanted and method not in (None, wanted):
+            raise click.UsageError(f"{flag} is --method {wanted}: leave out one of them")
+        method = wanted or method
+    if method == "style":
+        return replace(settings, method="style")
+    if method != "joint":
         return settings
     # Joint offsets need no reference: none is chosen unless asked for.
     references = () if settings.references == AUTO else settings.references
     return replace(settings, method="joint", references=references)
 
 
-def _check_usage(ratings: RatingsChoice, settings: CalibrateSettings) -> None:
+def _check_usage(ratings: RatingsChoice, settings: CalibrateSettings, responses: Path | None) -> None:
     if ratings.source is None:
         raise click.UsageError("give --ratings, for example: --ratings arena")
-    if settings.method == "joint":
+    with naming_the_option(CalibrateSettings):
+        settings.check_method()
+    if settings.method == "style":
+        if responses is None and not settings.sharpness:
+            raise click.UsageError("--style measures the responses that were scored: give --responses")
+    elif responses is not None:
+        raise click.UsageError("--responses go with --style: offsets need none")
+    elif settings.method == "joint":
         if settings.over != AUTO:
             raise click.UsageError("--all calibrates every policy: leave out --over")
         if not settings.paired:
             raise click.UsageError("--all compares by prompt: leave out --unpaired")
     elif AUTO in (settings.over, settings.references):
-        raise click.UsageError("give --over POLICY and --ref POLICY (either may be auto), or --all")
+        raise click.UsageError(
+            "give --over POLICY and --ref POLICY (either may be auto), or --all, or --style"
+        )
 
 
 def _as_json(offsets: Offsets) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def option_of(cls: type[Settings], name: str) -> _Decorator:
         @functools.wraps(command)
         def with_setting(*args: Any, **values: Any) -> Any:
             values[name] = _given(one, values[name])
-            with _naming_the_option(cls):
+            with naming_the_option(cls):
                 one.check(values[name], where=name)
             return command(*args, **values)
 
@@ -78,12 +78,13 @@ def option_of(cls: type[Settings], name: str) -> _Decorator:
 
 def checked(cls: type[Settings], **values: Any) -> Any:
     """An object of ``cls``; a bad value is told by the name of its option."""
-    with _naming_the_option(cls):
+    with naming_the_option(cls):
         return cls(**values)
 
 
 @contextlib.contextmanager
-def _naming_the_option(cls: type[Settings]) -> Iterator[None]:
+def naming_the_option(cls: type[Settings]) -> Iterator[None]:
+    """Within, a bad setting of ``cls`` is told by the name of its option."""
     try:
         yield
     except BadSetting as error:

@@ -61,11 +61,14 @@ def fit(
     Votes on one prompt, or by one voter, go together, and intervals that take them as independent are too narrow:
     --cluster says which column holds that.
 
+    Where votes come with what was written (response_a and response_b, or the Arena's conversation_a and conversation_b), --style counts a
+    feature of `charm features --list` in it, and ratings are those at equal style.
+
     \b
     Examples:
       charm ratings fit battles.parquet -o ratings.parquet
       charm ratings fit votes.csv --anchor gpt-4o-mini-2024-07-18=1273 --top 20
-      charm ratings fit battles.parquet --style length --style headers -o controlled.parquet
+      charm ratings fit battles.parquet --style words --style headers -o controlled.parquet
       charm ratings fit votes.csv --cluster voter
     """
     from .. import store

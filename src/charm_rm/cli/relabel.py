@@ -23,12 +23,25 @@ from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
     from ..relabel import Relabelled
+    from ..style import Calibrator
+    from ..tables import Offsets
 
 
 @click.command("relabel")
 @click.argument("scores", type=PATH)
 @click.argument("responses", type=PATH)
-@click.argument("offsets", type=PATH)
+@click.argument("calibration", type=PATH, required=False)
+@click.option(
+    "--calibrator",
+    type=PATH,
+    help="A style calibrator (JSON), in place of the argument CALIBRATION.",
+)
+@click.option(
+    "--own",
+    multiple=True,
+    metavar="FEATURE",
+    help="A function (python:MODULE:FUNCTION) that the calibrator may call; repeatable.",
+)
 @judgement_options
 @settings_options(RelabelSettings, "settings")
 @click.option("--policy", "policies", multiple=True, metavar="POLICY", help="Use this policy; repeatable.")
@@ -41,7 +54,9 @@ if TYPE_CHECKING:
 def command(
     scores: Path,
     responses: Path,
-    offsets: Path,
+    calibration: Path | None,
+    calibrator: Path | None,
+    own: tuple[str, ...],
     annotator: str | None,
     baseline: str | None,
     settings: RelabelSettings,
@@ -56,39 +71,59 @@ def command(
     """Label pairs of responses by calibrated score, ready for reward-model training.
 
     SCORES are the scores before calibration, or judgements in any form that `charm audit` reads (then --strategy pair
-    or all-pairs: the pairs that were judged), RESPONSES the texts (prompt_id, prompt, policy, response), OFFSETS what
-    `charm calibrate` wrote. The folder gets preferences.parquet and preferences.jsonl (TRL's conversational
+    or all-pairs: the pairs that were judged), RESPONSES the texts (prompt_id, prompt, policy, response), CALIBRATION what
+    `charm calibrate` wrote: offsets, or a style calibrator. The folder gets preferences.parquet and preferences.jsonl (TRL's conversational
     format with soft labels and margins), ledger.parquet (labels kept, flipped, tied, dropped, per pair of
     policies), and a card, so that datasets.load_dataset opens it without options.
+
+    A calibrator has no reference policy: give --strategy all-pairs, sampled or best-vs-worst. Scores with its correction in them (`charm
+    apply`) may go straight in; it is not added again. Its temperature makes p_chosen the probability that people prefer the chosen
+    response, unless --temperature is given.
 
     \b
     Examples:
       charm relabel scores.parquet responses.parquet offsets.parquet -o prefs
       charm relabel scores.parquet responses.jsonl offsets.parquet --strategy sampled -k 8 -o prefs
       charm relabel scores.parquet responses.parquet offsets.parquet --prompts train.csv -o prefs
+      charm relabel scores.parquet responses.parquet --calibrator calibrator.json --strategy sampled -o prefs
     """
-    from .. import store
     from ..folders import refuse_folder
     from ..pipeline.stages.relabel import relabel
     from ..responses import load_responses
-    from ..tables import Offsets
 
-    refuse_folder(output, force=force, inputs=[scores, responses, offsets])
+    if (calibration is None) == (calibrator is None):
+        raise click.UsageError("give either CALIBRATION or --calibrator: what charm calibrate wrote")
+    file = calibration or calibrator or Path()
+    refuse_folder(output, force=force, inputs=[scores, responses, file])
     relabelled = relabel(
         prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline)),
         load_responses(responses),
-        store.load(Offsets, offsets),
+        _load(file, must_be_calibrator=calibrator is not None),
         settings,
         output,
         seed=seed,
         policies=policies or None,
+        own=own,
         force=force,
     )
     if as_json:
         print_json({"pairs": len(relabelled.preferences), "ledger": relabelled.ledger.to_dicts()})
     else:
         _print(relabelled, top=top)
+    from ..relabel import what_p_chosen_is
+
+    say(f"p_chosen: {what_p_chosen_is(relabelled.preferences)}")
     say(f"wrote {output}: {len(relabelled.preferences)} preference pairs")
+
+
+def _load(file: Path, *, must_be_calibrator: bool) -> Offsets | Calibrator:
+    from .. import store
+    from ..style import is_calibrator, load_calibrator
+    from ..tables import Offsets
+
+    if must_be_calibrator or is_calibrator(file):
+        return load_calibrator(file)
+    return store.load(Offsets, file)
 
 
 def _print(relabelled: Relabelled, *, top: int) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .catalogue import DEFAULT_FEATURES, FEATURES, find_features
 from .measure import measure
-from .registry import Feature, feature
+from .registry import Feature
 from .summary import summarise_style
 from .table import StyleFeatures, measure_features
 
@@ -16,7 +16,6 @@ __all__ = [
     "FEATURES",
     "Feature",
     "StyleFeatures",
-    "feature",
     "find_features",
     "measure",
     "measure_features",

@@ -6,7 +6,7 @@ import polars as pl
 
 from .markdown import NUMBERED
 from .registry import feature
-from .texts import N_PROSE_WORDS, OPEN_CODE, PROSE, TAIL, WORD, WORDS
+from .texts import N_PROSE_WORDS, OPEN_CODE, PROSE, RESPONSE, TAIL, TOKEN, WORD, WORDS
 
 _BLANK_LINES = r"\n\s*\n"
 # A mark that ends sentences before white space, one of the scripts without spaces, or the end of a line with text.
@@ -45,6 +45,23 @@ def type_token_ratio() -> pl.Expr:
 
 
 @feature(
+    "distinct_tokens",
+    group="form",
+    about="Different tokens (case aside) per token: what stands between white space, marks and Markdown signs included.",
+)
+def distinct_tokens() -> pl.Expr:
+    """n different tokens / n tokens; a letter of a script without spaces is a token."""
+    tokens = RESPONSE.str.to_lowercase().str.extract_all(TOKEN)
+    return share(tokens.list.n_unique(), tokens.list.len())
+
+
+@feature("digits", group="form", log=True, about="Decimal digits.")
+def digits() -> pl.Expr:
+    """n digits of any script."""
+    return RESPONSE.str.count_matches(r"\p{Nd}")
+
+
+@feature(
     "sentence_length",
     group="form",
     log=True,
@@ -64,5 +81,7 @@ def sentence_length() -> pl.Expr:
 def truncated() -> pl.Expr:
     """1 or 0."""
     last = TAIL.str.extract(_LAST_LINE, 0)
-    cut = last.str.contains(_OPEN_END) & ~last.str.contains(_HASHTAG) & (last.str.count_matches(WORD) >= 5)
-    return (OPEN_CODE | cut.fill_null(False)).cast(pl.Float64)
+    ends_open = last.str.contains(_OPEN_END) & ~last.str.contains(_HASHTAG)
+    open_line = pl.when(ends_open).then(last).otherwise(pl.lit(""))  # few, so that few words are counted
+    cut = open_line.str.count_matches(WORD) >= 5
+    return (OPEN_CODE | cut).cast(pl.Float64)

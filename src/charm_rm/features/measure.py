@@ -77,7 +77,8 @@ def transformed(raw: FloatArray, chosen: Sequence[Feature]) -> FloatArray:
 
 def chunks(texts: pl.DataFrame) -> Iterator[slice]:
     """Slices of rows that hold a bounded amount of text; a longer text is a slice of its own."""
-    ends = np.cumsum(texts["response"].str.len_bytes().to_numpy(), dtype=np.int64)
+    columns = [s for s in texts.select("prompt", "response") if s.dtype == pl.String]
+    ends = np.cumsum(sum(s.str.len_bytes().to_numpy().astype(np.int64) for s in columns))
     start = 0
     while start < texts.height:
         before = ends[start - 1] if start else 0

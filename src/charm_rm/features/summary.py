@@ -19,44 +19,44 @@ def summarise_style(features: StyleFeatures) -> pl.DataFrame:
         latter, in standard deviations of the feature over all responses; ``typical`` and ``typical_others``, the two means as raw
         numbers (of a logarithm exp(mean) - 1). What nothing tells is null.
     """
-    n = pl.len().over("prompt_id", "feature")
-    by_response = _long(features).with_columns(
-        others=pl.when(n > 1).then((_VALUE.sum().over("prompt_id", "feature") - _VALUE) / (n - 1)),
-        spread=_VALUE.std(ddof=0).over("feature"),
+    keys = features.frame.select("policy", pl.col("prompt_id").rank("dense").alias("prompt"))
+    parts = [_of_feature(keys.with_columns(value=features.frame[name]), name) for name in features.features]
+    shown = (
+        "policy",
+        "feature",
+        "responses",
+        "shared",
+        "mean",
+        "others",
+        "difference",
+        "typical",
+        "typical_others",
     )
-    difference = (_VALUE - _OTHERS).mean() / pl.col("spread").first()
-    summary = by_response.group_by("policy", "feature", maintain_order=True).agg(
-        responses=pl.len(),
-        shared=_OTHERS.count(),
-        mean=_VALUE.mean(),
-        others=_OTHERS.mean(),
-        difference=pl.when(pl.col("spread").first() > 0).then(difference),
-    )
-    order = {name: place for place, name in enumerate(features.features)}
-    return (
-        summary.with_columns(typical=_typical("mean"), typical_others=_typical("others"))
-        .select(
-            "policy",
-            "feature",
-            "responses",
-            "shared",
-            "mean",
-            "others",
-            "difference",
-            "typical",
-            "typical_others",
+    return pl.concat(parts).select(shown).sort("policy", maintain_order=True)
+
+
+def _of_feature(values: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The rows of one feature, one a policy."""
+    n, spread = pl.len().over("prompt"), pl.col("spread").first()
+    others = pl.when(n > 1).then((_VALUE.sum().over("prompt") - _VALUE) / (n - 1))
+    is_log = name in FEATURES and FEATURES[name].log
+    summary = (
+        values.with_columns(others=others, spread=_VALUE.std(ddof=0))
+        .group_by("policy")
+        .agg(
+            responses=pl.len(),
+            shared=_OTHERS.count(),
+            mean=_VALUE.mean(),
+            others=_OTHERS.mean(),
+            difference=pl.when(spread > 0).then((_VALUE - _OTHERS).mean() / spread),
         )
-        .sort("policy", pl.col("feature").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
     )
+    raw = {
+        f"typical{suffix}": _raw(mean, is_log=is_log)
+        for suffix, mean in (("", "mean"), ("_others", "others"))
+    }
+    return summary.with_columns(pl.lit(name).alias("feature"), **raw)
 
 
-def _typical(mean: str) -> pl.Expr:
-    logs = [name for name, feature in FEATURES.items() if feature.log]
-    return pl.when(pl.col("feature").is_in(logs)).then(pl.col(mean).exp() - 1).otherwise(mean)
-
-
-def _long(features: StyleFeatures) -> pl.DataFrame:
-    """One row per response and feature."""
-    return features.frame.unpivot(
-        features.features, index=["prompt_id", "policy"], variable_name="feature", value_name="value"
-    )
+def _raw(mean: str, *, is_log: bool) -> pl.Expr:
+    return pl.col(mean).exp() - 1 if is_log else pl.col(mean)

@@ -43,6 +43,7 @@ N_HEAD, N_TAIL = 200, 400
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[\w--[_{_SPACELESS}]]"
 WORD = rf"{_LETTER}+(?:['’]{_LETTER}+)*|[{_SPACELESS}&&\w]\p{{M}}*"
+TOKEN = rf"[{_SPACELESS}&&\w]\p{{M}}*|[^\s{_SPACELESS}]+"
 _SPLIT = {"prose": pl.String, "n_blocks": pl.Int64, "is_open": pl.Boolean}
 
 
@@ -162,7 +163,11 @@ def asked_column(prompts: pl.Series) -> pl.Series:
     """:func:`asked` of every prompt of a table."""
     if prompts.dtype == pl.String:
         return prompts
-    return pl.Series(prompts.name, [asked(p) for p in prompts.to_list()], dtype=pl.String)
+    content, role = pl.element().struct.field("content"), pl.element().struct.field("role")
+    users = pl.col(prompts.name).list.eval(content.filter(role == "user"))
+    everyones = pl.col(prompts.name).list.eval(content)
+    turns = pl.when(users.list.len() > 0).then(users).otherwise(everyones)
+    return prompts.to_frame().select(turns.list.join("\n\n")).to_series()
 
 
 # --- details ------------------------------------------------------------------------------------

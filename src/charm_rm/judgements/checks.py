@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Sequence
 
 import polars as pl
+import polars.selectors as cs
 
+from .. import store
 from ..errors import CharmWarning, SchemaError, listing
+from ..tables import NUMBER, TEXT, with_kinds
 
 
 def refuse_rows(
@@ -31,16 +34,24 @@ def refuse_rows(
         )
 
 
-def numbers(frame: pl.DataFrame, column: str, where: str) -> pl.Series:
-    """The column as numbers, null for none (NaN too).
+# Whatever the layout; what else a layout has, it checks itself.
+_KINDS = {
+    **dict.fromkeys(("policy", "reference", "generator_1", "generator_2", "model", "model_1", "model_2", "baseline"), TEXT),
+    **dict.fromkeys(("prompt_id", "question_id", "uid", "instruction", "output_1", "output_2", "winner"), TEXT),
+    **dict.fromkeys(("g1_winner", "g2_winner", "turn"), TEXT),
+    **dict.fromkeys(("margin", "preference", "probability", "p_first", "p_second"), NUMBER),
+}  # fmt: skip
+
+
+def numbered(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The frame with each row's number (``row``), names and texts as text and measures as numbers, null for none (NaN too).
 
     Raises:
-        SchemaError: text that is no number.
+        SchemaError: a name or a measure is of another kind; with the row.
     """
-    raw = frame[column]
-    values = raw.cast(pl.Float64, strict=False)
-    refuse_rows(frame, values.is_null() & raw.is_not_null(), column, where, "is not a number")
-    return values.fill_nan(None)
+    with store.naming(where):
+        frame = with_kinds(frame, _KINDS, noun="judgements")
+    return frame.with_columns(cs.float().fill_nan(None)).with_row_index("row")
 
 
 def without_repeats(frame: pl.DataFrame, columns: Sequence[str], where: str) -> pl.DataFrame:

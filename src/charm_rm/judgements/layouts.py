@@ -16,7 +16,7 @@ import polars as pl
 from ..conversations import prompt_ids
 from ..errors import ConfigError, SchemaError, listing
 from ..statistics import sigmoid
-from .checks import needed, note, numbers, refuse_rows, without_repeats
+from .checks import needed, note, refuse_rows, without_repeats
 
 # Log-odds in favour of A. Arena-Hard's own score counts a strong verdict as three slight ones; so does this.
 VERDICTS = {
@@ -75,7 +75,7 @@ def _alpaca_eval(frame: pl.DataFrame, where: str) -> pl.DataFrame:
 
     The random order of the two outputs was undone before the file was written.
     """
-    value = numbers(frame, "preference", where)
+    value = frame["preference"]
     tie = value == 0
     complaint = "is neither in [1, 2] nor 0, an older file's tie"
     refuse_rows(frame, ~(value.is_between(1, 2) | tie), "preference", where, complaint)
@@ -84,7 +84,7 @@ def _alpaca_eval(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     if "prompt_id" not in frame.columns:
         frame = _ids_of_instructions(frame, where)
     return frame.select(
-        pl.col("prompt_id").cast(pl.String),
+        "prompt_id",
         pl.col("generator_2").alias("policy"),
         pl.col("generator_1").alias("reference"),
         "p",
@@ -109,6 +109,7 @@ def _ids_of_instructions(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     An instruction that one pair meets again, with other outputs, is another prompt.
     """
     needed(frame, ["instruction"], where)
+    refuse_rows(frame, frame["instruction"].is_null(), "instruction", where, "is missing")
     texts = [c for c in ("instruction", "output_1", "output_2") if c in frame.columns]
     frame = without_repeats(frame, [*texts, "generator_1", "generator_2", "p"], where)
     pair = pl.concat_str("generator_1", pl.lit("\n"), "generator_2")
@@ -128,15 +129,19 @@ def _arena_hard(frame: pl.DataFrame, where: str, baseline: str | None) -> pl.Dat
             where=where,
             mend="give baseline= (--baseline); for Arena-Hard v0.1 it is gpt-4-0314",
         )
-    games = [list(g or ()) for g in frame["games"].to_list()]
-    played = pl.Series([len(g) for g in games])
+    games = [list(g) if _are_games(g) else [] for g in frame["games"].to_list()]
+    played = pl.Series([len(g) for g in games], dtype=pl.Int64)
     refuse_rows(frame, played != 2, "games", where, "is not 2, one in each order", shown=played)
     first, second = (_verdicts(frame, [g[j] for g in games], where) for j in range(2))
     return frame.select(
-        pl.col(key).cast(pl.String).alias("prompt_id"),
+        pl.col(key).alias("prompt_id"),
         pl.col("model").alias("policy"),
         (pl.col("baseline") if baseline is None else pl.lit(baseline)).alias("reference"),
     ).with_columns(_both_orders(p_first=_probability(second), p_second=_probability(-first)))
+
+
+def _are_games(value: Any) -> bool:
+    return isinstance(value, list) and all(game is None or isinstance(game, dict) for game in value)
 
 
 def _verdicts(frame: pl.DataFrame, games: Sequence[Any], where: str) -> pl.Series:
@@ -161,9 +166,9 @@ def _mt_bench(frame: pl.DataFrame, where: str) -> pl.DataFrame:
         unknown = ~frame[column].is_in(list(known))
         refuse_rows(frame, unknown, column, where, f"is not one of {', '.join(known)}")
         sides.append(frame[column].replace_strict(known, return_dtype=pl.Float64))
-    turn = [pl.lit("-turn"), pl.col("turn").cast(pl.String)] if "turn" in frame.columns else []
+    turn = [pl.lit("-turn"), pl.col("turn")] if "turn" in frame.columns else []
     return frame.select(
-        pl.concat_str(pl.col("question_id").cast(pl.String), *turn).alias("prompt_id"),
+        pl.concat_str(pl.col("question_id"), *turn).alias("prompt_id"),
         pl.col("model_1").alias("policy"),
         pl.col("model_2").alias("reference"),
     ).with_columns(_both_orders(p_first=sides[0], p_second=sides[1]))
@@ -186,17 +191,15 @@ def _own(frame: pl.DataFrame, where: str) -> pl.DataFrame:
             where=where,
             mend="keep the one that the judge gave",
         )
-    names = [pl.col(c).cast(pl.String) for c in ("prompt_id", "policy", "reference")]
-    frame = frame.with_columns(names)
     if found == ["margin"]:
-        return frame.select("prompt_id", "policy", "reference", numbers(frame, "margin", where))
+        return frame.select("prompt_id", "policy", "reference", "margin")
     p = _winners(frame, where) if found == ["winner"] else _preferences(frame, found[0], where)
     kept = [c for c in ("p_first", "p_second") if c in frame.columns]
     return frame.select("prompt_id", "policy", "reference", p.alias("p"), *kept)
 
 
 def _preferences(frame: pl.DataFrame, column: str, where: str) -> pl.Series:
-    p = numbers(frame, column, where)
+    p = frame[column]
     hint = "is not in [0, 1]; AlpacaEval's [1, 2] needs the columns generator_1 and generator_2"
     refuse_rows(frame, ~p.is_between(0, 1), column, where, hint)
     return p
@@ -204,7 +207,7 @@ def _preferences(frame: pl.DataFrame, column: str, where: str) -> pl.Series:
 
 def _winners(frame: pl.DataFrame, where: str) -> pl.Series:
     """The winner by name, or as ``policy``, ``reference`` or ``tie``."""
-    winner = pl.col("winner").cast(pl.String)
+    winner = pl.col("winner")
     won = (winner == "policy") | (winner == pl.col("policy"))
     lost = (winner == "reference") | (winner == pl.col("reference"))
     p = frame.select(pl.when(won).then(1.0).when(lost).then(0.0).when(winner == "tie").then(0.5).alias("p"))

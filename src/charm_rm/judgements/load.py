@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, listing
-from ..reading import json_series
+from ..reading import json_series, name_texts
 from ..store import column_names, read_frame, read_json, read_json_lines
 from ..tables import Margins
+from .checks import numbered
 from .layouts import LAYOUTS, MEASURES, USED, judged_rows, layout_of
 from .margins import as_margins
 
@@ -50,7 +51,7 @@ def judgements_from_frame(
     frame: pl.DataFrame, *, where: str, annotator: str | None = None, baseline: str | None = None
 ) -> Margins:
     """Margins of one frame in a known layout; ``where`` names it in messages."""
-    frame, name = _of_annotator(frame.with_row_index("row"), annotator, where)
+    frame, name = _of_annotator(numbered(frame, where), annotator, where)
     provenance = {"verb": "load_judgements", "source": where, "layout": layout_of(frame.columns)}
     judged = judged_rows(frame, where=where, baseline=baseline)
     return as_margins(judged, where=where, provenance=provenance | {"annotator": name, "baseline": baseline})
@@ -117,7 +118,7 @@ def _load_folder(folder: Path, annotator: str | None, baseline: str | None) -> M
     names: set[str] = set() if chosen is None else {chosen}
     for file in files:
         wanted = annotator if chosen is None else None  # the folder has chosen
-        frame, name = _of_annotator(_known_frame(file).with_row_index("row"), wanted, str(file))
+        frame, name = _of_annotator(numbered(_known_frame(file), str(file)), wanted, str(file))
         if chosen is None and name is not None:
             names.add(name)
         if file.name == _ANNOTATIONS and "policy" not in frame.columns and _is_of_one(frame):
@@ -155,7 +156,7 @@ def _of_annotator(frame: pl.DataFrame, annotator: str | None, where: str) -> tup
     column = next((c for c in ("annotator", "judge") if c in frame.columns), None)
     if column is None:
         return frame, annotator
-    frame = frame.with_columns(pl.col(column).cast(pl.String))
+    frame = frame.with_columns(name_texts(frame[column]))
     chosen = _choose(frame[column].drop_nulls().unique().to_list(), annotator, where)
     return (frame if chosen is None else frame.filter(pl.col(column) == chosen)), chosen
 

@@ -27,6 +27,8 @@ from .verdicts import Verdict
 
 # Questions per batch for judges that answer in batches: what a kill loses at most.
 BLOCK = 64
+# With a larger share of answers without a verdict, what is left is a selection.
+FEW_VERDICTS = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,7 @@ def run_judge(
 
     Raises:
         ModelError: no verdict at all, a missing one under ``fail``, or a judge that answers out of its range.
-        CharmWarning: (as a warning) verdicts are missing, texts were shortened.
+        CharmWarning: (as a warning) verdicts are missing, or few there are at all; texts were shortened.
     """
     if missing not in ("drop", "keep", "fail"):
         raise ConfigError(f"missing {missing!r} is unknown", mend="use drop, keep or fail")
@@ -92,6 +94,8 @@ def run_judge(
         known, asked = _ask(judge, plan.requests, store, progress=progress)
     verdicts = known | asked
     _warn(verdicts.values(), judge)
+    if verdicts and all(math.isnan(v.p_first) for v in verdicts.values()):
+        raise _never_a_verdict(len(verdicts), judge)
     table, counts = margins_table(pairs, plan, verdicts, missing=missing)
     if table.height == 0 or (missing == "fail" and counts["dropped"]):
         raise _no_verdict(counts, judge)
@@ -183,6 +187,7 @@ def _plain_verdicts(
         raise ModelError(
             f"the judge answered {len(prompts)} pairs with an array of shape {preferences.shape}",
             where=judge.source,
+            mend="return one number per pair, in the order of the pairs",
         )
     if ((preferences < 0) | (preferences > 1)).any():
         bad = preferences[(preferences < 0) | (preferences > 1)][0]
@@ -230,8 +235,14 @@ def _warn(verdicts: Iterable[Verdict], judge: PairwisePreference) -> None:
     if empty:
         example = next((v.answer for v in empty if v.answer), None)
         said = f", for example: {example!r}" if example else ""
+        few = len(empty) > FEW_VERDICTS * len(verdicts)
         warnings.warn(
-            f"{judge.source}: {len(empty)} of {len(verdicts)} answers held no verdict ({refused} refused, {failed} calls failed){said}",
+            f"{judge.source}: {len(empty)} of {len(verdicts)} answers held no verdict ({refused} refused, {failed} calls failed){said}"
+            + (
+                ". Pairs that such a judge does decide are hardly like the others: look at its prompt first"
+                if few
+                else ""
+            ),
             CharmWarning,
             stacklevel=3,
         )
@@ -241,6 +252,14 @@ def _warn(verdicts: Iterable[Verdict], judge: PairwisePreference) -> None:
             CharmWarning,
             stacklevel=3,
         )
+
+
+def _never_a_verdict(asked: int, judge: PairwisePreference) -> ModelError:
+    return ModelError(
+        f"not one of {asked} answers held a verdict",
+        where=judge.source,
+        mend="look at the judge's answers and its prompt (--prompt), and at the key or server where calls failed",
+    )
 
 
 def _no_verdict(counts: Mapping[str, int], judge: PairwisePreference) -> ModelError:

@@ -20,9 +20,11 @@ from ..conversations import prompt_text
 from ..errors import ConfigError, UnreadableFile, did_you_mean, listing
 from ..memo import content_key
 from ..protocols import Prompt
+from ..store import read_text
 
 DEFAULT_TEMPLATE = "alpaca-eval-like"
 _FOLDER = "judge_prompts"
+_LONGEST = 2**20
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _KNOWN = ("prompt", "first", "second", "mark")
 
@@ -95,17 +97,12 @@ def load_template(name_or_path: str | Path) -> Template:
         text = (resources.files("charm_rm") / "data" / _FOLDER / f"{name}.toml").read_text(encoding="utf-8")
         return read_template(text, where=name)
     path = Path(name_or_path)
-    if not path.is_file():
-        if path.suffix == ".toml" or path.name != name:
-            raise UnreadableFile("no such file", where=name, mend="check the path of the judge prompt")
+    if path.suffix != ".toml" and path.name == name and not path.exists():
         raise ConfigError(
             f"no judge prompt {name!r}.{did_you_mean(name, shipped_templates())}",
             mend=f"use one of {listing(shipped_templates())}, or the path of your own file",
         )
-    try:
-        return read_template(path.read_text(encoding="utf-8"), where=name)
-    except UnicodeDecodeError as error:
-        raise UnreadableFile("the text is not UTF-8", where=name, mend="save it as UTF-8") from error
+    return read_template(read_text(path, most=_LONGEST), where=name)
 
 
 def shipped_templates() -> list[str]:
@@ -118,9 +115,10 @@ def read_template(text: str, *, where: str) -> Template:
     """A template of its TOML text; ``where`` is what messages call it."""
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise UnreadableFile(
-            f"is no TOML: {error}", where=where, mend="see docs/judging.md for the format"
+            f"is no TOML: {reason}", where=where, mend="see docs/judging.md for the format"
         ) from error
     keys = _Keys(table, where)
     template = Template(

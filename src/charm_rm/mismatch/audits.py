@@ -144,7 +144,10 @@ def measure_favouritism(source: _Auditable, ratings: Ratings, **settings: Any) -
     """
     result = audit(source, ratings, **settings)
     if result.favouritism is None:
-        raise NotIdentifiable("favouritism could not be measured: " + "; ".join(result.warnings))
+        raise NotIdentifiable(
+            "favouritism could not be measured: " + "; ".join(result.warnings),
+            mend="give more rated policies, or use `audit`, which measures what can be",
+        )
     return result.favouritism
 
 

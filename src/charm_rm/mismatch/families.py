@@ -28,7 +28,7 @@ from ..errors import (
 from ..ratings import Aliases
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
-from ..tables import Margins, Ratings, Scores, WinRates
+from ..tables import TEXT, Margins, Ratings, Scores, WinRates
 from .favour import FEWEST, Measured, favour_verdict
 from .held import Held, hold_against
 from .line import fit_lines
@@ -133,16 +133,9 @@ def read_groups(path: str | Path) -> dict[str, str]:
     Raises:
         SchemaError: a column is missing, or a policy has two rows.
     """
-    frame = store.read_frame(path)
-    for column in ("policy", "group"):
-        if column not in frame.columns:
-            raise SchemaError(
-                f"groups: column {column!r} is missing.{did_you_mean(column, frame.columns)}",
-                where=str(path),
-                mend="a file of groups has the columns policy,group",
-            )
-    frame = frame.select(pl.col("policy", "group").cast(pl.String).str.strip_chars())
-    frame = frame.filter(pl.col("group").is_not_null() & (pl.col("group") != ""))
+    frame = store.read_columns(path, {"policy": TEXT, "group": TEXT}, noun="groups")
+    frame = frame.select(pl.col("policy", "group").str.strip_chars())
+    frame = frame.filter(pl.all_horizontal(pl.all().is_not_null() & (pl.all() != "")))
     twice = frame.filter(pl.col("policy").is_duplicated())["policy"]
     if twice.len():
         raise SchemaError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import ConfigError, UnreadableFile
+from ..errors import ConfigError, UnreadableFile, first_line
 from ..responses import load_responses, responses_from_frame
 from ..tables import Responses
 from .extras import require
@@ -50,7 +50,7 @@ def load_dataset_responses(source: str | Path, *, split: str | None = None) -> R
         )
     except Exception as error:  # files, network, login, scripts: many ways to say no
         raise UnreadableFile(
-            f"cannot be read by datasets: {(str(error).splitlines() or [''])[0]}",
+            f"cannot be read by datasets: {first_line(error)}",
             where=str(source),
             mend="check the name and the network",
         ) from error

@@ -194,7 +194,10 @@ def load_dpo_reward(
     models = (mine.model, other.model)
     room = min(resolve_max_length(mine.tokenizer, m.config) for m in models)
     if max_length is not None and not 2 <= max_length <= room:
-        raise ConfigError(f"max_length {max_length} is not between 2 and the {room} tokens of both models")
+        raise ConfigError(
+            f"max_length {max_length} is not between 2 and the {room} tokens of both models",
+            mend=f"give at most {room}, or leave it out",
+        )
     own_code = trust_remote_code and any(hasattr(m.config, "auto_map") for m in models)
     numerics = [*(str(m.dtype) for m in models), device_kind(mine.device)]
     files = [fingerprint(opened.folder) for opened in (mine, other)]

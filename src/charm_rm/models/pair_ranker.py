@@ -118,6 +118,7 @@ class PairRanker:
             raise ModelError(
                 f"{bad.size} of {len(rows)} logits are not finite, the first in row {bad[0]}",
                 where=self.source,
+                mend="try --dtype float32",
             )
         probabilities: NDArray[np.float64] = sigmoid(logits)
         return probabilities

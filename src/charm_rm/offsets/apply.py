@@ -8,7 +8,7 @@ from typing import overload
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, UnknownPolicy, listing
-from ..solved_on import carried, carrying, fingerprint
+from ..solved_on import carrying, check_not_carried, of_offsets
 from ..tables import Margins, Offsets, Scores
 
 
@@ -27,7 +27,7 @@ def apply_offsets(source: Scores | Margins, offsets: Offsets) -> Scores | Margin
         ConfigError: the offsets are of the other kind, log-odds for scores or the reverse; or the source carries them already.
     """
     check_unit(source, offsets)
-    check_not_carried(source, offsets)
+    check_not_carried(source, of_offsets(offsets))
     known = set(offsets.frame["policy"])
     without = [p for p in source.policies if p not in known]
     if len(without) == len(source.policies):
@@ -39,7 +39,7 @@ def apply_offsets(source: Scores | Margins, offsets: Offsets) -> Scores | Margin
         warnings.warn(
             f"no offset for {listing(without)}: their {source.noun} stay", CharmWarning, stacklevel=2
         )
-    provenance = carrying(source, offsets)
+    provenance = carrying(source, of_offsets(offsets))
     if isinstance(source, Margins):
         moved = pl.col("margin") + (_delta(offsets, "policy") - _delta(offsets, "reference"))
         frame = source.frame.select("prompt_id", "policy", "reference", moved.alias("margin"))
@@ -67,25 +67,4 @@ def check_unit(source: Scores | Margins, offsets: Offsets) -> None:
         raise ConfigError(
             f"the offsets are in {unit} units, solved on {offsets.provenance.get('source')}; these are {source.noun}",
             mend=f"solve offsets on these {source.noun}",
-        )
-
-
-def check_not_carried(source: Scores | Margins, offsets: Offsets) -> None:
-    """Refuse to add the same offsets twice; say so where others are in the source already.
-
-    Raises:
-        ConfigError: the source carries these offsets.
-    """
-    before = carried(source)
-    if fingerprint(offsets) in {one["offsets"] for one in before}:
-        raise ConfigError(
-            f"these {source.noun} carry these offsets already: added again they would count twice",
-            where="calibration",
-            mend=f"start from the {source.noun} before `charm apply`, or solve offsets on these {source.noun}",
-        )
-    if before:
-        warnings.warn(
-            f"these {source.noun} carry other offsets already ({len(before)} so far): both will count",
-            CharmWarning,
-            stacklevel=3,
         )

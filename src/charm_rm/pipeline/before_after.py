@@ -10,9 +10,11 @@ import polars as pl
 
 from .. import store
 from ..mismatch.metrics import BETTER_NEEDS, WHAT_P_IS, WHAT_PLACEBO_IS
-from ..tables import Offsets
-from .config import Config
+from ..style import load_calibrator
+from ..tables import TEXT, Offsets
+from .config import CALIBRATOR, Config
 from .measures import Measure, measures
+from .run import calibrated_policies, calibration_file
 
 _SCHEMA = {
     "measure": pl.String,
@@ -60,9 +62,11 @@ def summarise(config: Config, directory: str | Path) -> Summary:
 
 def _calibrated(directory: Path, config: Config) -> tuple[str | None, set[str]]:
     """The policy calibrated (where it is one) and every policy that calibration used."""
-    path = directory / "offsets.parquet"
+    path = directory / calibration_file(config)
     if config.calibrate is None or not path.exists():
         return None, set()
+    if path.name == CALIBRATOR:
+        return None, set(calibrated_policies(load_calibrator(path)))
     offsets = store.load(Offsets, path)
     over = offsets.provenance.get("over") if config.calibrate.method == "pair" else None
     return (over if isinstance(over, str) else None), set(offsets.policies)
@@ -70,7 +74,9 @@ def _calibrated(directory: Path, config: Config) -> tuple[str | None, set[str]]:
 
 def _test_prompts(directory: Path) -> int:
     path = directory / "prompts.parquet"
-    return store.read_frame(path).filter(pl.col("split") == "test").height if path.exists() else 0
+    if not path.exists():
+        return 0
+    return store.read_columns(path, {"split": TEXT}, noun="prompts").filter(pl.col("split") == "test").height
 
 
 def _remarks(rows: list[Measure], over: str | None, used: set[str], config: Config) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ from ..settings import (
 )
 
 FIRST_RM, MODEL = "first-rm", "model"  # folders of the run directory
+# What calibration leaves there: offsets, or a calibrator, its comparison with offsets, and the audit of calibrated scores.
+OFFSETS, CALIBRATOR, BESIDE, CALIBRATED = "offsets.parquet", "calibrator.json", "beside.parquet", "calibrated"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +61,38 @@ class Config(Settings):
         origins = [self.rm, self.judge, self.score.scores, self.score.judgements]
         if sum(o is not None for o in origins) != 1:
             raise BadSetting(
-                "give exactly one of rm and score.scores (or judge, or score.judgements)", setting="rm"
+                "give exactly one of rm and score.scores (or judge, or score.judgements)",
+                setting="rm",
+                mend="leave out or set to null all but one of them",
             )
         calibrate = self.calibrate
         if calibrate is not None:
+            self._check_method(calibrate)
             used = set(as_names(calibrate.over)) | set(as_names(calibrate.references))
             if both := sorted(used & set(calibrate.held_out)):
                 raise BadSetting(
-                    f"calibrate.held_out names {both}, which calibrate uses", setting="calibrate.held_out"
+                    f"calibrate.held_out names {both}, which calibrate uses",
+                    setting="calibrate.held_out",
+                    mend="hold out policies that are neither in over nor in references",
                 )
         if self.evaluate is not None and self.evaluate.benchmarks and self.evaluate.data is None:
             raise BadSetting(
                 "evaluate.benchmarks needs evaluate.data, the folder with their files",
                 setting="evaluate.benchmarks",
+                mend="give the folder, or leave the benchmarks out",
+            )
+
+    def _check_method(self, calibrate: CalibrateSettings) -> None:
+        try:
+            calibrate.check_method()
+        except BadSetting as error:
+            error.setting = f"calibrate.{error.setting}"
+            raise
+        if calibrate.method == "style" and self.relabel is not None and self.relabel.strategy == "pair":
+            raise BadSetting(
+                "relabel.strategy pair compares calibrated policies with their references, and a style calibration has none",
+                setting="relabel.strategy",
+                mend="use all-pairs, sampled or best-vs-worst",
             )
 
     @property

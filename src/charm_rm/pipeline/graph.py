@@ -13,9 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
-from .config import FIRST_RM, MODEL, Config
-from .run import MARGINS, SCORES, SCORES_AFTER, Run
-from .stages import audit, calibrate, evaluate, judge, ratings, relabel, report, responses, score, train
+from .config import BESIDE, CALIBRATED, CALIBRATOR, FIRST_RM, MODEL, OFFSETS, Config
+from .run import MARGINS, SCORES, SCORES_AFTER, Run, calibration_file
+from .stages import (
+    audit,
+    calibrate,
+    evaluate,
+    judge,
+    ratings,
+    relabel,
+    report,
+    responses,
+    score,
+    style,
+    train,
+)
 
 _AUDIT_FILES = ("mismatch.parquet", "win_rates.parquet", "audit.json")
 
@@ -137,21 +149,13 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             may_write=(f"before/{audit.FAVOUR}",),
             files=_alias_files,
         ),
-        Stage(
-            "calibrate",
-            "solve score offsets on the train prompts",
-            calibrate.run_stage,
-            lambda c: {**_auditing(c), "calibrate": c.section("calibrate")},
-            reads=(source, "ratings.parquet", "prompts.parquet"),
-            writes=("offsets.parquet",),
-            files=_alias_files,
-        ),
+        _calibrating(config, source),
         Stage(
             "relabel",
             "make preferences of the train prompts, by calibrated score",
             relabel.run_stage,
             lambda c: {"seed": c.seed, **c.section("relabel")},
-            reads=(source, "responses.parquet", "prompts.parquet", "offsets.parquet"),
+            reads=(source, "responses.parquet", "prompts.parquet", calibration_file(config)),
             writes=tuple(
                 f"prefs/{n}" for n in ("preferences.parquet", "preferences.jsonl", "ledger.parquet")
             ),
@@ -203,13 +207,40 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             optional=(
                 f"before/{audit.FAVOUR}",
                 *(f"after/{n}" for n in (*_AUDIT_FILES, audit.FAVOUR, audit.ALIGNMENT)),
-                *("offsets.parquet", "prefs/preferences.parquet", "prefs/ledger.parquet"),
+                *(
+                    calibration_file(config),
+                    BESIDE,
+                    "prefs/preferences.parquet",
+                    "prefs/ledger.parquet",
+                ),
                 "evaluation/evaluation.json",
             ),
             writes=("report.html",),
             may_write=("figures",),
         ),
     )
+
+
+def _calibrating(config: Config, source: str) -> Stage:
+    """The stage calibrate: offsets, or by style, which reads the responses, too."""
+    by_style = calibration_file(config) == CALIBRATOR
+    return Stage(
+        "calibrate",
+        "solve a style calibration on the train prompts"
+        if by_style
+        else "solve score offsets on the train prompts",
+        style.run_stage if by_style else calibrate.run_stage,
+        lambda c: {**_auditing(c), "calibrate": c.section("calibrate")},
+        reads=(source, *(("responses.parquet",) if by_style else ()), "ratings.parquet", "prompts.parquet"),
+        writes=((CALIBRATOR, *(f"{CALIBRATED}/{name}" for name in _AUDIT_FILES)) if by_style else (OFFSETS,)),
+        may_write=(BESIDE, f"{CALIBRATED}/{audit.FAVOUR}") if by_style else (),
+        files=_calibration_files,
+    )
+
+
+def _calibration_files(config: Config) -> list[str]:
+    family = config.calibrate.family if config.calibrate else None
+    return [*_alias_files(config), *([family] if family else [])]
 
 
 def _rating_files(config: Config) -> list[str]:

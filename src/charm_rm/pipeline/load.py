@@ -14,7 +14,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean
+from .. import store
+from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean, first_line
 from ..settings import Settings, settings_of
 from .config import Config
 
@@ -103,24 +104,15 @@ def _path_or_id(value: Any, folder: Path) -> Any:
 
 def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
     """The document as nodes, which know their lines, and as plain values."""
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "a pipe or a device"
-        raise UnreadableFile(f"is {kind}, a file was expected", where=str(path), mend="name a YAML file")
+    if not path.exists():
+        raise UnreadableFile("no such file", where=str(path), mend="write one with: charm init")
+    text = store.read_text(path, most=_LONGEST_YAML)
     try:
-        if path.stat().st_size > _LONGEST_YAML:
-            raise ConfigError(f"is longer than {_LONGEST_YAML:,} bytes", where=str(path), mend="shorten it")
-        text = path.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_explosion(node, where=str(path))
         return node, yaml.safe_load(text)
     except RecursionError as error:
         raise ConfigError("is nested too deep", where=str(path), mend="start from: charm init") from error
-    except FileNotFoundError as error:
-        raise UnreadableFile("no such file", where=str(path), mend="write one with: charm init") from error
-    except UnicodeDecodeError as error:
-        raise UnreadableFile("the text is not UTF-8", where=str(path), mend="save it as UTF-8") from error
-    except OSError as error:
-        raise UnreadableFile(f"cannot be read: {error.strerror}", where=str(path)) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -129,9 +121,10 @@ def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
             where=f"{path}{line}",
             mend="check indentation, colons and quotes there",
         ) from error
-    except (ValueError, OverflowError) as error:  # a date or number that is none, by its look or its tag
+    except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+        # A date, a number or a truth that is none, by its look or its tag: PyYAML lets through whatever its parts raise.
         raise ConfigError(
-            f"holds a value that cannot be read: {error}",
+            f"holds a value that cannot be read: {first_line(error)}",
             where=str(path),
             mend="put it in quotes, or leave its tag out",
         ) from error

@@ -16,7 +16,9 @@ from typing import Any
 from .. import store
 from ..errors import CharmError, ConfigError
 from ..provenance import hash_path
+from ..reading.shapes import check_shape
 
+_RECORD = {"inputs": dict, "settings": dict, "outputs": dict, "warnings": [str]}
 FILE, _HASHES, LOCK = "manifest.json", ".hashes.json", ".lock"
 # The model card is written into the model folder after the model itself; it never changes a score.
 _UNHASHED = ("README.md",)
@@ -42,10 +44,11 @@ class Ledger:
         if not path.exists():
             return cls(directory)
         try:
-            stages = dict(store.read_json(path)["stages"])
-            hashes = directory / _HASHES
-            return cls(directory, {}, stages, dict(store.read_json(hashes)) if hashes.exists() else {})
-        except (CharmError, KeyError, TypeError, ValueError) as error:
+            stages = store.read_shaped(path, {"stages": dict})["stages"]
+            for record in stages.values():
+                check_shape(record, _RECORD, where=str(path))
+            return cls(directory, {}, stages, _read_hashes(directory / _HASHES))
+        except CharmError as error:
             raise ConfigError(
                 "this is not the manifest of a run",
                 where=str(path),
@@ -79,6 +82,15 @@ class Ledger:
     def hash_input(self, name: str) -> str | None:
         """Hash of an input outside the run directory; a hub id stands for itself."""
         return self.hash(name) if Path(name).exists() or Path(name).is_absolute() else f"id:{name}"
+
+
+def _read_hashes(path: Path) -> dict[str, list[Any]]:
+    """The hashes known; none where the file is damaged: it only saves reading."""
+    try:
+        found = store.read_shaped(path, {})
+    except CharmError:
+        return {}
+    return {key: entry for key, entry in found.items() if isinstance(entry, list)}
 
 
 def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:

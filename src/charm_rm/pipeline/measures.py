@@ -15,6 +15,7 @@ from ..estimates import SIGNIFICANT
 from ..mismatch import METRICS
 from ..mismatch.metrics import comparing, in_order
 from ..mismatch.sharpening import fitted_mismatch
+from ..report import shapes
 from ..tables import Favouritism, Mismatch, Ratings
 from .config import Config
 from .stages.audit import ALIGNMENT
@@ -92,9 +93,10 @@ def _effect(directory: Path) -> list[dict[str, Any]]:
     for folder in ("after", "evaluation"):
         path = directory / folder / ALIGNMENT
         if path.exists():
-            return store.read_frame(path).to_dicts()
-    found = [_json(directory / side / "audit.json").get("summary", {}) for side in ("before", "after")]
-    return comparing(found[0].get("effect", []), found[1].get("effect", []))
+            needed = ("metric", "n", "value", "baseline_value")
+            return store.read_columns(path, shapes.ALIGNMENT, noun="alignment", needed=needed).to_dicts()
+    found = [_audit(directory / side).get("summary") or {} for side in ("before", "after")]
+    return comparing(found[0].get("effect") or [], found[1].get("effect") or [])
 
 
 def _effect_measure(row: Mapping[str, Any]) -> Measure:
@@ -188,11 +190,11 @@ def _favour(path: Path) -> dict[str, float] | None:
 
 
 def _sharpness_rows(directory: Path) -> list[Measure]:
-    details = [_json(directory / side / "audit.json") for side in ("before", "after")]
+    details = [_audit(directory / side) for side in ("before", "after")]
     values = [(d.get("sharpness") or {}).get("value") for d in details]
     if values[0] is None:
         return []
-    n = len(details[0]["favouritism"])
+    n = len(details[0].get("favouritism") or [])
     return [Measure("sharpness (1: as decided as people)", n, values[0], values[1], goal=1)]
 
 
@@ -223,7 +225,8 @@ def _benchmark_rows(directory: Path) -> list[Measure]:
     if not path.exists():
         return []
     rows = []
-    for row in store.read_frame(path).iter_rows(named=True):
+    frame = store.read_columns(path, shapes.BENCHMARKS, noun="benchmarks")
+    for row in frame.iter_rows(named=True):
         name = f"accuracy, {row['benchmark']}: {row['subset']}"
         name += "" if row["metric"] == "accuracy" else f" ({row['metric']})"
         name += " [partial]" if row["partial"] else ""
@@ -238,5 +241,5 @@ def _mean(values: list[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _json(path: Path) -> dict[str, Any]:
-    return dict(store.read_json(path)) if path.exists() else {}
+def _audit(folder: Path) -> dict[str, Any]:
+    return store.read_shaped(folder / "audit.json", shapes.AUDIT)

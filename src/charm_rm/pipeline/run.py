@@ -10,8 +10,9 @@ import polars as pl
 
 from .. import store
 from ..errors import ConfigError
-from ..tables import Margins, Ratings, Scores, Table
-from .config import FIRST_RM, Config
+from ..style import Calibrator, load_calibrator
+from ..tables import TEXT, Margins, Offsets, Ratings, Scores, Table
+from .config import CALIBRATOR, FIRST_RM, OFFSETS, Config
 
 N = TypeVar("N", bound=Table)
 C = TypeVar("C", Scores, Margins)
@@ -37,7 +38,9 @@ class Run:
 
     def prompts(self, side: str) -> pl.Series:
         """Prompt ids of the ``train`` or the ``test`` side."""
-        frame = store.read_frame(self.directory / "prompts.parquet")
+        frame = store.read_columns(
+            self.directory / "prompts.parquet", {"prompt_id": TEXT, "split": TEXT}, noun="prompts"
+        )
         return frame.filter(pl.col("split") == side)["prompt_id"]
 
     def before(self, side: str) -> Scores | Margins:
@@ -53,6 +56,12 @@ class Run:
     def _on_side(self, source: C, side: str) -> C:
         kept = source.frame.filter(pl.col("prompt_id").is_in(self.prompts(side).to_list()))
         return type(source)(kept, {**source.provenance, "side": side})
+
+    def calibration(self) -> Offsets | Calibrator:
+        """What the stage calibrate solved."""
+        if calibration_file(self.config) == CALIBRATOR:
+            return load_calibrator(self.directory / CALIBRATOR)
+        return self.load(Offsets, OFFSETS)
 
     def ratings(self) -> Ratings:
         """The ratings, under the names that they have there."""
@@ -74,3 +83,16 @@ class Run:
     def aside(self, name: str) -> Path:
         """Where unfinished work on ``name`` is kept, to be continued after a kill."""
         return self.directory / f".{name.replace('/', '-')}.partial"
+
+
+def calibration_file(config: Config) -> str:
+    """The file of the run directory that the calibration is written to."""
+    by_style = config.calibrate is not None and config.calibrate.method == "style"
+    return CALIBRATOR if by_style else OFFSETS
+
+
+def calibrated_policies(calibration: Offsets | Calibrator) -> list[str]:
+    """The policies that had a part in a calibration."""
+    if isinstance(calibration, Offsets):
+        return calibration.frame["policy"].to_list()
+    return list((calibration.solved_on or {}).get("policies", []))

@@ -161,7 +161,11 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
     started, clock = datetime.now(UTC), time.perf_counter()
     summary, said = _work(stage, run)
     if gone := [name for name in stage.writes if not (run.directory / name).exists()]:
-        raise StageFailed(f"stage {stage.name!r} ended without {gone[0]}", where=str(run.directory))
+        raise StageFailed(
+            f"stage {stage.name!r} ended without {gone[0]}",
+            where=str(run.directory),
+            mend=f"run it again: --force-stage {stage.name}; does something else clear this folder?",
+        )
     written = [n for n in (*stage.writes, *stage.may_write) if (run.directory / n).exists()]
     record = {
         "inputs": inputs,

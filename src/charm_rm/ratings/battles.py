@@ -9,18 +9,27 @@ from pathlib import Path
 import polars as pl
 
 from .. import store
-from ..errors import CharmError, CharmWarning, SchemaError, did_you_mean, listing
+from ..errors import CharmWarning, SchemaError, did_you_mean, listing
 from ..settings import Votes
-from ..tables import Battles
+from ..tables import NUMBER, TEXT, Battles, with_kinds
 from .votes import choose_votes, record
 
 _LABELS = {"model_a": "a", "model_b": "b", "tie": "tie", "both_bad": "both_bad", "tie (bothbad)": "both_bad"}
 _ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
+_KINDS = {
+    **dict.fromkeys(("policy_a", "policy_b", "model_a", "model_b", "winner", "prompt_id"), TEXT),
+    **dict.fromkeys(("weight", *_ONE_HOT), NUMBER),
+}
 _KEPT_AS_IS = ("prompt_id", "weight")
 
 
 def load_battles(
-    path: str | Path, *, keep: Sequence[str] = (), votes: Votes = "arena", judge: str | None = None
+    path: str | Path,
+    *,
+    keep: Sequence[str] = (),
+    style: Sequence[str] = (),
+    votes: Votes = "arena",
+    judge: str | None = None,
 ) -> Battles:
     """Read battles from Parquet, CSV, JSONL or JSON.
 
@@ -28,8 +37,8 @@ def load_battles(
     both_bad); the Arena's (``model_a``, ``model_b``, ``winner`` in model_a, model_b, tie, both_bad,
     "tie (bothbad)"); Kaggle's (``model_a``, ``model_b`` and the 0/1 columns ``winner_model_a``,
     ``winner_model_b``, ``winner_tie``). From the latter two only prompt_id, weight, numeric columns and those named in
-    ``keep`` come along, and battles of a model against itself are dropped with a warning: they say
-    nothing about ratings.
+    ``keep`` come along, and texts, where a ``style`` is to be counted in them (:func:`~charm_rm.fit_ratings`); battles of a model
+    against itself are dropped with a warning: they say nothing about ratings.
 
     Of a file that says how votes were cast, those count that the Arena counts: cast with names hidden (``anony``), and
     sampled where prompts repeat (``dedup_tag``); ``votes="all"`` counts all. Where a column ``judge`` names automatic judges
@@ -42,14 +51,28 @@ def load_battles(
         SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
     frame = store.read_frame(path, noun=Battles, texts=keep)
-    try:
+    with store.naming(path):
+        frame = _with_kinds(frame)
         choice = choose_votes(frame, votes=votes, judge=judge, where=str(path))
-        tidy = _without_self_battles(_as_battles(frame, keep).filter(choice.counted), frame, path)
+        kept = [*keep, *_texts_to_count(frame, style)]
+        tidy = _without_self_battles(_as_battles(frame, kept).filter(choice.counted), frame, path)
         provenance = {"verb": "load_battles", "source": str(path), **record(choice, votes)}
         return Battles(tidy, provenance=provenance)
-    except CharmError as error:
-        error.where = f"{path}: {error.where}" if error.where else str(path)
-        raise
+
+
+def _with_kinds(frame: pl.DataFrame) -> pl.DataFrame:
+    """Names and labels as text, Kaggle's flags as numbers (true is 1)."""
+    flags = [c for c in _ONE_HOT if c in frame.columns and frame.schema[c] == pl.Boolean]
+    frame = frame.with_columns(pl.col(flags).cast(pl.Int64))
+    return with_kinds(frame, _KINDS, noun=Battles.noun)
+
+
+def _texts_to_count(frame: pl.DataFrame, style: Sequence[str]) -> list[str]:
+    if not style:
+        return []
+    from .style_counts import text_columns
+
+    return text_columns(frame.columns, style)
 
 
 def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
@@ -83,7 +106,7 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
 
 
 def _translated(frame: pl.DataFrame) -> pl.Series:
-    winner = frame["winner"].cast(pl.String)
+    winner = frame["winner"]
     unknown = ~winner.is_in(list(_LABELS)).fill_null(False)
     if unknown.any():
         row = int(unknown.arg_true()[0])

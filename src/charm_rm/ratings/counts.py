@@ -118,15 +118,13 @@ def _style_column(frame: pl.DataFrame, name: str) -> Floats:
 
 def _style_values(frame: pl.DataFrame, column: str) -> Floats:
     if column not in frame.columns:
-        styles = [c[:-2] for c in frame.columns if c.endswith("_a") and f"{c[:-2]}_b" in frame.columns]
-        known = [s for s in styles if s != "policy"]
-        raise SchemaError(
-            f"battles: style column {column!r} is missing.{did_you_mean(column[:-2], known)}",
-            mend=f"a style NAME needs the numeric columns NAME_a and NAME_b; found {', '.join(known) or 'none'}",
-        )
+        raise _missing_style(frame, column)
     series = frame[column]
     if not series.dtype.is_numeric():
-        raise SchemaError(f"battles: style column {column!r} is not numeric ({series.dtype})")
+        raise SchemaError(
+            f"battles: style column {column!r} is not numeric ({series.dtype})",
+            mend="write numbers, such as lengths or counts, in every row",
+        )
     values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
@@ -137,3 +135,14 @@ def _style_values(frame: pl.DataFrame, column: str) -> Floats:
             mend="correct or drop these rows",
         )
     return values
+
+
+def _missing_style(frame: pl.DataFrame, column: str) -> SchemaError:
+    from .style_counts import how_to_count, known_styles
+
+    name, numeric = column[:-2], [c for c, dtype in frame.schema.items() if dtype.is_numeric()]
+    known = [c[:-2] for c in numeric if c.endswith("_a") and f"{c[:-2]}_b" in numeric]
+    return SchemaError(
+        f"battles: style column {column!r} is missing.{did_you_mean(name, known_styles(frame.columns, known))}",
+        mend=how_to_count(name, frame.columns, known),
+    )

@@ -19,6 +19,9 @@ from .counts import as_counts, count_battles, joined, pseudo_battles, single_bat
 from .identifiable import check_identifiable
 from .sandwich import Clustered, cluster_score_variance, robust_covariance, score_variance
 
+# What battles know of themselves, and ratings keep.
+_OF_BATTLES = ("votes", "judge", "left_out", "style_counts")
+
 
 def fit_ratings(
     battles: Battles,
@@ -38,7 +41,8 @@ def fit_ratings(
             battle counts.
         anchor: ``(policy, rating)`` fixes the level by one policy, whose error is then 0 and all others'
             include the anchor's. Otherwise the unweighted mean over policies is ``mean``.
-        style: names whose columns ``<name>_a`` and ``<name>_b`` are controlled for.
+        style: names whose columns ``<name>_a`` and ``<name>_b`` are controlled for; where these are absent and the name is one of
+            :data:`charm_rm.features.FEATURES`, its raw numbers, counted in the texts of the battles (:func:`with_style_counts`).
         prior: pseudo-battles per pair that met, half won and half lost; 0 is plain maximum likelihood.
         cluster: column of ``battles`` whose equal values mark votes that go together, such as a prompt's or a
             voter's; errors are then robust to that. ``auto`` is ``prompt_id``, where there is one; None takes
@@ -61,6 +65,12 @@ def fit_ratings(
     policies = sorted({*tally["policy_a"], *tally["policy_b"]})
     _check_settings(policies, anchor, prior)
     column = cluster_column(battles, cluster)
+    if style:
+        from .style_counts import (
+            with_style_counts,
+        )  # features of texts are loaded where styles are controlled for
+
+        battles = with_style_counts(battles, style)
     covariates = style_covariates(battles, style) if style else None
     counts = as_counts(single_battles(battles) if style else tally, policies, covariates)
     pseudo = pseudo_battles(counts, prior) if prior > 0 else None
@@ -80,7 +90,7 @@ def fit_ratings(
         **_covariance_record(column, clusters, quantile),
         **_solver_record(fit, tolerance),
         **_battle_record(tally, len(policies)),
-        **{k: battles.provenance[k] for k in ("votes", "judge", "left_out") if k in battles.provenance},
+        **{k: battles.provenance[k] for k in _OF_BATTLES if k in battles.provenance},
         "style": _style_record(fit.parameters, parameter_covariance, style, quantile),
     }
     return _ratings(policies, rating, covariance, quantile, _votes(tally), provenance)
@@ -128,14 +138,19 @@ def _gauge(policies: Sequence[str], anchor: tuple[str, float] | None) -> Floats:
 
 def _check_settings(policies: Sequence[str], anchor: tuple[str, float] | None, prior: float) -> None:
     if not (math.isfinite(prior) and prior >= 0):
-        raise ConfigError(f"the prior must be 0 or more pseudo-battles per pair, got {prior!r}")
+        raise ConfigError(
+            f"the prior must be 0 or more pseudo-battles per pair, got {prior!r}",
+            mend="give a number such as 0.5",
+        )
     if anchor and anchor[0] not in policies:
         raise UnknownPolicy(
             f"the anchor {anchor[0]!r} is in no battle.{did_you_mean(anchor[0], policies)}",
             mend="anchor on a policy of the battles",
         )
     if anchor and not math.isfinite(anchor[1]):
-        raise ConfigError(f"the anchor's rating must be finite, got {anchor[1]!r}")
+        raise ConfigError(
+            f"the anchor's rating must be finite, got {anchor[1]!r}", mend="give a number such as 1000"
+        )
 
 
 def _votes(tally: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import SchemaError, did_you_mean, listing
-from ..tables import Ratings
+from ..tables import NUMBER, TEXT, Ratings, with_kinds
 
 NAMES = {
     "model_name": "policy",
@@ -32,6 +32,15 @@ NAMES = {
     "leaderboard_publish_date": "date",
     "commit_date": "date",
     "arena_score": "rating",
+}
+_KINDS = {
+    **dict.fromkeys(
+        ("model_name", "model", "policy", "category", "leaderboard_publish_date", "commit_date", "date"), TEXT
+    ),
+    **dict.fromkeys(
+        ("rating", "rating_lower", "rating_upper", "arena_score", "ci_low", "ci_high", "std_err"), NUMBER
+    ),
+    "95_pct_ci": TEXT,
 }
 # Columns of known leaderboards that Ratings has no place for.
 IGNORED = frozenset(
@@ -59,8 +68,7 @@ def tidy_leaderboard(frame: pl.DataFrame) -> pl.DataFrame:
     """
     for needed, tidy in _LAYOUTS.items():
         if needed <= set(frame.columns):
-            _refuse_text_for_numbers(frame)
-            frame = _with_style_category(tidy(frame))
+            frame = _with_style_category(tidy(with_kinds(frame, _KINDS, noun=Ratings.noun)))
             return frame.select([c for c in frame.columns if c not in IGNORED])
     found = listing(frame.columns, limit=12)
     raise SchemaError(
@@ -79,22 +87,35 @@ def tidy_catalog(document: Any) -> pl.DataFrame:
     for category, models in _items(document, "the document"):
         for model, entry in _items(models, f"category {category!r}"):
             values = dict(_items(entry, f"category {category!r}, model {model!r}"))
-            if not isinstance(values.get("rating"), int | float):
+            where = f"category {category!r}, model {model!r}"
+            numbers = {new: _number(values, old, where) for old, new in _OF_CATALOG.items()}
+            if numbers["rating"] is None:
                 raise SchemaError(
-                    "no numeric 'rating'", where=f"ratings, category {category!r}, model {model!r}"
+                    "no numeric 'rating'", where=f"ratings, {where}", mend="add it, or drop the model"
                 )
-            low, high = values.get("rating_q025"), values.get("rating_q975")
-            rows.append(
-                {
-                    "policy": model,
-                    "rating": values["rating"],
-                    "ci_low": low,
-                    "ci_high": high,
-                    "category": category,
-                }
-            )
-    dtypes = {"rating": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64}
-    return pl.DataFrame(rows, schema_overrides=dtypes, infer_schema_length=None)
+            rows.append({"policy": model, **numbers, "category": category})
+    dtypes = {"policy": pl.String, **dict.fromkeys(_OF_CATALOG.values(), pl.Float64), "category": pl.String}
+    return pl.DataFrame(rows, schema=dtypes)
+
+
+_OF_CATALOG = {"rating": "rating", "rating_q025": "ci_low", "rating_q975": "ci_high"}
+
+
+def _number(values: Mapping[str, Any], key: str, where: str) -> float | None:
+    """A number of the catalog; None where it has none (``null``)."""
+    value = values.get(key)
+    if value is None:
+        return None
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+    except OverflowError:
+        pass
+    raise SchemaError(
+        f"{key!r} should be a number, found {str(value)[:60]!r}",
+        where=f"ratings, {where}",
+        mend="write a number with a decimal point, or null where there is none",
+    )
 
 
 def _items(value: Any, where: str) -> list[tuple[str, Any]]:
@@ -113,37 +134,20 @@ def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _refuse_text_for_numbers(frame: pl.DataFrame) -> None:
-    """A rating column is read as text where one of its cells is no number: name that cell."""
-    for name in ("rating", "arena_score"):
-        if name in frame.columns and frame[name].dtype == pl.String:
-            bad = (
-                frame[name].is_not_null()
-                & frame[name].str.strip_chars().cast(pl.Float64, strict=False).is_null()
-            )
-            if bad.any():
-                row = int(bad.arg_true()[0])
-                raise SchemaError(
-                    f"column {name!r} should hold a number, found {frame[name][row]!r}",
-                    where=f"ratings, row {row}",
-                    mend="write numbers with a decimal point and no thousands separators",
-                )
-
-
 def _from_csv_history(frame: pl.DataFrame) -> pl.DataFrame:
     """``95_pct_ci`` holds the distances to the ends: rating 1470, ``+5/-5`` is 1465 to 1475."""
-    parts = (
-        pl.col("95_pct_ci").cast(pl.String).str.extract_groups(r"^\s*\+(?<up>[0-9.]+)/-(?<down>[0-9.]+)\s*$")
-    )
+    parts = pl.col("95_pct_ci").str.extract_groups(r"^\s*\+(?<up>[0-9.]+)/-(?<down>[0-9.]+)\s*$")
     ends = frame.select(parts.alias("ends")).unnest("ends").cast(pl.Float64, strict=False)
-    bad = frame["95_pct_ci"].is_not_null() & (ends["up"].is_null() | ends["down"].is_null())
+    told = (frame["95_pct_ci"].str.strip_chars() != "").fill_null(False)
+    bad = told & (ends["up"].is_null() | ends["down"].is_null())
     if bad.any():
         row = int(bad.arg_true()[0])
         raise SchemaError(
             f"95_pct_ci {frame['95_pct_ci'][row]!r} is not of the form '+5/-5'",
             where=f"ratings, row {row} (model {frame['model'][row]!r})",
+            mend="correct the cell, or leave it empty where there is no interval",
         )
-    rating = frame["arena_score"].cast(pl.Float64)
+    rating = frame["arena_score"]
     return _renamed(
         frame.with_columns((rating - ends["down"]).alias("ci_low"), (rating + ends["up"]).alias("ci_high"))
     )

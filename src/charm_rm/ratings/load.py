@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from .. import store
-from ..errors import CharmError, ConfigError, SchemaError, UnreadableFile, did_you_mean, listing
-from ..tables import Ratings, read_payload
+from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, first_line, listing
+from ..tables import Ratings
 from .layouts import tidy_catalog, tidy_leaderboard
 
 SHIPPED = "leaderboard_2026-10-20.parquet"
@@ -103,12 +103,8 @@ def _shipped(category: str | None, date: str | None) -> Ratings:
 
 
 def _from_file(path: Path, category: str | None, date: str | None) -> Ratings:
-    try:
+    with store.naming(path):
         return _choose(_read_file(path), category, date, source=str(path), where=str(path))
-    except CharmError as error:
-        if str(path) not in (error.where or ""):
-            error.where = f"{path}: {error.where}" if error.where else str(path)
-        raise
 
 
 def _read_file(path: Path) -> Ratings | pl.DataFrame:
@@ -119,9 +115,9 @@ def _read_file(path: Path) -> Ratings | pl.DataFrame:
             tidy_catalog(document) if isinstance(document, dict) else tidy_leaderboard(store.read_frame(path))
         )
     frame = store.read_frame(path)
-    payload = read_payload(store.parquet_metadata(path)) if path.suffix == ".parquet" else {}
+    payload = store.payload_of(path)
     if payload.get("noun") == Ratings.noun:
-        return Ratings.restore(frame, payload)
+        return store.restored(Ratings, frame, payload, path)
     return tidy_leaderboard(frame)
 
 
@@ -129,7 +125,9 @@ def _from_hub(root: str, config: str, category: str | None, date: str | None, *,
     """One Parquet file a split: ``latest`` where no date is asked for, else ``full``."""
     split = "latest" if date in (None, LATEST) else "full"
     pattern = f"{root}/{config}/{split}-*.parquet"
-    if not root.startswith("hf://") and not list(Path(root).glob(f"{config}/{split}-*.parquet")):
+    local = not root.startswith("hf://")
+    files = sorted(Path(root).glob(f"{config}/{split}-*.parquet")) if local else []
+    if local and not files:
         configs = sorted(p.name for p in Path(root).iterdir() if p.is_dir())
         raise UnreadableFile(
             f"no file {config}/{split}-*.parquet; configurations here: {', '.join(configs) or 'none'}."
@@ -138,15 +136,15 @@ def _from_hub(root: str, config: str, category: str | None, date: str | None, *,
             mend="name a configuration, as in FOLDER:text, or download that split",
         )
     try:
-        frame = pl.scan_parquet(pattern).select(HUB_COLUMNS).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+        scanned = pl.scan_parquet(files, glob=False) if local else pl.scan_parquet(pattern)
+        frame = scanned.select(HUB_COLUMNS).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise UnreadableFile(
-            f"cannot be read: {(str(error).splitlines() or ['?'])[0]}",
+            f"cannot be read: {first_line(error)}",
             where=pattern,
             mend="check name, configuration and network; offline, download the split and give its folder: FOLDER:"
             + config,
         ) from error
-    frame = frame.with_columns(pl.col("leaderboard_publish_date").cast(pl.String))
     tidy = tidy_leaderboard(frame)
     return _choose(
         tidy, category or DEFAULT_CATEGORY, date, source=f"{source} ({config}/{split})", where=source
@@ -160,7 +158,10 @@ def _choose(
     table: Ratings | pl.DataFrame, category: str | None, date: str | None, *, source: str, where: str
 ) -> Ratings:
     """Keep one category at one date, one row per policy, with the covariance of what is kept."""
-    frame = (table.frame if isinstance(table, Ratings) else table).with_row_index("row_")
+    frame = table.frame if isinstance(table, Ratings) else table
+    if frame.is_empty():
+        raise SchemaError("ratings: the table has no rows", where=where, mend="check what wrote it")
+    frame = frame.drop("row_", strict=False).with_row_index("row_")
     frame = _one_of(frame, "category", category, where)
     frame = _one_of(frame, "date", date, where)
     frame = _one_row_per_policy(frame, where)
@@ -184,7 +185,11 @@ def _one_of(frame: pl.DataFrame, column: str, choice: str | None, where: str) ->
     if not found:
         if choice in (None, LATEST):
             return frame
-        raise ConfigError(f"{column} {choice!r} was asked for, but the table has no {column}", where=where)
+        raise ConfigError(
+            f"{column} {choice!r} was asked for, but the table has no {column}",
+            where=where,
+            mend=f"leave out --{column} ({column}=...)",
+        )
     if column == "date" and choice == LATEST:
         choice = found[-1]
     if choice is None:
@@ -225,7 +230,7 @@ def _one_row_per_policy(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     """Drop rows that repeat another word for word; two different ratings of one policy are an error."""
     values = [c for c in frame.columns if c != "row_"]
     frame = frame.unique(subset=values, keep="first", maintain_order=True)
-    twice = frame.filter(pl.col("policy").is_duplicated())
+    twice = frame.filter(pl.col("policy").is_duplicated() & pl.col("policy").is_not_null())
     if twice.height:
         name = twice["policy"][0]
         seen = twice.filter(pl.col("policy") == name)["rating"].to_list()

@@ -21,7 +21,7 @@ import polars as pl
 from .. import store
 from ..errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy, did_you_mean, listing
 from ..settings import Unrated
-from ..tables import Ratings
+from ..tables import TEXT, Ratings, with_kinds
 
 Aliases = Mapping[str, str] | str | Path
 
@@ -54,11 +54,18 @@ def read_aliases(path: str | Path) -> pl.DataFrame:
             where=str(path),
             mend="an alias file has the columns policy,arena_name",
         )
-    frame = frame.with_columns(pl.col("policy", "arena_name").cast(pl.String).str.strip_chars())
+    with store.naming(path):
+        kinds = dict.fromkeys(("policy", "arena_name", "match", "note"), TEXT)
+        frame = with_kinds(frame, kinds, noun="aliases")
+    frame = frame.with_columns(pl.col("policy", "arena_name").str.strip_chars())
     empty = frame.select(pl.col("policy", "arena_name").is_null() | (pl.col("policy", "arena_name") == ""))
     bad = empty["policy"] | empty["arena_name"]
     if bad.any():
-        raise SchemaError("aliases: an empty name", where=f"{path}, row {int(bad.arg_true()[0])}")
+        raise SchemaError(
+            "aliases: an empty name",
+            where=f"{path}, row {int(bad.arg_true()[0])}",
+            mend="give both names, or drop the row",
+        )
     if frame["policy"].is_duplicated().any():
         name = frame.filter(pl.col("policy").is_duplicated())["policy"][0]
         raise SchemaError(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, SchemaError, did_you_mean, listing
+from ..reading import name_texts
 from ..settings import Votes
 
 PEOPLE, EVERYBODY = "people", "all"
@@ -96,7 +97,7 @@ def _sampled(tags: pl.Series) -> pl.Series:
 
 def _truths(flags: pl.Series, name: str) -> pl.Series:
     """True where a flag says so; a missing one does not."""
-    words = flags.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    words = name_texts(flags).str.strip_chars().str.to_lowercase()
     yes, no = words.is_in(["true", "1", "1.0"]), words.is_in(["false", "0", "0.0", ""])
     unknown = ~(yes | no).fill_null(True)
     if unknown.any():
@@ -123,7 +124,7 @@ def _of_judge(frame: pl.DataFrame, judge: str | None) -> tuple[pl.Series, str | 
                 mend=f"leave it out, or add a column {JUDGE_COLUMNS[0]}",
             )
         return everyone, None
-    names = _names(frame[column])
+    names = name_texts(frame[column])
     known = names.drop_nulls().unique().sort().to_list()
     automatic = [name for name in known if _AUTOMATIC.search(name)]
     if judge == EVERYBODY:
@@ -157,15 +158,6 @@ def _refuse_mixtures(known: list[str], automatic: list[str], column: str, *, unn
             CharmWarning,
             stacklevel=6,
         )
-
-
-def _names(judges: pl.Series) -> pl.Series:
-    """Names as text; MT-Bench's are lists of model and prompt."""
-    if isinstance(judges.dtype, pl.List):
-        return judges.cast(pl.List(pl.String)).list.join("/")
-    if judges.dtype.is_nested():
-        return pl.Series([None if j is None else str(j) for j in judges.to_list()], dtype=pl.String)
-    return judges.cast(pl.String)
 
 
 def record(choice: Choice, votes: Votes) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Files -> frames: one reader for each kind of file, one set of errors, nothing changed in silence."""
 
 from .columns import TEXTS as TEXTS
+from .columns import name_texts as name_texts
 from .json_columns import json_series as json_series
 from .json_text import names as names
 from .json_text import read_json as read_json
 from .json_text import read_json_lines as read_json_lines
 from .json_text import read_json_table as read_json_table
-from .refusals import first_line as first_line
 from .refusals import wrong_encoding as wrong_encoding
 from .separated import header as header
 from .separated import read_separated as read_separated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import polars as pl
 
@@ -13,6 +14,7 @@ _NOUNS = [v for v in vars(nouns).values() if isinstance(v, type) and issubclass(
 # Names and ids in the layouts of other tools, and in the small tables that are given beside the nouns.
 _ELSEWHERE = (
     *("model", "model_a", "model_b", "model_1", "model_2", "model_name", "chosen_model", "rejected_model"),
+    *("response_a", "response_b", "conversation_a", "conversation_b"),
     *("generator", "generator_1", "generator_2", "baseline", "annotator", "judge", "worker", "voter"),
     *("question_id", "instruction_id", "uid", "item_id", "question", "instruction", "output", "output_1", "output_2"),
     *("g1_winner", "g2_winner", "arena_name", "arena_names", "match", "note", "split", "group", "family"),
@@ -34,6 +36,19 @@ def typed(frame: pl.DataFrame, texts: Collection[str]) -> pl.DataFrame:
     Any other column stays text, cell by cell as it was. So does one with leading zeros.
     """
     return frame.with_columns([_typed(s) for s in frame if s.name not in texts])
+
+
+def name_texts(names: pl.Series) -> pl.Series:
+    """Names of any type as text; of those in parts (MT-Bench's judges: model and prompt) the parts with ``/`` between."""
+    if names.dtype in (pl.String, pl.Categorical, pl.Enum) or names.dtype.is_integer():
+        return names.cast(pl.String)
+    return pl.Series(names.name, [_name_text(n) for n in names.to_list()], dtype=pl.String)
+
+
+def _name_text(name: Any) -> str | None:
+    if name is None:
+        return None
+    return "/".join(map(str, name)) if isinstance(name, list) else str(name)
 
 
 def _typed(cells: pl.Series) -> pl.Series:

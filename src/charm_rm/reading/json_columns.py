@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..tables.schema import NUMBER, TRUTH, WHOLE, Column
 from .columns import CONVERSATIONS, TEXTS
 
 Place = Callable[[int], str]
+_LARGEST = sys.float_info.max
 # Columns that tell rows apart or say who won: of one kind throughout, or refused.
 _KEYS = frozenset(
     [
@@ -69,7 +71,7 @@ def _series(name: str, values: list[Any], kinds: set[type]) -> pl.Series:
         return pl.Series(name, values, dtype=pl.Int64)
     if kinds == {int}:
         return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
-    if kinds <= {int, float}:
+    if kinds <= {int, float} and not any(isinstance(v, int) and abs(v) > _LARGEST for v in values):
         return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
     if kinds == {list, str} and name in CONVERSATIONS:
         return pl.Series(name, values, dtype=pl.Object)
@@ -118,6 +120,12 @@ def _numbers(name: str, values: list[Any], kinds: set[type], place: Place, colum
                 f"column {name!r} should hold a {column.kind}, found {value!r:.60}",
                 where=place(index),
                 mend=f"write a {column.kind}, or null where there is none",
+            )
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise SchemaError(
+                f"{name} is beyond what a number can hold: {str(value)[:20]}... ({len(str(abs(value)))} digits)",
+                where=f"{place(index)}, column {name!r}",
+                mend="correct or drop these rows",
             )
         if isinstance(value, float) and column.finite and not math.isfinite(value):
             raise SchemaError(

@@ -9,16 +9,19 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
-from ..errors import UnreadableFile
+from ..errors import UnreadableFile, first_line
 from ..tables.schema import Table
 from .json_columns import json_series
-from .refusals import first_line, wrong_encoding
+from .refusals import wrong_encoding
 
 # Only an escape can bring half a surrogate pair: the file itself is UTF-8.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _FIRST = 100
+# Far more than any table or document of charm's has; libraries overflow their stack long after.
+_DEEPEST = 64
 _CUT = "the file may be cut short; write it again"
 
 
@@ -157,9 +160,33 @@ def _parse(text: str) -> Any:
         raise _Refused("is nested too deep") from error
     except ValueError as error:
         raise _Refused(f"is not valid JSON: {first_line(error)}") from error
+    if _may_be_deep(text) and _is_deep(value):
+        raise _Refused(f"is nested more than {_DEEPEST} deep")
     if "\\u" in text and _SURROGATE.search(text) and (place := _half_pair(value)):
         raise _Refused(f"{place} holds half a surrogate pair, which is no character")
     return value
+
+
+def _may_be_deep(text: str) -> bool:
+    """False where the brackets, those within texts among them, never stand so deep."""
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return False
+    step = np.zeros(256, dtype=np.int64)
+    step[[ord("["), ord("{")]], step[[ord("]"), ord("}")]] = 1, -1
+    steps = step[np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)].cumsum()
+    return bool((steps - np.minimum(np.minimum.accumulate(steps), 0)).max() > _DEEPEST)
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            part
+            for outer in level
+            if isinstance(outer, list | dict)
+            for part in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(part, list | dict) for part in level)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,8 +14,3 @@ def wrong_encoding(path: Path) -> UnreadableFile:
         where=str(path),
         mend="convert it, for example with: iconv -f LATIN1 -t UTF-8 (UTF-16 from a spreadsheet: -f UTF-16)",
     )
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ..errors import SchemaError, UnreadableFile, listing
+from ..errors import SchemaError, UnreadableFile, first_line, listing
 from .columns import TEXTS, typed
-from .refusals import first_line, wrong_encoding
+from .refusals import wrong_encoding
 
 SEPARATORS = (",", ";", "\t")
 _QUOTE, _NEWLINE = 34, (10, 13)
@@ -41,7 +41,9 @@ def read_separated(path: Path, texts: Collection[str] = ()) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         _check_lengths(data, separator, len(names), path)
         data.decode()  # its own error, where that is the reason
-        raise UnreadableFile(f"cannot be read as csv: {first_line(error)}", where=str(path)) from error
+        raise UnreadableFile(
+            f"cannot be read as csv: {first_line(error)}", where=str(path), mend="write the file again"
+        ) from error
     if frame.width > 1 and frame.height and frame[:, -1].null_count():
         _check_lengths(data, separator, len(names), path)
     return typed(_without_blank_end(frame), TEXTS | set(texts))

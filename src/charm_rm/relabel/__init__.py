@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .folder import save_relabelled
+from .folder import save_relabelled, what_p_chosen_is
 from .preferences import STRATEGIES, Relabelled, relabel_preferences
 
-__all__ = ["STRATEGIES", "Relabelled", "relabel_preferences", "save_relabelled"]
+__all__ = ["STRATEGIES", "Relabelled", "relabel_preferences", "save_relabelled", "what_p_chosen_is"]

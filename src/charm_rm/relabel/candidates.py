@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, did_you_mean, listing
+from ..errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, did_you_mean
 from ..margins import JudgedMargins, pair_judgements, score_matrix
 from ..statistics import FloatArray
+from ..style import Calibrator
 from ..tables import Margins, Offsets, Responses, Scores
 from .pairing import Indices, Pairs, all_pairs, best_and_worst, chosen_pairs, sampled_pairs
+from .shifts import is_in, references_of, shifts
 
 
 def nothing_to_compare() -> NoOverlap:
@@ -25,48 +27,66 @@ def nothing_to_compare() -> NoOverlap:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Offsets (K,), and (n, K) the row of each response and a code of its text, -1 where there is none."""
+    """(n, K) what calibration adds to each response, its row, and a code of its text, -1 where there is none.
+
+    ``inside``: the scores have it in them already.
+    """
 
     prompts: tuple[str, ...]
     policies: tuple[str, ...]
     deltas: FloatArray
     row: Indices
     text: Indices
+    inside: bool
 
 
 def names_to_use(
-    source: Scores | Margins, offsets: Offsets, policies: Sequence[str] | None, strategy: str
+    source: Scores | Margins, calibration: Offsets | Calibrator, policies: Sequence[str] | None, strategy: str
 ) -> list[str]:
     """The policies to use: those asked for, and for ``pair`` those with an offset."""
     names = source.policies if policies is None else list(dict.fromkeys(policies))
     done = "scores" if isinstance(source, Scores) else "judgements"
     for name in sorted(set(names) - set(source.policies)):
-        raise UnknownPolicy(f"policy {name!r} has no {done}.{did_you_mean(name, source.policies)}")
-    known = set(offsets.frame["policy"])
-    return [n for n in names if n in known] if strategy == "pair" else names
+        raise UnknownPolicy(
+            f"policy {name!r} has no {done}.{did_you_mean(name, source.policies)}",
+            mend=f"name policies of the {done}",
+        )
+    if strategy != "pair":
+        return names
+    references_of(calibration)
+    known = set(calibration.frame["policy"]) if isinstance(calibration, Offsets) else set()
+    return [n for n in names if n in known]
 
 
 def _lay_out(
-    prompts: tuple[str, ...], policies: tuple[str, ...], responses: Responses, offsets: Offsets, noun: str
+    prompts: tuple[str, ...],
+    policies: tuple[str, ...],
+    source: Scores | Margins,
+    responses: Responses,
+    calibration: Offsets | Calibrator,
+    own: Collection[str],
 ) -> Candidates:
     table = responses.frame.select("prompt_id", "policy", pl.col("response").rank("dense").alias("text"))
     row, text = _places(table, prompts, policies)
-    return Candidates(prompts, policies, _deltas(offsets, policies, noun), row, text)
+    added = shifts(source, responses, calibration, prompts, policies, own=own)
+    return Candidates(prompts, policies, added, row, text, is_in(source, calibration))
 
 
 def from_scores(
     scores: Scores,
     responses: Responses,
-    offsets: Offsets,
+    calibration: Offsets | Calibrator,
     names: list[str],
     prompts: set[str] | None,
     strategy: str,
+    *,
     k: int,
     seed: int,
+    own: Collection[str],
 ) -> tuple[Candidates, Pairs, FloatArray]:
-    """Pairs by the strategy, and their raw margins."""
+    """Pairs by the strategy, and their raw margins, before calibration."""
     matrix = score_matrix(scores, policies=names)
-    table = _lay_out(matrix.prompts, matrix.policies, responses, offsets, scores.noun)
+    table = _lay_out(matrix.prompts, matrix.policies, scores, responses, calibration, own)
     values = matrix.values + 0.0
     if prompts is not None:
         values[~np.isin(matrix.prompts, list(prompts))] = np.nan
@@ -75,7 +95,9 @@ def from_scores(
     values[table.row < 0] = np.nan
     if (~np.isnan(values)).sum(axis=1).max(initial=0) < 2:
         raise nothing_to_compare()
-    pairs = _choose(values + table.deltas, table, offsets, strategy, k, np.random.default_rng(seed))
+    if table.inside:
+        values = values - table.deltas
+    pairs = _choose(values + table.deltas, table, calibration, strategy, k, np.random.default_rng(seed))
     prompt, policy, reference = pairs
     with np.errstate(over="ignore"):  # a margin beyond any number is refused where the preferences are made
         raw = values[prompt, policy] - values[prompt, reference]
@@ -85,10 +107,12 @@ def from_scores(
 def from_judgements(
     margins: Margins,
     responses: Responses,
-    offsets: Offsets,
+    calibration: Offsets | Calibrator,
     names: list[str],
     prompts: set[str] | None,
     strategy: str,
+    *,
+    own: Collection[str],
 ) -> tuple[Candidates, Pairs, FloatArray]:
     """The judged pairs, a calibrated policy before its reference, and their raw margins.
 
@@ -100,9 +124,9 @@ def from_judgements(
             f"strategy {strategy!r} needs a score for every response; judgements compare given pairs",
             mend="use --strategy pair or all-pairs",
         )
-    references = _references(offsets) if strategy == "pair" else None
+    references = references_of(calibration) if strategy == "pair" else None
     judged = _judged(margins, names, references)
-    table = _lay_out(judged.prompts, judged.policies, responses, offsets, margins.noun)
+    table = _lay_out(judged.prompts, judged.policies, margins, responses, calibration, own)
     prompt, pair = np.nonzero(~np.isnan(judged.values.T))
     left, right = judged.pairs[pair].T
     wanted = np.ones(pair.size, dtype=bool)
@@ -113,7 +137,11 @@ def from_judgements(
     answered = (table.row[prompt, left] >= 0) & (table.row[prompt, right] >= 0)
     _warn_unanswered(int((wanted & ~answered).sum()), int(wanted.sum()), margins.noun)
     used = wanted & answered
-    return table, (prompt[used], left[used], right[used]), judged.values[pair[used], prompt[used]]
+    pairs = prompt[used], left[used], right[used]
+    raw = judged.values[pair[used], prompt[used]]
+    if table.inside:
+        raw = raw - (table.deltas[pairs[0], pairs[1]] - table.deltas[pairs[0], pairs[2]])
+    return table, pairs, raw
 
 
 def _judged(margins: Margins, names: list[str], references: set[str] | None) -> JudgedMargins:
@@ -156,23 +184,16 @@ def _warn_unanswered(lost: int, total: int, noun: str) -> None:
         )
 
 
-def _deltas(offsets: Offsets, names: Sequence[str], noun: str) -> FloatArray:
-    known = dict(zip(offsets.frame["policy"], offsets.frame["delta"], strict=True))
-    if without := [n for n in names if n not in known]:
-        warnings.warn(f"no offset for {listing(without)}: their {noun} stay", CharmWarning, stacklevel=5)
-    return np.array([known.get(n, 0.0) for n in names])
-
-
 def _choose(
     calibrated: FloatArray,
     table: Candidates,
-    offsets: Offsets,
+    calibration: Offsets | Calibrator,
     strategy: str,
     k: int,
     rng: np.random.Generator,
 ) -> Pairs:
     if strategy == "pair":
-        return chosen_pairs(calibrated, _calibrated_pairs(table, offsets))
+        return chosen_pairs(calibrated, _calibrated_pairs(table, calibration))
     if strategy == "best-vs-worst":
         return best_and_worst(calibrated)
     if strategy == "all-pairs":
@@ -180,18 +201,8 @@ def _choose(
     return sampled_pairs(calibrated, k=k, rng=rng)
 
 
-def _calibrated_pairs(table: Candidates, offsets: Offsets) -> list[tuple[int, int]]:
+def _calibrated_pairs(table: Candidates, calibration: Offsets | Calibrator) -> list[tuple[int, int]]:
     """Each policy that is not a reference against each that is."""
-    references = _references(offsets)
+    references = references_of(calibration)
     sides = list(enumerate(table.policies))
     return [(i, j) for i, p in sides if p not in references for j, r in sides if r in references]
-
-
-def _references(offsets: Offsets) -> set[str]:
-    references = set(offsets.frame.filter(pl.col("is_reference"))["policy"])
-    if not references:
-        raise ConfigError(
-            "the offsets have no reference policy, so there is no calibrated pair",
-            mend="use --strategy all-pairs, sampled or best-vs-worst, or solve the offsets with --ref",
-        )
-    return references

@@ -24,12 +24,11 @@ configs:
 
 # Calibrated preferences
 
-{pairs} preference pairs, {flipped} of which calibration turned, labelled by scores or judgements plus one
-offset per policy (strategy `{strategy}`).
+{pairs} preference pairs, {flipped} of which calibration turned, labelled by scores or judgements plus {added}
+(strategy `{strategy}`).
 
 - `{parquet}`, `{jsonl}`: the pairs, twice the same. TRL's conversational format (`prompt`, `chosen`, `rejected`) with
-  `prompt_id`, `chosen_policy`, `rejected_policy`, `margin` (calibrated), `p_chosen` (soft label)
-  and `flipped`.
+  `prompt_id`, `chosen_policy`, `rejected_policy`, `margin` (calibrated), `p_chosen` ({soft}) and `flipped`.
 - `{ledger}`: per pair of policies, how many labels were kept, flipped, tied or dropped.
 """
 
@@ -51,11 +50,22 @@ def save_relabelled(relabelled: Relabelled, folder: str | Path, *, force: bool =
 
 
 def _card(preferences: Preferences) -> str:
+    about = preferences.provenance
     return _CARD.format(
         parquet=PARQUET,
         jsonl=JSONL,
         ledger=LEDGER,
         pairs=len(preferences),
         flipped=preferences.frame.select(pl.col("flipped").sum()).item(),
-        strategy=preferences.provenance.get("strategy", "unknown"),
+        strategy=about.get("strategy", "unknown"),
+        added="what their style calls for" if "calibrator" in about else "one offset per policy",
+        soft=what_p_chosen_is(preferences),
     )
+
+
+def what_p_chosen_is(preferences: Preferences) -> str:
+    """The soft label in words: whose probability it is, and at which temperature."""
+    about = preferences.provenance
+    if about.get("temperature_from") == "calibrator":
+        return f"the probability that people prefer the chosen response, at the calibrator's T = {about['temperature']:.3g}"
+    return f"soft label, sigmoid(margin / {about.get('temperature', 1.0):g})"

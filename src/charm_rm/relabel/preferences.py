@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from ..errors import (
     ConfigError,
     NotIdentifiable,
 )
-from ..offsets.apply import check_not_carried, check_unit
+from ..margins import soft_outcomes
 from ..settings import Strategy
 from ..statistics import FloatArray
+from ..style import Calibrator
 from ..tables import Margins, Offsets, Preferences, Responses, Scores
 from .candidates import Candidates, from_judgements, from_scores, names_to_use, nothing_to_compare
 from .pairing import Indices, Pairs
+from .shifts import check_usable
 
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 FATES = ("kept", "flipped", "tied", "dropped")
@@ -41,31 +42,35 @@ class Relabelled:
 def relabel_preferences(
     source: Scores | Margins,
     responses: Responses,
-    offsets: Offsets,
+    calibration: Offsets | Calibrator,
     *,
     strategy: Strategy = "pair",
     k: int = 4,
-    temperature: float = 1.0,
+    temperature: float | None = None,
     seed: int = 0,
     policies: Sequence[str] | None = None,
     prompts: Sequence[str] | None = None,
+    own: Collection[str] = (),
 ) -> Relabelled:
     """Label pairs of responses by calibrated score: chosen = argmax (s + Δ), p_chosen = σ(margin / T).
 
-    Judged pairs are labelled by their calibrated margin, m + Δ_policy - Δ_reference > 0: policy is chosen.
+    Judged pairs are labelled by their calibrated margin, m + Δ_policy - Δ_reference > 0: policy is chosen. Δ is the policy's offset, or what
+    a calibrator adds to the response.
 
     Args:
-        source: reward-model scores, or a judge's margins, before calibration.
+        source: reward-model scores, or a judge's margins, before calibration; or with this very calibrator's correction in them.
         responses: the texts.
-        offsets: Δ by policy; a policy without one keeps its score, with a warning.
+        calibration: offsets, Δ by policy (a policy without one keeps its score, with a warning); or a style calibrator.
         strategy: ``pair`` compares each calibrated policy with the references; ``best-vs-worst`` the best and
             worst calibrated response to each prompt; ``all-pairs`` every two; ``sampled`` ``k`` random pairs.
             Of judgements: ``pair``, or ``all-pairs``, every pair that was judged.
         k: pairs per prompt for ``sampled``.
-        temperature: T of the soft labels, in units of the margins.
+        temperature: T of the soft labels, in units of the margins; None: the calibrator's, at which ``p_chosen`` is the probability that
+            people prefer the chosen response; of offsets 1.
         seed: of the sampling.
         policies: use these policies alone.
         prompts: use these prompt ids alone (a training split, say).
+        own: functions of one's own that a calibrator may call (:func:`charm_rm.style.apply_calibrator`).
 
     Returns:
         Preferences in TRL's conversational format, and the ledger. A label is flipped where the calibrated
@@ -74,31 +79,33 @@ def relabel_preferences(
 
     Raises:
         ConfigError: a setting is not usable (with judgements, or at all), ``pair`` has no references to compare with,
-            the offsets are in the other unit, or the source carries them already.
+            the calibration is in the other unit or of another model, or the source carries the offsets already.
         UnknownPolicy: a policy asked for was neither scored nor judged.
         NoOverlap: the source and the responses have no pair in common.
         NotIdentifiable: every pair is a tie or twice the same text.
     """
-    _check_settings(strategy, k, temperature)
-    check_unit(source, offsets)
-    check_not_carried(source, offsets)
-    names = names_to_use(source, offsets, policies, strategy)
+    t, whose = _temperature(temperature, calibration)
+    _check_settings(strategy, k, t)
+    check_usable(source, calibration)
+    names = names_to_use(source, calibration, policies, strategy)
     kept = None if prompts is None else set(prompts)
     if isinstance(source, Scores):
-        table, pairs, raw = from_scores(source, responses, offsets, names, kept, strategy, k, seed)
+        how = {"k": k, "seed": seed}
+        table, pairs, raw = from_scores(source, responses, calibration, names, kept, strategy, **how, own=own)
     else:
-        table, pairs, raw = from_judgements(source, responses, offsets, names, kept, strategy)
+        table, pairs, raw = from_judgements(source, responses, calibration, names, kept, strategy, own=own)
     if raw.size == 0:
         raise nothing_to_compare()
     compared = _compare(table, pairs, raw)
-    preferences = _preferences(table, responses.frame, compared, temperature)
+    preferences = _preferences(table, responses.frame, compared, t)
     provenance = {
         "verb": "relabel_preferences",
         "strategy": strategy,
         "k": k if strategy == "sampled" else None,
-        "temperature": temperature,
+        "temperature": t,
+        "temperature_from": whose,
         "seed": seed,
-        "deltas": dict(zip(table.policies, table.deltas.tolist(), strict=True)),
+        **_added(table, calibration),
     }
     return Relabelled(Preferences(preferences, provenance=provenance), _ledger(table, compared))
 
@@ -114,6 +121,22 @@ class _Compared:
     fate: Indices
 
 
+def _temperature(given: float | None, calibration: Offsets | Calibrator) -> tuple[float, str]:
+    """T, and where it is from: ``given``, ``calibrator`` or ``default``."""
+    if given is not None:
+        return given, "given"
+    return (
+        (calibration.temperature, "calibrator") if isinstance(calibration, Calibrator) else (1.0, "default")
+    )
+
+
+def _added(table: Candidates, calibration: Offsets | Calibrator) -> dict[str, Any]:
+    """What was added, for the provenance: each policy's offset, or which calibrator."""
+    if isinstance(calibration, Calibrator):
+        return {"calibrator": calibration.fingerprint}
+    return {"deltas": dict(zip(table.policies, table.deltas[0].tolist(), strict=True))}
+
+
 def _check_settings(strategy: str, k: int, temperature: float) -> None:
     if strategy not in STRATEGIES:
         raise ConfigError(f"strategy {strategy!r} is not known", mend=f"use one of {', '.join(STRATEGIES)}")
@@ -127,7 +150,7 @@ def _compare(table: Candidates, pairs: Pairs, raw: FloatArray) -> _Compared:
     """Margins after calibration, and what became of each label."""
     prompt, policy, reference = pairs
     with np.errstate(over="ignore", invalid="ignore"):
-        margin = raw + (table.deltas[policy] - table.deltas[reference])
+        margin = raw + (table.deltas[prompt, policy] - table.deltas[prompt, reference])
     same = table.text[prompt, policy] == table.text[prompt, reference]
     fate = np.select([same, margin == 0, np.sign(raw) * np.sign(margin) < 0], [3, 2, 1], default=0)
     return _Compared(prompt, policy, reference, margin, fate)
@@ -159,7 +182,7 @@ def _preferences(
             "chosen_policy": names.gather(chosen),
             "rejected_policy": names.gather(rejected),
             "margin": np.abs(margin),
-            "p_chosen": special.expit(np.abs(margin) / temperature),
+            "p_chosen": soft_outcomes(np.abs(margin), temperature=temperature),
             "flipped": compared.fate[used] == FATES.index("flipped"),
         }
     )

@@ -12,6 +12,7 @@ import httpx
 from ..errors import CharmWarning, ConfigError
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPENAI, _USUAL_VARIABLE = "api.openai.com", "OPENAI_API_KEY"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -56,9 +57,22 @@ def key_in(variable: str | None) -> str | None:
     return key or None
 
 
-def warn_of_plain_key(url: str, key: str | None) -> None:
-    """Say so by a :class:`CharmWarning` where the key would cross a network in the clear."""
-    parts = urlsplit(url)
+def checked_key(url: str, variable: str | None) -> None:
+    """Look at the key before anything is asked.
+
+    Raises:
+        ConfigError: it is not usable (:func:`key_in`); or the variable is unset, and that would fail only later: it was named for a
+            server elsewhere, or the server is OpenAI's own. OpenAI's usual variable may be unset for other servers, and any for this machine's.
+        CharmWarning: (as a warning) it would cross a network in the clear.
+    """
+    key, parts = key_in(variable), urlsplit(url)
+    wanted = bool(variable) and (variable != _USUAL_VARIABLE or parts.hostname == _OPENAI)
+    if key is None and wanted and not is_local(url):
+        raise ConfigError(
+            f"the environment variable {variable}, which should hold the key, is not set",
+            where=url,
+            mend=f"set {variable}, name another variable (--api-key-env), or an empty one where the server needs no key",
+        )
     if key and parts.scheme == "http" and not is_local(url):
         warnings.warn(
             f"{url}: the key is sent unencrypted; use https unless the network is your own",

@@ -10,9 +10,12 @@ from typing import Any
 
 from ..judging.chat import Reply
 from .problems import Malformed
+from .reading import as_float
 
 # Models that think aloud inside their answer, where the server does not take it out.
 _THOUGHT = re.compile(r"\A\s*<think>.*?(</think>\s*|\Z)", re.DOTALL)
+# What says that there were more is no count.
+_MOST_TOKENS = 10**9
 _REASONING = ("reasoning_content", "reasoning")
 
 
@@ -85,7 +88,7 @@ def first_candidates(logprobs: Any) -> dict[str, float] | None:
 
 def _candidate(candidate: Mapping[str, Any]) -> tuple[str, float]:
     token, value = candidate.get("token"), candidate.get("logprob")
-    number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else float(value)
+    number = math.nan if isinstance(value, bool) or not isinstance(value, (int, float)) else as_float(value)
     # A little above 0 is rounding.
     if not isinstance(token, str) or math.isnan(number) or number > 0.01:
         raise Malformed("top_logprobs holds what is no token with a log-probability")
@@ -106,7 +109,8 @@ def _text(message: Mapping[str, Any]) -> tuple[str, bool]:
     if isinstance(content, list):
         parts = [part for part in content if isinstance(part, Mapping)]
         thought = thought or any(part.get("type") == "thinking" for part in parts)
-        content = "".join(str(p["text"]) for p in parts if p.get("type") == "text" and "text" in p)
+        texts = [p["text"] for p in parts if p.get("type") == "text" and "text" in p]
+        content = "".join(texts) if all(isinstance(text, str) for text in texts) else 0
     if content is None and (thought or "content" in message or message.get("refusal")):
         content = ""
     if not isinstance(content, str):
@@ -123,4 +127,5 @@ def _mapping(value: Any, name: str) -> Mapping[str, Any]:
 
 def _count(usage: Any, name: str) -> int | None:
     value = usage.get(name) if isinstance(usage, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    counted = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+    return value if counted else None

@@ -18,10 +18,12 @@ import httpx
 import tenacity
 
 from ..errors import ConfigError, RemoteError, RemoteRefused
-from .addresses import checked_url, is_local, key_in, same_server, warn_of_plain_key
+from .addresses import checked_key, checked_url, is_local, key_in, same_server
 from .limits import Gate, retry_after, used_up_for
+from .parsing import parse_json
 from .patience import Patience, Tries
 from .problems import BadRequest, Malformed, Transient, excerpt, message_of, refusal
+from .secret import Secret, discreet_logs
 from .unpacking import TooLong, Unpacker
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ _NEVER = frozenset({501, 505})
 _CROWDED = frozenset({429, 503, 529})
 _ITEM_FAULTS = frozenset({400, 413, 422})
 _MOST_REDIRECTS = 3
+_LONGEST_PLACE = 200
 _CONNECT_SECONDS = 15.0
 # About how many bytes of a request make one token.
 _BYTES_PER_TOKEN = 4
@@ -42,14 +45,13 @@ class Client:
     Args:
         base_url: http or https, without user name, password, query or fragment.
         api_key_env: name of the environment variable that holds the key, read when a session opens; None: no key.
-            Unset is fine for servers that want none.
         concurrency: most requests at once.
         timeout: seconds that one try of a request may take, however slowly its answer drips.
         patience: how failed tries are repeated.
         max_bytes: longest answer.
 
     Raises:
-        ConfigError: one of them is not usable.
+        ConfigError: one of them is not usable, or the key that a server must have is not set (:func:`~.addresses.checked_key`).
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Client:
                 mend="give at least 1 request at once and more than 0 seconds",
             )
         self.key_variable = api_key_env
-        warn_of_plain_key(self.base_url, key_in(api_key_env))
+        checked_key(self.base_url, api_key_env)
         self.concurrency = concurrency
         self.timeout = timeout
         self.patience = patience or Patience()
@@ -91,9 +93,10 @@ class Client:
             # A proxy from the environment is not for this machine's own servers.
             trust_env=not is_local(self.base_url),
         ) as http:
-            gate = Gate(self.concurrency, self.patience.clock, limit=self._limit)
+            gate, secret = Gate(self.concurrency, self.patience.clock, limit=self._limit), Secret(key)
             try:
-                yield Session(self, http, gate, key)
+                with discreet_logs(secret):
+                    yield Session(self, http, gate, secret)
             finally:
                 self._limit = gate.limit
 
@@ -107,13 +110,13 @@ class _Call:
 
 
 class Session:
-    """Open connections to one server."""
+    """Open connections to one server; ``secret`` is the key that they carry."""
 
-    def __init__(self, client: Client, http: httpx.AsyncClient, gate: Gate, key: str | None) -> None:
+    def __init__(self, client: Client, http: httpx.AsyncClient, gate: Gate, secret: Secret) -> None:
         self._client = client
         self._http = http
         self._gate = gate
-        self._key = key
+        self.secret = secret
 
     async def get(self, path: str, read: Callable[[Any], T]) -> T:
         """Ask for ``path`` and ``read`` its JSON; see :meth:`post`."""
@@ -195,6 +198,11 @@ class Session:
             raise Transient(_network_words(error)) from None
         except httpx.DecodingError:
             raise Malformed("the answer's compression is broken") from None
+        except (
+            ValueError,
+            httpx.InvalidURL,
+        ):  # from within the library: a length of 5,000 digits, a place that is none
+            raise Transient("the answer breaks the rules of HTTP") from None
 
     async def _exchange(self, call: _Call) -> tuple[int, httpx.Headers, bytes]:
         url = httpx.URL(self._url(call))
@@ -210,12 +218,18 @@ class Session:
 
     def _redirected(self, call: _Call, response: httpx.Response) -> httpx.URL:
         """Where a redirect leads: on the same server alone, as key and texts go with the request."""
-        target = response.url.join(response.headers["location"])
-        if same_server(response.url, target) and response.status_code in (307, 308):
-            return target
+        try:
+            target = response.url.join(response.headers["location"])
+            place = str(target.copy_with(path="/", query=None, fragment=None, userinfo=b"")).rstrip("/")
+        except (httpx.InvalidURL, ValueError):
+            target, place = None, "no usable address"
+        if target and same_server(response.url, target) and response.status_code in (307, 308):
+            # A user name in it would take the key's place in the request.
+            if not target.userinfo:
+                return target
+            place += " with a user name"
         raise RemoteRefused(
-            f"the server redirects to {target.copy_with(query=None, fragment=None, userinfo=b'')}; "
-            "neither key nor texts are sent there",
+            f"the server redirects to {self.secret.hidden(place[:_LONGEST_PLACE])}; neither key nor texts are sent there",
             status=response.status_code,
             where=self._url(call),
             mend="name that address as the base URL if you trust it",
@@ -242,7 +256,7 @@ class Session:
             return self._json(call, body)
         lasting = status == 429 and "insufficient_quota" in body[:2000].decode("utf-8", "replace")
         if (status in _AGAIN or status >= 500) and status not in _NEVER and not lasting:
-            said = excerpt(body, payload=call.payload, key=self._key)
+            said = excerpt(body, payload=call.payload, secret=self.secret)
             raise Transient(
                 f"status {status}{': ' + said if said else ''}",
                 wait=retry_after(headers, wall=wall),
@@ -253,20 +267,22 @@ class Session:
             body,
             where=self._url(call),
             payload=call.payload,
-            key=self._key,
+            secret=self.secret,
             key_variable=self._client.key_variable,
         )
         raise BadRequest(error, message_of(body)) if status in _ITEM_FAULTS else error
 
     def _json(self, call: _Call, body: bytes) -> Any:
         try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            said = excerpt(body, payload=call.payload, key=self._key)
+            value = parse_json(body)
+        except ValueError as error:
+            if body and not isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
+                raise Malformed(f"the answer is not JSON that can be used: {error}") from None
+            said = excerpt(body, payload=call.payload, secret=self.secret)
             raise Malformed(f"the answer is not JSON: {said or 'it is empty'}") from None
         if isinstance(value, dict) and value.get("error"):
             raise Malformed(
-                f"an error in place of an answer: {excerpt(body, payload=call.payload, key=self._key)}"
+                f"an error in place of an answer: {excerpt(body, payload=call.payload, secret=self.secret)}"
             )
         return value
 

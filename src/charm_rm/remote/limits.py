@@ -17,6 +17,8 @@ LONGEST_PAUSE = 60.0
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ms|us|µs|ns|d|h|m|s)")
 _REMAINING = "x-ratelimit-remaining"
+# A duration or a date is shorter; searching a header of 60,000 digits for units takes minutes.
+_LONGEST = 100
 
 
 class Clock:
@@ -74,7 +76,7 @@ def used_up_for(headers: Mapping[str, str], *, size: int, wall: float) -> float:
 
 def reset_in(text: str | None, *, wall: float) -> float | None:
     """Seconds until a limit starts anew: ``6m0s``, ``120ms``, seconds, a moment in Unix time, or an ISO date."""
-    if not text:
+    if not text or len(text) > _LONGEST:
         return None
     number = _number(text)
     if number is not None:

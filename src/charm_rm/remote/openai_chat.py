@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..errors import CharmWarning, ConfigError, RemoteError
@@ -175,7 +175,9 @@ class OpenAIChat:
             RemoteRefused: the key, the model or the address is not accepted, or a conversation cannot be answered.
         """
         if max_tokens < 1 or top_logprobs < 0:
-            raise ConfigError("max_tokens must be at least 1 and top_logprobs at least 0")
+            raise ConfigError(
+                "max_tokens must be at least 1 and top_logprobs at least 0", mend="give such numbers"
+            )
         run = _Run(self, max_tokens, top_logprobs)
         answered = 0
         results: Generator[tuple[int, Answered], None, None] = streamed(
@@ -261,7 +263,8 @@ class _Run:
                 continue
             if "logprobs" in options:
                 dialect.note(answer.reply)
-            return answer
+            # Of an answer that cannot be read, the end is shown and kept.
+            return replace(answer, reply=replace(answer.reply, text=session.secret.hidden(answer.reply.text)))
 
     def _skipped(self, error: RemoteError) -> Answered:
         """In place of an answer, where failing is not asked for and it is not the server as a whole."""

@@ -79,6 +79,7 @@ class Tries:
         """The error at the end of the patience."""
         asked = self.last.wait
         wait = f"; it asks to wait {asked:.0f} s" if asked and asked > 1 else ""
+        wait = "; it asks to wait for more than a day" if asked and asked > 86400 else wait
         tries = "1 try" if self._count == 1 else f"{self._count} tries"
         return RemoteError(
             f"no usable answer after {tries} in {self._spent:.0f} s; the last one: {self.last}{wait}",

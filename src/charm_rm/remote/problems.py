@@ -1,24 +1,27 @@
 """What went wrong with a server -> a typed error that gives away neither the key nor the texts.
 
 Servers like to quote what they were sent. What is repeated of their answers is therefore cut short, freed of
-control characters, and of every run of characters that is also in the request.
+control characters, and of every run of characters that is also in the request; of the key in any form (:mod:`.secret`).
 """
 
 from __future__ import annotations
 
-import json
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import RemoteRefused
+from .parsing import parse_json
+from .secret import Secret, without_runs
 
 _LONGEST = 300
 # Looked at of an answer; a page of HTML has nothing more to say.
 _LOOKED_AT = 1500
 # Runs of so many characters that are also in the request are taken out of what a server says.
 _RUN = 12
-_KEY_RUN = 6
-_HIDDEN = "[...]"
+# Messages are looked for this deep in an answer; json reads deeper than Python calls itself.
+_DEEPEST = 20
+_MOST_MESSAGES = 100
 # Parts of a request that are no secret.
 _PUBLIC = frozenset({"model", "role", "task", "encoding_format"})
 
@@ -46,18 +49,18 @@ class BadRequest(Exception):
 
 
 def refusal(
-    status: int, body: bytes, *, where: str, payload: Any, key: str | None, key_variable: str | None
+    status: int, body: bytes, *, where: str, payload: Any, secret: Secret, key_variable: str | None
 ) -> RemoteRefused:
     """The error for a status that no second try will change."""
     what, mend = _WORDS.get(status, ("turned the request down", "see what the server says"))
     if status == 401:
         return RemoteRefused(
-            f"the server refuses access (401): {_key_state(key, key_variable)}",
+            f"the server refuses access (401): {_key_state(secret, key_variable)}",
             status=status,
             where=where,
             mend=_key_mend(key_variable),
         )
-    said = excerpt(body, payload=payload, key=key)
+    said = excerpt(body, payload=payload, secret=secret)
     return RemoteRefused(
         f"the server {what} ({status}){': ' + said if said else ''}", status=status, where=where, mend=mend
     )
@@ -82,12 +85,12 @@ _WORDS = {
 }
 
 
-def _key_state(key: str | None, variable: str | None) -> str:
+def _key_state(secret: Secret, variable: str | None) -> str:
     if variable is None:
         return "it wants a key, and none was named"
     return (
         f"the environment variable {variable} is not set"
-        if key is None
+        if secret.key is None
         else f"the key in {variable} is not accepted"
     )
 
@@ -101,13 +104,11 @@ def _key_mend(variable: str | None) -> str:
 # --- a server's words ---------------------------------------------------------------------------
 
 
-def excerpt(body: bytes, *, payload: Any = None, key: str | None = None) -> str:
+def excerpt(body: bytes, *, payload: Any, secret: Secret) -> str:
     """What a server says, short and fit to print."""
-    text = message_of(body)[:_LOOKED_AT]
-    if key:
-        text = _without_runs(text, key, min(_KEY_RUN, len(key)))
-    for secret in _texts(payload):
-        text = _without_runs(text, secret, min(_RUN, max(4, len(secret))))
+    text = secret.hidden(message_of(body)[:_LOOKED_AT])
+    for sent in _texts(payload):
+        text = without_runs(text, sent, min(_RUN, max(4, len(sent))))
     return _printable(" ".join(text.split()))
 
 
@@ -115,24 +116,27 @@ def message_of(body: bytes) -> str:
     """The message in an answer: of the JSON that servers use for errors, else the text as it is."""
     text = body.decode("utf-8", "replace")
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(body)
+    except ValueError:
         return text
-    return "; ".join(_messages(value)) or text
+    return "; ".join(itertools.islice(_messages(value), _MOST_MESSAGES)) or text
 
 
-def _messages(value: Any) -> Iterator[str]:
+def _messages(value: Any, depth: int = 0) -> Iterator[str]:
     """``{"error": {"message"}}``, ``{"error": ""}``, ``{"message"}``, ``{"detail": "" or [{"loc", "msg"}]}``."""
+    if depth > _DEEPEST:
+        return
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
         for part in value:
-            yield from _messages(part)
+            yield from _messages(part, depth + 1)
     elif isinstance(value, Mapping):
         place = value.get("loc")
-        named = ".".join(str(p) for p in place) + ": " if isinstance(place, list) else ""
+        parts = place if isinstance(place, list) else []
+        named = ".".join(str(p) for p in parts if isinstance(p, (str, int))) + ": " if parts else ""
         for name in ("error", "message", "msg", "detail"):
-            yield from (named + text for text in _messages(value.get(name)))
+            yield from (named + text for text in _messages(value.get(name), depth + 1))
 
 
 def _texts(payload: Any, name: str = "") -> Iterator[str]:
@@ -146,23 +150,6 @@ def _texts(payload: Any, name: str = "") -> Iterator[str]:
     elif isinstance(payload, (list, tuple)):
         for value in payload:
             yield from _texts(value, name)
-
-
-def _without_runs(text: str, secret: str, length: int) -> str:
-    """``text`` without its runs of ``length`` or more characters that are also in ``secret``."""
-    hidden = [False] * len(text)
-    for start in range(len(text) - length + 1):
-        if text[start : start + length] in secret:
-            hidden[start : start + length] = [True] * length
-    if not any(hidden):
-        return text
-    pieces: list[str] = []
-    for position, character in enumerate(text):
-        if not hidden[position]:
-            pieces.append(character)
-        elif position == 0 or not hidden[position - 1]:
-            pieces.append(_HIDDEN)
-    return "".join(pieces)
 
 
 def _printable(text: str) -> str:

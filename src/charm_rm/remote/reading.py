@@ -10,6 +10,9 @@ from ..conversations import labelled_text
 from ..errors import ModelError
 from ..protocols import Prompt
 from .problems import Malformed
+from .secret import Secret
+
+LONGEST_NAME = 500
 
 
 def messages_of(prompt: Prompt, response: str) -> list[dict[str, str]]:
@@ -27,20 +30,17 @@ def in_order(data: Any, n: int) -> list[Mapping[str, Any]]:
     """``data``'s ``n`` items by their ``index``.
 
     Raises:
-        Malformed: too few, too many, twice the same, or no such list at all.
+        Malformed: too few, too many, twice the same, without a number or with something else for one (``"0"``, 0.0, true), or no
+            such list at all.
     """
     if not isinstance(data, list) or not all(isinstance(item, Mapping) for item in data):
         raise Malformed("the answer holds no list of results")
-    places = {item.get("index", position): item for position, item in enumerate(data)}
-    if len(data) != n or set(places) != set(range(n)):
-        raise Malformed(f"{len(data)} results (numbers {listing_of(places)}) for {n} texts")
+    if len(data) != n:
+        raise Malformed(f"{len(data)} results for {n} texts")
+    places = {item["index"]: item for item in data if type(item.get("index")) is int}
+    if places.keys() != set(range(n)):
+        raise Malformed(f"the results' index does not number them from 0 to {n - 1}")
     return [places[i] for i in range(n)]
-
-
-def listing_of(places: Mapping[Any, Any]) -> str:
-    """The first few keys, short."""
-    shown = [str(key)[:8] for key in list(places)[:5]]
-    return ", ".join(shown) + (" ..." if len(places) > len(shown) else "")
 
 
 def one_number(values: Any, *, what: str, where: str) -> float:
@@ -60,7 +60,7 @@ def one_number(values: Any, *, what: str, where: str) -> float:
 
 
 def number(value: Any, *, what: str) -> float:
-    """A number; JSON's null, which some servers send for NaN, is NaN.
+    """A number; JSON's null, which some servers send for NaN, is NaN, and a whole number beyond all floats infinite.
 
     Raises:
         Malformed: it is none.
@@ -69,4 +69,27 @@ def number(value: Any, *, what: str) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Malformed(f"{what} gives something that is no number")
-    return float(value)
+    return as_float(value)
+
+
+def as_float(value: float) -> float:
+    """The number as a float; JSON's whole numbers may lie beyond all of them, and are infinite then."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def name_in(value: Any, *, otherwise: str, secret: Secret) -> str:
+    """A server's name for something, fit to be shown and kept; ``otherwise`` says that there is none.
+
+    Raises:
+        Malformed: it is no text, empty, longer than :data:`LONGEST_NAME`, holds hidden characters, or the key.
+    """
+    if not isinstance(value, str) or not value:
+        raise Malformed(otherwise)
+    if len(value) > LONGEST_NAME or not value.isprintable():
+        raise Malformed(f"{otherwise} in words that can be shown")
+    if secret.gives_away(value):
+        raise Malformed(f"{otherwise} but by the key")
+    return value

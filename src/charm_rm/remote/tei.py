@@ -16,7 +16,8 @@ from ..memo import content_key
 from ..protocols import Prompt
 from .client import Session
 from .problems import Malformed
-from .reading import number, whole_text
+from .reading import name_in, number, whole_text
+from .secret import Secret
 
 # TEI takes bodies of 2 MB unless told otherwise; a larger batch is halved on its answer 413.
 _CHARACTERS = 400_000
@@ -94,7 +95,7 @@ async def open_tei(
             f"endpoint {endpoint or 'predict'!r} with layout {layout!r} is unknown",
             mend="TEI takes endpoint predict, layout pair or text",
         )
-    info = await session.get("/info", _info)
+    info = await session.get("/info", lambda answer: _info(answer, session.secret))
     name = info["model_id"]
     if model is not None and model not in (name, info.get("served_model_name")):
         raise ConfigError(f"the server has the model {name!r}, not {model!r}", mend="name that, or none")
@@ -103,16 +104,17 @@ async def open_tei(
     return TeiModel(
         name=name,
         revision=info.get("model_sha") if isinstance(info.get("model_sha"), str) else None,
-        precision=str(info.get("model_dtype", "")),
+        precision=info["model_dtype"] if isinstance(info.get("model_dtype"), str) else "",
         most_rows=most if isinstance(most, int) and most > 0 else 1,
         layout=layout,
         truncate=truncate,
     )
 
 
-def _info(answer: Any) -> Mapping[str, Any]:
-    if not isinstance(answer, Mapping) or not isinstance(answer.get("model_id"), str):
+def _info(answer: Any, secret: Secret) -> Mapping[str, Any]:
+    if not isinstance(answer, Mapping):
         raise Malformed("/info names no model")
+    name_in(answer.get("model_id"), otherwise="/info names no model", secret=secret)
     return answer
 
 

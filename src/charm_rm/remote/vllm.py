@@ -17,10 +17,12 @@ from ..memo import content_key
 from ..protocols import Prompt
 from .client import Session
 from .problems import BadRequest, Malformed
-from .reading import in_order, messages_of, number, one_number, whole_text
+from .reading import in_order, messages_of, name_in, number, one_number, whole_text
+from .secret import Secret
 
 ENDPOINTS = ("classify", "pooling", "last-token", "score")
 _BATCH = 32
+_MOST_MODELS = 1000
 _TASKS = {"pooling": "classify", "last-token": "token_classify"}
 
 
@@ -127,7 +129,7 @@ async def open_vllm(
             mend="use chat or text; score takes pairs alone",
         )
     try:
-        served = await session.get("/v1/models", _models)
+        served = await session.get("/v1/models", lambda answer: _models(answer, session.secret))
     except RemoteRefused as error:
         if error.status == 404:
             error.mend = "give the root of the vLLM server, like http://localhost:8000"
@@ -136,7 +138,7 @@ async def open_vllm(
     length = card.get("max_model_len")
     return VllmModel(
         name=card["id"],
-        root=str(card.get("root") or card["id"]),
+        root=card["root"] if isinstance(card.get("root"), str) else card["id"],
         max_length=length if isinstance(length, int) else None,
         endpoint=endpoint,
         layout=layout,
@@ -144,11 +146,13 @@ async def open_vllm(
     )
 
 
-def _models(answer: Any) -> list[Mapping[str, Any]]:
+def _models(answer: Any, secret: Secret) -> list[Mapping[str, Any]]:
     data = answer.get("data") if isinstance(answer, Mapping) else None
     cards = data if isinstance(data, list) else []
-    if not cards or not all(isinstance(c, Mapping) and isinstance(c.get("id"), str) for c in cards):
+    if not 0 < len(cards) <= _MOST_MODELS or not all(isinstance(card, Mapping) for card in cards):
         raise Malformed("/v1/models lists no models")
+    for card in cards:
+        name_in(card.get("id"), otherwise="/v1/models lists no models", secret=secret)
     return cards
 
 

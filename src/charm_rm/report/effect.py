@@ -77,7 +77,7 @@ def _compared(findings: Findings) -> list[Mapping[str, Any]]:
 
 
 def _of_audit(audited: Audited | None) -> list[Mapping[str, Any]]:
-    found = audited.details.get("summary", {}).get("effect") if audited else None
+    found = (audited.details.get("summary") or {}).get("effect") if audited else None
     return found if isinstance(found, list) else []
 
 

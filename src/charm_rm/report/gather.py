@@ -12,7 +12,9 @@ import polars as pl
 
 from .. import store
 from ..errors import UnreadableFile
+from ..reading.shapes import check_shape
 from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
+from . import shapes
 from .words import clean
 
 N = TypeVar("N", bound=Table)
@@ -30,7 +32,7 @@ class Audited:
 
     @property
     def warnings(self) -> list[str]:
-        return [clean(w) for w in self.details.get("warnings", [])]
+        return [clean(w) for w in (self.details.get("warnings") or [])]
 
     @property
     def spearman(self) -> Mapping[str, Any] | None:
@@ -52,7 +54,7 @@ class Audited:
 
     @property
     def _input(self) -> Mapping[str, Any]:
-        found = self.details.get("provenance", {}).get("input")
+        found = (self.details.get("provenance") or {}).get("input")
         return found if isinstance(found, Mapping) else {}
 
 
@@ -87,16 +89,16 @@ class Findings:
     @property
     def soft_temperature(self) -> float | None:
         """The temperature of the win rates where the audit's are soft; None where they are shares of wins."""
-        settings = self.before.details.get("provenance", {}).get("settings", {})
-        return float(settings["temperature"]) if settings.get("outcome") == "soft" else None
+        settings = (self.before.details.get("provenance") or {}).get("settings") or {}
+        return float(settings.get("temperature") or 1.0) if settings.get("outcome") == "soft" else None
 
     @property
     def warnings(self) -> list[str]:
         """Warnings of every stage, each once, in order."""
         more = (
-            self.offset_settings.get("warnings", []),
-            self.evaluation.get("warnings", []),
-            self.manifest.get("warnings", []),
+            self.offset_settings.get("warnings") or [],
+            self.evaluation.get("warnings") or [],
+            self.manifest.get("warnings") or [],
         )
         found = [*self.before.warnings, *(self.after.warnings if self.after else [])]
         return list(dict.fromkeys(found + [clean(w) for ws in more for w in ws]))
@@ -117,7 +119,9 @@ def gather(directory: str | Path) -> Findings:
     directory = Path(directory)
     offsets = _noun(Offsets, directory / "offsets.parquet")
     ratings = _noun(Ratings, directory / "ratings.parquet")
-    manifest = _mapping(directory / "manifest.json")
+    manifest = store.read_shaped(directory / "manifest.json", shapes.MANIFEST)
+    if offsets:
+        check_shape(offsets.provenance, shapes.OFFSETS, where=str(directory / "offsets.parquet"))
     return Findings(
         name=_name(directory, manifest),
         before=_first_audit(directory),
@@ -126,19 +130,22 @@ def gather(directory: str | Path) -> Findings:
         offsets=offsets.frame if offsets else None,
         residuals=_cleaned(offsets.residuals) if offsets and offsets.residuals is not None else None,
         offset_settings=offsets.provenance if offsets else {},
-        ledger=_frame(directory / "prefs" / "ledger.parquet"),
+        ledger=_frame(directory / "prefs" / "ledger.parquet", shapes.LEDGER, "labels"),
         flips=_flips(directory / "prefs" / "preferences.parquet"),
-        benchmarks=_frame(directory / "evaluation" / "benchmarks.parquet"),
+        benchmarks=_frame(
+            directory / "evaluation" / "benchmarks.parquet", shapes.BENCHMARKS, "benchmarks", needed=()
+        ),
         alignment=_alignment(directory),
-        evaluation=_mapping(directory / "evaluation" / "evaluation.json"),
+        evaluation=store.read_shaped(directory / "evaluation" / "evaluation.json", shapes.EVALUATION),
         manifest=manifest,
     )
 
 
 def _alignment(directory: Path) -> pl.DataFrame | None:
     """Agreement with the ratings: the evaluation's, or after beside before as the second audit left it."""
-    found = _frame(directory / "evaluation" / "alignment.parquet")
-    return _frame(directory / "after" / "alignment.parquet") if found is None else found
+    places = (directory / name / "alignment.parquet" for name in ("evaluation", "after"))
+    found = (_frame(place, shapes.ALIGNMENT, "alignment", needed=()) for place in places)
+    return next((frame for frame in found if frame is not None), None)
 
 
 def _name(directory: Path, manifest: Mapping[str, Any]) -> str:
@@ -164,7 +171,7 @@ def _audited(folder: Path) -> Audited | None:
     if mismatch is None:
         return None
     favouritism = _noun(Favouritism, folder / "favouritism.parquet")
-    details = _mapping(folder / "audit.json")
+    details = store.read_shaped(folder / "audit.json", shapes.AUDIT)
     sharpness = details.get("sharpness")
     if favouritism and favouritism.sharpness:
         sharpness = vars(favouritism.sharpness)
@@ -173,7 +180,9 @@ def _audited(folder: Path) -> Audited | None:
 
 def _flips(path: Path) -> list[dict[str, Any]]:
     """The flipped labels with the largest margins, one per policy pair before a second of any."""
-    if (frame := _frame(path)) is None or "flipped" not in frame.columns:
+    if (
+        frame := _frame(path, shapes.FLIPS, "preferences", needed=())
+    ) is None or "flipped" not in frame.columns:
         return []
     flipped = frame.filter(pl.col("flipped"))
     if "margin" in flipped.columns:
@@ -192,17 +201,14 @@ def _noun(noun: type[N], path: Path) -> N | None:
     return replace(table, frame=_cleaned(table.frame))
 
 
-def _frame(path: Path) -> pl.DataFrame | None:
-    return _cleaned(store.read_frame(path)) if path.exists() else None
+def _frame(
+    path: Path, kinds: Mapping[str, str], noun: str, *, needed: Sequence[str] | None = None
+) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    return _cleaned(store.read_columns(path, kinds, noun=noun, needed=needed))
 
 
 def _cleaned(frame: pl.DataFrame) -> pl.DataFrame:
     """All text cleaned before it meets the renderer, which a NUL would abort, and our process with it."""
     return frame.with_columns(pl.col(pl.String).map_elements(clean, return_dtype=pl.String))
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    value = store.read_json(path) if path.exists() else {}
-    if not isinstance(value, dict):
-        raise UnreadableFile("should hold a JSON object", where=str(path), mend="run the stage again")
-    return value

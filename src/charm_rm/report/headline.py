@@ -181,7 +181,7 @@ def _arrow(row: Mapping[str, Any], digits: int) -> str:
 
 def _audit_interval(findings: Findings) -> str:
     """The interval of the first audit's raw mean, over all pairs as the figure itself."""
-    found = findings.before.details.get("summary", {}).get("mean_abs_mismatch")
+    found = (findings.before.details.get("summary") or {}).get("mean_abs_mismatch")
     if findings.after is not None or not isinstance(found, Mapping):
         return ""
     return f" {interval(found.get('ci_low'), found.get('ci_high'))}".rstrip()

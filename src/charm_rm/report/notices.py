@@ -26,7 +26,7 @@ def ranking_words(audited: Audited) -> str | None:
     spearman = audited.spearman
     if spearman is None or spearman.get("value") is None:
         return None
-    slope = audited.details.get("summary", {}).get("slope")
+    slope = (audited.details.get("summary") or {}).get("slope")
     if slope is None and audited.sharpness:
         slope = audited.sharpness["value"]
     ends = spearman.get("ci_low"), spearman.get("ci_high")

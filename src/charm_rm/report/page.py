@@ -132,7 +132,7 @@ def _sections(findings: Findings, figures: Mapping[str, Figure], tables: Mapping
 
 def _detectable(findings: Findings) -> str:
     """What favour the audit could have seen, where it says so."""
-    summary = findings.before.details.get("summary", {})
+    summary = findings.before.details.get("summary") or {}
     if not (found := summary.get("detectable_favour")):
         return ""
     told = detectable_words(found, policies=summary["policies"], prompts=summary["prompts"])
@@ -158,8 +158,8 @@ def _offset_note(findings: Findings) -> str:
 def _provenance(findings: Findings) -> list[listings.Listing]:
     sources = {
         "Run manifest": findings.manifest,
-        "Audit before" if findings.after else "Audit": findings.before.details.get("provenance", {}),
-        "Audit after": findings.after.details.get("provenance", {}) if findings.after else {},
+        "Audit before" if findings.after else "Audit": (findings.before.details.get("provenance") or {}),
+        "Audit after": (findings.after.details.get("provenance") or {}) if findings.after else {},
         "Offsets": {k: v for k, v in findings.offset_settings.items() if k != "effect"},
         "Evaluation": findings.evaluation,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .anchor import AnchorSettings
 from .audit import AuditSettings
-from .calibrate import AUTO, CalibrateSettings, as_names
+from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_names, parse_fixed
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .evaluate import EvaluateSettings
 from .judge import JudgeSettings
@@ -39,6 +39,8 @@ from .vocabulary import (
 
 __all__ = [
     "AUTO",
+    "OFFSETS_ALONE",
+    "STYLE_ALONE",
     "AnchorEstimate",
     "AnchorSettings",
     "Attention",
@@ -78,6 +80,7 @@ __all__ = [
     "as_names",
     "check_draws",
     "parse_anchor",
+    "parse_fixed",
     "setting",
     "setting_named",
     "settings_of",

@@ -1,9 +1,11 @@
-"""Settings of the offsets."""
+"""Settings of offsets and style calibration."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
+from ..errors import BadSetting
 from .definition import Settings, setting
 from .vocabulary import Link, Method, Objective
 
@@ -16,13 +18,35 @@ def as_names(value: tuple[str, ...] | str) -> tuple[str, ...]:
     return () if names == (AUTO,) else names
 
 
+def parse_fixed(values: tuple[str, ...]) -> dict[str, float]:
+    """Weights given as ``NAME=WEIGHT``.
+
+    Raises:
+        BadSetting: one is no such thing, or a name is given twice.
+    """
+    fixed: dict[str, float] = {}
+    for value in values:
+        name, equals, number = value.rpartition("=")
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if not (name and equals and math.isfinite(weight)):
+            raise BadSetting(f"{value!r} is not NAME=WEIGHT", setting="fix", mend="for example words=0")
+        if name in fixed:
+            raise BadSetting(f"the weight of {name!r} is fixed twice", setting="fix", mend="give it once")
+        fixed[name] = weight
+    return fixed
+
+
 @dataclass(frozen=True, kw_only=True)
 class CalibrateSettings(Settings):
-    """Solve offsets on the train prompts (null: stop after the audit)."""
+    """Solve offsets, or a style calibration, on the train prompts (null: stop after the audit)."""
 
     method: Method = setting(
         "pair",
-        "Which offsets: `pair`, of policies over their references; `joint`, of every rated policy at once.",
+        "What is solved: `pair`, offsets of policies over their references; `joint`, of every rated policy at once; `style`, weights of "
+        "style features, for policies rated or not.",
     )
     over: tuple[str, ...] | str = setting(
         AUTO, "Policy to calibrate; repeatable. `auto`: the most favoured one.", metavar="POLICY"
@@ -34,7 +58,12 @@ class CalibrateSettings(Settings):
         metavar="POLICY",
     )
     link: Link = setting("hard", "Match the win rate itself, or the mean sigmoid of the margins.")
-    temperature: float = setting(1.0, "Of the sigmoid link, in units of the margins.", above=0)
+    temperature: float | None = setting(
+        None,
+        "Of the sigmoid link, in units of the margins (default: 1); of the style fit, in units of their spread within prompts "
+        "(default: by cross-validation).",
+        above=0,
+    )
     objective: Objective = setting(
         "total-wins", "Joint offsets: meet each policy's total wins, or least squares over all pairs."
     )
@@ -53,3 +82,93 @@ class CalibrateSettings(Settings):
         "Policy never used in calibration, to see whether it carries over; repeatable.",
         metavar="POLICY",
     )
+    features: tuple[str, ...] = setting(
+        (),
+        "Style: feature to correct, of `charm features --list`; repeatable (default: eight, see docs/style.md).",
+        flags=("--feature",),
+        metavar="NAME",
+    )
+    own: tuple[str, ...] = setting(
+        (),
+        "Style: feature of your own, column:NAME or python:MODULE:FUNCTION; repeatable.",
+        metavar="FEATURE",
+    )
+    fix: tuple[str, ...] = setting(
+        (),
+        "Style: weight that is given, in the scores' unit for one standard deviation more; repeatable.",
+        metavar="NAME=WEIGHT",
+        check=parse_fixed,
+    )
+    non_negative: tuple[str, ...] = setting(
+        (), "Style: feature whose weight may not be below 0; repeatable.", metavar="NAME"
+    )
+    length_only: bool = setting(False, "Style: correct length alone, the usual correction, to compare with.")
+    sharpness: bool = setting(
+        False, "Style: correct no feature; find only the scale at which soft win rates are people's."
+    )
+    with_offsets: bool = setting(
+        False, "Style: then offsets of what is left, for the policies that are rated."
+    )
+    keep: float = setting(
+        0.5,
+        "Style: least correlation of the margins before and after, within prompts; a larger penalty where it takes one.",
+        least=0,
+    )
+    penalty: float | None = setting(
+        None, "Style: of the squared weights (default: by cross-validation).", above=0
+    )
+    folds: int = setting(5, "Style: of policies, for the figures on policies never rated.", least=2)
+    family: str | None = setting(
+        None,
+        "Style: table (policy, group); whole groups are left out in place of random folds.",
+        path="path",
+        metavar="FILE",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.length_only and (self.features or self.own):
+            raise BadSetting(
+                "length_only names its feature itself",
+                setting="length_only",
+                mend="leave out features and own",
+            )
+        bare = self.given(
+            ("features", "own", "fix", "non_negative", "length_only", "with_offsets", "penalty", "family")
+        )
+        if self.sharpness and bare:
+            raise BadSetting(
+                f"sharpness corrects no feature, and takes no {bare[0]}",
+                setting="sharpness",
+                mend=f"leave out one of {bare[0]} and sharpness",
+            )
+
+    def check_method(self) -> None:
+        """Refuse settings that the method has no use for.
+
+        Raises:
+            BadSetting: it names the first.
+        """
+        other = self.given(OFFSETS_ALONE if self.method == "style" else STYLE_ALONE)
+        if other and self.method == "style":
+            raise BadSetting(
+                f"{other[0]} is of offsets", setting=other[0], mend="leave it out of a style calibration"
+            )
+        if other:
+            raise BadSetting(
+                f"{other[0]} is of a style calibration",
+                setting=other[0],
+                mend="add --style (method: style), or leave it out",
+            )
+
+    def given(self, names: tuple[str, ...]) -> list[str]:
+        """Those of the settings that are not at their defaults."""
+        defaults = {one.name: one.default for one in fields(self)}
+        return [name for name in names if getattr(self, name) != defaults[name]]
+
+
+STYLE_ALONE = (
+    *("features", "own", "fix", "non_negative", "length_only", "sharpness"),
+    *("with_offsets", "keep", "penalty", "folds", "family"),
+)
+OFFSETS_ALONE = ("over", "references", "link", "objective", "paired", "cross_fit")

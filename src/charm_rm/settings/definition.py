@@ -80,7 +80,7 @@ class Setting:
         """
         if value is None:
             if not self.optional:
-                raise BadSetting(f"{self.name} is missing", setting=self.name, where=where)
+                raise BadSetting(f"{self.name} is missing", setting=self.name, where=where, mend="give it")
             return
         if self.choices and value not in self.choices:
             raise BadSetting(
@@ -90,7 +90,12 @@ class Setting:
                 mend=f"use {' or '.join(self.choices)}",
             )
         if wanted := self._outside(value):
-            raise BadSetting(f"{self.name} must be {wanted}, got {value}", setting=self.name, where=where)
+            raise BadSetting(
+                f"{self.name} must be {wanted}, got {value}",
+                setting=self.name,
+                where=where,
+                mend=f"give {wanted}",
+            )
         if self.bounds.check is not None:
             self.bounds.check(value)
 

@@ -55,4 +55,6 @@ class JudgeSettings(LocalModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.price_in is None) != (self.price_out is None):
-            raise BadSetting("give price_in and price_out together")
+            raise BadSetting(
+                "give price_in and price_out together", mend="add the other (0 where it costs nothing)"
+            )

@@ -60,7 +60,10 @@ class FitSettings(Settings):
         check=parse_anchor,
     )
     style: tuple[str, ...] = setting(
-        (), "Control for columns NAME_a and NAME_b (style control); repeatable.", metavar="NAME"
+        (),
+        "Style control: a feature counted in the votes' texts (words, headers, bold, list_items ...; `charm features --list`), or "
+        "the columns NAME_a and NAME_b; repeatable.",
+        metavar="NAME",
     )
     prior: float = setting(
         0.0,
@@ -119,8 +122,10 @@ class RatingsSettings(FitSettings, RatingsChoice):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.battles is not None and self.source not in (None, "arena"):
-            raise BadSetting("give either source or battles, not both")
+            raise BadSetting("give either source or battles, not both", mend="leave out one of them")
         if self.battles is None and self.source is None:
-            raise BadSetting("give source or battles")
+            raise BadSetting("give source or battles", mend="name a leaderboard or a file of votes")
         if self.battles is None and (self.style or self.anchor or self.prior or self.cluster != "auto"):
-            raise BadSetting("style, anchor, prior and cluster need battles to fit")
+            raise BadSetting(
+                "style, anchor, prior and cluster need battles to fit", mend="leave them out, or give battles"
+            )

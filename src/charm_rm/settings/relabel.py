@@ -20,4 +20,8 @@ class RelabelSettings(Settings):
     pairs_per_prompt: int = setting(
         4, "Random pairs per prompt, with strategy `sampled`.", least=1, flags=("-k", "--pairs-per-prompt")
     )
-    temperature: float = setting(1.0, "Of the soft labels, in units of the margins.", above=0)
+    temperature: float | None = setting(
+        None,
+        "Of the soft labels, in units of the margins (default: the calibrator's, at which they are people's; of offsets 1).",
+        above=0,
+    )

@@ -63,4 +63,6 @@ class RewardModelSettings(ModelSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.model is None) == (self.train_from is None):
-            raise BadSetting("give exactly one of model and train_from", setting="model")
+            raise BadSetting(
+                "give exactly one of model and train_from", setting="model", mend="leave out the other"
+            )

@@ -38,4 +38,8 @@ class ScoreSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.scores is not None and self.judgements is not None:
-            raise BadSetting("give either scores or judgements, not both", setting="judgements")
+            raise BadSetting(
+                "give either scores or judgements, not both",
+                setting="judgements",
+                mend="leave out one of them",
+            )

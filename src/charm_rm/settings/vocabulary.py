@@ -12,7 +12,9 @@ TieRule = Literal["half", "loss"]  # what a margin of 0 counts for the policy
 Unrated = Literal["error", "skip"]  # policies without a rating: stop, or leave them out
 Scope = Literal["sample", "these"]  # favour among policies like these, or among these alone
 Link = Literal["hard", "sigmoid"]  # how a margin counts in the equation of an offset
-Method = Literal["pair", "joint"]  # which offsets: of one policy over its references, or of all at once
+Method = Literal[
+    "pair", "joint", "style"
+]  # offsets of one policy over its references, or of all at once; weights of style features
 Objective = Literal["total-wins", "least-squares"]  # what joint offsets meet
 Strategy = Literal["pair", "best-vs-worst", "all-pairs", "sampled"]  # which responses are labelled
 AnchorEstimate = Literal["halves", "running", "square"]  # of the squared error of a win rate, from a batch

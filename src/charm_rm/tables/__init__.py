@@ -14,9 +14,13 @@ from .nouns import (
     WinRates,
     as_messages,
 )
-from .schema import Column, Table, read_payload
+from .schema import NUMBER, TEXT, TRUTH, WHOLE, Column, Table, damaged_metadata, read_payload, with_kinds
 
 __all__ = [
+    "NUMBER",
+    "TEXT",
+    "TRUTH",
+    "WHOLE",
     "Battles",
     "Column",
     "Estimate",
@@ -31,5 +35,7 @@ __all__ = [
     "Table",
     "WinRates",
     "as_messages",
+    "damaged_metadata",
     "read_payload",
+    "with_kinds",
 ]

@@ -115,7 +115,10 @@ class Responses(Table):
 
 
 class Scores(Table):
-    """Scalar rewards, higher is better, same key as the responses they score."""
+    """Scalar rewards, higher is better, same key as the responses they score.
+
+    ``text_hash`` is a short hash of the prompt and response scored (:mod:`charm_rm.text_hash`).
+    """
 
     noun = "scores"
     columns = (
@@ -124,6 +127,7 @@ class Scores(Table):
         Column("score"),
         _optional("n_tokens", WHOLE, low=0),
         _optional("truncated", TRUTH),
+        _optional("text_hash", TEXT),
     )
     key = ("prompt_id", "policy")
 

@@ -15,11 +15,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, SchemaError, did_you_mean, listing
+from ..errors import CharmWarning, SchemaError, did_you_mean, first_line, listing
 
 TEXT, NUMBER, WHOLE, TRUTH, ANY = "text", "number", "whole number", "true/false", "any"
 _DTYPES = {TEXT: pl.String, NUMBER: pl.Float64, WHOLE: pl.Int64, TRUTH: pl.Boolean}
+# Beside whole numbers and decimals, what can be text: bytes are the text that some writers do not mark as such.
+_WRITTEN = (pl.String, pl.Binary, pl.Categorical, pl.Enum, pl.Date, pl.Datetime, pl.Null)
 _PAYLOAD_KEY = "charm_rm"
+_LONGEST = 80
 _HOW = {
     NUMBER: ", with a decimal point and no thousands separators",
     WHOLE: ", with no thousands separators",
@@ -89,8 +92,26 @@ class Table:
 
 
 def read_payload(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return the payload kept in a Parquet file's key-value metadata (empty where there is none)."""
-    return json.loads(metadata[_PAYLOAD_KEY]) if _PAYLOAD_KEY in metadata else {}
+    """Return the payload kept in a Parquet file's key-value metadata (empty where there is none).
+
+    Raises:
+        SchemaError: it is not what a noun writes there.
+    """
+    try:
+        payload = json.loads(metadata.get(_PAYLOAD_KEY, "{}"))
+    except (ValueError, RecursionError) as error:
+        raise damaged_metadata(first_line(error)) from error
+    if not isinstance(payload, dict) or not isinstance(payload.get("provenance", {}), dict):
+        raise damaged_metadata("no object with a provenance")
+    return payload
+
+
+def damaged_metadata(why: str) -> SchemaError:
+    """The error for a file whose table can be read, and what charm keeps beside it cannot."""
+    return SchemaError(
+        f"the metadata {_PAYLOAD_KEY!r} of this Parquet file are damaged: {why}",
+        mend="write the file again; a CSV or JSONL file of its rows has no metadata",
+    )
 
 
 # --- validation ---------------------------------------------------------------------------------
@@ -100,9 +121,8 @@ def _validated(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
     frame = _select(noun, frame)
     if frame.height == 0 and not noun.may_be_empty:
         raise SchemaError(f"{noun.noun}: the table has no rows", mend="check the stage that wrote it")
-    frame = frame.with_columns(
-        [_cast(noun, frame, c) for c in noun.columns if c.name in frame.columns and c.kind != ANY]
-    )
+    kinds = {c.name: c.kind for c in noun.columns if c.kind != ANY}
+    frame = with_kinds(frame, kinds, noun=noun.noun)
     for column in noun.columns:
         if column.name in frame.columns:
             _check_values(noun, frame, column)
@@ -130,26 +150,39 @@ def _select(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
     return frame.drop(extra)
 
 
-def _cast(noun: type[Table], frame: pl.DataFrame, column: Column) -> pl.Series:
-    series = frame[column.name]
-    if series.dtype == _DTYPES[column.kind]:
+def with_kinds(frame: pl.DataFrame, kinds: Mapping[str, str], *, noun: str) -> pl.DataFrame:
+    """The frame with those of the columns ``kinds`` that it has as their kinds (:data:`TEXT`, :data:`NUMBER` ...).
+
+    For tables in the layouts of other tools: what comes after may rely on four types. ``noun`` is what messages call the table.
+
+    Raises:
+        SchemaError: a value is of another kind; with row and column.
+    """
+    found = [name for name in kinds if name in frame.columns]
+    return frame.with_columns([_cast(frame[name], kinds[name], noun) for name in found])
+
+
+def _cast(series: pl.Series, kind: str, noun: str) -> pl.Series:
+    if series.dtype == _DTYPES[kind]:
         return series
-    if not _may_become(series.dtype, column.kind) and series.null_count() < series.len():
-        raise _wrong_kind(noun, column, series, row=int(series.is_not_null().arg_true()[0]))
-    cast, told = _converted(series, column.kind)
+    if series.null_count() == series.len():
+        return pl.Series(series.name, [None] * series.len(), dtype=_DTYPES[kind])
+    if not _may_become(series.dtype, kind):
+        raise _wrong_kind(noun, series, kind, row=int(series.is_not_null().arg_true()[0]))
+    cast, told = _converted(series, kind)
     changed = cast.is_null() & told
     if changed.any():
-        raise _wrong_kind(noun, column, series, row=int(changed.arg_true()[0]))
+        raise _wrong_kind(noun, series, kind, row=int(changed.arg_true()[0]))
     return cast
 
 
 def _may_become(dtype: pl.DataType, kind: str) -> bool:
-    """Whether values of a type can be of a kind at all: floats are no ids, dates no numbers, lists neither."""
+    """Whether values of a type can be of a kind at all: floats and truths are no ids, dates no numbers, lists neither."""
     if dtype.is_nested() or dtype == pl.Object:
         return False
     if kind == TEXT:
-        return not dtype.is_float()
-    return dtype.is_numeric() or dtype == pl.String or dtype == pl.Null
+        return dtype.is_integer() or dtype.is_decimal() or dtype in _WRITTEN
+    return dtype.is_numeric() or dtype in (pl.String, pl.Null, pl.Categorical, pl.Enum)
 
 
 def _converted(series: pl.Series, kind: str) -> tuple[pl.Series, pl.Series]:
@@ -157,8 +190,8 @@ def _converted(series: pl.Series, kind: str) -> tuple[pl.Series, pl.Series]:
     told = series.is_not_null()
     if kind == TEXT:
         return _as_text(series), told
-    if series.dtype == pl.String:
-        return _from_text(series, kind)
+    if series.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return _from_text(series.cast(pl.String), kind)
     cast = series.cast(_DTYPES[kind], strict=False)
     if kind != NUMBER and series.dtype.is_numeric():  # 0.5 is no whole number, 2 is no truth
         cast = cast.set(cast.cast(pl.Float64) != series.cast(pl.Float64), None)
@@ -166,10 +199,19 @@ def _converted(series: pl.Series, kind: str) -> tuple[pl.Series, pl.Series]:
 
 
 def _as_text(series: pl.Series) -> pl.Series:
-    """Whole numbers as their digits, moments at midnight as their day."""
+    """Whole numbers as their digits, moments at midnight as their day, bytes as the UTF-8 that they are; null where they are none."""
+    if series.dtype == pl.Binary:
+        return pl.Series(series.name, [_decoded(v) for v in series.to_list()], dtype=pl.String)
     if isinstance(series.dtype, pl.Datetime) and (series == series.dt.truncate("1d")).all():
         series = series.dt.date()
     return series.cast(pl.String, strict=False)
+
+
+def _decoded(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _from_text(series: pl.Series, kind: str) -> tuple[pl.Series, pl.Series]:
@@ -190,12 +232,22 @@ def _from_text(series: pl.Series, kind: str) -> tuple[pl.Series, pl.Series]:
     return exact.fill_null(whole.set((numbers != numbers.floor()).fill_null(True), None)), told
 
 
-def _wrong_kind(noun: type[Table], column: Column, series: pl.Series, row: int = 0) -> SchemaError:
+def _wrong_kind(noun: str, series: pl.Series, kind: str, *, row: int) -> SchemaError:
     return SchemaError(
-        f"column {column.name!r} should hold a {column.kind}, found {series[row]!r} ({series.dtype})",
-        where=f"{noun.noun}, row {row}",
-        mend=f"convert the column to {column.kind}" + _HOW.get(column.kind, ""),
+        f"column {series.name!r} should hold a {kind}, found {_short(series[row])} ({_short(series.dtype)})",
+        where=f"{noun}, row {row}",
+        mend=f"convert the column to {kind}" + _HOW.get(kind, ""),
     )
+
+
+def _short(value: Any) -> str:
+    """A value of any type, at most a line of it."""
+    text = (
+        str(value)
+        if isinstance(value, pl.DataType)
+        else repr(value.to_list() if isinstance(value, pl.Series) else value)
+    )
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _check_values(noun: type[Table], frame: pl.DataFrame, column: Column) -> None:

@@ -122,7 +122,7 @@ class TestMemory:
         self, model: RewardModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         Memory(monkeypatch, 10, lambda: RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-        with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        with pytest.raises(ModelError, match="RuntimeError: mat1 and mat2"):
             score_texts(model, *texts(5), progress=False)
 
     def test_a_real_allocation_that_fails_is_known(self) -> None:
@@ -167,7 +167,7 @@ class TestDevices:
             return whole(model, batch)
 
         monkeypatch.setattr(RewardModel, "launch", launch)
-        with pytest.raises(RuntimeError, match="device lost"):
+        with pytest.raises(ModelError, match="device lost"):
             score_texts(both, *texts(200), token_budget=50, progress=False)
         assert not [t for t in threading.enumerate() if t.name.startswith("charm-")]
 

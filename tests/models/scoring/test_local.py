@@ -224,7 +224,7 @@ class TestLocalJudge:
         )
         template = replace(load_template("alpaca-eval-like"), system="", user="{prompt} {first} {second}")
         said = [pytest.warns(CharmWarning, match=m) for m in ("2 of 2 questions were too long", "no verdict")]
-        with said[0], said[1], pytest.raises(ModelError, match="lack a verdict"):
+        with said[0], said[1], pytest.raises(ModelError, match="not one of"):
             # The tiny model's words hold no verdict; what was counted until then is what matters here.
             judge_responses(ChatJudge(chat, template), table, plan_pairs(table), progress=False)
         verdicts = dict(ChatJudge(chat, template).iterate(["p1"], ["r1 " * 300], ["r2"]))

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ..scoring.encoding import last_token
 from ..scoring.reward import RewardModel
 from ..scoring.unknown import UNKNOWN_LIMIT, unknown_share
 from .check import Check, show_tokens
@@ -29,7 +30,7 @@ _SCRIPTS = {
 def check_pad(model: RewardModel) -> Check:
     """Pad, EOS and the token that conversations end with; decoders find the end by what is not pad."""
     tokenizer = model.encoder.tokenizer
-    last = model.encoder.encode("a", "b").input_ids[-1]
+    last = last_token(model.encoder, where=model.source)
     pad, eos, saved = model.pad_token_id, tokenizer.eos_token_id, _saved_pad(tokenizer)
     told = getattr(model.model.config.get_text_config(), "pad_token_id", None)
     data = {"pad": pad, "eos": eos, "last": last, "saved_pad": saved, "model_pad": told}

@@ -46,7 +46,9 @@ class Checkpoint:
         """
         if key not in self._where:
             raise ModelError(
-                f"not a reward model of this kind: the checkpoint lacks {key!r}", where=str(self.folder)
+                f"not a reward model of this kind: the checkpoint lacks {key!r}",
+                where=str(self.folder),
+                mend="take the whole checkpoint, or say which output is the reward: --reward (docs/models.md)",
             )
         source = self._where[key]
         return source.get_tensor(key) if hasattr(source, "get_tensor") else source

@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from ...errors import CharmError, ModelError
+from ...errors import CharmError, ModelError, first_line
 from ..extras import require
 from .limits import refuse_absurd
 from .registry import find_entry
@@ -79,7 +79,3 @@ def _has_base(path_or_id: str | os.PathLike[str]) -> bool:
     """True where the registry knows another place for the model's configuration."""
     entry = find_entry(path_or_id)
     return entry is not None and entry.base is not None
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

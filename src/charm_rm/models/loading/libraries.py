@@ -7,9 +7,8 @@ import os
 import warnings
 from collections.abc import Iterator
 
-from ...errors import CharmError, ModelError
+from ...errors import CharmError, ModelError, first_line
 from ..extras import require
-from .folders import first_line
 
 
 @contextlib.contextmanager

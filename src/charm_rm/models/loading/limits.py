@@ -18,6 +18,8 @@ _MOST = {
     **dict.fromkeys(("hidden_size", "d_model", "n_embd", "intermediate_size", "head_dim", "num_experts"), 10_000_000),
 }  # fmt: skip
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
+# Of files that a library opens by name.
+_SUFFIXES = (".json", ".jinja", ".safetensors", ".bin", ".txt", ".model", ".py", ".pt")
 _LONGEST_CONFIG = 16 * 2**20
 # Smaller tables are no danger, whatever the weights.
 _HARMLESS = 50_000_000
@@ -30,10 +32,8 @@ def refuse_absurd(folder: Path, config: str) -> None:
         ModelError: one of its files is a pipe or a device, the configuration cannot be read, or it names a size that no
             model has, or that its weights cannot fill.
     """
-    for file in folder.iterdir():
-        if not (file.is_file() or file.is_dir()) and file.exists():
-            kind = "a pipe" if stat.S_ISFIFO(file.stat().st_mode) else "a device or socket"
-            raise ModelError(f"{file.name} is {kind}, not a file", where=str(folder))
+    for file in sorted(folder.iterdir()):
+        _refuse_what_is_no_file(file, folder)
     path = folder / config
     if not path.exists():
         return
@@ -43,9 +43,29 @@ def refuse_absurd(folder: Path, config: str) -> None:
         _refuse_tables(part, path)
 
 
+def _refuse_what_is_no_file(file: Path, folder: Path) -> None:
+    """Refuse pipes, devices, links that lead nowhere, and folders in the place of files that a model has."""
+    mend = "move it out of the folder, or take the folder anew from where the model came from"
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        raise ModelError(
+            f"{file.name} cannot be read: {error.strerror}", where=str(folder), mend=mend
+        ) from error
+    if stat.S_ISDIR(mode) and file.suffix in _SUFFIXES:
+        raise ModelError(f"{file.name} is a folder, not a file", where=str(folder), mend=mend)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+        raise ModelError(f"{file.name} is {kind}, not a file", where=str(folder), mend=mend)
+
+
 def _read(path: Path) -> Any:
     if path.stat().st_size > _LONGEST_CONFIG:
-        raise ModelError(f"is longer than {_LONGEST_CONFIG:,} bytes", where=str(path))
+        raise ModelError(
+            f"is longer than {_LONGEST_CONFIG:,} bytes",
+            where=str(path),
+            mend="take the configuration that the model came with",
+        )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:

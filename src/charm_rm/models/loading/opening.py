@@ -87,7 +87,9 @@ def _open_for_training(source: Source, seed: int) -> Opened:
     model, missing = load_classifier(source, 1, seed=seed)
     if lost := {k for k in missing if not is_head_key(k)}:
         raise ModelError(
-            f"weights besides the head are missing: {listing(sorted(lost))}", where=str(source.folder)
+            f"weights besides the head are missing: {listing(sorted(lost))}",
+            where=str(source.folder),
+            mend="take the whole checkpoint from where the model came from",
         )
     return Opened(
         model.eval(), tokenizer, source_fingerprint(source), has_new_head=bool(missing), entry=source.entry

@@ -120,7 +120,7 @@ def read_entries(text: str, *, where: str) -> tuple[Entry, ...]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not TOML: {error}", where=where) from error
+        raise ConfigError(f"not TOML: {error}", where=where, mend="correct the file there") from error
     return tuple(_entry(name, table, where) for name, table in tables.items())
 
 
@@ -171,7 +171,9 @@ def _entry(name: str, table: Any, where: str) -> Entry:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         hint = did_you_mean(field, Entry.model_fields) if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"[{name}] {field}: {first['msg']}.{hint}", where=where) from error
+        raise ConfigError(
+            f"[{name}] {field}: {first['msg']}.{hint}", where=where, mend="correct the entry (docs/models.md)"
+        ) from error
     except ConfigError as error:
         raise ConfigError(f"[{name}] {error.what}", where=where, mend=error.mend) from error
 

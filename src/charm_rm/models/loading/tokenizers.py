@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...errors import ModelError
+from ...errors import ModelError, first_line
 from ..extras import require
 from ..rendering import render_chat
 from .config import transformers_config
@@ -40,7 +40,30 @@ def read_tokenizer(folder: Path, **options: Any) -> Any:
         raise
     if missing := _missing_files(type(tokenizer), folder):
         raise _no_vocabulary(folder, missing)
+    _try_out(tokenizer, folder)
     return tokenizer
+
+
+# Words, and what no vocabulary has as a word.
+_SAMPLE = "a word \u2603 zq\u0175xj"
+
+
+def _try_out(tokenizer: Any, folder: Path) -> None:
+    """Read a few words, so that a tokenizer that cannot says so before the work."""
+    mend = "take the tokenizer's files from where the model came from"
+    try:
+        tokenizer(_SAMPLE, verbose=False)
+    except Exception as error:  # the library's many ways to say no
+        raise ModelError(
+            f"its tokenizer cannot read text: {first_line(error)}", where=str(folder), mend=mend
+        ) from error
+    length = tokenizer.model_max_length
+    if not isinstance(length, int | float) or not length >= 1:
+        raise ModelError(
+            f"model_max_length is {str(length)[:40]!r} in tokenizer_config.json, not a number of tokens",
+            where=str(folder),
+            mend=mend,
+        )
 
 
 # Files that are a whole vocabulary each.
@@ -94,6 +117,7 @@ def _end_with(tokenizer: Any, index: Any, key: str, source: Source) -> None:
         raise ModelError(
             f"the conversation must end with the token that config.json calls {key}; there is none, or no template",
             where=str(source.folder),
+            mend="take config.json and tokenizer files from one place, the model's own",
         )
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     if not render_chat(tokenizer, turns).endswith(token):

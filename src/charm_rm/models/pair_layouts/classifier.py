@@ -27,6 +27,7 @@ def build_classifier(
         raise ModelError(
             f"the model has {n_outputs} outputs; one that compares two responses has 1 or 2",
             where=str(source.folder),
+            mend="use a model that compares two responses; a reward model goes to `charm score`",
         )
     model, missing = load_classifier(source, n_outputs)
     if missing:

@@ -34,6 +34,7 @@ def build_pairrm(source: Source, tokenizer: Any, max_length: int | None, *_other
         raise ModelError(
             f"the tokenizer does not have {', '.join(PREFIXES)} where config.json says",
             where=str(source.folder),
+            mend="take config.json and tokenizer files from one place, the model's own",
         )
     limit = _LENGTH if max_length is None else max_length
     if limit < 16:

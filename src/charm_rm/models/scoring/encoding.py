@@ -25,7 +25,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ...conversations import Messages, labelled_text, prompt_text
-from ...errors import ConfigError
+from ...errors import ConfigError, ModelError
 from ...protocols import Prompt
 from ...tables import as_messages
 from ..rendering import render_chat
@@ -107,6 +107,22 @@ def choose_layout(tokenizer: Any) -> Literal["chat", "pair", "plain"]:
         return "chat"
     is_encoder = tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None
     return "pair" if is_encoder else "plain"
+
+
+def last_token(encoder: ResponseEncoder, *, where: str) -> int:
+    """The token that conversations end with.
+
+    Raises:
+        ModelError: a conversation becomes no token at all.
+    """
+    ids = encoder.encode("a", "b").input_ids
+    if not ids:
+        raise ModelError(
+            "its chat template, or its tokenizer, makes nothing of a conversation: no token is left to score",
+            where=where,
+            mend="take chat template and tokenizer files from where the model came from",
+        )
+    return int(ids[-1])
 
 
 def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None) -> int:

@@ -25,7 +25,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...errors import CharmWarning, ModelError
+from ...errors import CharmWarning, ModelError, counted, first_line
 from ..extras import require
 from .batching import plan_batches, tokens_in
 from .local import LocalModel, Memory, Pending, TokenRow
@@ -233,9 +233,9 @@ def _attempt(model: LocalModel, rows: Sequence[TokenRow]) -> Pending | None:
     """Start one forward pass; None where memory ran out."""
     try:
         return model.launch(rows)
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, IndexError) as error:
         if not is_out_of_memory(error):
-            raise
+            raise _fails(model, rows, error) from error
     # Outside the except block, where the traceback no longer holds the tensors.
     if model.device.startswith("cuda"):
         require("torch").cuda.empty_cache()
@@ -247,6 +247,15 @@ def _warn_smaller(budget: int, limit: int) -> None:
         f"a batch of {budget:,} tokens did not fit into memory: going on with {limit:,}, or fewer",
         CharmWarning,
         stacklevel=4,
+    )
+
+
+def _fails(model: LocalModel, rows: Sequence[TokenRow], error: Exception) -> ModelError:
+    """Of a model whose parts do not fit together: a tokenizer with more words than embeddings, say."""
+    return ModelError(
+        f"fails on a batch of {counted(len(rows), 'conversation')}: {type(error).__name__}: {first_line(error)}",
+        where=model.source,
+        mend="look it over with `charm doctor`; do tokenizer, config.json and weights come from one place?",
     )
 
 

@@ -21,6 +21,7 @@ from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
 from ...tables import Responses, Scores, as_messages
+from ...text_hash import text_hashes
 from ..loading.lineage import anchored_on
 from .engine import run_batches
 from .finishing import check_finite, warn_truncated
@@ -43,6 +44,8 @@ def score_responses(
     memo: str | Path | None = None,
 ) -> Scores:
     """Score every response; of a model that runs here (:class:`~.local.LocalReward`) the result has ``n_tokens`` and ``truncated`` per row.
+
+    ``text_hash`` says of each row which text was scored.
 
     Args:
         model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`.
@@ -72,6 +75,7 @@ def score_responses(
             pl.Series("n_tokens", scored.n_tokens, dtype=pl.Int64),
             pl.Series("truncated", scored.truncated, dtype=pl.Boolean),
         )
+    table = table.with_columns(text_hashes(responses))
     return Scores(table, provenance=_provenance(model, responses, scored))
 
 

@@ -13,14 +13,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ModelError
+from ...errors import ModelError, first_line
 from ...protocols import Prompt
 from ..devices import device_kind, find_devices
 from ..extras import require
 from ..loading.registry import Entry
 from ..precision import DTypeName, check_dtype
 from .batching import collate, flash_bounds, pack, set_pad_token
-from .encoding import Encoded, ResponseEncoder, resolve_max_length
+from .encoding import Encoded, ResponseEncoder, last_token, resolve_max_length
 from .finishing import checked_scores
 from .launched import Launched
 from .local import Memory
@@ -178,7 +178,7 @@ def load_reward_model(
     )
     length = resolve_max_length(opened.tokenizer, opened.model.config, max_length)
     encoder = ResponseEncoder(opened.tokenizer, length)
-    pad = set_pad_token(opened.model, opened.tokenizer, last=encoder.encode("a", "b").input_ids[-1])
+    pad = set_pad_token(opened.model, opened.tokenizer, last=last_token(encoder, where=os.fspath(path_or_id)))
     use_float32_head(opened.model)
     used = getattr(opened.model.config, "_attn_implementation", None) or "eager"
     model = RewardModel(
@@ -222,7 +222,7 @@ def _try_out(model: RewardModel) -> None:
         model.score_batch(model.encoder.encode_many(["a"], ["b"]))
     except Exception as error:  # compilers fail in many ways
         raise ModelError(
-            f"torch.compile failed: {(str(error).strip().splitlines() or [type(error).__name__])[0]}",
+            f"torch.compile failed: {first_line(error)}",
             where=model.source,
             mend="leave --compile out, or install a C++ compiler (CPU) or Triton (GPU)",
         ) from error

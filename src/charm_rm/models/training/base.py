@@ -10,7 +10,7 @@ from ...errors import ConfigError, ModelError
 from ..loading.folders import ADAPTER_CONFIG
 from ..loading.opening import open_model
 from ..scoring.batching import set_pad_token
-from ..scoring.encoding import ResponseEncoder, resolve_max_length
+from ..scoring.encoding import ResponseEncoder, last_token, resolve_max_length
 from .settings import TrainSettings
 
 
@@ -40,7 +40,7 @@ def load_base(rm: str | Path, *, settings: TrainSettings, trust_remote_code: boo
     _check_head(rm, fresh=opened.has_new_head, asked=settings.new_head)
     limit = min(settings.max_length, resolve_max_length(opened.tokenizer, opened.model.config))
     encoder = ResponseEncoder(opened.tokenizer, limit)
-    set_pad_token(opened.model, opened.tokenizer, last=encoder.encode("a", "b").input_ids[-1])
+    set_pad_token(opened.model, opened.tokenizer, last=last_token(encoder, where=str(rm)))
     return Base(opened.model, opened.tokenizer, encoder)
 
 

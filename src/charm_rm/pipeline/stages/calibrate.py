@@ -1,4 +1,4 @@
-"""Calibrate: scores or judgements and ratings -> offsets; which policies, where that is left to choose."""
+"""Calibrate: scores or judgements and ratings -> offsets; which policies, where that is left to choose. (By style: :mod:`.style`.)"""
 
 from __future__ import annotations
 
@@ -50,15 +50,19 @@ def calibrate(
     ``audit`` says how the audit behind `auto` is made, and how many draws there are. What `auto` chose is in the provenance, and
     what the offsets make of the agreement with people (``effect``: :func:`charm_rm.evaluate.attained.effect_of_offsets`).
     """
-    source = _without(source, settings.held_out)
+    settings.check_method()
+    if settings.method == "style":
+        raise ConfigError("a style calibration has no offsets", mend="use calibrate_style")
+    source = without(source, settings.held_out)
     names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
-    over, references = _chosen(source, ratings, settings, audit, seed=seed, names=names)
+    over, references = chosen_pair(source, ratings, settings, audit, seed=seed, names=names)
     common: dict[str, Any] = {"draws": audit.draws, "seed": seed}
+    solving = settings if settings.temperature is not None else replace(settings, temperature=1.0)
     if settings.method == "joint":
-        common |= settings.accepted_by(solve_joint_offsets) | names | {"references": references}
+        common |= solving.accepted_by(solve_joint_offsets) | names | {"references": references}
         offsets = solve_joint_offsets(source, ratings, **common)
     else:
-        common |= settings.accepted_by(solve_offsets) | {"aliases": aliases}
+        common |= solving.accepted_by(solve_offsets) | {"aliases": aliases}
         offsets = solve_offsets(source, ratings, **common | {"over": over, "references": references})
     effect = effect_of_offsets(offsets, ratings, aliases=aliases, unrated=unrated)
     notes = _upside_down(source, ratings, audit, seed=seed, aliases=aliases)
@@ -87,7 +91,7 @@ def _upside_down(
     return [] if words is None else [f"{words}; offsets would hide that, not fix it"]
 
 
-def _chosen(
+def chosen_pair(
     source: Scores | Margins,
     ratings: Ratings,
     settings: CalibrateSettings,
@@ -173,7 +177,8 @@ def _met(source: Scores | Margins, name: str) -> set[str]:
     return {*pairs["policy"], *pairs["reference"]}
 
 
-def _without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margins:
+def without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margins:
+    """The source without the policies that are held out of any calibration."""
     known = source.policies
     for name in held_out:
         if name not in known:
@@ -191,7 +196,7 @@ def run_stage(run: Run) -> str:
     """Solve offsets on the train prompts; choose policy and references there too, so that no test figure is flattered."""
     section = run.config.calibrate
     if section is None:
-        raise ConfigError("the section calibrate is off")
+        raise ConfigError("the section calibrate is off", mend="give the section in the configuration")
     offsets = calibrate(
         run.before("train"), run.ratings(), section, run.config.audit, seed=run.config.seed, **run.names
     )

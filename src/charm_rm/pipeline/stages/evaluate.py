@@ -150,7 +150,7 @@ def run_stage(run: Run) -> str:
     """Benchmarks and alignment: the fine-tuned model beside the first, or the first alone."""
     section = run.config.evaluate
     if section is None:
-        raise ConfigError("the section evaluate is off")
+        raise ConfigError("the section evaluate is off", mend="give the section in the configuration")
     benchmarks = load_benchmarks(section, seed=run.config.seed)
     first = _contestant(run, run.first_model)
     tuned = _contestant(run, str(run.directory / MODEL)) if run.config.trains else None

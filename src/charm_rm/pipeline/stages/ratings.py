@@ -20,7 +20,9 @@ def chosen_ratings(choice: RatingsChoice) -> Ratings:
 
 def fit_votes(battles: str | Path, settings: FitSettings) -> Ratings:
     """Ratings fitted to a file of votes."""
-    votes = load_battles(battles, keep=settings.columns, votes=settings.votes, judge=settings.judge)
+    votes = load_battles(
+        battles, keep=settings.columns, style=settings.style, votes=settings.votes, judge=settings.judge
+    )
     return fit_ratings(votes, **settings.arguments())
 
 

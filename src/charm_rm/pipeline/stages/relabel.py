@@ -1,4 +1,4 @@
-"""Relabel: scores or judgements, responses and offsets -> preferences and the ledger."""
+"""Relabel: scores or judgements, responses and a calibration -> preferences and the ledger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigError
 from ...relabel import Relabelled, relabel_preferences, save_relabelled
 from ...settings import RelabelSettings
+from ...style import Calibrator
 from ...tables import Margins, Offsets, Responses, Scores
 
 if TYPE_CHECKING:
@@ -18,26 +19,28 @@ if TYPE_CHECKING:
 def relabel(
     source: Scores | Margins,
     responses: Responses,
-    offsets: Offsets,
+    calibration: Offsets | Calibrator,
     settings: RelabelSettings,
     folder: Path,
     *,
     seed: int,
     policies: Sequence[str] | None = None,
     prompts: Sequence[str] | None = None,
+    own: Sequence[str] = (),
     force: bool = False,
 ) -> Relabelled:
     """Label pairs of responses by calibrated score or margin, and save them."""
     done = relabel_preferences(
         source,
         responses,
-        offsets,
+        calibration,
         strategy=settings.strategy,
         k=settings.pairs_per_prompt,
         temperature=settings.temperature,
         seed=seed,
         policies=policies,
         prompts=prompts,
+        own=own,
     )
     save_relabelled(done, folder, force=force)
     return done
@@ -47,16 +50,19 @@ def run_stage(run: Run) -> str:
     """Make preferences of the train prompts."""
     section = run.config.relabel
     if section is None:
-        raise ConfigError("the section relabel is off")
-    offsets = run.load(Offsets, "offsets.parquet")
+        raise ConfigError("the section relabel is off", mend="give the section in the configuration")
+    from ..run import calibrated_policies
+
+    calibration = run.calibration()
     done = relabel(
         run.before("train"),
         run.load(Responses, "responses.parquet"),
-        offsets,
+        calibration,
         section,
         run.directory / "prefs",
         seed=run.config.seed,
-        policies=list(offsets.frame["policy"]),  # the others stay unseen in training too
+        policies=calibrated_policies(calibration),  # the others stay unseen in training too
+        own=run.config.calibrate.own if run.config.calibrate else (),
         force=True,
     )
     return f"{len(done.preferences)} pairs, {int(done.ledger['flipped'].sum())} labels flipped"

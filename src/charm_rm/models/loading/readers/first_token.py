@@ -25,6 +25,7 @@ def _read_first_token(source: Source, tokenizer: Any) -> Reading:
         raise ModelError(
             f"the model changes its logits ({listing(changed)}), so one row of its output layer is not the logit",
             where=str(source.folder),
+            mend="use it as a judge (charm judge --judge hf:...), or another reward model",
         )
     output = model.get_output_embeddings()
     index = _vocabulary_index(_token(source), tokenizer, len(output.weight), source)

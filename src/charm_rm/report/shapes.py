@@ -1,0 +1,61 @@
+"""What the report, and the summary of a run, count on in the files that stages wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..reading.shapes import NUMBER, Maybe
+from ..tables import NUMBER as NUMBERS
+from ..tables import TEXT, TRUTH
+
+_MAYBE_NUMBER = Maybe(NUMBER)
+_ESTIMATE = Maybe({"value": NUMBER, **dict.fromkeys(("std_err", "ci_low", "ci_high"), _MAYBE_NUMBER)})
+_COMPARED = (
+    "ci_low",
+    "ci_high",
+    "floor",
+    "baseline_value",
+    "difference",
+    "diff_ci_low",
+    "diff_ci_high",
+    "p_value",
+)
+_EFFECT = [{"metric": str, "n": int, **dict.fromkeys(("value", "placebo_value", *_COMPARED), _MAYBE_NUMBER)}]
+_DETECTABLE = dict.fromkeys(("elo", "power", "wanted", "detectable", "floor"), _MAYBE_NUMBER)
+
+AUDIT: dict[str, Any] = {
+    "warnings": Maybe([str]),
+    "favouritism": Maybe([dict]),
+    "sharpness": _ESTIMATE,
+    "rank_correlation": Maybe({"spearman": _ESTIMATE, "kendall": _ESTIMATE}),
+    "provenance": Maybe(
+        {"input": Maybe(dict), "settings": Maybe({"outcome": Maybe(str), "temperature": _MAYBE_NUMBER})}
+    ),
+    "summary": Maybe(
+        {
+            "policies": Maybe(int),
+            "prompts": Maybe(int),
+            "slope": _MAYBE_NUMBER,
+            "effect": Maybe(_EFFECT),
+            "mean_abs_mismatch": _ESTIMATE,
+            "detectable_favour": Maybe(_DETECTABLE),
+        }
+    ),
+}
+MANIFEST: dict[str, Any] = {"name": Maybe(str), "simulated": Maybe(bool), "warnings": Maybe([str])}
+EVALUATION: dict[str, Any] = {"warnings": Maybe([str])}
+# Of the offsets' provenance.
+OFFSETS: dict[str, Any] = {
+    "warnings": Maybe([str]),
+    "effect": Maybe([{"metric": str, **dict.fromkeys(("before", "in_sample", "cross_fitted", "floor"), _MAYBE_NUMBER)}]),
+}  # fmt: skip
+
+# Tables that are no nouns: their columns, and what they hold.
+LEDGER = {"policy": TEXT, "reference": TEXT, **dict.fromkeys(("kept", "flipped", "tied", "dropped"), NUMBERS)}
+ALIGNMENT = {"metric": TEXT, **dict.fromkeys(("n", "value", *_COMPARED), NUMBERS)}
+BENCHMARKS = {
+    **dict.fromkeys(("benchmark", "subset", "metric"), TEXT),
+    **dict.fromkeys(("n", "accuracy", "baseline_accuracy", "better", "worse", "q_value", *_COMPARED[:2], *_COMPARED[5:]), NUMBERS),
+    "partial": TRUTH,
+}  # fmt: skip
+FLIPS = {"chosen_policy": TEXT, "rejected_policy": TEXT, "margin": NUMBERS, "flipped": TRUTH}

@@ -1,0 +1,28 @@
+"""Style calibration: correcting every response for what a model over-values in it, anchored on human ratings of policies."""
+
+from __future__ import annotations
+
+from .apply import apply_calibrator
+from .calibrator import Calibrator, FeatureWeight
+from .calibrator_file import is_calibrator, load_calibrator, save_calibrator
+from .leftover import with_leftover_offsets
+from .sharpness import solve_sharpness
+from .solve import STYLE_FEATURES, solve_style_offsets
+from .votes import VoteWeights, compare_with_votes, fit_vote_weights, with_votes
+
+__all__ = [
+    "STYLE_FEATURES",
+    "Calibrator",
+    "FeatureWeight",
+    "VoteWeights",
+    "apply_calibrator",
+    "compare_with_votes",
+    "fit_vote_weights",
+    "is_calibrator",
+    "load_calibrator",
+    "save_calibrator",
+    "solve_sharpness",
+    "solve_style_offsets",
+    "with_leftover_offsets",
+    "with_votes",
+]

@@ -1,0 +1,169 @@
+"""Soft win rates of scores that a correction w·φ moves, and how they change with w: what the solver is made of.
+
+A margin of pair (k, l) on prompt i is m_kl,i + w·(φ_k,i - φ_l,i), in units of the margins' own spread, whatever the margins came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..margins import PairedMargins, blocks
+from ..statistics import FloatArray, IntArray, sigmoid
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some pairs on some prompts, with what people say of them.
+
+    ``paired`` gives the margins of its ``pairs``; ``features`` (K, n_prompts, d) are standardised, 0 where there is no response;
+    ``expected`` (m,) are the win rates that ratings imply, ``weight`` (m,) what each pair counts.
+    """
+
+    paired: PairedMargins
+    features: FloatArray
+    expected: FloatArray
+    weight: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class SoftRates:
+    """``rate`` (m,), and ``slope`` (m, d): its derivative by w."""
+
+    rate: FloatArray
+    slope: FloatArray
+
+
+def soft_rates(part: Part, scale: float, weights: FloatArray, temperature: float) -> SoftRates:
+    """mean_i σ((m_i / scale + w·Δφ_i) / T) by pair, and mean_i σ'(·) Δφ_i / T."""
+    moved = part.features @ weights
+    rates, slopes = [], []
+    for some in blocks(part.paired):
+        pairs = part.paired.pairs[some]
+        soft = _soft(part, some, scale, moved, temperature)
+        missing = np.isnan(soft)
+        n = np.maximum(soft.shape[1] - np.count_nonzero(missing, axis=1), 1)
+        if missing.any():
+            soft[missing] = 0.0
+        rates.append(soft.sum(axis=1) / n)
+        steep = soft * (1.0 - soft)  # 0 where missing
+        left = _summed(steep, part.features, pairs[:, 0])
+        right = _summed(steep, part.features, pairs[:, 1])
+        slopes.append((left - right) / (temperature * n)[:, None])
+    return SoftRates(np.concatenate(rates), np.concatenate(slopes))
+
+
+def soft_outcomes_of(part: Part, scale: float, weights: FloatArray, temperature: float) -> FloatArray:
+    """(m, n_prompts) σ((m_i / scale + w·Δφ_i) / T), NaN where a side is missing."""
+    return _soft(part, slice(None), scale, part.features @ weights, temperature)
+
+
+def _soft(part: Part, some: slice, scale: float, moved: FloatArray, temperature: float) -> FloatArray:
+    k, r = part.paired.pairs[some].T
+    margins = part.paired.rows(some) / scale
+    margins += moved[k]
+    margins -= moved[r]
+    margins /= temperature
+    return sigmoid(margins)
+
+
+def _summed(steep: FloatArray, features: FloatArray, side: IntArray) -> FloatArray:
+    """Σ_i steep_pi φ_side(p),i by pair, one product of matrices for each policy."""
+    order = np.argsort(side, kind="stable")
+    in_order = steep if (np.diff(side) >= 0).all() else steep[order]
+    ends = np.flatnonzero(np.diff(side[order], append=-1)) + 1
+    total = np.empty((len(side), features.shape[2]))
+    start = 0
+    for end in ends.tolist():
+        total[order[start:end]] = in_order[start:end] @ features[side[order[start]]]
+        start = end
+    return total
+
+
+# --- parts of a problem -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class SomePairs:
+    """Some of the pairs of others' margins."""
+
+    whole: PairedMargins
+    chosen: IntArray
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return self.whole.policies
+
+    @property
+    def n_prompts(self) -> int:
+        return self.whole.n_prompts
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return self.whole.prompts
+
+    @property
+    def pairs(self) -> IntArray:
+        return self.whole.pairs[self.chosen]
+
+    def rows(self, which: slice | IntArray) -> FloatArray:
+        """(pairs, n_prompts) margins."""
+        return self.whole.rows(self.chosen[which])
+
+    def at(self, prompts: NDArray[np.bool_]) -> SomePairs:
+        """The same pairs on some of the prompts."""
+        return SomePairs(self.whole.at(prompts), self.chosen)
+
+
+def restricted(part: Part, *, pairs: NDArray[np.bool_], prompts: NDArray[np.bool_] | None = None) -> Part:
+    """Some of the pairs of a part, on some of its prompts."""
+    chosen = np.flatnonzero(pairs)
+    paired: PairedMargins = part.paired if prompts is None else part.paired.at(prompts)
+    features = part.features if prompts is None else np.ascontiguousarray(part.features[:, prompts])
+    return Part(SomePairs(paired, chosen), features, part.expected[chosen], part.weight[chosen])
+
+
+def thinned(part: Part, cells: int, rng: np.random.Generator) -> list[Part]:
+    """A part as several of at most ``cells`` comparisons in all: prompts are dealt out in groups, and each pair meets one group.
+
+    Every prompt and every pair takes part, and a mean over a random group of prompts is unbiased for the mean over all.
+    """
+    n, m = part.paired.n_prompts, len(part.expected)
+    groups = min(int(np.ceil(n * m / cells)), max(1, n // _FEWEST), m)
+    if groups < 2:
+        return [part]
+    prompt_group, pair_group = rng.permutation(n) % groups, rng.permutation(m) % groups
+    return [restricted(part, pairs=pair_group == g, prompts=prompt_group == g) for g in range(groups)]
+
+
+_FEWEST = 100  # prompts of a group
+
+
+def spread_of_margins(paired: PairedMargins) -> float:
+    """√(mean m² / 2) over all margins: of scores, the standard deviation within prompts."""
+    total, count = 0.0, 0
+    for some in blocks(paired):
+        margins = paired.rows(some)
+        total += float(np.nansum(margins**2))
+        count += int(np.count_nonzero(~np.isnan(margins)))
+    return float(np.sqrt(total / (2 * max(count, 1))))
+
+
+def kept_of_order(paired: PairedMargins, features: FloatArray, scale: float, weights: FloatArray) -> float:
+    """Correlation of margins before with margins after, Σ m m' / √(Σ m² Σ m'²): how much of the within-prompt ranking is kept."""
+    moved = features @ weights
+    sums = np.zeros(3)
+    for some in blocks(paired):
+        k, r = paired.pairs[some].T
+        before = paired.rows(some) / scale
+        after = before + (moved[k] - moved[r])
+        sums += [np.nansum(before * after), np.nansum(before**2), np.nansum(after**2)]
+    return float(sums[0] / np.sqrt(sums[1] * sums[2])) if sums[1] > 0 and sums[2] > 0 else 0.0
+
+
+def stacked(found: Sequence[SoftRates]) -> SoftRates:
+    """The rates of several parts, one after another."""
+    return SoftRates(np.concatenate([f.rate for f in found]), np.concatenate([f.slope for f in found]))
