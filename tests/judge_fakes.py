@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,39 @@ def many_responses(n_prompts: int = 6, policies: Sequence[str] = ("a", "b", "c")
             for q in range(n_prompts)
         }
     )
+
+
+# How much better than the baseline each policy of the annotations is, in log-odds.
+ANNOTATED_LEVELS = {"oak": 0.5, "reed": -0.2, "elm": 0.9, "fir": -0.6}
+
+
+def write_annotations(folder: Path) -> Path:
+    """Write AlpacaEval's annotations of four policies against a baseline by two judges, with responses and ratings, into ``folder``."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "instruction": f"Ask {i}",
+            "output_1": f"base {i}",
+            "output_2": f"{policy} {i}",
+            "generator_1": "base",
+            "generator_2": policy,
+            "annotator": judge,
+            "preference": 1 + float(1 / (1 + np.exp(-level - rng.logistic()))),
+        }
+        for judge in ("mild", "stern")
+        for policy, level in ANNOTATED_LEVELS.items()
+        for i in range(60)
+    ]
+    (folder / "annotations.json").write_text(json.dumps(rows))
+    said = [
+        {"instruction": f"Ask {i}", "output": f"{p} {i}" + " so" * (i % (k + 2)), "generator": p}
+        for k, p in enumerate(("base", *ANNOTATED_LEVELS))
+        for i in range(60)
+    ]
+    (folder / "responses.json").write_text(json.dumps(said))
+    ratings = "policy,rating,std_err\nbase,1100,5\noak,1150,5\nreed,1080,5\nelm,1120,5\nfir,1000,5\n"
+    (folder / "ratings.csv").write_text(ratings)
+    return folder
 
 
 @dataclass

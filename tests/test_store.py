@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import OutputExists, SchemaError, UnreadableFile, WriteFailed
+from charm_rm.errors import CharmWarning, OutputExists, SchemaError, UnreadableFile, WriteFailed
 from charm_rm.ratings import load_ratings
 from charm_rm.tables import Estimate, Favouritism, Offsets, Ratings, Scores
 
@@ -233,3 +233,25 @@ def test_a_panic_is_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(pl, "read_parquet", panics)
     with pytest.raises(UnreadableFile, match="cannot be read as parquet: range end index"):
         store.read_frame(path)
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-x", "@SUM(1)", "\t=1", "\r=1"])
+def test_csv_cells_that_begin_a_formula_are_written_as_they_are_and_said(tmp_path: Path, cell: str) -> None:
+    scores = Scores(pl.DataFrame({"prompt_id": ["p", "q"], "policy": [cell, "x-=+@"], "score": [-1.0, 2.0]}))
+    with pytest.warns(CharmWarning, match="formulas \\(1 of 'policy'\\): import them as text"):
+        path = store.save(scores, tmp_path / "s.csv")
+    assert store.load(Scores, path).frame.equals(scores.frame)
+    store.save(scores, tmp_path / "s.parquet")
+
+
+def test_an_input_is_known_by_whatever_name(tmp_path: Path) -> None:
+    path = store.write_text("x", tmp_path / "a.csv")
+    os.link(path, tmp_path / "b.csv")
+    (tmp_path / "c.csv").symlink_to(path)
+    for name in ("a.csv", "b.csv"):
+        for given in ("a.csv", "b.csv", "c.csv"):
+            with pytest.raises(OutputExists, match="is the input"):
+                store.refuse_table(tmp_path / name, force=True, inputs=[tmp_path / given])
+    with pytest.raises(OutputExists, match="lies in the input"):
+        store.refuse_table(path, force=True, inputs=[tmp_path])
+    store.refuse_table(tmp_path / "new.csv", force=True, inputs=[tmp_path, path])

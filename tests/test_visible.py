@@ -6,9 +6,12 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
-from charm_rm.visible import json_visible, visible
+from charm_rm.visible import as_markdown, json_visible, visible
 
+# The renderer that rich brings.
+MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 HIDDEN = "\x00\x1b\x7f\x85\x9b\u202e\u2066\u200f\u061c\u2028\ud800\U000e0041"
 
 
@@ -32,3 +35,20 @@ def test_json_reads_back_as_it_was(value: dict[str, str]) -> None:
     text = json_visible(json.dumps(value, ensure_ascii=False, indent=2))
     assert not set(text) & set(HIDDEN)
     assert json.loads(text) == value
+
+
+@given(st.text(alphabet="ab <>[]()!&#;|`*_~$\\\n\x1b-+=:/.'\"{}x3") | st.text())
+def test_markdown_shows_it_as_it_is(text: str) -> None:
+    """A renderer of Markdown, HTML and tables in it on, finds text and nothing else."""
+    rendered = MARKDOWN.parse(f"start {as_markdown(text)} end")
+    (inline,) = [token for token in rendered if token.type == "inline"]
+    assert {child.type for child in inline.children or ()} <= {"text", "text_special"}
+    shown = "".join(child.content for child in inline.children or ())
+    assert shown == f"start {visible(text.replace(chr(10), ' '))} end"
+
+
+def test_in_a_table_it_is_one_cell() -> None:
+    table = f"| a | b |\n|---|---|\n| {as_markdown('x | y <img src=x> [l](h) `c`')} | z |"
+    cells = [token.content for token in MARKDOWN.parse(table) if token.type == "inline"]
+    assert len(cells) == 4
+    assert "<img" not in MARKDOWN.render(table)

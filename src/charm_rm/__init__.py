@@ -28,7 +28,14 @@ if TYPE_CHECKING:
         measure_mismatch,
         save_audit,
     )
-    from .models import diagnose, load_reward_model, score_responses, train_reward_model
+    from .models import (
+        best_of_n,
+        diagnose,
+        load_reward_model,
+        reward_function,
+        score_responses,
+        train_reward_model,
+    )
     from .offsets import apply_offsets, solve_joint_offsets, solve_offsets
     from .pipeline import run_pipeline
     from .preferences import load_preferences
@@ -46,6 +53,14 @@ if TYPE_CHECKING:
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
     from .store import load, save
+    from .style import (
+        apply_calibrator,
+        calibrated,
+        explain_favour,
+        load_calibrator,
+        save_calibrator,
+        solve_style_offsets,
+    )
     from .tables import (
         Battles,
         Favouritism,
@@ -88,7 +103,14 @@ _HOMES = {
     "sources": ["load_source", "load_example"],
     "judgements": ["load_judgements"],
     "specs": ["load_scorer", "load_judge"],
-    "models": ["load_reward_model", "diagnose", "score_responses", "train_reward_model"],
+    "models": [
+        "load_reward_model",
+        "diagnose",
+        "score_responses",
+        "train_reward_model",
+        "reward_function",
+        "best_of_n",
+    ],
     "judging": ["plan_pairs", "judge_responses", "measure_position_bias"],
     "margins": ["score_matrix", "pair_margins", "margins_from_scores", "tally_margins"],
     "mismatch": [
@@ -102,6 +124,14 @@ _HOMES = {
         "influence",
     ],
     "offsets": ["solve_offsets", "solve_joint_offsets", "apply_offsets"],
+    "style": [
+        "solve_style_offsets",
+        "apply_calibrator",
+        "calibrated",
+        "load_calibrator",
+        "save_calibrator",
+        "explain_favour",
+    ],
     "preferences": ["load_preferences"],
     "relabel": ["relabel_preferences"],
     "benchmarks": ["load_benchmark"],

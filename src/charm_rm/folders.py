@@ -28,6 +28,7 @@ _KNOWN = {
         *("families.parquet", "families.json", "report.html", "figures/*.svg", "figures/*.png"),
     ),
     "ledger.parquet": ("preferences.parquet", "preferences.jsonl", "ledger.parquet", "README.md"),
+    "evaluation.json": ("benchmarks.parquet", "alignment.parquet", "evaluation.json"),
     "comparison.json": ("favour.parquet", "figures.parquet", "ratings.parquet", "comparison.json"),
     "influence.json": ("policies.parquet", "prompts.parquet", "votes.parquet", "influence.json"),
     "training.json": (

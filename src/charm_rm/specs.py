@@ -42,6 +42,7 @@ def load_scorer(
     device: str = "auto",
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    calibrator: str | Path | None = None,
     **running: Any,
 ) -> ScalarReward:
     """Open the scalar reward that ``spec`` names; options that its kind has no use for are left aside.
@@ -52,13 +53,16 @@ def load_scorer(
         concurrency: servers: requests in flight at once.
         beta: dpo: scale of the log-ratio.
         dtype, device, max_length, trust_remote_code: how a local model is run.
+        calibrator: file of a calibrator of this model, whose adjustment is added to each score (:func:`charm_rm.style.calibrated`).
         running: further arguments of :func:`charm_rm.models.load_reward_model`.
 
     Raises:
-        ConfigError: an option is unknown or out of range.
+        ConfigError: an option is unknown or out of range, or the calibrator is not of this model.
+        SchemaError: the file is no calibrator.
         ModelError: it is no reward model, or cannot be opened.
         MissingExtra: an optional dependency is not installed.
     """
+    found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
     kind, colon, name = spec.partition(":")
     if not colon or kind not in SCORER_KINDS or Path(spec).expanduser().is_dir():
         kind, name = "", spec
@@ -79,7 +83,7 @@ def load_scorer(
         scorer = _named("models.implicit", "load_dpo_reward")(*_two(name, spec), beta=beta, **local)
     else:
         scorer = _named("models.scoring.reward", "load_reward_model")(name, **local, **running)
-    return scorer
+    return scorer if found is None else _calibrated(scorer, found)
 
 
 def load_judge(
@@ -95,6 +99,7 @@ def load_judge(
     device: str = "auto",
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    calibrator: str | Path | None = None,
 ) -> PairwisePreference:
     """Open the judge that ``spec`` names; options that its kind has no use for are left aside.
 
@@ -107,12 +112,15 @@ def load_judge(
         timeout: seconds that a call may take.
         on_error: what a call does that has no answer for all that was tried: ``fail``, or ``skip`` it.
         dtype, device, max_length, trust_remote_code: how a local model is run.
+        calibrator: file of a calibrator of this judge, whose adjustment is added to the log-odds of each answer.
 
     Raises:
-        ConfigError: the spec, or an option, is unknown.
+        ConfigError: the spec, or an option, is unknown, or the calibrator is not of this judge.
+        SchemaError: the file is no calibrator.
         ModelError: the model cannot be opened.
         MissingExtra: an optional dependency is not installed.
     """
+    found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
     kind, name = split_judge_spec(spec)
     local: dict[str, Any] = {
         "dtype": dtype,
@@ -139,7 +147,7 @@ def load_judge(
                 on_error=on_error,
             )
         judge = ChatJudge(chat, template)
-    return judge
+    return judge if found is None else _calibrated(judge, found)
 
 
 def split_judge_spec(spec: str) -> tuple[str, str]:
@@ -167,6 +175,11 @@ def _two(names: str, spec: str) -> tuple[str, str]:
     if not (policy and comma and reference) or "," in reference:
         raise ConfigError(f"{spec!r} does not name a policy and its reference", mend=SCORER_KINDS["dpo"])
     return policy, reference
+
+
+def _calibrated(model: Any, calibrator: Any) -> Any:
+    """Whatever was opened, calibrated."""
+    return _named("style", "calibrated")(model, calibrator)
 
 
 def _named(module: str, name: str) -> Any:

@@ -13,8 +13,9 @@ import re
 import secrets
 import shutil
 import stat
+import warnings
 import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ import polars as pl
 from . import reading
 from .errors import (
     CharmError,
+    CharmWarning,
     OutputExists,
     SchemaError,
     UnreadableFile,
@@ -36,6 +38,8 @@ from .tables import Table, damaged_metadata, read_payload, with_kinds
 
 N = TypeVar("N", bound=Table)
 
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = r"^[=+\-@\t\r]"
 TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
 
 
@@ -70,11 +74,24 @@ def refuse_existing(path: str | Path, *, force: bool) -> Path:
     return path
 
 
-def refuse_table(path: str | Path, *, force: bool) -> Path:
-    """:func:`refuse_existing` for a table, whose suffix must name a format (:class:`UnreadableFile`)."""
+def refuse_table(path: str | Path, *, force: bool, inputs: Iterable[str | Path] = ()) -> Path:
+    """:func:`refuse_existing` for a table, whose suffix must name a format (:class:`UnreadableFile`), and that is no input."""
     path = Path(path)
     _known_suffix(path)
+    refuse_input(path, inputs)
     return refuse_existing(path, force=force)
+
+
+def refuse_input(path: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Raise :class:`OutputExists` where ``path`` is one of ``inputs``, by whatever name, or a file in a folder that is one."""
+    path = Path(path)
+    if not path.exists():
+        return
+    for given in map(Path, inputs):
+        within = given.is_dir() and given.resolve() in path.resolve().parents
+        if within or (given.exists() and path.samefile(given)):
+            what = f"lies in the input {str(given)!r}" if within else f"is the input {str(given)!r} itself"
+            raise OutputExists(f"the output {what}", where=str(path), mend="choose another path")
 
 
 @contextlib.contextmanager
@@ -162,10 +179,25 @@ def write_frame(
         if path.suffix == ".parquet":
             frame.write_parquet(temporary, compression="zstd", metadata=dict(metadata or {}))
         elif path.suffix == ".csv":
+            _warn_of_formulas(frame, path)
             frame.write_csv(temporary)
         else:
             frame.write_ndjson(temporary) if path.suffix == ".jsonl" else frame.write_json(temporary)
     return path
+
+
+def _warn_of_formulas(frame: pl.DataFrame, path: Path) -> None:
+    """Say where spreadsheets would compute; cells are written as they are all the same, as they are to be read back so."""
+    texts = frame.select(pl.col(pl.String, pl.Categorical, pl.Enum).cast(pl.String))
+    counts = {column.name: int(column.str.contains(_FORMULA).sum() or 0) for column in texts}
+    found = [f"{n} of {name!r}" for name, n in counts.items() if n]
+    if found or any(re.match(_FORMULA, name) for name in frame.columns):
+        warnings.warn(
+            f"{path}: spreadsheets take cells that begin with =, +, -, @ or a tab for formulas ({', '.join(found) or 'names of columns'}): "
+            "import them as text there, or write Parquet",
+            CharmWarning,
+            stacklevel=3,
+        )
 
 
 def write_text(text: str, path: str | Path, *, force: bool = False) -> Path:

@@ -9,6 +9,9 @@ _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
+# What Markdown, or HTML within it, would read as more than itself.
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>|&~$]")
+
 
 def visible(text: str, *, keep: str = "") -> str:
     """The text with hidden characters written out; those in ``keep`` (a line's end, say) stay.
@@ -16,6 +19,11 @@ def visible(text: str, *, keep: str = "") -> str:
     ``visible("a\\x1b[2J")`` is ``a\\\\x1b[2J``: nothing in it is an instruction any more.
     """
     return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _written_out(found[0]), text)
+
+
+def as_markdown(text: str) -> str:
+    """The text as Markdown shows it as it is: no markup, HTML, table cell or further line begins in it; :func:`visible` besides."""
+    return _MARKUP.sub(r"\\\g<0>", visible(text.replace("\n", " ")))
 
 
 def json_visible(text: str) -> str:

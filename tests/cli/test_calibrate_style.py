@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import Result
 
 from charm_rm import store
+from charm_rm.cli.calibrator import no_better_than_noise
 from charm_rm.style import load_calibrator
 from charm_rm.tables import Scores
 from style_worlds import margins_of, world
@@ -228,3 +230,39 @@ def test_apply_asks_for_the_responses_and_refuses_them_beside_offsets(charm: Cha
     assert "these are offsets" in " ".join(refused.stderr.split())
     moved = charm("apply", folder / "scores.parquet", folder / "o.json", "-o", folder / "s.parquet")
     assert moved.exit_code == 0, moved.output
+
+
+@pytest.mark.parametrize(
+    ("after", "placebo", "said"),
+    [(0.055, 0.050, True), (0.0551, 0.0549, True), (0.05, 0.06, False), (0.05, None, False)],
+)
+def test_what_noise_does_as_well_is_told(after: float, placebo: float | None, said: bool) -> None:
+    assert no_better_than_noise({"sharpness_fitted_mismatch": (after, placebo)}) == said
+
+
+def test_votes_give_a_second_estimate(charm: Charm, folder: Path) -> None:
+    scored = world().scores.frame
+    sides = scored.join(scored, on="prompt_id").filter(pl.col("policy") < pl.col("policy_right"))
+    gap = (sides["score"] - sides["score_right"]).to_numpy()
+    wins = np.random.default_rng(0).random(sides.height) < 1 / (1 + np.exp(-gap))
+    votes = sides.select(
+        "prompt_id", pl.col("policy").alias("policy_a"), pl.col("policy_right").alias("policy_b")
+    )
+    votes.with_columns(winner=pl.Series(np.where(wins, "a", "b"))).write_parquet(folder / "votes.parquet")
+    style = ("--style", "--feature", "words", "--feature", "bold")
+    more = ("--votes", folder / "votes.parquet", "--with-votes", "-o", folder / "c.json")
+    result = calibrate(charm, folder, *more, style=style)
+    assert result.exit_code == 0, result.output
+    assert f"The same weights from {sides.height:,} votes on 60 prompts" in result.stdout
+    both = load_calibrator(folder / "c.json")
+    rows = both.provenance["votes"]["weights"]
+    assert [row["feature"] for row in rows] == ["words", "bold"]
+    # people voted by the scores as they are: votes find next to nothing to correct
+    assert all(abs(row["votes"]) < 0.2 for row in rows)
+    assert all(
+        min(row["policies"], row["votes"]) <= one.weight <= max(row["policies"], row["votes"])
+        for row, one in zip(rows, both.features, strict=True)
+    )
+    refused = calibrate(charm, folder, "--with-votes", style=style)
+    assert refused.exit_code == 2
+    assert "votes" in refused.output

@@ -52,5 +52,8 @@ def test_the_demo_mends_what_it_says_and_runs_twice(charm, tmp_path):
         assert figures[name]["better"] == "yes", name
     against = figures["accuracy, pairs: style-against-truth"]
     assert against["after"] >= against["before"]
+    ways = {row["metric"]: row for row in shown["never_rated"]}["sharpness_fitted_mismatch"]
+    assert ways["style"] < ways["before"]
+    assert {"pair", "joint", "placebo", "length_only", "floor"} <= set(ways)
     again = charm("demo", "-o", tmp_path / "demo", "--json")
     assert json.loads(again.stdout)["ran"] == []

@@ -13,40 +13,15 @@ from click.testing import Result
 
 from charm_rm import store
 from charm_rm.tables import Margins, Offsets
+from judge_fakes import ANNOTATED_LEVELS, write_annotations
 
 Charm = Callable[..., Result]
-LEVELS = {"oak": 0.5, "reed": -0.2, "elm": 0.9, "fir": -0.6}
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """AlpacaEval's annotations of four policies against a baseline, two judges; responses; ratings."""
-    rng = np.random.default_rng(0)
-    rows = [
-        {
-            "instruction": f"Ask {i}",
-            "output_1": f"base {i}",
-            "output_2": f"{policy} {i}",
-            "generator_1": "base",
-            "generator_2": policy,
-            "annotator": judge,
-            "preference": 1 + float(1 / (1 + np.exp(-level - rng.logistic()))),
-        }
-        for judge in ("mild", "stern")
-        for policy, level in LEVELS.items()
-        for i in range(60)
-    ]
-    (tmp_path / "annotations.json").write_text(json.dumps(rows))
-    said = [
-        {"instruction": f"Ask {i}", "output": f"{policy} {i}", "generator": policy}
-        for policy in ("base", *LEVELS)
-        for i in range(60)
-    ]
-    (tmp_path / "responses.json").write_text(json.dumps(said))
-    (tmp_path / "ratings.csv").write_text(
-        "policy,rating,std_err\nbase,1100,5\noak,1150,5\nreed,1080,5\nelm,1120,5\nfir,1000,5\n"
-    )
-    return tmp_path
+    return write_annotations(tmp_path)
 
 
 def run(charm: Charm, folder: Path, command: str, *more: object) -> Result:
@@ -142,7 +117,9 @@ def test_what_judgements_cannot_do(charm: Charm, folder: Path) -> None:
 def test_the_page_shows_the_mean_over_all_pairs_with_its_own_interval(charm: Charm, tmp_path: Path) -> None:
     """Figures and intervals are over all pairs, also where the table shows those of a reference alone."""
     rng = np.random.default_rng(1)
-    rows = [(f"p{i}", k, float(level + rng.gumbel())) for i in range(60) for k, level in LEVELS.items()]
+    rows = [
+        (f"p{i}", k, float(level + rng.gumbel())) for i in range(60) for k, level in ANNOTATED_LEVELS.items()
+    ]
     frame = pl.DataFrame(rows, schema=["prompt_id", "policy", "score"], orient="row")
     frame.write_csv(tmp_path / "scores.csv")
     (tmp_path / "ratings.csv").write_text(

@@ -13,6 +13,7 @@ from charm_rm.benchmarks import Benchmark, good_and_bad
 from charm_rm.benchmarks.llmbar import official_metrics
 from charm_rm.errors import OutputExists
 from charm_rm.evaluate import AlignmentResult, BenchmarkResult, evaluate_benchmark, save_evaluation
+from charm_rm.folders import MARKER
 
 
 def make_result(notes: tuple[str, ...] = ()) -> BenchmarkResult:
@@ -74,14 +75,19 @@ def test_the_table_has_the_columns_that_others_read(tmp_path: Path) -> None:
 
 
 def test_an_older_evaluation_is_kept_unless_forced_and_then_leaves_nothing_stale(tmp_path: Path) -> None:
-    save_evaluation(tmp_path, [make_result()], ALIGNMENT)
+    folder = save_evaluation(tmp_path / "evaluation", [make_result()], ALIGNMENT)
     with pytest.raises(OutputExists):
-        save_evaluation(tmp_path, [make_result()])
-    assert (tmp_path / "alignment.parquet").exists()
-    (tmp_path / "notes.txt").write_text("mine")
-    save_evaluation(tmp_path, [make_result()], force=True)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "benchmarks.parquet",
-        "evaluation.json",
-        "notes.txt",
-    ]
+        save_evaluation(folder, [make_result()])
+    assert (folder / "alignment.parquet").exists()
+    save_evaluation(folder, [make_result()], force=True)
+    assert sorted(p.name for p in folder.iterdir()) == [MARKER, "benchmarks.parquet", "evaluation.json"]
+
+
+def test_a_folder_of_an_earlier_version_makes_way_but_no_other_file(tmp_path: Path) -> None:
+    folder = save_evaluation(tmp_path / "evaluation", [make_result()], ALIGNMENT)
+    (folder / MARKER).unlink()
+    save_evaluation(folder, [make_result()], force=True)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(OutputExists, match="'notes.txt'"):
+        save_evaluation(folder, [make_result()], force=True)
+    assert (folder / "notes.txt").read_text() == "mine"

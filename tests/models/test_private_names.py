@@ -23,7 +23,7 @@ trl = pytest.importorskip("trl", reason="needs the [hf] extra")
 peft = pytest.importorskip("peft", reason="needs the [hf] extra")
 
 OURS = Path(charm_rm.__file__).parent
-TRAINER, PAIRS = "models/training/trainer.py", "models/training/pairs.py"
+TRAINER, PRODUCTS = "models/training/trainer.py", "models/training/products.py"
 
 
 def said(condition: Any, name: str, file: str) -> None:
@@ -85,45 +85,11 @@ def test_trls_loss_has_the_signature_outputs_and_value_that_ours_replaces(llama:
             said(torch.equal(loss, ours), "the loss of RewardTrainer (chosen first, then rejected)", TRAINER)
 
 
-def test_trls_collator_pads_chosen_then_rejected_on_the_right() -> None:
-    found = importlib.import_module("trl.trainer.reward_trainer")
-    said(
-        hasattr(found, "DataCollatorForPreference"),
-        "trl.trainer.reward_trainer.DataCollatorForPreference",
-        PAIRS,
-    )
-    collator = found.DataCollatorForPreference(pad_token_id=9)
-    said(hasattr(collator, "torch_call") and hasattr(collator, "pad_to_multiple_of"), "its torch_call", PAIRS)
-    batch = collator.torch_call(
-        [
-            {"chosen_ids": [1, 2, 3], "rejected_ids": [4], "margin": 0.5},
-            {"chosen_ids": [5], "rejected_ids": [6, 7], "margin": 0.0},
-        ]
-    )
-    said(
-        batch["input_ids"].tolist() == [[1, 2, 3], [5, 9, 9], [4, 9, 9], [6, 7, 9]],
-        "the order of its rows",
-        PAIRS,
-    )
-    said(batch["margin"].tolist() == [0.5, 0.0], "its margins", PAIRS)
-
-
-def test_trls_pad_takes_the_arguments_that_we_give() -> None:
-    pad = importlib.import_module("trl.trainer.utils").pad
-    padded = pad(
-        [torch.tensor([1, 2]), torch.tensor([3])],
-        padding_value=0,
-        padding_side="right",
-        pad_to_multiple_of=None,
-    )
-    said(padded.tolist() == [[1, 2], [3, 0]], "trl.trainer.utils.pad", PAIRS)
-
-
 @pytest.mark.parametrize(
     "name",
     [
         "max_length", "disable_dropout", "gradient_checkpointing", "remove_unused_columns", "logging_nan_inf_filter",
-        "warmup_steps", "use_cpu", "report_to", "save_steps", "save_total_limit", "data_seed", "disable_tqdm",
+        "warmup_steps", "use_cpu", "report_to", "save_steps", "save_total_limit", "data_seed", "disable_tqdm", "ddp_broadcast_buffers",
     ],
 )  # fmt: skip
 def test_trls_configuration_has_the_field(name: str) -> None:
@@ -146,7 +112,17 @@ def test_the_trainer_moves_inputs_by_the_method_that_we_call() -> None:
         "Trainer._prepare_inputs",
         TRAINER,
     )
-    said(hasattr(transformers.Trainer, "get_eval_dataloader"), "Trainer.get_eval_dataloader", TRAINER)
+
+
+def test_the_trainer_steps_and_logs_through_the_methods_that_we_replace() -> None:
+    taken = ["self", "model", "inputs", "num_items_in_batch"]
+    said(parameters(transformers.Trainer.training_step) == taken, "Trainer.training_step", TRAINER)
+    said(parameters(trl.RewardTrainer.log) == ["self", "logs", "start_time"], "RewardTrainer.log", TRAINER)
+    said(
+        parameters(transformers.Trainer.floating_point_ops) == ["self", "inputs"],
+        "Trainer.floating_point_ops",
+        TRAINER,
+    )
 
 
 def test_the_trainer_prints_through_the_callback_that_we_remove() -> None:
@@ -346,6 +322,17 @@ def test_peft_trains_the_head_and_merges_back(llama: Any, tmp_path: Path) -> Non
 def test_accelerate_gives_the_trainers_precision() -> None:
     accelerate = pytest.importorskip("accelerate")
     said(hasattr(accelerate.Accelerator, "autocast"), "Accelerator.autocast", TRAINER)
+
+
+def test_accelerate_holds_gradients_back_until_the_last_micro_batch() -> None:
+    accelerate = pytest.importorskip("accelerate")
+    said(hasattr(accelerate.Accelerator, "no_sync"), "Accelerator.no_sync", TRAINER)
+    said(hasattr(accelerate.state.GradientState, "_set_sync_gradients"), "_set_sync_gradients", TRAINER)
+
+
+def test_torch_tells_whether_the_processor_multiplies_bfloat16() -> None:
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        said(isinstance(getattr(torch.cpu, name)(), bool), f"torch.cpu.{name}", PRODUCTS)
 
 
 def test_onednn_multiplies_by_the_operator_that_we_call() -> None:

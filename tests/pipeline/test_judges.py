@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -17,10 +15,10 @@ from charm_rm import store
 from charm_rm.errors import ConfigError, NoOverlap
 from charm_rm.pipeline import load_config, run_pipeline
 from charm_rm.tables import Margins, Mismatch, Offsets, Preferences
+from judge_fakes import write_annotations
 
 Charm = Callable[..., Result]
 STAGES = ("ratings", "responses", "judge", "audit", "calibrate", "relabel")
-LEVELS = {"oak": 0.5, "reed": -0.2, "elm": 0.9, "fir": -0.6}
 JUDGE = '''
 def longer(prompts, first, second):
     """Prefers the longer of two responses, by half."""
@@ -33,32 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning") 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Path:
     """AlpacaEval's annotations of four policies against a baseline by two judges; responses; ratings."""
-    rng = np.random.default_rng(0)
-    rows = [
-        {
-            "instruction": f"Ask {i}",
-            "output_1": f"base {i}",
-            "output_2": f"{policy} {i}",
-            "generator_1": "base",
-            "generator_2": policy,
-            "annotator": judge,
-            "preference": 1 + float(1 / (1 + np.exp(-level - rng.logistic()))),
-        }
-        for judge in ("mild", "stern")
-        for policy, level in LEVELS.items()
-        for i in range(60)
-    ]
-    (tmp_path / "annotations.json").write_text(json.dumps(rows))
-    said = [
-        {"instruction": f"Ask {i}", "output": f"{p} {i}" + " so" * (i % (k + 2)), "generator": p}
-        for k, p in enumerate(("base", *LEVELS))
-        for i in range(60)
-    ]
-    (tmp_path / "responses.json").write_text(json.dumps(said))
-    (tmp_path / "ratings.csv").write_text(
-        "policy,rating,std_err\nbase,1100,5\noak,1150,5\nreed,1080,5\nelm,1120,5\nfir,1000,5\n"
-    )
-    return tmp_path
+    return write_annotations(tmp_path)
 
 
 def configure(folder: Path, **sections: Any) -> Path:

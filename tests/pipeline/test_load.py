@@ -82,8 +82,8 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: Path):
 def test_bounds_are_told_in_the_words_of_the_settings_with_their_line(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"line 7.*draws is 50(?s:.)*0 \(no bootstrap.*at least 100"):
         _load(tmp_path, GOOD + "audit:\n  ties: half\n  draws: 50\n")
-    with pytest.raises(ConfigError, match=r"line 7.*train: device_batch_size 4 does not divide batch_size 6"):
-        _load(tmp_path, GOOD + "train:\n  batch_size: 6\n  device_batch_size: 4\n")
+    with pytest.raises(ConfigError, match=r"line 7.*train: .*not of labels 'random-flips'"):
+        _load(tmp_path, GOOD + "train:\n  soft_labels: true\n  labels: random-flips\n")
 
 
 def test_keys_of_earlier_versions_still_work(tmp_path: Path):

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import CharmWarning, ConfigError, StageFailed, UnknownPolicy
+from charm_rm.errors import CharmWarning, ConfigError, OutputExists, StageFailed, UnknownPolicy
 from charm_rm.locks import locked
 from charm_rm.pipeline import plan_run, run_pipeline
 from charm_rm.pipeline.graph import planned_stages
@@ -227,6 +227,23 @@ def _wait_for(condition, process: subprocess.Popen, *, seconds: float = 60) -> N
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < end, "the run did not get there"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["scores.parquet", "link.parquet"])
+def test_a_run_does_not_write_over_what_it_is_given(configure, arena_files, tmp_path, name):
+    """The scores of an older run in this directory, given to the next one there."""
+    run = tmp_path / "run"
+    given = run / "before" / name
+    given.parent.mkdir(parents=True)
+    shutil.copy(arena_files / "scores.parquet", run / "before" / "scores.parquet")
+    if name == "link.parquet":
+        given = tmp_path / name
+        given.symlink_to(run / "before" / "scores.parquet")
+    before = given.read_bytes()
+    with pytest.raises(OutputExists, match="would write over its own input"):
+        run_pipeline(configure(score={"scores": str(given)}), run)
+    assert given.read_bytes() == before
+    assert [p.name for p in run.iterdir()] == ["before"]
 
 
 def test_a_killed_run_goes_on_where_it_stopped(configure, tmp_path):

@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": "audit",
     "compare": "compare",
     "influence": "influence",
+    "explain": "explain",
     "calibrate": "calibrate",
     "apply": "apply",
     "relabel": "relabel",

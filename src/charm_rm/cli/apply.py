@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .common import load_comparable, say
-from .options import PATH, force_option, judgement_options, output_option
+from .options import PATH, force_option, given_paths, judgement_options, output_option
 from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def command(
     from ..style import is_calibrator
     from ..tables import Offsets
 
-    store.refuse_table(output, force=force)
+    store.refuse_table(output, force=force, inputs=given_paths())
     by_style = is_calibrator(calibration)
     if not by_style and (responses is not None or own or other_model):
         raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")

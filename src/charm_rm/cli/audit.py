@@ -13,6 +13,7 @@ from .families import contrasts_of, members_of, print_families
 from .options import (
     PATH,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     output_option,
@@ -91,7 +92,7 @@ def command(
     from ..folders import refuse_folder
 
     if output:
-        refuse_folder(output, force=force, inputs=[scores, ratings.source])
+        refuse_folder(output, force=force, inputs=given_paths())
     members = members_of(groups, own)
     if example:
         _refuse_with_example(

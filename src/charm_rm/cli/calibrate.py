@@ -16,6 +16,7 @@ from .options import (
     PATH,
     draws_option,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     naming_the_option,
@@ -160,7 +161,7 @@ def _save_calibrator(calibrator: Calibrator, output: Path, *, force: bool) -> No
 def _refuse_output(output: Path, settings: CalibrateSettings, *, force: bool) -> None:
     from .. import store
 
-    store.refuse_table(output, force=force)
+    store.refuse_table(output, force=force, inputs=given_paths())
     if settings.method == "style" and output.suffix != ".json":
         raise ConfigError(
             "a calibrator is a JSON file", where=str(output), mend="choose a name that ends in .json"

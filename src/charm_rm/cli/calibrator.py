@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from ..style import Calibrator
 
 
+# Said under figures, within 80 columns.
+NO_BETTER = "NO BETTER THAN THE PLACEBO, sharpness fitted: noise alone does as well here."
+
+
+def no_better_than_noise(found: Mapping[str, tuple[float, float | None]]) -> bool:
+    """Whether the sharpness-fitted mismatch (after, placebo) is no lower than noise alone makes it, in the digits shown."""
+    after, placebo = found.get("sharpness_fitted_mismatch", (0.0, None))
+    return placebo is not None and round(after, 3) >= round(placebo, 3)
+
+
 def calibrator_json(calibrator: Calibrator) -> dict[str, Any]:
     """The calibrator as its file holds it, with what was warned of."""
     return calibrator.to_json() | {"warnings": list(calibrator.provenance["warnings"])}
@@ -22,6 +32,8 @@ def print_calibrator(calibrator: Calibrator, *, top: int) -> None:
     _print_held_out(calibrator)
     if calibrator.features:
         _print_weights(calibrator, top=top)
+    if calibrator.provenance.get("votes"):
+        _print_votes(calibrator.provenance["votes"], top=top)
     _print_scale(calibrator)
     if calibrator.offsets:
         _print_offsets(calibrator, top=top)
@@ -45,6 +57,8 @@ def _print_held_out(calibrator: Calibrator) -> None:
     echo(f"  {WHAT_P_IS}")
     if in_order(calibrator.held_out):
         echo("  placebo: noise added; length only: the same fit of words alone")
+        if no_better_than_noise({r["metric"]: (r["after"], r["placebo"]) for r in calibrator.held_out}):
+            echo(f"  {NO_BETTER}")
     echo()
 
 
@@ -96,6 +110,29 @@ def _print_weights(calibrator: Calibrator, *, top: int) -> None:
     echo()
 
 
+def _print_votes(about: Mapping[str, Any], *, top: int) -> None:
+    """The weights from policies' ratings beside those from votes on the responses."""
+    import polars as pl
+
+    def interval(row: Mapping[str, Any], whose: str) -> str:
+        low, high = row[f"{whose}_ci_low"], row[f"{whose}_ci_high"]
+        ends = "" if low is None or high is None else f" [{low:+.2f}, {high:+.2f}]"
+        return f"{row[whose]:+.2f}{ends}"
+
+    rows = [
+        {
+            "feature": row["feature"],
+            "from policies": interval(row, "policies"),
+            "from votes": interval(row, "votes"),
+            "p (alike)": "-" if row["p_value"] is None else f"{row['p_value']:.2g}",
+        }
+        for row in about["weights"]
+    ]
+    heading(f"The same weights from {about['n']:,} votes on {about['prompts']:,} prompts")
+    print_frame(pl.DataFrame(rows), title="Weights from policies and from votes", limit=top or None)
+    echo()
+
+
 def _reading(weight: float, low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "over-values it" if weight < 0 else "under-values it" if weight > 0 else "as people"
@@ -115,7 +152,7 @@ def _print_scale(calibrator: Calibrator) -> None:
         return
     echo(f"Kept: {calibrator.kept:.2f} (correlation of margins before and after, within prompts)")
     how = "as given" if _given(about["tried"]) else "best on policies left out"
-    echo(f"Penalty {calibrator.penalty:g}, fit temperature {calibrator.fit_temperature:g} spreads: {how}")
+    echo(f"Penalty {calibrator.penalty:g}, fit temperature {calibrator.fit_temperature:.3g} spreads: {how}")
 
 
 def _given(tried: Mapping[str, Any]) -> bool:

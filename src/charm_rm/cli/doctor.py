@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..settings import ModelSettings
 from ..visible import visible
 from .common import console, echo, heading, print_frame, print_json, say
-from .options import json_option, reward_option, rm_option, seed_option, trust_option
+from .options import json_option, option_of, reward_option, rm_option, seed_option, trust_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
     "--max-length", type=click.IntRange(min=1), help="Most tokens per conversation (default: the model's)."
 )
 @reward_option
+@option_of(ModelSettings, "calibrator")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--quick", is_flag=True, help="Leave out all that takes more than a few forward passes.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the details of checks that are well, too.")
@@ -49,13 +51,15 @@ def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **sett
     Looks for what goes wrong before any statistics: a doubled BOS, no chat template or one that prints the date, adds a
     system prompt or strips responses; a pad token that ends turns, padding on the wrong side, a head that was never
     trained; truncation that cuts responses off or makes them identical; scores that move with the batch, the
-    precision, the attention or from run to run; scores too close together for the temperature. Each finding says how
+    precision, the attention or from run to run; scores too close together for the temperature. With --calibrator also: a calibrator
+    of another model, or whose features are defined otherwise by now; responses unlike those that it was solved on. Each finding says how
     to mend it. Exits with 1 where a check fails.
 
     \b
     Examples:
       charm doctor --rm ./my-rm
       charm doctor --rm org/some-rm --responses responses.parquet --dtype bfloat16
+      charm doctor --rm ./my-rm --calibrator calibrator.json --responses responses.parquet
       charm doctor --rm ./my-rm --quick --json
     """
     from ..models import load_any_responses

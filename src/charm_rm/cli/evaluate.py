@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from .options import (
     check_store_usage,
     draws_option,
     force_option,
+    given_paths,
     json_option,
     option_of,
     output_option,
@@ -77,7 +79,8 @@ def command(
     Benchmarks are read from their original files and scored as their authors score them; where files are
     missing the averages are labelled partial. A judge is asked about every pair in both orders. With --baseline every
     accuracy comes with the difference from the baseline, its interval, and an exact McNemar test on the same items (q:
-    adjusted for all the rows of the benchmark). With --scores and --ratings, mean |win rate - expected| (raw, sharpness
+    adjusted for all the rows of the benchmark). --calibrator is for --rm or --judge alone: the baseline stays as it is.
+    With --scores and --ratings, mean |win rate - expected| (raw, sharpness
     fitted, and as root mean square with noise taken out), rank correlation and mean |favour| say how well scores of many
     policies' responses agree with human ratings; with --baseline-scores also whether noise added to the baseline
     would do as well. This needs no model.
@@ -89,6 +92,7 @@ def command(
       charm evaluate --list
       charm evaluate --rm my-rm --benchmark llmbar --benchmark rm-bench --data benchmarks
       charm evaluate --rm calibrated --baseline my-rm --benchmark rm-bench --data RM-Bench -o run/evaluation
+      charm evaluate --rm my-rm --calibrator calibrator.json --baseline my-rm --benchmark llmbar --data LLMBar
       charm evaluate --judge openai:gpt-4.1-mini --benchmark llmbar --data LLMBar --limit 100
       charm evaluate --rm my-rm --pairs my-pairs.jsonl
       charm evaluate --scores after.parquet --baseline-scores before.parquet --ratings arena
@@ -97,12 +101,13 @@ def command(
         return _list(as_json=as_json)
     _check_models(asked, **{name: models[name] for name in _MODELS})
     _check_scores(models["rm"] or models["judge"], scores, baseline_scores, ratings.source)
-    check_store_usage(cache, no_cache=no_cache)
-    from ..evaluate import evaluation_json, refuse_existing_evaluation, save_evaluation
+    check_store_usage(cache, no_cache=no_cache, output=output)
+    from ..evaluate import evaluation_json, save_evaluation
+    from ..folders import refuse_folder
     from ..provenance import versions
 
     if output:
-        refuse_existing_evaluation(output, force=force)
+        refuse_folder(output, force=force, inputs=given_paths(but=("data",)))
     how = {"draws": draws, "seed": seed}
     alignment = _align(scores, baseline_scores, ratings, **how) if scores else None
     with _store(output, cache, no_cache=no_cache) as memo:
@@ -188,7 +193,8 @@ def _evaluate(
     model = _contestant(models["rm"], models["judge"], models, unchecked=unchecked)
     if model is None:
         return Evaluation()
-    baseline = _contestant(models["baseline"], models["baseline_judge"], models, unchecked=unchecked)
+    plain = {**models, "loading": replace(models["loading"], calibrator=None)}
+    baseline = _contestant(models["baseline"], models["baseline_judge"], plain, unchecked=unchecked)
     return evaluate_models(benchmarks, model, baseline, memo=memo, draws=draws, seed=seed, tell=say)
 
 

@@ -9,7 +9,7 @@ import click
 
 from ..errors import UnknownPolicy, did_you_mean
 from .common import echo, print_frame, print_json, say
-from .options import PATH, force_option, json_option, output_option, top_option
+from .options import PATH, force_option, given_paths, json_option, output_option, top_option
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,7 +76,7 @@ def command(
     from ..responses import load_responses
 
     if output:
-        store.refuse_table(output, force=force)
+        store.refuse_table(output, force=force, inputs=given_paths())
     chosen = names or (() if own else DEFAULT_FEATURES)
     table = load_responses(responses)
     _check_policy(policy, table.policies)

@@ -13,6 +13,7 @@ from .common import echo, heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     option_of,
@@ -88,7 +89,7 @@ def command(
     from ..sources import load_source
 
     if output:
-        refuse_folder(output, force=force, inputs=[scores])
+        refuse_folder(output, force=force, inputs=given_paths())
     if (battles is None) == (ratings.source is None):
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:

@@ -14,6 +14,7 @@ from .common import echo, heading, interval, print_frame, print_json, say
 from .options import (
     check_store_usage,
     force_option,
+    given_paths,
     json_option,
     output_option,
     seed_option,
@@ -76,8 +77,8 @@ def command(
     from ..specs import split_judge_spec
     from ..store import refuse_table
 
-    check_store_usage(cache, no_cache=no_cache)
-    refuse_table(output, force=force)
+    check_store_usage(cache, no_cache=no_cache, output=output)
+    refuse_table(output, force=force, inputs=given_paths())
     split_judge_spec(settings.spec)
     table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
     if dry_run:

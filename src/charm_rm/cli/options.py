@@ -171,6 +171,40 @@ def output_option(
     return click.option("-o", "--output", type=PATH, required=required, help=what, **given)
 
 
+# Words for options and arguments that take a path, or a spec that may hold one.
+_READS = frozenset({"SPEC", "DIR_OR_ID", "NAME_OR_FILE", "RESPONSES"})
+
+
+def given_paths(*, but: tuple[str, ...] = ()) -> list[Path]:
+    """Every file and folder that the command was given, but for where it writes: what no output may replace.
+
+    Specs are looked into: ``FILE:CATEGORY@DATE``, ``KIND:FOLDER``, ``dpo:POLICY,REFERENCE``. ``but``: parameters to pass over.
+    """
+    context = click.get_current_context()
+    reads = [p for p in context.command.params if isinstance(p.type, click.Path) or p.metavar in _READS]
+    values = [context.params.get(str(p.name)) for p in reads if p.name not in ("output", "cache", *but)]
+    texts = [str(one) for value in values for one in _each(value) if isinstance(one, (str, Path))]
+    named = dict.fromkeys(part for text in texts for part in _parts(text))
+    return [Path(name) for name in named if name and _exists(name)]
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _parts(spec: str) -> list[str]:
+    """What may be a path in a spec: all of it, without its kind, without its category and date, its halves."""
+    undated = spec.rpartition("@")[0]
+    rest = spec.partition(":")[2]
+    return [spec, rest, *rest.split(","), undated, spec.rpartition(":")[0], undated.rpartition(":")[0]]
+
+
+def _exists(name: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # too long, or with a NUL
+        return Path(name).expanduser().exists()
+    return False
+
+
 # --- stores of what was scored or asked ---------------------------------------------------------
 
 
@@ -192,7 +226,9 @@ def store_options(what: str) -> _Decorator:
     return decorate
 
 
-def check_store_usage(cache: Path | None, *, no_cache: bool) -> None:
-    """Refuse ``--cache`` together with ``--no-cache``."""
+def check_store_usage(cache: Path | None, *, no_cache: bool, output: Path | None = None) -> None:
+    """Refuse ``--cache`` together with ``--no-cache``, and a store in the output's place."""
     if cache is not None and no_cache:
         raise click.UsageError("--cache and --no-cache exclude each other")
+    if cache is not None and output is not None and cache.resolve() == output.resolve():
+        raise click.UsageError("--cache and --output are the same file")

@@ -11,7 +11,7 @@ from ..errors import UnknownPolicy, did_you_mean
 from ..settings import FitSettings
 from ..visible import visible
 from .common import console, print_frame, print_json, say
-from .options import PATH, force_option, json_option, output_option, settings_options
+from .options import PATH, force_option, given_paths, json_option, output_option, settings_options
 
 if TYPE_CHECKING:
     from ..tables import Ratings
@@ -75,7 +75,7 @@ def fit(
     from ..pipeline.stages.ratings import fit_votes
 
     if output:
-        store.refuse_table(output, force=force)
+        store.refuse_table(output, force=force, inputs=given_paths())
     ratings = fit_votes(battles, settings)
     _say_clusters(ratings)
     if output:
@@ -119,7 +119,7 @@ def show(
 
 
 @command.command()
-@click.argument("spec")
+@click.argument("spec", metavar="SPEC")
 @_category_option
 @_date_option
 @output_option(required=True, what="Where to write (.parquet, .csv, .jsonl or .json).")
@@ -137,7 +137,7 @@ def save(spec: str, category: str | None, date: str | None, output: Path, force:
     from .. import store
     from ..ratings import load_ratings
 
-    store.refuse_table(output, force=force)
+    store.refuse_table(output, force=force, inputs=given_paths())
     ratings = load_ratings(spec, category=category, date=date)
     store.save(ratings, output, force=force)
     say(f"wrote {len(ratings)} ratings to {output}")

@@ -12,6 +12,7 @@ from .common import load_comparable, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
+    given_paths,
     json_option,
     judgement_options,
     output_option,
@@ -94,7 +95,7 @@ def command(
     if (calibration is None) == (calibrator is None):
         raise click.UsageError("give either CALIBRATION or --calibrator: what charm calibrate wrote")
     file = calibration or calibrator or Path()
-    refuse_folder(output, force=force, inputs=[scores, responses, file])
+    refuse_folder(output, force=force, inputs=given_paths())
     relabelled = relabel(
         prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline)),
         load_responses(responses),

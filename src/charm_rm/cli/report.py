@@ -29,6 +29,10 @@ def command(directory: Path, output: Path | None, force: bool, show: bool) -> No
       charm report audit -o simpo.html --force
     """
     from ..pipeline.stages.report import report
+    from ..store import refuse_input
+
+    if output is not None and output.suffix not in (".html", ".htm"):
+        refuse_input(output, [directory])
 
     page = report(directory, output=output, force=force)
     say(f"wrote {page}, and figures under {directory / 'figures'}")

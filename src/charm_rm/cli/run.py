@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..visible import visible
+from .calibrator import NO_BETTER, no_better_than_noise
 from .common import console, print_frame, print_json, say
 from .options import PATH, json_option, output_option
 
 if TYPE_CHECKING:
     from ..pipeline import Config
+    from ..pipeline.before_after import Summary
 
 
 @click.command("run")
@@ -88,25 +91,75 @@ def _print_plan(config: Config, directory: Path, selection: dict[str, Any], *, a
     print_frame(table, title=f"Plan for {directory} (nothing was written)")
 
 
-def run_and_show(config: Config, directory: Path, selection: dict[str, Any], *, as_json: bool) -> None:
-    """Run with progress on standard error, then show before and after."""
-    import sys
+def run_and_show(
+    config: Config,
+    directory: Path,
+    selection: dict[str, Any],
+    *,
+    as_json: bool,
+    more: tuple[Config, Path] | None = None,
+) -> None:
+    """Run with progress on standard error, then show before and after, and ways of calibrating side by side where the run compares them.
 
-    from ..mismatch.metrics import PLACEBO
+    ``more`` is a second run, whose comparison is shown.
+    """
     from ..pipeline import run_pipeline, summarise
 
-    result = run_pipeline(config, directory, say=say, progress=sys.stderr.isatty(), **selection)
+    how: dict[str, Any] = {"say": say, "progress": sys.stderr.isatty()}
+    result = run_pipeline(config, directory, **how, **selection)
+    results = [result] if more is None else [result, run_pipeline(*more, **how)]
     summary = summarise(config, directory)
+    beside = _beside(results[-1].directory)
+    ran, skipped = ([name for r in results for name in getattr(r, which)] for which in ("ran", "skipped"))
+    reports = [r.report for r in results if r.report]
     if as_json:
-        print_json(
-            summary.to_json() | {"ran": result.ran, "skipped": result.skipped, "report": result.report}
-        )
+        told = {"ran": ran, "skipped": skipped, "report": result.report, "never_rated": beside}
+        print_json(summary.to_json() | told)
         return
-    if not result.ran:
+    if not ran:
         say("All stages are up to date.")
+    _show(summary)
+    if beside:
+        _print_beside(beside)
+    for report in reports:
+        console().print(visible(f"Report: {report}"), markup=False)
+
+
+def _show(summary: Summary) -> None:
+    from ..mismatch.metrics import PLACEBO
+
     if summary.frame.height:
         print_frame(summary.frame.rename({"placebo": PLACEBO}, strict=False), title=summary.title)
         for line in summary.remarks:
             console().print(visible(line), markup=False)
-    if result.report:
-        console().print(visible(f"Report: {result.report}"), markup=False)
+
+
+def _beside(directory: Path) -> list[dict[str, Any]]:
+    """Ways of calibrating on policies never rated, by figure; none where the run compares none."""
+    from .. import store
+    from ..pipeline.config import BESIDE
+
+    path = directory / BESIDE
+    return store.read_frame(path).to_dicts() if path.exists() else []
+
+
+def _print_beside(rows: list[dict[str, Any]]) -> None:
+    import polars as pl
+
+    from ..mismatch import METRICS
+    from ..mismatch.metrics import in_order
+
+    titles = {"before": "before", "pair": "pair offset", "joint": "joint offsets", "style": "style"}
+    titles |= {"placebo": "placebo", "length_only": "length only", "floor": "noise floor"}
+    shown = [
+        {"figure": METRICS[row["metric"]].label}
+        | {title: METRICS[row["metric"]].shown(row[name]) for name, title in titles.items()}
+        for row in in_order(rows)
+    ]
+    print_frame(pl.DataFrame(shown), title="On policies and prompts that had no part in what was added")
+    console().print(
+        "A policy left out has no offset; its style is corrected all the same. Placebo: noise added.",
+        markup=False,
+    )
+    if no_better_than_noise({row["metric"]: (row["style"], row["placebo"]) for row in rows}):
+        console().print(f"Style: {NO_BETTER}", markup=False)

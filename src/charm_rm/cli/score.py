@@ -12,6 +12,7 @@ from .common import print_frame, print_json, say
 from .options import (
     check_store_usage,
     force_option,
+    given_paths,
     json_option,
     output_option,
     seed_option,
@@ -64,13 +65,15 @@ def command(
     A local reward model is looked over first, and refused where its scores would be wrong (`charm doctor` tells more).
 
     Scores are kept in a store, under a hash of model, settings and text: nothing is scored twice, and a run
-    that was stopped goes on where it was when the same command is given again.
+    that was stopped goes on where it was when the same command is given again. With --calibrator the model's own scores are kept
+    there, and the calibrator's part is added afterwards: another calibrator scores nothing anew.
 
     \b
     Examples:
       charm score responses.parquet --rm ./my-rm -o scores.parquet
       charm score results/ --rm org/some-rm -o scores.parquet --dtype bfloat16
       charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o --policy my-model --n-prompts 200
+      charm score responses.parquet --rm ./my-rm --calibrator calibrator.json -o calibrated.parquet
       charm score responses.parquet --rm vllm:http://localhost:8000 -o scores.parquet
     """
     from ..pipeline.stages.outputs import value_store
@@ -78,8 +81,8 @@ def command(
     from ..pipeline.stages.score import score
     from ..store import refuse_table
 
-    check_store_usage(cache, no_cache=no_cache)
-    refuse_table(output, force=force)
+    check_store_usage(cache, no_cache=no_cache, output=output)
+    refuse_table(output, force=force, inputs=given_paths())
     with value_store(output, cache, no_cache=no_cache, say=say) as memo:
         table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
         scores = score(table, rm, output, loading=loading, scoring=scoring, memo=memo, force=force)

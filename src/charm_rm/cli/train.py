@@ -13,6 +13,7 @@ from .common import echo, heading, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
+    given_paths,
     json_option,
     option_of,
     output_option,
@@ -100,7 +101,7 @@ def command(
     from ..folders import refuse_folder
     from ..pipeline.stages.train import CardAudit, open_anchor, train
 
-    refuse_folder(output, force=force, inputs=[prefs, rm, held_out, anchor, responses, ratings.source])
+    refuse_folder(output, force=force, inputs=given_paths())
     audit = None
     if responses is not None:
         audit = CardAudit.prepare(

@@ -11,7 +11,7 @@ from .accuracy import (
     score_items,
 )
 from .alignment import AlignmentResult, alignment_with_ratings
-from .files import evaluation_json, refuse_existing_evaluation, save_evaluation
+from .files import evaluation_json, save_evaluation
 from .paired import exact_mcnemar
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "evaluation_json",
     "exact_mcnemar",
     "measure_benchmark",
-    "refuse_existing_evaluation",
     "save_evaluation",
     "score_items",
 ]

@@ -8,17 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from ..store import refuse_existing, write_frame, write_json
+from ..folders import replacing_directory
+from ..store import write_frame, write_json
 from .accuracy import BenchmarkResult
 from .alignment import AlignmentResult
 
 _BENCHMARKS, _ALIGNMENT, _SUMMARY = "benchmarks.parquet", "alignment.parquet", "evaluation.json"
-
-
-def refuse_existing_evaluation(directory: str | Path, *, force: bool) -> None:
-    """Raise :class:`OutputExists` where an evaluation is there already and ``force`` is off."""
-    for name in (_BENCHMARKS, _ALIGNMENT, _SUMMARY):
-        refuse_existing(Path(directory) / name, force=force)
 
 
 def evaluation_json(
@@ -45,24 +40,19 @@ def save_evaluation(
     provenance: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Path:
-    """Write what there is of an evaluation into ``directory``; with ``force`` an older one makes way.
+    """Write what there is of an evaluation as the folder ``directory``, whole or not at all; with ``force`` an older one makes way.
 
     Raises:
-        OutputExists: an evaluation is there and ``force`` is off.
+        OutputExists: the folder holds something and ``force`` is off, or something that is not charm's own.
+        WriteFailed: the file system refused.
     """
-    directory = Path(directory)
-    refuse_existing_evaluation(directory, force=force)
-    frames = {
-        _BENCHMARKS: pl.concat(r.frame for r in results) if results else None,
-        _ALIGNMENT: None if alignment is None else alignment.frame,
-    }
-    for name, frame in frames.items():
-        if frame is None:
-            (directory / name).unlink(missing_ok=True)  # of an older evaluation
-        else:
-            write_frame(frame, directory / name, force=force)
-    write_json(evaluation_json(results, alignment, provenance=provenance), directory / _SUMMARY, force=force)
-    return directory
+    with replacing_directory(directory, force=force) as temporary:
+        if results:
+            write_frame(pl.concat(r.frame for r in results), temporary / _BENCHMARKS)
+        if alignment is not None:
+            write_frame(alignment.frame, temporary / _ALIGNMENT)
+        write_json(evaluation_json(results, alignment, provenance=provenance), temporary / _SUMMARY)
+    return Path(directory)
 
 
 def _benchmark_json(result: BenchmarkResult) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import polars as pl
 from ..errors import CharmWarning, ConfigError, ModelError, NotIdentifiable
 from ..memo import Memo
 from ..protocols import PairwisePreference
+from ..style import apply_calibrator, uncalibrated
 from ..tables import Margins, Responses
 from .averaging import PREFERENCE_BOUND, Missing, margins_table
 from .bias import PositionBias, measure_position_bias
@@ -73,7 +74,8 @@ def run_judge(
     """Ask about every pair in both orders; what ``memo`` knows is not asked again, what it does not is kept there.
 
     Args:
-        judge: any :class:`~charm_rm.protocols.PairwisePreference`. Where it has ``iterate`` (a :class:`~.judge.ChatJudge`), each
+        judge: any :class:`~charm_rm.protocols.PairwisePreference`; of a calibrated one the judge's own answers are kept, and the margins
+            moved afterwards. Where it has ``iterate`` (a :class:`~.judge.ChatJudge`), each
             answer is kept as it comes; others are asked in batches of :data:`BLOCK`.
         responses: the texts.
         pairs: prompt_id, policy, reference, as :func:`~.pairs.plan_pairs` gives them.
@@ -89,6 +91,7 @@ def run_judge(
     """
     if missing not in ("drop", "keep", "fail"):
         raise ConfigError(f"missing {missing!r} is unknown", mend="use drop, keep or fail")
+    judge, calibrator = uncalibrated(judge)
     plan = plan_requests(responses, pairs, fingerprint=judge.fingerprint)
     with _opened(memo) as store:
         known, asked = _ask(judge, plan.requests, store, progress=progress)
@@ -107,7 +110,10 @@ def run_judge(
         "responses": dict(responses.provenance),
     }
     spent = total_usage(asked.values())
-    return JudgeRun(Margins(margins.frame, provenance=provenance), len(asked), len(known), spent, bias)
+    margins = Margins(margins.frame, provenance=provenance)
+    if calibrator is not None:
+        margins = apply_calibrator(margins, calibrator, responses)
+    return JudgeRun(margins, len(asked), len(known), spent, bias)
 
 
 # --- asking -------------------------------------------------------------------------------------

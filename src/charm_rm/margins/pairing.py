@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import NoOverlap, UnknownPolicy, did_you_mean
+from ..errors import NoOverlap, UnknownPolicy, did_you_mean, listing
 from ..statistics import (
     FloatArray,
     IntArray,
@@ -78,6 +78,11 @@ def only_policies(source: T, policies: Collection[str]) -> T:
     """The rows of a table that name none but these policies, on either side."""
     named = [c for c in ("policy", "reference") if c in source.frame.columns]
     frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(policies)) for c in named))
+    if frame.is_empty():
+        raise NoOverlap(
+            f"{source.noun}: no two of these policies were compared: {listing(sorted(policies))}",
+            mend="name policies of both sides, a judge's baseline too, and give it a rating (--alias FILE where it has another name there)",
+        )
     same = frame.height == source.frame.height
     return source if same else type(source)(frame, provenance=source.provenance)
 

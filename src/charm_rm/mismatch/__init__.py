@@ -5,6 +5,7 @@ from .carrying import Influence, influence, save_influence
 from .compare import FavourComparison, compare_favour, save_comparison
 from .degree import both_ways, mismatch_degree
 from .families import FamilyContrasts, family_contrasts, read_groups, save_families
+from .makers import known_makers, makers_of
 from .metrics import METRICS, Metric
 from .summary import mean_absolute_mismatch
 
@@ -20,6 +21,8 @@ __all__ = [
     "compare_favour",
     "family_contrasts",
     "influence",
+    "known_makers",
+    "makers_of",
     "mean_absolute_mismatch",
     "measure_favouritism",
     "measure_mismatch",

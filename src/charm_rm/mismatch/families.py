@@ -7,7 +7,7 @@ each other, members favoured alike would hide one another.) A group of one has t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
 from ..tables import TEXT, Margins, Ratings, Scores, WinRates
 from .favour import FEWEST, Measured, favour_verdict
-from .held import Held, hold_against
+from .held import hold_against
 from .line import fit_lines
 from .student import student_p, student_quantile
 
@@ -97,8 +97,8 @@ def family_contrasts(
         held = hold_against(
             source, ratings, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
         )
-        members = _members(groups, held.policies, own)
-        frame = _contrasts(held, members, scope)
+        members = members_of_groups(groups, held.policies, own)
+        frame = contrasts_of_groups(held.policies, members, scope, lambda _: (held.measured, 0.0))
     return FamilyContrasts(
         frame=frame,
         own=None if own is None else frame.row(by_predicate=pl.col("group") == own, named=True),
@@ -144,8 +144,13 @@ def read_groups(path: str | Path) -> dict[str, str]:
     return dict(frame.iter_rows())
 
 
-def _members(groups: Groups, policies: tuple[str, ...], own: str | None) -> dict[str, str]:
-    """The groups of the audited policies."""
+def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None) -> dict[str, str]:
+    """The groups of the audited policies; a warning names those that have none.
+
+    Raises:
+        SchemaError: as :func:`read_groups`.
+        ConfigError: no policy has a group, or ``own`` is none of the groups.
+    """
     given = dict(groups) if isinstance(groups, Mapping) else read_groups(groups)
     members = {p: given[p] for p in policies if p in given}
     if not members:
@@ -191,10 +196,22 @@ _SCHEMA = dict.fromkeys(_Contrast.__dataclass_fields__, pl.Float64) | {
 }
 
 
-def _contrasts(held: Held, members: Mapping[str, str], scope: Scope) -> pl.DataFrame:
+def contrasts_of_groups(
+    policies: tuple[str, ...],
+    members: Mapping[str, str],
+    scope: Scope,
+    measured: Callable[[NDArray[np.bool_]], tuple[Measured, float]],
+) -> pl.DataFrame:
+    """The favour of every group, most favoured first.
+
+    ``measured`` gives what to hold a group's members (K,) against, and the standard error (Elo) of their mean favour that this does not know of.
+    """
     names = sorted(set(members.values()))
-    inside = np.array([[members.get(p) == name for p in held.policies] for name in names])
-    found = [group_favour(held.measured, row, name, scope) for name, row in zip(names, inside, strict=True)]
+    inside = np.array([[members.get(p) == name for p in policies] for name in names])
+    found = []
+    for name, row in zip(names, inside, strict=True):
+        against, doubt = measured(row)
+        found.append(group_favour(against, row, name, scope, doubt=doubt))
     p = np.array([np.nan if row.p_value is None else row.p_value for row in found])
     judged = []
     for row, q in zip(found, benjamini_hochberg(p).tolist(), strict=True):
@@ -212,12 +229,14 @@ def _contrasts(held: Held, members: Mapping[str, str], scope: Scope) -> pl.DataF
     return frame.sort("favour", descending=True, nulls_last=True)
 
 
-def group_favour(measured: Measured, inside: NDArray[np.bool_], name: str, scope: Scope) -> _Contrast:
+def group_favour(
+    measured: Measured, inside: NDArray[np.bool_], name: str, scope: Scope, *, doubt: float = 0.0
+) -> _Contrast:
     """Mean over the members of (θ_k - c - a ρ_k) / a, the line being that of all policies outside.
 
     With m the members' mean, g = m - (influence of residuals on the line at ρ̄) and f the favour: var f = v V vᵀ / a², with
     v = g - f·tilt and V = cov θ + a² cov ρ, as for a single policy; for a sample V has τ² on its diagonal too, of members as of others,
-    and Student's t the degrees of freedom of τ².
+    and Student's t the degrees of freedom of τ². ``doubt`` is a further standard error of the favour, in Elo points.
     """
     size = int(inside.sum())
     fewest = FEWEST if scope == "sample" else FEWEST - 1
@@ -237,8 +256,9 @@ def group_favour(measured: Measured, inside: NDArray[np.bool_], name: str, scope
         noise = noise + float(line.tau2) * np.eye(len(inside))
         freedom = float(line.freedom)
     by_favour = (by_gap - favour * line.tilt) / slope
-    error = float(np.sqrt(by_favour @ noise @ by_favour))
-    test = gap / float(np.sqrt(by_gap @ noise @ by_gap))
+    more = (doubt / ELO_PER_LOGIT) ** 2
+    error = float(np.sqrt(by_favour @ noise @ by_favour + more))
+    test = gap / float(np.sqrt(by_gap @ noise @ by_gap + slope**2 * more))
     half = float(student_quantile(freedom)) * error
     return _Contrast(
         name,

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from .scoring.local import LocalModel, LocalReward
     from .scoring.responses import ScoredTexts, score_responses, score_texts
     from .scoring.reward import RewardModel, load_reward_model
+    from .selection import Selected, best_of_n
     from .training.anchors import Anchor
     from .training.card import write_mismatch_section
+    from .training.reward_function import RewardFunction, reward_function
     from .training.settings import HeldOut, TrainResult, TrainSettings
     from .training.train import train_reward_model
 
@@ -36,10 +38,13 @@ _HOME = {
     "LocalModel": "scoring.local",
     "LocalReward": "scoring.local",
     "ResponseEncoder": "scoring.encoding",
+    "RewardFunction": "training.reward_function",
     "RewardModel": "scoring.reward",
     "ScoredTexts": "scoring.responses",
+    "Selected": "selection",
     "TrainResult": "training.settings",
     "TrainSettings": "training.settings",
+    "best_of_n": "selection",
     "find_entry": "loading.registry",
     "list_entries": "loading.registry",
     "load_any_responses": "datasets_io",
@@ -48,6 +53,7 @@ _HOME = {
     "load_dataset_responses": "datasets_io",
     "load_reward_model": "scoring.reward",
     "plan_batches": "scoring.batching",
+    "reward_function": "training.reward_function",
     "run_plan": "scoring.engine",
     "run_rows": "scoring.engine",
     "score_responses": "scoring.responses",
@@ -63,10 +69,13 @@ __all__ = [
     "LocalModel",
     "LocalReward",
     "ResponseEncoder",
+    "RewardFunction",
     "RewardModel",
     "ScoredTexts",
+    "Selected",
     "TrainResult",
     "TrainSettings",
+    "best_of_n",
     "diagnose",
     "find_entry",
     "list_entries",
@@ -77,6 +86,7 @@ __all__ = [
     "load_reward_model",
     "plan_batches",
     "require",
+    "reward_function",
     "run_plan",
     "run_rows",
     "score_responses",

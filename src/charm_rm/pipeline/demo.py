@@ -13,10 +13,15 @@ from ..testbed import biased_preferences, simulate_arena, true_preferences
 from .config import Config
 from .load import load_config
 
-_CONFIG_FILE = "charm.yaml"
+_CONFIG_FILE, _STYLE_FILE = "charm.yaml", "style.yaml"
+STYLE_FOLDER = "style"  # of the demo's folder: the run that calibrates by style
 _HEADER = """\
 # The configuration of `charm demo`: everything here is SIMULATED (see docs/testbed.md).
 # Change a value, then:   charm run {file} -o .   (`charm demo` itself writes this file anew)
+"""
+_STYLE_HEADER = """\
+# The same scores, calibrated by style in place of an offset: SIMULATED, as all of `charm demo`.
+# Change a value, then:   charm run {file} -o style
 """
 _N_PROMPTS, _N_VOTES, _N_PAIRS, _N_TRUE = 150, 20_000, 320, 180
 _MAX_LENGTH = 96
@@ -45,6 +50,8 @@ def _write_demo(directory: str | Path, *, seed: int = 0) -> Path:
     path = directory / _CONFIG_FILE
     text = _HEADER.format(file=_CONFIG_FILE) + yaml.safe_dump(_demo_settings(seed), sort_keys=False)
     store.write_text(text, path, force=True)
+    text = _STYLE_HEADER.format(file=_STYLE_FILE) + yaml.safe_dump(_style_settings(seed), sort_keys=False)
+    store.write_text(text, directory / _STYLE_FILE, force=True)
     return path
 
 
@@ -80,6 +87,29 @@ def _demo_settings(seed: int) -> dict[str, Any]:
         "train": {"learning_rate": 5e-5, "epochs": 3, **training},
         "evaluate": {"pairs": "inputs/true_preferences.parquet"},
     }
+
+
+def _style_settings(seed: int) -> dict[str, Any]:
+    """The run that calibrates the first model's scores by style, and compares that with offsets on policies never used."""
+    shared = {
+        key: value
+        for key, value in _demo_settings(seed).items()
+        if key in ("seed", "simulated", "truth", "responses", "ratings")
+    }
+    return {
+        "name": "charm-demo-style",
+        **shared,
+        "score": {"scores": "before/scores.parquet"},
+        # What the testbed's annotators fall for, and length; its Markdown has as many bullets as bold spans.
+        "calibrate": {"method": "style", "features": ["words", "bold", "exclamations", "flattery"]},
+        "relabel": {"strategy": "sampled"},
+        "train": None,
+    }
+
+
+def load_style_demo(directory: str | Path) -> Config:
+    """The configuration of the demo's second run, which :func:`load_demo` wrote: it goes into :data:`STYLE_FOLDER`."""
+    return load_config(Path(directory) / _STYLE_FILE)
 
 
 def load_demo(directory: str | Path, *, seed: int = 0) -> Config:

@@ -128,7 +128,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             _scoring,
             reads=("responses.parquet", *trained_first),
             writes=(SCORES,),
-            files=lambda c: [c.score.scores] if c.score.scores else _model_files(c),
+            files=lambda c: [c.score.scores] if c.score.scores else _scorer_files(c),
         ),
         Stage(
             "judge",
@@ -196,7 +196,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             optional=(SCORES_AFTER, MODEL),
             writes=("evaluation/evaluation.json",),
             may_write=("evaluation/benchmarks.parquet", "evaluation/alignment.parquet"),
-            files=lambda c: [*_alias_files(c), *_model_files(c), *_benchmark_files(c)],
+            files=lambda c: [*_alias_files(c), *_scorer_files(c), *_benchmark_files(c)],
         ),
         Stage(
             "report",
@@ -239,8 +239,9 @@ def _calibrating(config: Config, source: str) -> Stage:
 
 
 def _calibration_files(config: Config) -> list[str]:
-    family = config.calibrate.family if config.calibrate else None
-    return [*_alias_files(config), *([family] if family else [])]
+    section = config.calibrate
+    named = [section.family, section.votes] if section else []
+    return [*_alias_files(config), *(path for path in named if path)]
 
 
 def _rating_files(config: Config) -> list[str]:
@@ -255,6 +256,12 @@ def _alias_files(config: Config) -> list[str]:
 
 def _model_files(config: Config) -> list[str]:
     return [config.rm.model] if config.rm and config.rm.model else []
+
+
+def _scorer_files(config: Config) -> list[str]:
+    """The first model, and its calibrator."""
+    calibrator = config.rm.calibrator if config.rm else None
+    return [*_model_files(config), *([calibrator] if calibrator else [])]
 
 
 def _benchmark_files(config: Config) -> list[str]:
@@ -308,7 +315,8 @@ def _judge_files(config: Config) -> list[str]:
         return [str(config.score.judgements)]
     prompt = [config.judge.prompt] if Path(config.judge.prompt).is_file() else []
     name = config.judge.spec.partition(":")[2] or config.judge.spec
-    return [*prompt, *([name] if Path(name).is_dir() else [])]
+    calibrator = [config.judge.calibrator] if config.judge.calibrator else []
+    return [*prompt, *([name] if Path(name).is_dir() else []), *calibrator]
 
 
 _DECIDES_SCORES = (

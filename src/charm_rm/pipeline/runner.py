@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..errors import CharmError, CharmWarning, ConfigError, StageFailed
+from ..errors import CharmError, CharmWarning, ConfigError, OutputExists, StageFailed
 from ..locks import locked
 from ..provenance import versions
 from .config import Config
@@ -66,6 +66,7 @@ def run_pipeline(
 
     Raises:
         ConfigError: no such stage, another run is at work in the directory, or ``only`` lacks its inputs.
+        OutputExists: the run would write over a file that it reads from elsewhere.
         StageFailed: a stage ended without an expected output.
         CharmError: what went wrong in a stage, its name in front.
     """
@@ -73,6 +74,7 @@ def run_pipeline(
     stages = _selected(config, only=only, until=until)
     for name in force_stages:
         stage_named(name, planned_stages(config))
+    _refuse_own_inputs(config, directory)
     with locked(directory / LOCK):
         ledger = Ledger.open(directory)
         ledger.header = _header(config)
@@ -145,6 +147,21 @@ def _selected(config: Config, *, only: str | None, until: str | None) -> tuple[S
     if until is not None:
         return stages[: stages.index(stage_named(until, stages)) + 1]
     return stages
+
+
+def _refuse_own_inputs(config: Config, directory: Path) -> None:
+    """Refuse a run whose stages would replace what it is given: the scores, or the model, of an older run in this directory."""
+    stages = planned_stages(config)
+    given = [Path(path) for stage in stages for path in stage.files(config) if Path(path).exists()]
+    outputs = [directory / name for stage in stages for name in (*stage.writes, *stage.may_write)]
+    for output in filter(Path.exists, outputs):
+        for path in given:
+            if output.samefile(path) or output.resolve() in path.resolve().parents:
+                raise OutputExists(
+                    f"the run would write over its own input {str(path)!r}",
+                    where=str(output),
+                    mend="choose another run directory with -o, or move the input out of it",
+                )
 
 
 def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:

@@ -101,6 +101,22 @@ def interval_rows(rows: Sequence[Row], *, width: int, axis: str, zero: float | N
     return finish({"layer": rule + layers}, data, tips, width=width, height={"step": _step(len(rows))})
 
 
+def step_rows(rows: Sequence[Row], *, width: int, axis: str) -> Drawing:
+    """One bar per row from ``start`` to ``value``, a waterfall; a whisker where the row has an interval."""
+    data, tips = keyed(rows)
+    y = row_axis([r.name for r in rows], width)
+    scale = {"domain": _span(rows, 0.0), "nice": False, "zero": False}
+    x = quantity("start", axis, scale=scale, ticks=8 if width > 500 else 4)
+    low = quantity("low", axis, scale=scale)
+    layers = [
+        layer("bar", {"x": x, "x2": {"field": "value"}, "y": y, "color": ROLE}, height={"band": 0.62}),
+        layer("rule", {"x": low, "x2": {"field": "high"}, "y": y}, strokeWidth=1.4, color=LIGHT["axis"]),
+        hover_band(y),
+    ]
+    chart = {"layer": [rule_at(0.0, scale), *layers]}
+    return finish(chart, data, tips, width=width, height={"step": max(22, _step(len(rows)))})
+
+
 def stacked_rows(
     rows: Sequence[tuple[str, dict[str, int], str]], *, parts: Sequence[str], width: int, axis: str
 ) -> Drawing:
@@ -152,8 +168,16 @@ def scatter(
     return finish({"layer": layers}, data, tips, width=width, height=height)
 
 
-def heat_map(tiles: Sequence[Tile], *, names: Sequence[str], cell: int, limit: float, legend: str) -> Drawing:
-    """A square of cells on a diverging scale from -limit to limit, in steps that can be told apart."""
+def heat_map(
+    tiles: Sequence[Tile],
+    *,
+    names: Sequence[str],
+    cell: int,
+    limit: float,
+    legend: str,
+    columns: Sequence[str] | None = None,
+) -> Drawing:
+    """Cells on a diverging scale from -limit to limit, in steps that can be told apart: a square of ``names``, or rows of them by ``columns``."""
     data, tips = keyed(tiles)
     small = cell < 16
     axis = {
@@ -163,7 +187,10 @@ def heat_map(tiles: Sequence[Tile], *, names: Sequence[str], cell: int, limit: f
         "title": None,
         "labelOverlap": False,
     }
-    place = {"type": "nominal", "scale": {"domain": list(names)}}
+    down, across = (
+        {"type": "nominal", "scale": {"domain": list(some)}} for some in (names, columns or names)
+    )
+    wide = cell if columns is None else max(cell, 34)
     colour = {
         "field": "value",
         "type": "quantitative",
@@ -171,12 +198,12 @@ def heat_map(tiles: Sequence[Tile], *, names: Sequence[str], cell: int, limit: f
         "legend": None,
     }
     cells = {
-        "width": {"step": cell},
+        "width": {"step": wide},
         "height": {"step": cell},
         "mark": {"type": "rect", "stroke": LIGHT["card"], "strokeWidth": 0.6 if small else 1},
         "encoding": {
-            "x": place | {"field": "column", "axis": axis | {"orient": "top", "labelAngle": -90}},
-            "y": place | {"field": "row", "axis": axis},
+            "x": across | {"field": "column", "axis": axis | {"orient": "top", "labelAngle": -90}},
+            "y": down | {"field": "row", "axis": axis},
             "color": colour,
             "description": KEY,
         },

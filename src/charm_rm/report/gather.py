@@ -13,6 +13,9 @@ import polars as pl
 from .. import store
 from ..errors import UnreadableFile
 from ..reading.shapes import check_shape
+from ..style import Calibrator, load_calibrator
+from ..style.explanation import FILE as EXPLANATION
+from ..style.explanation import Explanation
 from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
 from . import shapes
 from .words import clean
@@ -69,7 +72,11 @@ class Findings:
     offsets: pl.DataFrame | None = None
     residuals: pl.DataFrame | None = None
     offset_settings: Mapping[str, Any] = field(default_factory=dict)
+    calibrator: Calibrator | None = None
+    beside: pl.DataFrame | None = None
     ledger: pl.DataFrame | None = None
+    explanation: pl.DataFrame | None = None
+    explained: Mapping[str, Any] = field(default_factory=dict)
     flips: Sequence[Mapping[str, Any]] = ()
     benchmarks: pl.DataFrame | None = None
     alignment: pl.DataFrame | None = None
@@ -97,6 +104,7 @@ class Findings:
         """Warnings of every stage, each once, in order."""
         more = (
             self.offset_settings.get("warnings") or [],
+            (self.calibrator.provenance.get("warnings") or []) if self.calibrator else [],
             self.evaluation.get("warnings") or [],
             self.manifest.get("warnings") or [],
         )
@@ -120,6 +128,7 @@ def gather(directory: str | Path) -> Findings:
     offsets = _noun(Offsets, directory / "offsets.parquet")
     ratings = _noun(Ratings, directory / "ratings.parquet")
     manifest = store.read_shaped(directory / "manifest.json", shapes.MANIFEST)
+    explanation = _explanation(directory)
     if offsets:
         check_shape(offsets.provenance, shapes.OFFSETS, where=str(directory / "offsets.parquet"))
     return Findings(
@@ -130,6 +139,10 @@ def gather(directory: str | Path) -> Findings:
         offsets=offsets.frame if offsets else None,
         residuals=_cleaned(offsets.residuals) if offsets and offsets.residuals is not None else None,
         offset_settings=offsets.provenance if offsets else {},
+        explanation=explanation.frame if explanation else None,
+        explained=explanation.summary if explanation else {},
+        calibrator=_calibrator(directory / "calibrator.json"),
+        beside=_frame(directory / "beside.parquet", shapes.BESIDE, "ways of calibrating"),
         ledger=_frame(directory / "prefs" / "ledger.parquet", shapes.LEDGER, "labels"),
         flips=_flips(directory / "prefs" / "preferences.parquet"),
         benchmarks=_frame(
@@ -139,6 +152,24 @@ def gather(directory: str | Path) -> Findings:
         evaluation=store.read_shaped(directory / "evaluation" / "evaluation.json", shapes.EVALUATION),
         manifest=manifest,
     )
+
+
+def _explanation(directory: Path) -> Explanation | None:
+    """What style explains: beside the first audit, or in its folder."""
+    for path in (directory / EXPLANATION, directory / "before" / EXPLANATION):
+        if (found := _noun(Explanation, path)) is not None:
+            check_shape(found.summary, shapes.EXPLAINED, where=str(path))
+            return found
+    return None
+
+
+def _calibrator(path: Path) -> Calibrator | None:
+    if not path.exists():
+        return None
+    found = load_calibrator(path)
+    told = {"held_out": list(found.held_out), "provenance": dict(found.provenance)}
+    check_shape(told, shapes.CALIBRATOR, where=str(path))
+    return found
 
 
 def _alignment(directory: Path) -> pl.DataFrame | None:

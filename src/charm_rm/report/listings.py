@@ -61,6 +61,33 @@ def favour_listing(findings: Findings) -> Listing | None:
     return _listing("favour", "Favour shown to every policy", frame.sort("favour", descending=True), columns)
 
 
+def explanation_listing(findings: Findings) -> Listing | None:
+    """What style explains of every policy's favour, by group of features."""
+    if (frame := findings.explanation) is None:
+        return None
+    parts = frame.filter(pl.col("kind").is_in(["group", "style", "unexplained"]))
+    groups = parts.filter(pl.col("kind") == "group")["part"].unique(maintain_order=True).to_list()
+    # Groups may have any name, those of our columns included.
+    wide = parts.with_columns(place=pl.col("kind") + ":" + pl.col("part")).pivot(
+        "place", index="policy", values="elo"
+    )
+    whole = frame.filter(pl.col("kind") == "favour").select("policy", favour="elo")
+    rest = frame.filter(pl.col("kind") == "unexplained").select("policy", "ci_low", "ci_high")
+    columns: dict[str, _Column] = {
+        "Policy": _text("policy"),
+        "Favour, Elo": _number("favour", 0, signed=True),
+    }
+    columns |= {clean(g): _number(f"group:{g}", 0, signed=True) for g in groups}
+    columns |= {
+        "Style in all": _number("style:style", 0, signed=True),
+        "Unexplained": _number("unexplained:unexplained", 0, signed=True),
+        "95 % CI of it": _interval("ci_low", "ci_high", 0),
+    }
+    joined = whole.join(wide, on="policy", how="left").join(rest, on="policy", how="left")
+    rows = joined.sort("favour", descending=True)
+    return _listing("explanation", "What style explains of favour, in Elo points", rows, columns)
+
+
 def mismatch_listing(findings: Findings) -> Listing:
     """Every audited pair, largest mismatch first, with the mismatch after."""
     frame = findings.before.mismatch

@@ -24,6 +24,7 @@ from .figures import Figure
 from .gather import Findings
 from .groups import groups
 from .notices import notices
+from .style_section import never_rated_listing, weights_listing
 from .theme import css_variables
 
 _SECTIONS = {
@@ -32,6 +33,7 @@ _SECTIONS = {
     "mismatch": "Mismatch",
     "change": "Before and after",
     "offsets": "Offsets",
+    "style": "What it over-values",
     "labels": "Labels",
     "evaluation": "Evaluation",
     "warnings": "Warnings",
@@ -105,9 +107,12 @@ def _asset(name: str) -> str:
 def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
     return {
         "favour": listings.favour_listing(findings),
+        "explanation": listings.explanation_listing(findings),
         "mismatch": listings.mismatch_listing(findings),
         "offsets": listings.offsets_listing(findings),
         "residuals": listings.residuals_listing(findings),
+        "weights": weights_listing(findings),
+        "never_rated": never_rated_listing(findings),
         "ledger": listings.plain_listing("ledger", "Label ledger", findings.ledger),
         "benchmarks": listings.benchmark_listing(findings),
         # What is compared with a baseline stands under before and after already.
@@ -123,6 +128,7 @@ def _sections(findings: Findings, figures: Mapping[str, Figure], tables: Mapping
         "favour": tables["favour"],
         "change": findings.after or effect_rows(findings),
         "offsets": tables["offsets"],
+        "style": findings.calibrator,
         "labels": tables["ledger"] or findings.flips,
         "evaluation": tables["benchmarks"] or tables["alignment"],
         "warnings": findings.warnings,
@@ -161,9 +167,21 @@ def _provenance(findings: Findings) -> list[listings.Listing]:
         "Audit before" if findings.after else "Audit": (findings.before.details.get("provenance") or {}),
         "Audit after": (findings.after.details.get("provenance") or {}) if findings.after else {},
         "Offsets": {k: v for k, v in findings.offset_settings.items() if k != "effect"},
+        "Style calibration": _calibration(findings),
         "Evaluation": findings.evaluation,
     }
     return [_pairs(name, value) for name, value in sources.items() if value]
+
+
+def _calibration(findings: Findings) -> dict[str, Any]:
+    """How the calibrator was solved, without its tables and digests."""
+    if (found := findings.calibrator) is None:
+        return {}
+    shown = {
+        name: getattr(found, name)
+        for name in ("unit", "spread", "temperature", "fit_temperature", "penalty", "kept")
+    }
+    return shown | {"fingerprint": found.fingerprint, **found.provenance}
 
 
 def _pairs(name: str, value: Any) -> listings.Listing:

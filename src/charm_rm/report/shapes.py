@@ -50,6 +50,13 @@ OFFSETS: dict[str, Any] = {
     "effect": Maybe([{"metric": str, **dict.fromkeys(("before", "in_sample", "cross_fitted", "floor"), _MAYBE_NUMBER)}]),
 }  # fmt: skip
 
+# Of an explanation's summary.
+EXPLAINED: dict[str, Any] = {
+    "r_squared": Maybe(
+        [{"held_out": bool, "value": NUMBER, "ci_low": _MAYBE_NUMBER, "ci_high": _MAYBE_NUMBER}]
+    )
+}
+
 # Tables that are no nouns: their columns, and what they hold.
 LEDGER = {"policy": TEXT, "reference": TEXT, **dict.fromkeys(("kept", "flipped", "tied", "dropped"), NUMBERS)}
 ALIGNMENT = {"metric": TEXT, **dict.fromkeys(("n", "value", *_COMPARED), NUMBERS)}
@@ -59,3 +66,13 @@ BENCHMARKS = {
     "partial": TRUTH,
 }  # fmt: skip
 FLIPS = {"chosen_policy": TEXT, "rejected_policy": TEXT, "margin": NUMBERS, "flipped": TRUTH}
+BESIDE = {
+    "metric": TEXT,
+    **dict.fromkeys(("n", "floor", "before", "pair", "joint", "style", "placebo", "length_only"), NUMBERS),
+}
+# Of a calibrator, beyond what its own file is checked for.
+_HELD_OUT = ("before", "after", "ci_low", "ci_high", "floor", "placebo", "length_only")
+CALIBRATOR: dict[str, Any] = {
+    "held_out": Maybe([{"metric": str, **dict.fromkeys(_HELD_OUT, _MAYBE_NUMBER)}]),
+    "provenance": Maybe({"warnings": Maybe([str])}),
+}

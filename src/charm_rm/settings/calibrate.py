@@ -125,8 +125,20 @@ class CalibrateSettings(Settings):
         metavar="FILE",
     )
 
+    votes: str | None = setting(
+        None,
+        "Style: votes on the same responses (prompt_id, policy_a, policy_b, winner): a second estimate of the weights, shown beside the first.",
+        path="path",
+        metavar="FILE",
+    )
+    with_votes: bool = setting(
+        False, "Style: put the weights from policies and from votes together, by precision."
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.with_votes and self.votes is None:
+            raise BadSetting("with_votes needs votes", setting="with_votes", mend="name a file of votes")
         if self.length_only and (self.features or self.own):
             raise BadSetting(
                 "length_only names its feature itself",
@@ -134,7 +146,17 @@ class CalibrateSettings(Settings):
                 mend="leave out features and own",
             )
         bare = self.given(
-            ("features", "own", "fix", "non_negative", "length_only", "with_offsets", "penalty", "family")
+            (
+                "features",
+                "own",
+                "fix",
+                "non_negative",
+                "length_only",
+                "with_offsets",
+                "penalty",
+                "family",
+                "votes",
+            )
         )
         if self.sharpness and bare:
             raise BadSetting(
@@ -169,6 +191,6 @@ class CalibrateSettings(Settings):
 
 STYLE_ALONE = (
     *("features", "own", "fix", "non_negative", "length_only", "sharpness"),
-    *("with_offsets", "keep", "penalty", "folds", "family"),
+    *("with_offsets", "keep", "penalty", "folds", "family", "votes", "with_votes"),
 )
 OFFSETS_ALONE = ("over", "references", "link", "objective", "paired", "cross_fit")

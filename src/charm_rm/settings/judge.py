@@ -49,6 +49,12 @@ class JudgeSettings(LocalModelSettings):
         "fail",
         "openai: a call without an answer after all tries ends the run, or is left out and asked again next time.",
     )
+    calibrator: str | None = setting(
+        None,
+        "A style calibrator of this judge, as `charm calibrate --style` writes it: its margins are then calibrated ones.",
+        path="path",
+        metavar="FILE",
+    )
     price_in: float | None = setting(None, "Price of a million tokens read.", least=0)
     price_out: float | None = setting(None, "Price of a million tokens written.", least=0)
 

@@ -47,6 +47,12 @@ class ModelSettings(LocalModelSettings):
         None, "Servers: environment variable that holds the key (default: no key).", metavar="NAME"
     )
     concurrency: int = setting(16, "Servers: requests at once.", least=1)
+    calibrator: str | None = setting(
+        None,
+        "A style calibrator of this model, as `charm calibrate --style` writes it: its scores are then calibrated ones.",
+        path="path",
+        metavar="FILE",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,4 +71,10 @@ class RewardModelSettings(ModelSettings):
         if (self.model is None) == (self.train_from is None):
             raise BadSetting(
                 "give exactly one of model and train_from", setting="model", mend="leave out the other"
+            )
+        if self.calibrator is not None and self.model is None:
+            raise BadSetting(
+                "a calibrator belongs to a model that exists",
+                setting="calibrator",
+                mend="give model, or leave out calibrator",
             )

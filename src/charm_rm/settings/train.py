@@ -20,7 +20,7 @@ class FineTuneSettings(Settings):
     batch_size: int = setting(64, "Pairs per optimiser step.", above=0)
     device_batch_size: int | None = setting(
         None,
-        "Pairs per forward pass (default: up to 8); gradients accumulate. Lower it when memory runs out.",
+        "Pairs in memory at once (default: up to 8); gradients accumulate. Lower it when memory runs out.",
         above=0,
     )
     epochs: float = setting(1.0, "Passes over the pairs.", above=0)
@@ -38,7 +38,9 @@ class FineTuneSettings(Settings):
     soft_labels: bool = setting(False, "Train on p_chosen instead of hard labels.")
     eval_fraction: float = setting(0.05, "Share of prompts held out to evaluate on.", least=0, below=1)
     dropout: bool = setting(True, "Keep the dropout that the model's configuration asks for.")
-    bf16: bool | None = setting(None, "bfloat16 autocast (default: on GPUs that support it).")
+    bf16: bool | None = setting(
+        None, "Multiply matrices in bfloat16 (default: on GPUs and processors that are made for it)."
+    )
     gradient_checkpointing: bool | None = setting(
         None, "Recompute activations to save memory (default: on GPUs)."
     )
@@ -50,15 +52,6 @@ class FineTuneSettings(Settings):
         False, "Train even where over 5 % of the pairs' tokens are unknown to the tokenizer."
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.device_batch_size and self.batch_size % self.device_batch_size:
-            raise BadSetting(
-                f"device_batch_size {self.device_batch_size} does not divide batch_size {self.batch_size}",
-                setting="device_batch_size",
-                mend="choose a divisor, so that every optimiser step sees batch_size pairs",
-            )
-
     def as_train_settings(self, *, new_head: bool, seed: int) -> TrainSettings:
         """These settings for a training with this seed, of a model with or without a head."""
         known = {one.name for one in settings_of(TrainSettings)}
@@ -66,16 +59,9 @@ class FineTuneSettings(Settings):
         return TrainSettings(**mine, new_head=new_head, seed=seed)
 
     @property
-    def pairs_per_device(self) -> int:
-        """Pairs per forward pass."""
-        if self.device_batch_size:
-            return self.device_batch_size
-        return max(d for d in range(1, _AUTO_DEVICE_BATCH + 1) if self.batch_size % d == 0)
-
-    @property
-    def accumulation(self) -> int:
-        """Forward passes per optimiser step."""
-        return self.batch_size // self.pairs_per_device
+    def pairs_in_memory(self) -> int:
+        """Most pairs of a micro-batch: what is in memory until its backward pass."""
+        return min(self.device_batch_size or _AUTO_DEVICE_BATCH, self.batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)

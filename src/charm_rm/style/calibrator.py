@@ -31,7 +31,8 @@ class FeatureWeight:
         version: of the feature's definition; of a function of one's own, the hash of its source.
         centre, scale: mean and standard deviation among the responses solved on.
         weight: what one standard deviation more of it adds, in the calibrator's unit.
-        std_err, ci_low, ci_high: over prompts, policies and ratings; None: not drawn.
+        estimate: the same without the penalty, which pulls weights to 0; what the interval is around.
+        std_err, ci_low, ci_high: of the estimate, over policies, their ratings and responses; None: at a bound, or not to be had from so few policies.
     """
 
     name: str
@@ -42,6 +43,12 @@ class FeatureWeight:
     std_err: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    estimate: float | None = None
+
+    @property
+    def unpenalised(self) -> float:
+        """The estimate, or the weight itself where there is none."""
+        return self.weight if self.estimate is None else self.estimate
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,20 +110,19 @@ class Calibrator:
         return np.asarray(self.standardised(values) @ self.weights)
 
     def adjust_texts(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> FloatArray:
-        """(n,) w·φ of texts, measured here.
+        """(n,) w·φ of texts, measured here; raises as :meth:`standardise_texts`."""
+        return np.asarray(self.standardise_texts(prompts, responses) @ self.weights)
+
+    def standardise_texts(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> FloatArray:
+        """(n, d) features of texts as the weights multiply them, measured here.
 
         Raises:
             ConfigError: a feature is a column of a table, which texts do not have; or its definition is another by now.
         """
-        self.check_versions()
+        self.check_texts()
         if not self.features:
-            return np.zeros(len(responses))
-        if own := [n for n in self.names if n not in FEATURES]:
-            raise ConfigError(
-                f"feature {own[0]!r} of the calibrator is not measured from texts alone",
-                mend="apply it to a table of responses: charm apply SCORES CALIBRATOR --responses RESPONSES",
-            )
-        return self.adjust(measure(prompts, responses, features=self.names))
+            return np.zeros((len(responses), 0))
+        return self.standardised(measure(prompts, responses, features=self.names))
 
     def adjust_table(self, features: StyleFeatures) -> FloatArray:
         """(n,) w·φ of a table of features, by row."""
@@ -125,6 +131,15 @@ class Calibrator:
             if self.features
             else np.zeros(len(features))
         )
+
+    def check_texts(self) -> None:
+        """Refuse what :meth:`standardise_texts` refuses, before there are any texts."""
+        self.check_versions()
+        if own := [n for n in self.names if n not in FEATURES]:
+            raise ConfigError(
+                f"feature {own[0]!r} of the calibrator is not measured from texts alone",
+                mend="apply it to a table of responses: charm apply SCORES CALIBRATOR --responses RESPONSES",
+            )
 
     def check_versions(self) -> None:
         """Refuse features whose definition has changed since.

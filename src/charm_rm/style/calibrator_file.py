@@ -14,7 +14,7 @@ from .calibrator import Calibrator, FeatureWeight
 FORMAT, VERSION = "charm-calibrator", 1
 _NUMBERS = ("spread", "temperature", "fit_temperature", "penalty", "kept", "limit")
 _ABOVE_ZERO = ("spread", "temperature", "fit_temperature", "limit")
-_OPTIONAL = ("std_err", "ci_low", "ci_high")
+_OPTIONAL = ("std_err", "ci_low", "ci_high", "estimate")
 
 
 def save_calibrator(calibrator: Calibrator, path: str | Path, *, force: bool = False) -> Path:
@@ -122,7 +122,7 @@ def _check_names(told: Mapping[str, Any], kind: type, where: str = "") -> None:
 
 def _number(told: Mapping[str, Any], name: str, where: str) -> float:
     value = told[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e300:
         raise _wrong(f"{where} should hold a finite number, found {value!r}")
     return float(value)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..margins import PairedMargins, blocks
+from ..margins import PairedMargins, ScoreMargins, blocks
 from ..statistics import FloatArray, IntArray, sigmoid
 
 
@@ -31,43 +31,66 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class SoftRates:
-    """``rate`` (m,), and ``slope`` (m, d): its derivative by w."""
+    """``rate`` (m,), and ``slope`` (m, d + 1): its derivative by w and, last, by log T."""
 
     rate: FloatArray
     slope: FloatArray
 
 
 def soft_rates(part: Part, scale: float, weights: FloatArray, temperature: float) -> SoftRates:
-    """mean_i σ((m_i / scale + w·Δφ_i) / T) by pair, and mean_i σ'(·) Δφ_i / T."""
-    moved = part.features @ weights
+    """mean_i σ(z_i) with z_i = (m_i / scale + w·Δφ_i) / T by pair; mean_i σ'(z_i) Δφ_i / T and -mean_i σ'(z_i) z_i."""
+    levels = _levels(part, scale, weights)
     rates, slopes = [], []
     for some in blocks(part.paired):
         pairs = part.paired.pairs[some]
-        soft = _soft(part, some, scale, moved, temperature)
-        missing = np.isnan(soft)
-        n = np.maximum(soft.shape[1] - np.count_nonzero(missing, axis=1), 1)
+        z = _divided(part, some, scale, levels, temperature)
+        missing = np.isnan(z)
+        n = np.maximum(z.shape[1] - np.count_nonzero(missing, axis=1), 1)
+        soft = sigmoid(z)
         if missing.any():
-            soft[missing] = 0.0
+            soft[missing] = z[missing] = 0.0
         rates.append(soft.sum(axis=1) / n)
-        steep = soft * (1.0 - soft)  # 0 where missing
-        left = _summed(steep, part.features, pairs[:, 0])
-        right = _summed(steep, part.features, pairs[:, 1])
-        slopes.append((left - right) / (temperature * n)[:, None])
+        soft *= 1.0 - soft  # 0 where missing
+        slope = np.empty((len(pairs), len(weights) + 1))
+        slope[:, :-1] = _summed(soft, part.features, pairs[:, 0])
+        slope[:, :-1] -= _summed(soft, part.features, pairs[:, 1])
+        slope[:, :-1] /= temperature
+        slope[:, -1] = -np.einsum("pi,pi->p", soft, z)
+        slopes.append(slope / n[:, None])
     return SoftRates(np.concatenate(rates), np.concatenate(slopes))
 
 
 def soft_outcomes_of(part: Part, scale: float, weights: FloatArray, temperature: float) -> FloatArray:
     """(m, n_prompts) σ((m_i / scale + w·Δφ_i) / T), NaN where a side is missing."""
-    return _soft(part, slice(None), scale, part.features @ weights, temperature)
+    levels = _levels(part, scale, weights)
+    return sigmoid(_divided(part, slice(None), scale, levels, temperature))
 
 
-def _soft(part: Part, some: slice, scale: float, moved: FloatArray, temperature: float) -> FloatArray:
+def _levels(part: Part, scale: float, weights: FloatArray) -> FloatArray:
+    """(K, n_prompts) w·φ, with the scores where margins are differences of scores."""
+    moved: FloatArray = part.features @ weights
+    scores = scores_behind(part.paired)
+    if scores is not None:
+        moved += scores / scale
+    return moved
+
+
+def _divided(part: Part, some: slice, scale: float, levels: FloatArray, temperature: float) -> FloatArray:
+    """(pairs, n_prompts) z, an array of its own."""
     k, r = part.paired.pairs[some].T
-    margins = part.paired.rows(some) / scale
-    margins += moved[k]
-    margins -= moved[r]
-    margins /= temperature
-    return sigmoid(margins)
+    z: FloatArray = levels[k]
+    z -= levels[r]
+    if scores_behind(part.paired) is None:
+        z += part.paired.rows(some) / scale
+    z /= temperature
+    return z
+
+
+def scores_behind(paired: PairedMargins) -> FloatArray | None:
+    """(K, n_prompts) scores whose differences the margins are; None for judgements."""
+    if isinstance(paired, SomePairs):
+        return scores_behind(paired.whole)
+    return paired.scores if isinstance(paired, ScoreMargins) else None
 
 
 def _summed(steep: FloatArray, features: FloatArray, side: IntArray) -> FloatArray:
@@ -116,6 +139,39 @@ class SomePairs:
     def at(self, prompts: NDArray[np.bool_]) -> SomePairs:
         """The same pairs on some of the prompts."""
         return SomePairs(self.whole.at(prompts), self.chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftedMargins:
+    """Margins with a shift (K, n) added to the score of each response: w·φ, or shift."""
+
+    whole: PairedMargins
+    shift: FloatArray
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        return self.whole.policies
+
+    @property
+    def n_prompts(self) -> int:
+        return self.whole.n_prompts
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        return self.whole.prompts
+
+    @property
+    def pairs(self) -> IntArray:
+        return self.whole.pairs
+
+    def rows(self, which: slice | IntArray) -> FloatArray:
+        """(pairs, n_prompts) margins."""
+        k, r = self.pairs[which].T
+        return np.asarray(self.whole.rows(which) + self.shift[k] - self.shift[r])
+
+    def at(self, prompts: np.ndarray) -> ShiftedMargins:
+        """The same pairs on some of the prompts."""
+        return ShiftedMargins(self.whole.at(prompts), np.ascontiguousarray(self.shift[:, prompts]))
 
 
 def restricted(part: Part, *, pairs: NDArray[np.bool_], prompts: NDArray[np.bool_] | None = None) -> Part:

@@ -7,7 +7,6 @@ noise alone would do (a placebo), and what correcting for length alone would.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,43 +16,11 @@ from ..margins import PairedMargins, swap_models, tally_margins
 from ..mismatch.effect import measure_effect
 from ..mismatch.ordering import ordering_rows
 from ..ratings import Yardstick
-from ..statistics import FloatArray, IntArray, draw_prompt_weights
-from .cross_validation import Choice, Folds, cross_fit, held_out_margins
+from ..statistics import draw_prompt_weights
+from .comparisons import ShiftedMargins
+from .cross_validation import Folds, cross_fit, held_out_margins
 from .fitting import Bounds
 from .inputs import Problem
-
-
-@dataclass(frozen=True, eq=False)
-class NoisyMargins:
-    """Margins with noise (K, n) added to each response, learning nothing."""
-
-    whole: PairedMargins
-    noise: FloatArray
-
-    @property
-    def policies(self) -> tuple[str, ...]:
-        return self.whole.policies
-
-    @property
-    def n_prompts(self) -> int:
-        return self.whole.n_prompts
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        return self.whole.prompts
-
-    @property
-    def pairs(self) -> IntArray:
-        return self.whole.pairs
-
-    def rows(self, which: slice | IntArray) -> FloatArray:
-        """(pairs, n_prompts) margins."""
-        k, r = self.pairs[which].T
-        return np.asarray(self.whole.rows(which) + self.noise[k] - self.noise[r])
-
-    def at(self, prompts: np.ndarray) -> NoisyMargins:
-        """The same pairs on some of the prompts."""
-        return NoisyMargins(self.whole.at(prompts), np.ascontiguousarray(self.noise[:, prompts]))
 
 
 def held_out_figures(
@@ -74,7 +41,7 @@ def held_out_figures(
     )
     noise = problem.spread * rng.standard_normal((len(problem.policies), problem.paired.n_prompts))
     beside: dict[str, Mapping[str, float]] = {
-        "placebo": _values(NoisyMargins(problem.paired, noise), problem.rated),
+        "placebo": _values(ShiftedMargins(problem.paired, noise), problem.rated),
         "length_only": {} if length_only is None else _values(length_only, problem.rated),
     }
     columns = ("n", "ci_low", "ci_high", "difference", "diff_ci_low", "diff_ci_high", "p_value", "floor")
@@ -86,13 +53,15 @@ def held_out_figures(
     ]
 
 
-def length_only_margins(problem: Problem, folds: Folds, choice: Choice, *, seed: int) -> PairedMargins | None:
+def length_only_margins(
+    problem: Problem, folds: Folds, *, temperature: float | None, seed: int
+) -> PairedMargins | None:
     """The usual correction, of length alone, cross-fitted the same way; None where no feature is of length."""
     names = [n for n in problem.names if n in FEATURES and FEATURES[n].group == "length"][:1]
     if not names:
         return None
     short = problem.only(names)
-    fits = cross_fit(short, folds, temperatures=[choice.temperature], bounds=Bounds.none(1), seed=seed)
+    fits = cross_fit(short, folds, temperature=temperature, bounds=Bounds.none(1), seed=seed)
     return held_out_margins(short, fits, folds, keep=0.0)
 
 

@@ -17,7 +17,7 @@ from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yard
 from ..settings import Unrated
 from ..statistics import FloatArray
 from ..tables import Margins, Ratings, Scores
-from .comparisons import Part, spread_of_margins
+from .comparisons import Part, restricted, spread_of_margins
 
 FEWEST_POLICIES = 3
 _SAME = 1 - 1e-9
@@ -47,6 +47,11 @@ class Problem:
     def paired(self) -> PairedMargins:
         return self.part.paired
 
+    def at(self, prompts: NDArray[np.bool_]) -> Problem:
+        """The same problem on some of the prompts."""
+        pairs = np.ones(len(self.part.expected), dtype=bool)
+        return replace(self, part=restricted(self.part, pairs=pairs, prompts=prompts))
+
     def only(self, names: Sequence[str]) -> Problem:
         """The same problem with some of the features."""
         at = [self.names.index(name) for name in names]
@@ -71,7 +76,7 @@ def pose_problem(
         NotIdentifiable: all margins are 0, or two features are one.
     """
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = _answered(_rated(source, matched.policies), features)
+    source = answered(rated_only(source, matched.policies), features)
     if len(source.policies) < FEWEST_POLICIES:
         raise NoOverlap(
             f"{counted(len(source.policies), 'rated policy', 'rated policies')}: weights of features need at least {FEWEST_POLICIES}",
@@ -87,10 +92,12 @@ def pose_problem(
             mend="check the scores (a constant model?)",
         )
     rated = yardstick(matched, paired.policies)
-    values, present = _laid_out(features, paired)
+    values, present = laid_out(_used(features, source), paired)
     kept, centre, sd = _scales(values, present, features.features)
-    values = values[:, :, kept]
-    values = np.clip((values - centre) / sd, -limit, limit)
+    values = values if len(kept) == values.shape[2] else values[:, :, kept]
+    values -= centre
+    values /= sd
+    np.clip(values, -limit, limit, out=values)
     values[~present] = 0.0
     names = tuple(features.features[j] for j in kept)
     _refuse_twins(values[present], names)
@@ -100,13 +107,20 @@ def pose_problem(
     return Problem(source, part, names, centre, sd, rated, spread)
 
 
-def _rated(source: Scores | Margins, policies: Sequence[str]) -> Scores | Margins:
+def rated_only(source: Scores | Margins, policies: Sequence[str]) -> Scores | Margins:
+    """The rows that name none but these policies."""
     sides = [c for c in ("policy", "reference") if c in source.frame.columns]
     frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(policies)) for c in sides))
+    if frame.is_empty():
+        raise NoOverlap(
+            f"no two rated policies were compared: rated are {listing(policies)}",
+            where="style calibration",
+            mend="give ratings of both sides, the judge's baseline too (--alias FILE where it has another name there)",
+        )
     return source if frame.height == len(source) else type(source)(frame, provenance=source.provenance)
 
 
-def _answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Margins:
+def answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Margins:
     """The rows whose responses are there, on both sides; the others are counted and named.
 
     Raises:
@@ -134,7 +148,15 @@ def _answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Mar
     return source if not lost else type(source)(frame, provenance=source.provenance)
 
 
-def _laid_out(features: StyleFeatures, paired: PairedMargins) -> tuple[FloatArray, NDArray[np.bool_]]:
+def _used(features: StyleFeatures, source: Scores | Margins) -> StyleFeatures:
+    """The features of the responses that were scored or judged."""
+    sides = [c for c in ("policy", "reference") if c in source.frame.columns]
+    keys = [source.frame.select("prompt_id", pl.col(side).alias("policy")) for side in sides]
+    frame = features.frame.join(pl.concat(keys), on=["prompt_id", "policy"], how="semi")
+    return features if frame.height == len(features) else StyleFeatures(frame, features.provenance)
+
+
+def laid_out(features: StyleFeatures, paired: PairedMargins) -> tuple[FloatArray, NDArray[np.bool_]]:
     """(K, n, d) features, 0 where there is no response, and (K, n) whether there is one."""
     prompts = {p: i for i, p in enumerate(paired.prompts)}
     policies = {p: k for k, p in enumerate(paired.policies)}
@@ -144,7 +166,8 @@ def _laid_out(features: StyleFeatures, paired: PairedMargins) -> tuple[FloatArra
     k = frame["policy"].replace_strict(policies, return_dtype=pl.Int64).to_numpy()
     i = frame["prompt_id"].replace_strict(prompts, return_dtype=pl.Int64).to_numpy()
     values = np.zeros((len(policies), len(prompts), len(features.features)))
-    values[k, i] = frame.select(features.features).to_numpy()
+    for j, name in enumerate(features.features):  # one at a time: the table may be as large as the memory
+        values[k, i, j] = frame[name].to_numpy()
     present = np.zeros(values.shape[:2], dtype=bool)
     present[k, i] = True
     return values, present

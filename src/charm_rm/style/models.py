@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import CharmWarning, ConfigError
@@ -18,13 +19,19 @@ def model_of(source: Scores | Margins) -> dict[str, Any]:
     return {k: source.provenance[k] for k in (*_NAMES, *_HASHES) if k in source.provenance}
 
 
+def told_of_model(calibrator: Calibrator) -> Mapping[str, Any]:
+    """What a calibrator says of the model that it was solved for; its file came from anybody, and nothing is what it may say."""
+    told = calibrator.provenance.get("model")
+    return told if isinstance(told, Mapping) else {}
+
+
 def check_model(source: Scores | Margins, calibrator: Calibrator, *, other_model: bool = False) -> None:
     """Refuse scores of another model than the calibrator was solved for; where one of the two is not known, say so.
 
     Raises:
         ConfigError: both are known and differ, and ``other_model`` is off.
     """
-    solved, here = calibrator.provenance.get("model") or {}, model_of(source)
+    solved, here = told_of_model(calibrator), model_of(source)
     hashes = [next((told[k] for k in _HASHES if told.get(k)), None) for told in (solved, here)]
     if hashes == [None, None] or hashes[0] == hashes[1]:
         return

@@ -15,15 +15,13 @@ from ..offsets.results import measured_in
 from ..ratings import Aliases
 from ..settings import Unrated, check_draws
 from ..solved_on import solved_on, warn_if_in_sample
-from ..statistics import FloatArray, percentile_interval
 from ..tables import Margins, Ratings, Responses, Scores
 from ..text_hash import refuse_other_texts
 from .calibrator import Calibrator, FeatureWeight
 from .comparisons import kept_of_order, thinned
 from .cross_validation import (
     PENALTIES,
-    TEMPERATURES,
-    Choice,
+    HeldOutMargins,
     cross_fit,
     deal_folds,
     held_out_margins,
@@ -33,7 +31,7 @@ from .held_out import held_out_figures, length_only_margins
 from .inputs import Problem, pose_problem
 from .models import model_of
 from .temperature import people_temperature
-from .uncertainty import draw_weights
+from .uncertainty import WeightIntervals, weight_intervals
 
 # What a calibration corrects unless told otherwise: few, as a few dozen policies tell little. Chosen on one reward model's scores,
 # and looked at again on others' (docs/style.md): more features, tone above all, carry over worse.
@@ -41,7 +39,7 @@ STYLE_FEATURES = (
     *("words", "headers", "bold", "bullets", "numbered", "quotations", "digits", "distinct_tokens"),
 )
 LIMIT = 4.0
-_CELLS = 40_000_000  # comparisons of the final fit
+_CELLS = 20_000_000  # comparisons of the final fit
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class _Told:
     """What a call says of the fit."""
 
     keep: float
-    temperatures: Sequence[float]
+    temperature: float | None
     penalties: Sequence[float]
     folds: int
     families: Mapping[str, str] | None
@@ -81,7 +79,7 @@ def solve_style_offsets(
         minimise over w   mean over pairs (k, l) of (mean_i σ((s'_ki - s'_li) / T) - P_kl)²  +  λ |w|²
 
     Only means over prompts are held to the ratings, so what is learnt of style comes from differences between policies: what such a fit cannot
-    know is in docs/style.md. Temperature and penalty are chosen by cross-validation that leaves policies and prompts out together, and the
+    know is in docs/style.md. T is fitted with the weights, and the penalty chosen by cross-validation that leaves policies and prompts out together, and the
     figures in ``held_out`` are of policies and prompts that had no part in the weights.
 
     Args:
@@ -93,10 +91,11 @@ def solve_style_offsets(
         fixed: weights that are given, in the source's unit for one standard deviation of the feature.
         non_negative: features whose weight may not be below 0.
         keep: the least correlation of margins before and after within prompts; a larger penalty is taken where it is needed for that.
-        temperature: T in units of the margins' spread; None: by cross-validation, as ``penalty``, λ.
+        temperature: T in units of the margins' spread; None: fitted with the weights.
+        penalty: λ; None: by cross-validation.
         folds: of policies.
         families: family of each policy: whole families are left out in place of random folds.
-        draws: for the intervals of weights and figures; 0: none.
+        draws: for the intervals of the figures; 0: none. Those of weights need no draws.
         seed: of folds and draws.
         aliases, unrated: as :func:`charm_rm.ratings.match_ratings`.
 
@@ -116,7 +115,7 @@ def solve_style_offsets(
         problem = pose_problem(source, measured, ratings, limit=LIMIT, aliases=aliases, unrated=unrated)
         told = _Told(
             keep,
-            TEMPERATURES if temperature is None else (temperature,),
+            temperature,
             PENALTIES if penalty is None else (penalty,),
             folds,
             families,
@@ -137,7 +136,8 @@ def solve_style_offsets(
         "n_prompts": problem.paired.n_prompts,
         "n_policies": len(problem.policies),
         "model": model_of(source),
-        "tried": {"temperatures": list(told.temperatures), "penalties": list(told.penalties)},
+        "temperature": told.temperature,
+        "tried": {"penalties": list(told.penalties)},
         "loss": solved.fitted.loss,
         "evaluations": solved.fitted.evaluations,
         "warnings": notes,
@@ -197,11 +197,11 @@ def _bounds(problem: Problem, fixed: Mapping[str, float], non_negative: Collecti
 
 @dataclass(frozen=True, eq=False)
 class _Solved:
-    choice: Choice
+    penalty: float
     fitted: Fitted
     kept: float
     temperature: float
-    drawn: FloatArray
+    sure: WeightIntervals
     held_out: list[dict[str, Any]]
 
 
@@ -210,13 +210,13 @@ def _solve(problem: Problem, bounds: Bounds, told: _Told) -> _Solved:
     fits = cross_fit(
         problem,
         folds,
-        temperatures=told.temperatures,
+        temperature=told.temperature,
         penalties=told.penalties,
         bounds=bounds,
         seed=told.seed,
     )
     best = fits.best(told.keep)
-    choice = fits.choices[best]
+    penalty = fits.penalties[best]
     if fits.kept[best] < told.keep:
         warnings.warn(
             f"no penalty tried keeps {told.keep:.0%} of the order within prompts: {fits.kept[best]:.0%} is the most",
@@ -225,32 +225,32 @@ def _solve(problem: Problem, bounds: Bounds, told: _Told) -> _Solved:
         )
     rng = np.random.default_rng(told.seed)
     parts = thinned(problem.part, _CELLS, rng)
-    common: dict[str, Any] = {
-        "scale": problem.spread,
-        "temperature": choice.temperature,
-        "penalty": choice.penalty,
-    }
-    fitted = fit_weights(parts, **common, bounds=bounds)
-    drawn = (
-        draw_weights(parts, problem.rated, fitted.weights, **common, bounds=bounds, draws=told.draws, rng=rng)
-        if told.draws and bounds.free.any()
-        else np.tile(fitted.weights, (0, 1))
+    fitted = fit_weights(
+        parts, scale=problem.spread, temperature=told.temperature, penalty=penalty, bounds=bounds
     )
+    sure = weight_intervals(parts, fitted, scale=problem.spread, bounds=bounds)
     calibrated = held_out_margins(problem, fits, folds, keep=told.keep)
     return _Solved(
-        choice,
+        penalty,
         fitted,
         kept_of_order(problem.paired, problem.part.features, problem.spread, fitted.weights),
-        people_temperature(calibrated, problem.part.expected, problem.spread),
-        drawn,
+        people_temperature(_fewer(calibrated, rng), problem.part.expected, problem.spread),
+        sure,
         held_out_figures(
             problem,
             calibrated,
-            length_only=length_only_margins(problem, folds, choice, seed=told.seed),
+            length_only=length_only_margins(problem, folds, temperature=told.temperature, seed=told.seed),
             draws=told.draws,
             seed=told.seed,
         ),
     )
+
+
+def _fewer(margins: HeldOutMargins, rng: np.random.Generator) -> HeldOutMargins:
+    """The margins on some prompts drawn at random, where there are more comparisons than one number needs."""
+    most = max(_CELLS // len(margins.pairs), 100)
+    some = rng.permutation(margins.n_prompts) < most
+    return margins if some.all() else margins.at(some)
 
 
 def _as_calibrator(
@@ -258,35 +258,32 @@ def _as_calibrator(
 ) -> Calibrator:
     versions = {**measured.provenance["features"], **measured.provenance["own"]}
     spread = problem.spread
-    ends = percentile_interval(solved.drawn) if len(solved.drawn) else None
-    features = []
-    for j, name in enumerate(problem.names):
-        error = low = high = None
-        if ends is not None:
-            error = spread * float(solved.drawn[:, j].std(ddof=1))
-            low, high = (spread * float(end[j]) for end in ends)
-        features.append(
-            FeatureWeight(
-                name,
-                versions.get(name, versions.get(name.rpartition("[")[0], "column")),
-                float(problem.centre[j]),
-                float(problem.sd[j]),
-                spread * float(solved.fitted.weights[j]),
-                error,
-                low,
-                high,
-            )
+    sure = solved.sure
+    features = [
+        FeatureWeight(
+            name,
+            versions.get(name, versions.get(name.rpartition("[")[0], "column")),
+            float(problem.centre[j]),
+            float(problem.sd[j]),
+            spread * float(solved.fitted.weights[j]),
+            *(_finite(spread * x[j]) for x in (sure.std_err, sure.low, sure.high, sure.estimate)),
         )
+        for j, name in enumerate(problem.names)
+    ]
     return Calibrator(
         unit="score" if isinstance(problem.source, Scores) else "log-odds",
         features=tuple(features),
         spread=spread,
         temperature=solved.temperature,
-        fit_temperature=solved.choice.temperature,
-        penalty=solved.choice.penalty,
+        fit_temperature=solved.fitted.temperature,
+        penalty=solved.penalty,
         kept=solved.kept,
         limit=LIMIT,
         solved_on=solved_on(problem.source, problem.policies),
         held_out=tuple(solved.held_out),
         provenance=about,
     )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

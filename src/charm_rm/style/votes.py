@@ -47,7 +47,7 @@ def fit_vote_weights(
     Args:
         votes: with ``prompt_id``; ties count half.
         scores: of the responses voted on.
-        features: of the same responses (:func:`charm_rm.style.features_for`).
+        features: of the same responses (:func:`charm_rm.style.apply.measure_for`).
         calibrator: whose features, centred and scaled as there, are weighed.
 
     Raises:
@@ -86,8 +86,8 @@ def fit_vote_weights(
 
 
 def compare_with_votes(calibrator: Calibrator, votes: VoteWeights) -> pl.DataFrame:
-    """One row a feature: the weight from policies and from votes with 95 % intervals, their difference and its p."""
-    ours = calibrator.weights
+    """One row a feature: the weight from policies (without the penalty) and from votes with 95 % intervals, their difference and its p."""
+    ours = np.array([f.unpenalised for f in calibrator.features])
     errors = np.array([np.nan if f.std_err is None else f.std_err for f in calibrator.features])
     gap = votes.weights - ours
     return pl.DataFrame(
@@ -106,9 +106,9 @@ def compare_with_votes(calibrator: Calibrator, votes: VoteWeights) -> pl.DataFra
 
 
 def with_votes(calibrator: Calibrator, votes: VoteWeights) -> Calibrator:
-    """The calibrator with each weight the mean of both, weighed by precision: (w₁/e₁² + w₂/e₂²) / (1/e₁² + 1/e₂²).
+    """The calibrator with each weight the mean of both (that from policies without the penalty), weighed by precision: (w₁/e₁² + w₂/e₂²) / (1/e₁² + 1/e₂²).
 
-    Its held-out figures were those of the weights from policies alone, and are left out.
+    Its held-out figures were those of the weights from policies alone, and are left out. T stays.
 
     Raises:
         ConfigError: its weights have no standard errors.
@@ -118,13 +118,20 @@ def with_votes(calibrator: Calibrator, votes: VoteWeights) -> Calibrator:
         if one.std_err is None:
             raise ConfigError(
                 "the calibrator's weights have no standard errors to weigh them by",
-                mend="solve it with draws (--draws 1000)",
+                mend="solve it on more policies than features, with no weight fixed",
             )
         precision, other = 1 / max(one.std_err, 1e-300) ** 2, 1 / max(float(error), 1e-300) ** 2
-        both = float((one.weight * precision + weight * other) / (precision + other))
+        both = float((one.unpenalised * precision + weight * other) / (precision + other))
         spread = float((precision + other) ** -0.5)
         features.append(
-            replace(one, weight=both, std_err=spread, ci_low=both - Z95 * spread, ci_high=both + Z95 * spread)
+            replace(
+                one,
+                weight=both,
+                estimate=both,
+                std_err=spread,
+                ci_low=both - Z95 * spread,
+                ci_high=both + Z95 * spread,
+            )
         )
     told = {**calibrator.provenance, "votes": {"n": votes.n_votes, "prompts": votes.n_prompts}}
     return replace(calibrator, features=tuple(features), held_out=(), provenance=told)

@@ -303,7 +303,7 @@ class TestOtherRewards:
         reward = Asked()
         scores = score_responses(reward, table(50), progress=False)
         assert scores.frame["score"].to_list() == [len(r) for r in table(50).frame["response"]]
-        assert scores.frame.columns == ["prompt_id", "policy", "score"]
+        assert scores.frame.columns == ["prompt_id", "policy", "score", "text_hash"]
         distinct = table(50).frame.select("prompt", "response").unique().height
         assert sum(reward.calls) == distinct
         assert max(reward.calls) == 64

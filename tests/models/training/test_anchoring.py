@@ -28,6 +28,7 @@ QUICK = TrainSettings(
     eval_fraction=0.0,
     save_every=0,
     dropout=False,
+    bf16=False,
     warmup_ratio=0.0,
     anchor_weight=3.0,
     anchor_policies=3,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+import shlex
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
+from markdown_it import MarkdownIt
 
 from charm_rm.errors import UnreadableFile
 from charm_rm.mismatch import METRICS
-from charm_rm.models.training.card import BEGIN, write_mismatch_section
+from charm_rm.models.training.card import BEGIN, write_card, write_mismatch_section
+from charm_rm.models.training.settings import TrainResult, TrainSettings
 from charm_rm.tables import Mismatch
+from charm_rm.visible import visible
 
 
 def mismatch(*rows: tuple[str, str, float]) -> Mismatch:
@@ -88,6 +94,74 @@ def test_policy_names_cannot_break_the_table(folder: Path) -> None:
     write_mismatch_section(folder, mismatch(("a|b\n# c", "<img>", 0.3)), mismatch(("a|b\n# c", "<img>", 0.1)))
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert r"| a\|b # c | \<img\> |" in text
+
+
+HOSTILE = [
+    "a: [b]\n---\n# owned",
+    "<script>alert(1)</script>",
+    "![x](http://evil.example/x.png) [y](javascript:alert(1))",
+    "`; rm -rf ~; `",
+    "x' ; rm -rf $HOME #",
+    'q"); import os; os.system("x',
+    "<!-- mismatch: begin --> | <!-- mismatch: end -->",
+    "b\x1b[2J\u202ec",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_text_in_every_place(tmp_path: Path, name: str) -> None:
+    provenance = {
+        "base": name,
+        "base_sha256": None,
+        "training_pairs_sha256": "0" * 64,
+        "versions": {"charm": "1"},
+    }
+    provenance["held_out_pairs_sha256"] = None
+    counts = {"train": 1, "truncated": 0, "dropped": 0}
+    result = TrainResult(
+        tmp_path.joinpath(name.replace("/", "_")), 1, 0.5, None, None, counts, (), provenance
+    )
+    write_card(tmp_path, result, settings=TrainSettings(), layout="pair")
+    rows = mismatch((name, f"{name}!", 0.3)), mismatch((name, f"{name}!", 0.1))
+    write_mismatch_section(tmp_path, *rows, note=f"Audited: {name} against {name}.")
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert not {"\x1b", "\u202e"} & set(text)
+
+    _, front, card = text.split("---\n", 2)
+    assert yaml.safe_load(front)["base_model"] == visible(name)
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(card)
+    inner = [child for token in tokens for child in token.children or ()]
+    assert not {"html_inline", "link_open", "image", "hr"} & {t.type for t in (*tokens, *inner)}
+    assert [t.content.strip() for t in tokens if t.type == "html_block"] == [
+        BEGIN,
+        BEGIN.replace("begin", "end"),
+    ]
+    assert sum(t.type == "heading_open" and t.tag == "h1" for t in tokens) == 1
+    cells = [
+        "".join(child.content for child in token.children or ()) for token in tokens if token.type == "inline"
+    ]
+    shown = " ".join(visible(name.replace("\n", " ")).split())
+    assert cells.count(shown) >= 2  # the base model, and the policy in its row
+    command, code = (token.content for token in tokens if token.type == "fence")
+    folder = visible(result.output.name)
+    assert shlex.split(command)[4] == folder
+    assert ast.literal_eval(code.partition("from_pretrained(")[2].strip()[:-1]) == folder
+
+
+def test_a_plain_name_stays_plain(tmp_path: Path) -> None:
+    provenance = {
+        "base": "org/some-rm_v1.5",
+        "base_sha256": None,
+        "training_pairs_sha256": "0",
+        "versions": {},
+    }
+    provenance["held_out_pairs_sha256"] = None
+    counts = {"train": 1, "truncated": 0, "dropped": 0}
+    result = TrainResult(tmp_path / "my-model", 1, 0.5, None, None, counts, (), provenance)
+    text = write_card(tmp_path, result, settings=TrainSettings(), layout="pair").read_text()
+    assert "base_model: org/some-rm_v1.5\n" in text
+    assert "--rm my-model -o" in text
+    assert 'from_pretrained("my-model")' in text
 
 
 def test_long_tables_are_cut_and_say_so(folder: Path) -> None:

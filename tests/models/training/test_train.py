@@ -21,7 +21,9 @@ torch = pytest.importorskip("torch", reason="needs the [hf] extra")
 pytest.importorskip("trl", reason="needs the [hf] extra")
 pytestmark = pytest.mark.models
 
-QUICK = TrainSettings(learning_rate=1e-3, batch_size=8, eval_fraction=0.25, save_every=0, dropout=False)
+QUICK = TrainSettings(
+    learning_rate=1e-3, batch_size=8, eval_fraction=0.25, save_every=0, dropout=False, bf16=False
+)
 
 
 def train(rm: Path, output: Path, *, settings: TrainSettings = QUICK, **options: Any) -> Any:

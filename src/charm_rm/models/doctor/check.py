@@ -33,6 +33,7 @@ _TITLES = {
     "float16": "float16",
     "determinism": "the same score twice",
     "spread": "spread against temperature",
+    "calibrator": "calibrator",
 }
 
 

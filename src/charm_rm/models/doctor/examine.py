@@ -15,10 +15,12 @@ import polars as pl
 
 from ...errors import CharmError, ModelError
 from ...protocols import ScalarReward
+from ...style import Calibrator, load_calibrator, uncalibrated
 from ...tables import Responses
 from ..loading.opening import open_model
 from ..scoring.reward import RewardModel, load_reward_model
 from ..scoring.unknown import refuse_unknown
+from .calibration import check_calibration
 from .check import Check, in_order
 from .diagnosis import Diagnosis
 from .drift import (
@@ -63,6 +65,7 @@ def diagnose(
     trust_remote_code: bool = False,
     reward: str | None = None,
     temperature: float = 1.0,
+    calibrator: Calibrator | str | os.PathLike[str] | None = None,
     quick: bool = False,
     seed: int = 0,
     tell: Tell = lambda _step: None,
@@ -77,13 +80,16 @@ def diagnose(
             none named: bfloat16 and float16 are tried in two ways, and overflow is a warning.
         device, max_length, trust_remote_code, reward: as :func:`~charm_rm.models.load_reward_model` takes them.
         temperature: what margins will be divided by (``--temperature`` of the other verbs).
+        calibrator: of this model, or its file: whether the two belong together, and what it does to these responses.
         quick: leave out all that takes more than a few forward passes.
         tell: called with each step's name as it begins.
 
     Raises:
         ModelError: there is no such model.
         ConfigError: a setting is out of the question.
+        SchemaError: the calibrator's file is none.
     """
+    known = load_calibrator(Path(calibrator)) if isinstance(calibrator, str | os.PathLike) else calibrator
     tell("loading the model")
     loading: dict[str, Any] = {
         "device": device,
@@ -105,6 +111,9 @@ def diagnose(
     texts = frame["response"].to_list()
     checks += [check_special_text(model, texts), *length_checks(model, frame)]
     checks.append(check_unknown(model, texts, ours=responses is None))
+    if known is not None:
+        tell("calibrator")
+        checks.append(check_calibration(model, known, frame))
     drift: list[Drift] = []
     scored = _sample_rows(table.frame, n, per_prompt=_PER_PROMPT, seed=seed)
     if not quick:
@@ -116,6 +125,7 @@ def diagnose(
         "n": scored.height,
         "dtypes": list(dtypes),
         "temperature": temperature,
+        "calibrator": None if known is None else known.fingerprint,
         "quick": quick,
         "seed": seed,
     }
@@ -138,6 +148,7 @@ def refuse_unsound(model: ScalarReward, texts: Sequence[str] = ()) -> None:
     Raises:
         ModelError: names the failing checks, what they found, and how to mend it.
     """
+    model, _ = uncalibrated(model)
     refuse_unknown(model, texts, where=model.source)
     if not isinstance(model, RewardModel):  # there is no head, padding or pooling to look into
         return

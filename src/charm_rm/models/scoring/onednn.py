@@ -17,13 +17,32 @@ from ..extras import require
 def use_onednn(model: Any) -> bool:
     """Run the model's float32 linear layers through oneDNN; False where this PyTorch or processor has none."""
     torch = require("torch")
-    known = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
-    if not known or platform.machine().lower() not in ("x86_64", "amd64"):
+    if not _has_operator():
         return False
     layers = [m for m in model.modules() if type(m) is torch.nn.Linear and m.weight.dtype == torch.float32]
     for layer in layers:
         layer.__class__ = _layer_class()
     return bool(layers)
+
+
+def multiply(x: Any, weight: Any, bias: Any) -> Any:
+    """x Wᵀ + b, through oneDNN where it has the operator, which knows no gradients and no other device than the CPU."""
+    torch = require("torch")
+    elsewhere = x.device.type != "cpu" or x.dtype != torch.float32
+    if torch.is_grad_enabled() or elsewhere or not _has_operator():
+        return torch.nn.functional.linear(x, weight, bias)
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+def has_onednn() -> bool:
+    """True where this PyTorch has oneDNN."""
+    return bool(require("torch").backends.mkldnn.is_available())
+
+
+@functools.cache
+def _has_operator() -> bool:
+    known = hasattr(require("torch").ops.mkldnn, "_linear_pointwise") and has_onednn()
+    return known and platform.machine().lower() in ("x86_64", "amd64")
 
 
 @functools.cache
@@ -33,9 +52,6 @@ def _layer_class() -> Any:
 
     class OneDNNLinear(torch.nn.Linear):  # type: ignore[misc, name-defined]
         def forward(self, x: Any) -> Any:
-            # The operator knows no gradients and no other device.
-            if torch.is_grad_enabled() or x.device.type != "cpu" or x.dtype != torch.float32:
-                return super().forward(x)
-            return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+            return multiply(x, self.weight, self.bias)
 
     return OneDNNLinear

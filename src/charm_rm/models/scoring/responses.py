@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
+from ...style import CalibratedReward, apply_calibrator, uncalibrated
 from ...tables import Responses, Scores, as_messages
 from ...text_hash import text_hashes
 from ..loading.lineage import anchored_on
@@ -48,7 +49,8 @@ def score_responses(
     ``text_hash`` says of each row which text was scored.
 
     Args:
-        model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`.
+        model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`. Of a calibrated one
+            the model's own scores lie in the store, and what the calibrator adds is added afterwards.
         responses: at most one response per prompt and policy.
         token_budget: tokens per batch, padding included; default: a sane number for the device.
         progress: say rows, tokens per second and time left on standard error.
@@ -59,6 +61,7 @@ def score_responses(
         ModelError: a score is not finite (the message names prompts and policies), or a row does not fit into memory.
         CharmWarning: (as a warning) some texts were truncated, or memory ran out and batches became smaller.
     """
+    model, calibrator = uncalibrated(model)
     frame = responses.frame
     scored = score_texts(
         model,
@@ -76,7 +79,8 @@ def score_responses(
             pl.Series("truncated", scored.truncated, dtype=pl.Boolean),
         )
     table = table.with_columns(text_hashes(responses))
-    return Scores(table, provenance=_provenance(model, responses, scored))
+    scores = Scores(table, provenance=_provenance(model, responses, scored))
+    return scores if calibrator is None else apply_calibrator(scores, calibrator, responses)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,15 @@ def score_texts(
 
     ``names`` are what a message calls the rows; the rest, errors too, is as in :func:`score_responses`.
     """
+    if isinstance(model, CalibratedReward):
+        how: dict[str, Any] = {
+            "token_budget": token_budget,
+            "progress": progress,
+            "memo": memo,
+            "names": names,
+        }
+        scored = score_texts(model.scorer, prompts, responses, **how)
+        return replace(scored, values=scored.values + model.adjust(prompts, responses))
     identity = content_key(_identity(model))
     # A model that runs here reads bare text as one user turn; what another makes of it is its own affair.
     read = as_messages if isinstance(model, LocalReward) else _as_given

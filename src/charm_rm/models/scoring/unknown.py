@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import ModelError
+from ...style import uncalibrated
 
 # Above this share of the tokens the scores are refused; looked at are so many texts, so far.
 UNKNOWN_LIMIT = 0.05
@@ -50,6 +51,7 @@ def refuse_unknown(model: Any, texts: Sequence[str], *, where: str) -> None:
 
 def find_tokenizer(model: Any) -> Any | None:
     """The tokenizer that a model reads with, or the model itself where it is one."""
+    model, _ = uncalibrated(model)
     if hasattr(model, "convert_ids_to_tokens"):
         return model
     return getattr(getattr(model, "encoder", model), "tokenizer", None)

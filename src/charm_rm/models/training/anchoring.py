@@ -26,11 +26,11 @@ import trl
 
 from ...settings import TrainSettings
 from ...statistics import FloatArray
-from ..scoring.batching import collate
 from ..scoring.encoding import Encoded, ResponseEncoder
 from ..scoring.shortening import in_chunks
 from .anchors import AnchorBatch, AnchorPlan, mean_wins, score_grid, within_prompt_sd
 from .losses import kept_scores_loss, product_of_halves, product_with_known, soft_wins, squared_mean
+from .micro_batches import rewards_of
 
 _OLD, _RUNNING = "anchor_scores.npy", "anchor_running.npy"
 
@@ -184,16 +184,15 @@ def compute_rewards(trainer: trl.RewardTrainer, model: Any, encoded: Sequence[En
 
 
 def _parts(encoded: Sequence[Encoded], trainer: trl.RewardTrainer) -> list[list[int]]:
-    """Numbers of the rows, longest first, as many at once as a forward pass over pairs has responses."""
+    """Numbers of the rows, longest first, as many at once as a micro-batch of pairs has responses."""
     order = np.argsort([-len(e) for e in encoded], kind="stable").tolist()
-    return [list(part) for part in in_chunks(order, 2 * trainer.args.per_device_train_batch_size)]
+    return [list(part) for part in in_chunks(order, 2 * trainer.data_collator.at_once)]
 
 
 def _forward(trainer: trl.RewardTrainer, model: Any, encoded: Sequence[Encoded]) -> torch.Tensor:
-    inputs = trainer._prepare_inputs(collate(encoded, pad_token_id=trainer.processing_class.pad_token_id))
+    inputs = trainer._prepare_inputs(trainer.data_collator.lay_out(encoded))
     with trainer.compute_loss_context_manager():
-        rewards: torch.Tensor = model(**inputs, use_cache=False).logits.squeeze(-1).float()
-    return rewards
+        return rewards_of(model, **inputs)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigError, ModelError
+from ..first_token import compute_first_token_alone
 from ..loading.folders import ADAPTER_CONFIG
 from ..loading.opening import open_model
 from ..scoring.batching import set_pad_token
@@ -41,6 +42,7 @@ def load_base(rm: str | Path, *, settings: TrainSettings, trust_remote_code: boo
     limit = min(settings.max_length, resolve_max_length(opened.tokenizer, opened.model.config))
     encoder = ResponseEncoder(opened.tokenizer, limit)
     set_pad_token(opened.model, opened.tokenizer, last=last_token(encoder, where=str(rm)))
+    compute_first_token_alone(opened.model)
     return Base(opened.model, opened.tokenizer, encoder)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +16,20 @@ from ...errors import UnreadableFile, counted
 from ...mismatch import METRICS, both_ways
 from ...mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS, in_order
 from ...tables import Mismatch
-from ...visible import visible
+from ...visible import as_markdown, visible
 from .settings import HeldOut, TrainResult, TrainSettings
 
 BEGIN, _END = "<!-- mismatch: begin -->", "<!-- mismatch: end -->"
 _ROWS = 20
+# A name that YAML takes for text as it is.
+_PLAIN = re.compile(r"[A-Za-z][\w.-]*(/[\w.-]+)*")
 
 
 def write_card(folder: Path, result: TrainResult, *, settings: TrainSettings, layout: str) -> Path:
     """Write ``README.md`` into a model folder."""
     parts = [
         _front_matter(result),
-        f"# {result.output.name}",
+        f"# {as_markdown(result.output.name)}",
         "A reward model: it reads a prompt and a response and returns one number, higher is better. Only "
         "differences between responses to the same prompt mean something.",
         "## Held-out accuracy\n\n" + _held_out(result),
@@ -57,7 +61,8 @@ def write_mismatch_section(
         raise UnreadableFile("no model card here", where=str(card), mend="name the folder of a trained model")
     section = f"{BEGIN}\n## Mismatch with human ratings\n\n{_mismatch(before, after, effect, note)}\n{_END}\n"
     text = card.read_text(encoding="utf-8")
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(_END) + r"\n?", re.DOTALL)
+    # Only on lines of their own: a name may hold the same words.
+    pattern = re.compile(rf"^{re.escape(BEGIN)}$.*?^{re.escape(_END)}$\n?", re.DOTALL | re.MULTILINE)
     text = pattern.sub("", text).rstrip("\n")
     return store.write_text(f"{text}\n\n{section}", card, force=True)
 
@@ -66,7 +71,7 @@ def _front_matter(result: TrainResult) -> str:
     base = result.provenance["base"]
     lines = ["---", "library_name: transformers", "pipeline_tag: text-classification"]
     if result.provenance["base_sha256"] is None:
-        lines.append(f"base_model: {base}")
+        lines.append(f"base_model: {base if _PLAIN.fullmatch(base) else json.dumps(visible(base))}")
     return "\n".join([*lines, "tags: [reward-model, charm-rm, trl]", "---"])
 
 
@@ -95,7 +100,8 @@ def _training(result: TrainResult, settings: TrainSettings) -> str:
     if settings.soft_labels:
         loss += ", labels softened by p_chosen"
     rows = {
-        "base model": result.provenance["base"] + (" (with a fresh head)" if settings.new_head else ""),
+        "base model": as_markdown(result.provenance["base"])
+        + (" (with a fresh head)" if settings.new_head else ""),
         "method": f"{kind}; TRL RewardTrainer",
         "loss": f"`{loss}`",
         "pairs": f"{result.pairs['train']} ({result.pairs['truncated']} shortened, {result.pairs['dropped']} dropped as equal)",
@@ -108,6 +114,7 @@ def _training(result: TrainResult, settings: TrainSettings) -> str:
         else f"up to step {settings.max_steps}",
         "maximum length": f"{settings.max_length} tokens, or what the model takes",
         "dropout": "as the model configures it" if settings.dropout else "off",
+        "precision": f"float32 weights, {result.provenance['products']} matrix products",
         "mean training loss": f"{result.train_loss:.4f}",
         "seed": settings.seed,
     } | _anchor(result.anchor, settings)
@@ -140,12 +147,13 @@ def _anchor(anchor: Mapping[str, Any] | None, settings: TrainSettings) -> dict[s
 
 
 def _use(result: TrainResult, settings: TrainSettings, layout: str) -> str:
+    name = visible(result.output.name)
     return (
         f"Text layout: `{layout}` (chat: the tokenizer's template; pair: prompt and response as a sentence pair; "
         "plain: `User: ...` and `Assistant: ...`).\n\n"
-        f"```\ncharm score responses.parquet --rm {result.output.name} -o scores.parquet\n```\n\n"
+        f"```\ncharm score responses.parquet --rm {shlex.quote(name)} -o scores.parquet\n```\n\n"
         "```python\nfrom transformers import AutoModelForSequenceClassification\n"
-        f'model = AutoModelForSequenceClassification.from_pretrained("{result.output.name}")\n```'
+        f"model = AutoModelForSequenceClassification.from_pretrained({json.dumps(name)})\n```"
         + (
             "\n\nThis folder holds an adapter: its base model must be at hand."
             if _is_adapter(settings)
@@ -181,7 +189,7 @@ def _mismatch(
     )
     joined = joined.sort(pl.col("mismatch").abs(), descending=True)
     lines = [
-        *([note] if note else []),
+        *([as_markdown(note)] if note else []),
         *(_effect(effect) if effect else []),
         "Signed mismatch: win rate by reward minus win rate that human ratings imply; above 0 the policy wins too often.",
     ]
@@ -191,8 +199,8 @@ def _mismatch(
     ]
     for row in joined.head(_ROWS).iter_rows(named=True):
         cells = (
-            _cell(row["policy"]),
-            _cell(row["reference"]),
+            as_markdown(row["policy"]),
+            as_markdown(row["reference"]),
             f"{row['expected']:.3f}",
             _signed(row),
             _signed(row, "_after"),
@@ -214,7 +222,7 @@ def _effect(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         shown = [metric.shown(row.get(name)) for name in names]
         change = metric.shown(row.get("difference"), row.get("diff_ci_low"), row.get("diff_ci_high"))
         p = "-" if row.get("p_value") is None else f"{row['p_value']:.3f}"
-        table.append(f"| {' | '.join([_cell(metric.label), *shown, change, p])} |")
+        table.append(f"| {' | '.join([as_markdown(metric.label), *shown, change, p])} |")
     return ["\n".join(table), f"{WHAT_P_IS}. {WHAT_P_TESTS}. {WHAT_PLACEBO_IS}"]
 
 
@@ -227,8 +235,3 @@ def _signed(row: Mapping[str, Any], suffix: str = "") -> str:
 
 def _plus(value: float) -> str:
     return f"{round(value, 3) + 0.0:+.3f}"  # + 0.0 turns -0.000 into +0.000
-
-
-def _cell(text: str) -> str:
-    """A policy name in a Markdown table: no cell breaks, no markup."""
-    return visible(re.sub(r"([|\\`*_<>\[\]])", r"\\\1", text.replace("\n", " ")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from .trainer import PairTrainer
 
 PACKAGES = ("charm-rm", "torch", "transformers", "trl", "peft", "accelerate", "datasets")
+# What Trainer and TRL count from the moment in which this process began, or sum up at its end.
+_OF_ONE_RUN = frozenset(
+    {
+        *("num_tokens", "total_flos", "train_loss", "train_runtime"),
+        *("train_samples_per_second", "train_steps_per_second"),
+    }
+)
 _EXTRAS = ("torch", "transformers", "trl", "peft", "datasets")
 
 
@@ -130,9 +137,9 @@ def _result(
     before: HeldOut | None,
     provenance: Mapping[str, Any],
 ) -> TrainResult:
-    from .trainer import measure_held_out
+    from .held_out import measure_held_out
 
-    history = trainer.state.log_history
+    history = reproducible_log(trainer.state.log_history)
     losses = [entry["loss"] for entry in history if "loss" in entry]
     after = None if evaluation is None else measure_held_out(trainer, evaluation)
     _refuse_divergence([*losses, 0.0 if after is None else after.loss])
@@ -148,10 +155,16 @@ def _result(
         before=before,
         after=after,
         pairs=counts,
-        log_history=tuple(history),
+        log_history=history,
         provenance=provenance,
         anchor=None if trainer.anchoring is None else trainer.anchoring.summary(history),
     )
+
+
+def reproducible_log(history: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """The log of a training without what a run that was stopped and resumed has otherwise: times, and counts since it began."""
+    kept = [{name: entry[name] for name in sorted(entry) if name not in _OF_ONE_RUN} for entry in history]
+    return tuple(entry for entry in kept if entry.keys() - {"epoch", "step"})
 
 
 def _refuse_divergence(losses: list[float]) -> None:
@@ -194,6 +207,7 @@ def _provenance(
 ) -> dict[str, Any]:
     """What went in, by name and hash; no paths of this machine."""
     from ..loading.folders import fingerprint as model_fingerprint
+    from .trainer import multiplies_bf16
 
     base = Path(rm)
     record: dict[str, Any] = {
@@ -210,6 +224,7 @@ def _provenance(
         "anchored_on": lineage,
         "fingerprint": manifest.fingerprint,
         "versions": versions(PACKAGES),
+        "products": "bfloat16" if multiplies_bf16(settings) else "float32",
     }
 
 
@@ -275,7 +290,7 @@ class _Work:
 
     def remembered_before(self, trainer: PairTrainer, evaluation: EncodedPairs | None) -> HeldOut | None:
         """Held-out figures of the untrained model: measured once, read back on resume."""
-        from .trainer import measure_held_out
+        from .held_out import measure_held_out
 
         file = self.folder / "before.json"
         if evaluation is None:

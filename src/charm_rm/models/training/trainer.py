@@ -1,4 +1,4 @@
-"""TRL's RewardTrainer as this project uses it: silent, offline, and measuring held-out pairs one by one."""
+"""TRL's RewardTrainer as this project uses it: silent, offline, and without padding where order is free."""
 
 from __future__ import annotations
 
@@ -7,28 +7,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import peft
 import torch
 import transformers
 import trl
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...errors import ModelError
+from ..scoring.onednn import use_onednn
 from .anchoring import Anchoring, SaveAnchoring
 from .losses import bradley_terry_loss
-from .pairs import EncodedPairs, PairCollator
-from .settings import HeldOut, TrainSettings, summarise_rewards
+from .micro_batches import PASS_COST, TARGETS, PairCollator, rewards_of
+from .pairs import EncodedPairs
+from .products import has_bf16_products, use_bf16_products
+from .settings import TrainSettings
 
 COMPLETE = "charm-complete"
 
 
 class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
-    """RewardTrainer on ready token ids: no telemetry, no model card of its own, soft labels and an anchor where given."""
+    """RewardTrainer on ready token ids: batches of :class:`~.micro_batches.PairCollator`, soft labels and an anchor where given.
+
+    No telemetry, no model card of its own.
+    """
 
     anchoring: Anchoring | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._seen: list[torch.Tensor] = []  # (pairs, 2) rewards of each micro-batch since the last log
+        self._tokens = 0
 
     def _send_telemetry(self) -> None:
         """Nothing is sent anywhere."""
@@ -36,28 +45,69 @@ class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
     def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
         """The card is written once, at the end, by :mod:`.card`."""
 
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], _num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Gradients of the mean loss over an optimiser batch, and of the anchor where there is one; the loss of both."""
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        self._tokens += inputs["tokens"]
+        total = torch.zeros((), device=self.args.device)
+        *earlier, last = inputs["micro_batches"]
+        for micro in earlier:
+            self.accelerator.gradient_state._set_sync_gradients(False)
+            with self.accelerator.no_sync(model):
+                total += self._backward(model, micro)
+        self.accelerator.gradient_state._set_sync_gradients(True)
+        total += self._backward(model, last)
+        return total if self.anchoring is None else total + self.anchoring.add(self, model)
+
+    def _backward(self, model: Any, micro: dict[str, Any]) -> torch.Tensor:
+        """Add a micro-batch's gradient; its part of the loss."""
+        loss = self.compute_loss(model, micro) * micro["share"]
+        self.accelerator.backward(loss)
+        added: torch.Tensor = loss.detach()
+        return added
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The loss of :mod:`.losses`; TRL's own is computed beside it, for its forward pass and its metrics."""
-        p_chosen = inputs.pop("p_chosen", None)
-        _, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        chosen, rejected = outputs.logits.squeeze(-1).chunk(2)
-        loss = bradley_terry_loss(chosen, rejected, margin=inputs.get("margin", 0.0), p_chosen=p_chosen)
-        return (loss, outputs) if return_outputs else loss
-
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
-        """As TRL's; the last one before an optimiser step adds the gradient of the anchor, where there is one."""
-        loss = super().training_step(model, inputs, num_items_in_batch)
-        if self.anchoring is not None and self.accelerator.sync_gradients:
-            loss = loss + self.anchoring.add(self, model)
-        return loss
+        """The loss of :mod:`.losses`, mean over a micro-batch; with ``return_outputs`` its (2, pairs) rewards, too."""
+        rewards = rewards_of(model, inputs["passes"], inputs["places"]).reshape(2, -1)
+        self._seen.append(rewards.detach().T)
+        targets = {name: inputs[name] for name in TARGETS if name in inputs}
+        loss = bradley_terry_loss(*rewards, **targets)
+        return (loss, rewards) if return_outputs else loss
 
     def hold_to(self, anchoring: Anchoring) -> None:
         """Train with an anchor, whose state goes into the checkpoints from now on."""
         self.anchoring = anchoring
         # Before all others: a checkpoint is marked as complete by the last.
         self.callback_handler.callbacks.insert(0, SaveAnchoring(anchoring))
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Operations of a forward and a backward pass over the batch: 6 x tokens x parameters, embeddings aside."""
+        return 6 * int(inputs["tokens"]) * int(self.model.num_parameters(exclude_embeddings=True))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, and with it what TRL logs of the rewards since the last time; the device is waited for here alone."""
+        if self._seen:
+            rewards = torch.cat(self._seen).float().cpu()
+            self._seen.clear()
+            logs |= _summary(rewards) | {"num_tokens": self._tokens}
+        super().log(logs, start_time)
+
+
+def _summary(rewards: torch.Tensor) -> dict[str, float]:
+    """Of (pairs, 2) rewards, chosen first: accuracy, mean margin, and the least, mean and largest reward."""
+    margins = rewards[:, 0] - rewards[:, 1]
+    return {
+        "accuracy": float((margins > 0).float().mean()),
+        "margin": float(margins.mean()),
+        "min_reward": float(rewards.min()),
+        "mean_reward": float(rewards.mean()),
+        "max_reward": float(rewards.max()),
+    }
 
 
 def build_trainer(
@@ -75,25 +125,43 @@ def build_trainer(
         args=_arguments(settings, checkpoints),
         train_dataset=pairs.dataset,
         processing_class=tokenizer,
-        data_collator=PairCollator(pad_token_id=tokenizer.pad_token_id),
+        data_collator=PairCollator(
+            pad_token_id=tokenizer.pad_token_id,
+            at_once=settings.pairs_in_memory,
+            pass_cost=PASS_COST["cuda" if torch.cuda.is_available() else "cpu"],
+        ),
         peft_config=_lora(settings) if settings.lora else None,
         callbacks=[_MarkComplete(), *([_Progress()] if progress else [])],
     )
     trainer.remove_callback(transformers.PrinterCallback)  # it prints to standard output
+    if not torch.cuda.is_available():
+        _quicken_products(trainer.model, bf16=multiplies_bf16(settings))
     _check_head_is_trained(trainer.model, lora=settings.lora)
     return trainer
 
 
+def multiplies_bf16(settings: TrainSettings) -> bool:
+    """Whether a training here multiplies in bfloat16: as asked, or where the device is made for it."""
+    if settings.bf16 is not None:
+        return settings.bf16
+    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else has_bf16_products()
+
+
+def _quicken_products(model: torch.nn.Module, *, bf16: bool) -> None:
+    """On a CPU: products of training in bfloat16 where wanted, those of held-out scores as in scoring."""
+    if bf16:
+        use_bf16_products(model)
+    use_onednn(model)
+
+
 def _arguments(settings: TrainSettings, checkpoints: Path) -> trl.RewardConfig:
     on_gpu = torch.cuda.is_available()
-    bf16 = on_gpu and torch.cuda.is_bf16_supported() if settings.bf16 is None else settings.bf16
     checkpointing = on_gpu if settings.gradient_checkpointing is None else settings.gradient_checkpointing
     return trl.RewardConfig(
         output_dir=str(checkpoints),
         learning_rate=settings.learning_rate,
-        per_device_train_batch_size=settings.pairs_per_device,
-        per_device_eval_batch_size=settings.pairs_per_device,
-        gradient_accumulation_steps=settings.accumulation,
+        per_device_train_batch_size=settings.batch_size,  # the trainer itself cuts it into micro-batches
+        ddp_broadcast_buffers=False,  # several forward passes come before one backward pass
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
         lr_scheduler_type=settings.scheduler,
@@ -104,7 +172,7 @@ def _arguments(settings: TrainSettings, checkpoints: Path) -> trl.RewardConfig:
         disable_dropout=not settings.dropout,
         seed=settings.seed,
         data_seed=settings.seed,
-        bf16=bf16,
+        bf16=on_gpu and multiplies_bf16(settings),
         use_cpu=not on_gpu,
         gradient_checkpointing=checkpointing,
         dataloader_pin_memory=on_gpu,
@@ -140,36 +208,6 @@ def _check_head_is_trained(model: Any, *, lora: bool) -> None:
             "LoRA would leave this architecture's reward head untrained: it is named neither score nor classifier",
             mend="train all weights (without --lora)",
         )
-
-
-def measure_held_out(trainer: PairTrainer, pairs: EncodedPairs) -> HeldOut:
-    """Accuracy and loss on held-out pairs, through the trainer's own batches and forward pass.
-
-    Not ``trainer.evaluate()``: that averages accuracy over batches, so a short last batch weighs too much.
-    """
-    chosen, rejected = _pair_rewards(trainer, pairs)
-    return summarise_rewards(chosen, rejected, pairs.prompts)
-
-
-def _pair_rewards(
-    trainer: PairTrainer, pairs: EncodedPairs
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rewards of the chosen and the rejected response of every pair, dropout off."""
-    model = trainer.model
-    was_training = model.training
-    model.eval()
-    sides: list[NDArray[np.float64]] = []
-    with torch.no_grad():
-        for batch in trainer.get_eval_dataloader(pairs.dataset):
-            inputs = trainer._prepare_inputs(
-                {k: v for k, v in batch.items() if k not in ("margin", "p_chosen")}
-            )
-            with trainer.accelerator.autocast():
-                logits = model(**inputs).logits
-            sides.append(logits.float().cpu().numpy().astype(np.float64).reshape(2, -1))
-    model.train(was_training)
-    chosen, rejected = np.concatenate(sides, axis=1)
-    return chosen, rejected
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -101,10 +101,12 @@ def run_after(run: Run) -> str:
 
 
 def loading_of(run: Run, model: str) -> ModelSettings:
-    """How the run opens ``model``: as configured; the fine-tuned one has one output, which needs no choice."""
+    """How the run opens ``model``: as configured; the fine-tuned one has one output, which needs no choice, and no calibrator."""
     if run.config.rm is None:
         raise ConfigError("the section rm is off", mend="give the section in the configuration")
-    changes: dict[str, Any] = {"reward": None} if model == str(run.directory / MODEL) else {}
+    changes: dict[str, Any] = (
+        {"reward": None, "calibrator": None} if model == str(run.directory / MODEL) else {}
+    )
     return replace(run.config.rm, **changes)
 
 

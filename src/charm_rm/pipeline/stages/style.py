@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ... import store
 from ...errors import ConfigError
 from ...mismatch import METRICS, read_groups, save_audit
+from ...ratings import load_battles
 from ...settings import CalibrateSettings, Unrated, parse_fixed
 from ...style import (
     STYLE_FEATURES,
     Calibrator,
     apply_calibrator,
+    compare_with_votes,
+    fit_vote_weights,
     save_calibrator,
     solve_sharpness,
     solve_style_offsets,
     with_leftover_offsets,
+    with_votes,
 )
+from ...style.apply import measure_for
 from ...tables import Margins, Ratings, Responses, Scores
 from ..config import BESIDE, CALIBRATED, CALIBRATOR
 from .audit import audit_source
@@ -59,9 +65,37 @@ def calibrate_style(
     how |= {"features": _features(settings), "fixed": parse_fixed(settings.fix), "draws": draws, "seed": seed}
     how["families"] = None if settings.family is None else read_groups(settings.family)
     calibrator = solve_style_offsets(source, responses, ratings, **how)
+    if settings.votes is not None:
+        calibrator = _beside_votes(calibrator, source, responses, settings)
     if not settings.with_offsets:
         return calibrator
     return with_leftover_offsets(calibrator, source, responses, ratings, own=settings.own, **names)
+
+
+def _beside_votes(
+    calibrator: Calibrator, source: Scores | Margins, responses: Responses, settings: CalibrateSettings
+) -> Calibrator:
+    """The calibrator with the weights that votes give in its provenance, and in its own weights where that is asked for."""
+    if not isinstance(source, Scores):
+        raise ConfigError(
+            "weights from votes need scores, not judgements", mend="leave out votes, or start from scores"
+        )
+    features = measure_for(calibrator, _scored(responses, source), own=settings.own)
+    found = fit_vote_weights(load_battles(str(settings.votes)), source, features, calibrator)
+    rows = compare_with_votes(calibrator, found).to_dicts()
+    calibrator = with_votes(calibrator, found) if settings.with_votes else calibrator
+    about = {
+        "n": found.n_votes,
+        "prompts": found.n_prompts,
+        "temperature": found.temperature,
+        "weights": rows,
+    }
+    return replace(calibrator, provenance={**calibrator.provenance, "votes": about})
+
+
+def _scored(responses: Responses, scores: Scores) -> Responses:
+    frame = responses.frame.join(scores.frame, on=["prompt_id", "policy"], how="semi")
+    return Responses(frame, provenance=responses.provenance)
 
 
 def _features(settings: CalibrateSettings) -> tuple[str, ...]:

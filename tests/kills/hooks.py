@@ -1,0 +1,42 @@
+"""What victims do besides their command: note what they work on, and take a little longer over it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+PAUSE = 0.01
+
+
+def noted(what: object) -> None:
+    """Note a piece of work where the test finds it."""
+    with Path(os.environ["VICTIM"], "noted.txt").open("a") as file:
+        file.write(hashlib.sha256(str(what).encode()).hexdigest() + "\n")
+
+
+def slow_batches() -> None:
+    """Every batch that a reward model scores is noted, and takes a while."""
+    from charm_rm.models.scoring import reward
+
+    whole = reward.RewardModel.launch
+
+    def launch(model: Any, batch: Any) -> Any:
+        noted([row.input_ids for row in batch])
+        time.sleep(PAUSE)
+        return whole(model, batch)
+
+    reward.RewardModel.launch = launch  # type: ignore[method-assign]
+
+
+def slow_reward(prompts: Sequence[Any], responses: Sequence[str]) -> list[float]:
+    """A reward by a hash of the texts; what it is asked is noted, and takes a while."""
+    noted((prompts, responses))
+    time.sleep(PAUSE)
+    return [
+        int(hashlib.sha256(f"{p}{r}".encode()).hexdigest()[:8], 16) / 2**32
+        for p, r in zip(prompts, responses, strict=True)
+    ]

@@ -1,0 +1,225 @@
+"""Commands killed outright: given again, they end with the very files of an undisturbed run, and leave nothing else behind.
+
+Long commands die at 20 random moments each, short ones at exact file-system events. What may lie there after a kill is the old
+output or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from charm_rm import store
+from judge_fakes import many_responses
+from kills.plans import Outcome, Plan, judge, kill
+
+Charm = Callable[..., Result]
+Tell = Callable[[str], None]
+KILLS, EVENTS = 20, 10
+_CORE = ("numpy", "scipy.optimize", "scipy.stats", "rich.progress", "rich.table", "charm_rm.pipeline.graph")
+_MODELS = (
+    *("torch", "transformers.models.bert.modeling_bert", "charm_rm.models.scoring.reward"),
+    *("trl", "peft", "datasets", "charm_rm.models.training.trainer", "charm_rm.models.training.train"),
+)
+
+
+# --- long ones, at random moments -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def long(inputs: Path, rm: Path, config: Path) -> dict[str, Plan]:
+    """Commands that work for a while, and keep what they have."""
+    responses, pairs = inputs / "responses.parquet", inputs / "pairs.parquet"
+    score = ("score", responses, "--rm", rm, "--token-budget", 1000, "--unchecked", "--device", "cpu")
+    train = ("train", pairs, "--rm", rm, "-o", "out", "--lr", "1e-3", "--batch-size", 8)
+    train += ("--eval-fraction", 0.25, "--epochs", 4)
+    evaluate = ("evaluate", "--rm", rm, "--pairs", inputs / "true_pairs.parquet", "--draws", 100)
+    evaluate += ("--scores", inputs / "scores.parquet", "--ratings", inputs / "ratings.parquet")
+    slow: dict[str, Any] = {"hook": "kills.hooks:slow_batches"}
+    plans = {
+        "score": Plan((*score, "-o", "scores.parquet"), "scores.parquet", whole=("scores.parquet",), **slow),
+        "score --no-cache": Plan(
+            (*score, "--no-cache", "--policy", "oak", "--policy", "reed", "-o", "scores.csv"),
+            "scores.csv", whole=("scores.csv",), kills=KILLS // 2, **slow,
+        ),
+        "train": Plan(train, "out", again=(*train, "--resume"), whole=("out",)),
+        "evaluate": Plan(
+            (*evaluate, "--device", "cpu", "-o", "evaluation"), "evaluation", whole=("evaluation",), **slow
+        ),
+        "run": Plan(
+            ("run", config, "-o", "small"), None, differs=RUN,
+            whole=("small/model", "small/offsets.parquet", "small/before/scores.parquet", "small/evaluation"),
+        ),
+    }  # fmt: skip
+    return {name: replace(plan, preload=(*_CORE, *_MODELS)) for name, plan in plans.items()}
+
+
+def _without_times(manifest: bytes) -> Any:
+    """A manifest but for when its stages ran, and how long they took."""
+    content = json.loads(manifest)
+    for record in content["stages"].values():
+        del record["started"], record["seconds"]
+    return content
+
+
+# A run's own memory: times of stages; and for the files that it has hashed, when they were written.
+RUN = {
+    "small/manifest.json": _without_times,
+    "small/.hashes.json": lambda content: {name: (seen[0], seen[-1]) for name, seen in json.loads(content).items()},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def killed(long: dict[str, Plan], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    return kill(long, tmp_path_factory.mktemp("long"))
+
+
+@pytest.mark.slow
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["score", "score --no-cache", "train", "evaluate", "run"])
+def test_at_random_moments(long: dict[str, Plan], killed: dict[str, Outcome], tell: Tell, name: str) -> None:
+    plan, outcome = long[name], killed[name]
+    assert len(outcome.kills) == plan.kills
+    assert outcome.late >= plan.kills / 4, "most kills came before the work"
+    judge(plan, outcome)
+    tell(_words(name, outcome))
+
+
+@pytest.mark.slow
+@pytest.mark.models
+@pytest.mark.parametrize("name", ["score", "score --no-cache", "evaluate"])
+def test_what_was_scored_is_not_scored_again(killed: dict[str, Outcome], name: str) -> None:
+    """A kill loses the batch under way: that one alone is begun again."""
+    outcome = killed[name]
+    whole = _noted(outcome, "undisturbed")
+    assert len(set(whole)) == len(whole)
+    for round_ in outcome.rounds:
+        batches = _noted(outcome, round_)
+        assert set(batches) == set(whole)
+        assert len(batches) - len(whole) <= sum(kill["round"] == round_ for kill in outcome.kills)
+
+
+def _noted(outcome: Outcome, round_: str) -> list[str]:
+    return (outcome.folder / round_ / "noted.txt").read_text().split()
+
+
+def _words(name: str, outcome: Outcome) -> str:
+    how = "" if outcome.events is None else f" at {outcome.events} file-system events"
+    return (
+        f"kills of charm {name}: {len(outcome.kills)}{how} in {len(outcome.rounds)} rounds, {outcome.late} of them after it had "
+        f"begun to write; undisturbed it takes {outcome.seconds:.1f} s"
+    )
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
+def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: int) -> None:
+    """The judge is a server: it counts what it is asked, and a kill loses no more than the answers under way."""
+    pytest.importorskip("httpx", reason="needs the [api] extra")
+    from remote.fault_server import FaultServer
+    from remote.malice import chat
+
+    responses = store.save(many_responses(12), tmp_path / "responses.parquet")
+    with FaultServer(lambda asked: replace(chat(asked), delay=0.004)).running() as server:
+        command = (
+            "judge",
+            responses,
+            "--judge",
+            "openai:m",
+            "--base-url",
+            f"{server.url}/v1",
+            "--concurrency",
+            2,
+        )
+        plan = Plan(
+            (*command, "-o", "margins.parquet"), "margins.parquet", whole=("margins.parquet",), kills=kills,
+            preload=(*_CORE, "charm_rm.cli.judge", "charm_rm.judging", "charm_rm.remote.openai_chat"),
+        )  # fmt: skip
+        outcome = kill({"judge": plan}, tmp_path / "judge")["judge"]
+        questions = {json.dumps(asked.body["messages"]) for asked in server.asked}
+    judge(plan, outcome)
+    rounds = len(outcome.rounds) + 1
+    assert len(questions) == 2 * 3 * 12
+    assert 0 <= len(server.asked) - rounds * len(questions) <= 2 * kills
+    tell(_words("judge", outcome))
+
+
+# --- short ones, at exact events ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def short(
+    inputs: Path, config_without_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Plan]:
+    """Commands that are done in a second; those with an output of before replace it (``--force``)."""
+    scores, ratings = inputs / "scores.parquet", inputs / "ratings.parquet"
+    known = (scores, "--ratings", ratings, "--draws", 100)
+    offsets = tmp_path_factory.mktemp("offsets") / "offsets.parquet"
+    solve = ("--over", "velvet", "--ref", "thistle")
+    _charm("calibrate", *known, *solve, "-o", offsets)
+    old = {name: tmp_path_factory.mktemp("old") for name in ("audit", "calibrate", "relabel", "report")}
+    _charm("audit", *known, "--seed", 5, "-o", old["audit"] / "audit")
+    _charm("audit", *known, "-o", old["report"] / "audit")
+    _charm("calibrate", *known, "--over", "satin", "--ref", "reed", "-o", old["calibrate"] / "offsets.csv")
+    relabel = ("relabel", scores, inputs / "responses.parquet", offsets, "-o", "prefs")
+    _charm(*relabel[:-1], old["relabel"] / "prefs", "--strategy", "sampled", "-k", 2)
+
+    def plan(command: tuple[object, ...], *outputs: str, output: str | None = None, **more: Any) -> Plan:
+        return Plan(command, output, whole=outputs, kills=EVENTS, events=True, preload=_CORE, **more)
+
+    return {
+        "ratings fit": plan(
+            ("ratings", "fit", inputs / "battles.parquet", "-o", "r.parquet"), "r.parquet", output="r.parquet"
+        ),
+        "audit": plan(("audit", *known, "-o", "audit", "--force"), "audit", before=old["audit"]),
+        "calibrate": plan(
+            ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
+        ),
+        "apply": plan(("apply", scores, offsets, "-o", "s.jsonl"), "s.jsonl", output="s.jsonl"),
+        "relabel": plan((*relabel, "--force"), "prefs", before=old["relabel"]),
+        "compare": plan(("compare", scores, *known, "-o", "compared"), "compared", output="compared"),
+        "influence": plan(
+            ("influence", *known[:-2], "--policy", "velvet", "-o", "influence"), "influence", output="influence"
+        ),
+        "report": plan(("report", "audit"), before=old["report"]),
+        "run of given scores": replace(
+            plan(("run", config_without_model, "-o", "small"), "small/offsets.parquet", "small/prefs"),
+            differs=RUN, kills=2 * EVENTS,
+        ),
+    }  # fmt: skip
+
+
+def _charm(*arguments: object) -> None:
+    from charm_rm.cli import main
+
+    main([str(a) for a in arguments], standalone_mode=False)
+
+
+SHORT = (
+    *("ratings fit", "audit", "calibrate", "apply", "relabel", "compare", "influence", "report"),
+    "run of given scores",
+)
+
+
+@pytest.fixture(scope="module")
+def killed_at_events(
+    short: dict[str, Plan], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Outcome]]:
+    assert tuple(short) == SHORT
+    return kill(short, tmp_path_factory.mktemp("short"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORT)
+def test_at_file_system_events(
+    short: dict[str, Plan], killed_at_events: dict[str, Outcome], tell: Tell, name: str
+) -> None:
+    plan, outcome = short[name], killed_at_events[name]
+    judge(plan, outcome)
+    assert len(outcome.kills) >= min(plan.kills, outcome.events or 0)
+    tell(_words(name, outcome))
