@@ -22,6 +22,8 @@ from kills.plans import Outcome, Plan, judge, kill
 Charm = Callable[..., Result]
 Tell = Callable[[str], None]
 KILLS, EVENTS = 20, 10
+# Figures take seconds to draw.
+_DRAWN = 5
 _CORE = ("numpy", "scipy.optimize", "scipy.stats", "rich.progress", "rich.table", "charm_rm.pipeline.graph")
 _MODELS = (
     *("torch", "transformers.models.bert.modeling_bert", "charm_rm.models.scoring.reward"),
@@ -176,7 +178,9 @@ def short(
         "ratings fit": plan(
             ("ratings", "fit", inputs / "battles.parquet", "-o", "r.parquet"), "r.parquet", output="r.parquet"
         ),
-        "audit": plan(("audit", *known, "-o", "audit", "--force"), "audit", before=old["audit"]),
+        "audit": replace(
+            plan(("audit", *known, "-o", "audit", "--force"), "audit", before=old["audit"]), kills=_DRAWN
+        ),
         "calibrate": plan(
             ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
         ),
@@ -186,7 +190,7 @@ def short(
         "influence": plan(
             ("influence", *known[:-2], "--policy", "velvet", "-o", "influence"), "influence", output="influence"
         ),
-        "report": plan(("report", "audit"), before=old["report"]),
+        "report": replace(plan(("report", "audit"), before=old["report"]), kills=_DRAWN),
         "run of given scores": replace(
             plan(("run", config_without_model, "-o", "small"), "small/offsets.parquet", "small/prefs"),
             differs=RUN, kills=2 * EVENTS,
