@@ -70,8 +70,9 @@ def _without_times(manifest: bytes) -> Any:
     return content
 
 
-# A run's own memory: times of stages; and for the files that it has hashed, when they were written.
+# A run's own memory: its last process; times of stages; and for the files that it has hashed, when they were written.
 RUN = {
+    "small/.lock": lambda content: bytes.isdigit(content.strip()),
     "small/manifest.json": _without_times,
     "small/.hashes.json": lambda content: {name: (seen[0], seen[-1]) for name, seen in json.loads(content).items()},
 }  # fmt: skip
@@ -112,11 +113,12 @@ def _noted(outcome: Outcome, round_: str) -> list[str]:
 
 
 def _words(name: str, outcome: Outcome) -> str:
-    how = "" if outcome.events is None else f" at {outcome.events} file-system events"
-    return (
-        f"kills of charm {name}: {len(outcome.kills)}{how} in {len(outcome.rounds)} rounds, {outcome.late} of them after it had "
-        f"begun to write; undisturbed it takes {outcome.seconds:.1f} s"
+    where = (
+        f"at random moments of {outcome.seconds:.1f} s, in {len(outcome.rounds)} rounds"
+        if outcome.events is None
+        else f"at {len(outcome.kills)} of {outcome.events} file-system events"
     )
+    return f"kills of charm {name}: {len(outcome.kills)} {where}; {outcome.late} after it had begun to write"
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
