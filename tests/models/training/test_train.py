@@ -196,6 +196,7 @@ def test_training_resumes_and_ends_where_it_would_have(
     resumed = train(bert, tmp_path / "out", settings=settings, resume=True)
     assert resumed.steps == straight.steps
     assert resumed.before == straight.before
+    assert resumed.log_history == straight.log_history
     np.testing.assert_allclose(
         margins(tmp_path / "out", simple_preferences(8)),
         margins(tmp_path / "straight", simple_preferences(8)),
