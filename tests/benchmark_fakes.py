@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,13 +58,7 @@ def silent_judge(prompts: Sequence[Any], first: Sequence[str], second: Sequence[
 
 
 def stopping_reward(prompts: Sequence[Any], responses: Sequence[str]) -> np.ndarray:
-    """The :func:`reward`, which is stopped once 100 texts were scored, while the file $CHARM_TEST_STOP is there.
-
-    With its content `kill` the whole process is killed at once.
-    """
-    stop = Path(os.environ.get("CHARM_TEST_STOP", "/no such file"))
-    if CALLS["reward"] >= 100 and stop.exists():
-        if stop.read_text() == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+    """The :func:`reward`, which is stopped once 100 texts were scored, while the file $CHARM_TEST_STOP is there."""
+    if CALLS["reward"] >= 100 and Path(os.environ.get("CHARM_TEST_STOP", "/no such file")).exists():
         raise KeyboardInterrupt
     return reward(prompts, responses)

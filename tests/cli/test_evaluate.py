@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -209,41 +207,6 @@ def test_without_a_cache_nothing_is_kept(charm: Charm, data: Path, tmp_path: Pat
         asked.append(benchmark_fakes.CALLS["reward"])
     assert asked == [12, 12]
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != "benchmarks") == ["evaluation"]
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on(tmp_path: Path) -> None:
-    """SIGKILL in the middle; the second run scores only what the first had not, and ends with the same table."""
-    rows = [{"prompt": f"question {i}", "chosen": f"good {i}", "rejected": f"bad {i}"} for i in range(150)]
-    pairs = tmp_path / "pairs.jsonl"
-    pairs.write_text("\n".join(json.dumps(row) for row in rows))
-    stop, log = tmp_path / "stop", tmp_path / "calls"
-    code = (
-        "import sys, atexit, benchmark_fakes as f; from pathlib import Path; from charm_rm.cli import main\n"
-    )
-    code += (
-        f"atexit.register(lambda: Path({str(log)!r}).write_text(str(f.CALLS['reward'])))\nmain(sys.argv[1:])"
-    )
-    environment = {**os.environ, "CHARM_TEST_STOP": str(stop), "CHARM_CACHE": str(tmp_path / "cache")}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path(benchmark_fakes.__file__).parent), *sys.path])
-    arguments = ["evaluate", "--rm", "python:benchmark_fakes:stopping_reward", "--pairs", str(pairs)]
-    arguments += ["-o", str(tmp_path / "evaluation")]
-
-    def run() -> int:
-        return subprocess.run(
-            [sys.executable, "-c", code, *arguments], env=environment, capture_output=True
-        ).returncode
-
-    stop.write_text("kill")
-    assert run() == -signal.SIGKILL
-    assert not (tmp_path / "evaluation").exists()
-    stop.unlink()
-    assert run() == 0
-    assert 0 < int(log.read_text()) <= 300 - 100
-    frame = pl.read_parquet(tmp_path / "evaluation" / "benchmarks.parquet")
-    right = benchmark_fakes.reward([r["prompt"] for r in rows], [r["chosen"] for r in rows])
-    wrong = benchmark_fakes.reward([r["prompt"] for r in rows], [r["rejected"] for r in rows])
-    assert frame["accuracy"].to_list() == pytest.approx([np.heaviside(right - wrong, 0.5).mean()])
 
 
 @pytest.mark.models

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from click.testing import Result
@@ -149,65 +143,6 @@ def test_an_anchored_training_is_audited_on_the_other_side(
     audited = ("audit", tmp_path / "scores.parquet", "--ratings", tmp_path / "ratings.csv", "--draws", 0)
     assert f"in-sample: {len(train)} of the 40 prompts" in re.sub(r"\s+", " ", charm(*audited).output)
     assert "in-sample" not in charm(*audited, "--split", "test").output
-
-
-@pytest.mark.slow
-def test_a_training_killed_outright_resumes_to_the_same_weights(
-    pairs: Path, rm: Path, tmp_path: Path
-) -> None:
-    """SIGKILL in the middle, ``--resume``, and the weights are those of an unbroken run (dropout on)."""
-    straight, broken = tmp_path / "straight", tmp_path / "broken"
-    subprocess.run(_command(pairs, rm, straight), check=True, env=_environment(), capture_output=True)
-    killed = subprocess.Popen(_command(pairs, rm, broken), env=_environment(), stderr=subprocess.DEVNULL)
-    checkpoints = tmp_path / ".broken.training" / "checkpoints"
-    deadline = time.monotonic() + 300
-    while not list(checkpoints.glob("checkpoint-*/charm-complete")):
-        assert killed.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint appeared"
-        time.sleep(0.02)
-    os.kill(killed.pid, signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
-    assert not broken.exists()
-
-    refused = subprocess.run(_command(pairs, rm, broken), env=_environment(), capture_output=True, text=True)
-    assert refused.returncode == 2
-    assert "--resume" in refused.stderr
-    subprocess.run(
-        [*_command(pairs, rm, broken), "--resume"], check=True, env=_environment(), capture_output=True
-    )
-    assert not checkpoints.parent.exists()
-    _assert_same_weights(straight, broken)
-
-
-def _command(pairs: Path, rm: Path, output: Path) -> list[str]:
-    run = "from charm_rm.cli import main; main()"
-    return [
-        sys.executable,
-        "-c",
-        run,
-        "train",
-        str(pairs),
-        "--rm",
-        str(rm),
-        "-o",
-        str(output),
-        *QUICK,
-        "--epochs",
-        "60",
-    ]
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(Path(store.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-
-
-def _assert_same_weights(one: Path, other: Path) -> None:
-    from safetensors.numpy import load_file
-
-    a, b = load_file(one / "model.safetensors"), load_file(other / "model.safetensors")
-    assert a.keys() == b.keys()
-    for name in a:
-        np.testing.assert_allclose(a[name], b[name], atol=1e-5, err_msg=name)
 
 
 def test_a_dry_run_prints_pairs_as_the_model_reads_them(charm: Charm, rm: Path, tmp_path: Path) -> None:

@@ -5,13 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
-import signal
-import sqlite3
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -343,64 +336,6 @@ def test_the_estimate_counts_calls_exactly_and_tokens_roughly() -> None:
     assert found.tokens_out == 2 * 2048
     assert found.cost == pytest.approx((found.tokens_in + 2 * found.tokens_out) / 1e6)
     assert estimate_run(responses, plan_pairs(responses)).tokens_in is None
-
-
-# --- a real process, really killed --------------------------------------------------------------
-
-VICTIM = """
-import sys, time
-sys.path[:0] = [{tests!r}]
-from judge_fakes import FakeChat, many_responses
-from charm_rm.judging import ChatJudge, Reply, load_template, plan_pairs, run_judge
-from charm_rm.memo import Memo
-from charm_rm.store import save
-
-log = open(sys.argv[2], "a", buffering=1)
-
-def answer(conversation):
-    time.sleep(0.004)
-    log.write(str(hash(conversation[1]["content"])) + "\\n")
-    return Reply("A" if len(conversation[1]["content"]) % 3 else "B", prompt_tokens=7, completion_tokens=1)
-
-responses = many_responses(30)
-with Memo.open(sys.argv[1]) as memo:
-    run = run_judge(ChatJudge(FakeChat(answer), load_template("alpaca-eval-like")), responses, plan_pairs(responses), memo=memo, progress=False)
-save(run.margins, sys.argv[3], force=True)
-"""
-
-
-def test_a_killed_process_goes_on_and_pays_for_nothing_twice(tmp_path: Path) -> None:
-    script = tmp_path / "victim.py"
-    script.write_text(textwrap.dedent(VICTIM.format(tests=str(ROOT / "tests"))))
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT / "src")}
-
-    def start(name: str) -> subprocess.Popen[bytes]:
-        paths = [str(tmp_path / f"{name}.{kind}") for kind in ("sqlite", "log", "parquet")]
-        return subprocess.Popen([sys.executable, str(script), *paths], env=environment)
-
-    assert start("whole").wait(timeout=120) == 0
-    kills = 0
-    for wanted in (40, 120):
-        process = start("killed")
-        while process.poll() is None and _known(tmp_path / "killed.sqlite") < wanted:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait(timeout=60) == -signal.SIGKILL
-    assert start("killed").wait(timeout=120) == 0
-    assert kills == 2
-    asked = (tmp_path / "killed.log").read_text().splitlines()
-    assert len(set(asked)) == 180
-    assert len(asked) <= 180 + kills  # at most the answer in flight
-    assert (tmp_path / "killed.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
-    assert len(load(Margins, tmp_path / "killed.parquet")) == 90
-
-
-def _known(path: Path) -> int:
-    try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1) as connection:
-            return int(connection.execute("SELECT count(*) FROM memo").fetchone()[0])
-    except sqlite3.Error:
-        return 0
 
 
 def test_provenance_is_json(tmp_path: Path) -> None:

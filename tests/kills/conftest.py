@@ -59,8 +59,8 @@ def config(inputs: Path, rm: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def config_without_model(inputs: Path) -> Path:
-    """A run that takes its scores from a file, with its report."""
-    return _config(inputs / "scored.yaml", score={"scores": "scores.parquet"}, report={"enabled": True})
+    """A run that takes its scores from a file."""
+    return _config(inputs / "scored.yaml", score={"scores": "scores.parquet"})
 
 
 def _config(path: Path, **sections: Any) -> Path:

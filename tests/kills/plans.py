@@ -60,8 +60,8 @@ class Outcome:
 
     @property
     def late(self) -> int:
-        """Kills that came after the work had begun to write: more lay there than the lock."""
-        return sum(any(not name.endswith(".lock") for name in kill["left"]) for kill in self.kills)
+        """Kills that came after the command had begun to write, or to keep what it had: more lay there than the lock."""
+        return sum(kill["kept"] or any(not n.endswith(".lock") for n in kill["left"]) for kill in self.kills)
 
     def work(self, name: str) -> Path:
         """The folder in which a round's command ran."""
@@ -80,7 +80,7 @@ def kill(plans: Mapping[str, Plan], folder: Path, *, seed: int = 0) -> dict[str,
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=1200,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr[-5000:]
     reports = json.loads(done.stdout.splitlines()[-1])

@@ -115,7 +115,8 @@ class Victims:
                 self._give_up(work, status)
             return False
         what = after if at_event is None else (work.parent / "event.txt").read_text()
-        self.kills.append({"round": work.parent.name, "at": what, "left": tree(work)})
+        kept = (work.parent / "cache").exists()
+        self.kills.append({"round": work.parent.name, "at": what, "left": tree(work), "kept": kept})
         return True
 
     def _run_to_the_end(self, work: Path, *, again: bool = False, count: bool = False) -> None:

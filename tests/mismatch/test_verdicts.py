@@ -51,3 +51,11 @@ def test_seen_from_the_other_side_the_verdict_is_turned(n: int, one: float, othe
 def test_counts_stand_in_one_order(order: int) -> None:
     said = [TOO_FEW, TOO_OFTEN, NO_EVIDENCE, TOO_FEW][::order]
     assert list(count_verdicts(said).items()) == [(TOO_OFTEN, 1), (NO_EVIDENCE, 1), (TOO_FEW, 2)]
+
+
+def test_counts_have_one_order_whatever_was_said_first() -> None:
+    said = [TOO_RARELY, "under-valued", TOO_OFTEN, "over-valued", TOO_RARELY]
+    for words in (said, said[::-1]):
+        assert list(count_verdicts(words).items()) == [
+            *((TOO_OFTEN, 1), (TOO_RARELY, 2), ("over-valued", 1), ("under-valued", 1)),
+        ]

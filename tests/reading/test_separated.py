@@ -65,6 +65,7 @@ def written(folder: Path, text: str, name: str = "t.csv") -> Path:
     return path
 
 
+@pytest.mark.filterwarnings("ignore:.*take cells that begin")
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "json", "parquet"])
 @given(
     ids=st.lists(IDS, min_size=1, max_size=8, unique=True),

@@ -36,6 +36,7 @@ from .held import (
     prompts_of,
     quadratic,
 )
+from .verdicts import count_verdicts
 
 _FIGURES_SCHEMA = {f.name: pl.Float64 for f in fields(FigureDifference)} | {"figure": pl.String}
 
@@ -288,11 +289,10 @@ def _warn_of_lost(one: Held, known: NDArray[np.bool_]) -> None:
 
 
 def _summary(frame: pl.DataFrame, prompts: int) -> dict[str, Any]:
-    verdicts = frame["verdict"].value_counts().to_dict(as_series=False)
     return {
         "policies": frame.height,
         "prompts": prompts,
-        "verdicts": dict(zip(verdicts["verdict"], verdicts["count"], strict=True)),
+        "verdicts": count_verdicts(frame["verdict"]),
         "mean_std_err": frame["std_err"].mean(),
         "mean_std_err_unpaired": frame["std_err_unpaired"].mean(),
     }

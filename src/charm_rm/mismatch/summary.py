@@ -62,8 +62,7 @@ def summarise_favour(standing: Standing) -> dict[str, Any]:
     """
     counts: dict[str, int] = {}
     if standing.favouritism is not None:
-        table = standing.favouritism.frame["verdict"].value_counts().to_dict(as_series=False)
-        counts = dict(zip(table["verdict"], table["count"], strict=True))
+        counts = count_verdicts(standing.favouritism.frame["verdict"])
     return {
         "slope": standing.slope,
         "favour_verdicts": counts,

@@ -52,6 +52,7 @@ def turned(said: str) -> str:
 
 
 def count_verdicts(said: Iterable[str]) -> dict[str, int]:
-    """How often each was said, in the order of :data:`VERDICTS`; those never said are left out."""
+    """How often each was said, in the order of :data:`VERDICTS`, then that of the alphabet (verdicts on policies); those never said are left out."""
     words = list(said)
-    return {v: words.count(v) for v in VERDICTS if v in words}
+    order = (*VERDICTS, *sorted(set(words) - set(VERDICTS)))
+    return {v: words.count(v) for v in order if v in words}

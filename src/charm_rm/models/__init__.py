@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from .scoring.responses import ScoredTexts, score_responses, score_texts
     from .scoring.reward import RewardModel, load_reward_model
     from .selection import Selected, best_of_n
+    from .training.anchors import Anchor
     from .training.card import write_mismatch_section
     from .training.reward_function import RewardFunction, reward_function
     from .training.settings import HeldOut, TrainResult, TrainSettings
     from .training.train import train_reward_model
 
 _HOME = {
+    "Anchor": "training.anchors",
     "diagnose": "doctor",
     "Encoded": "scoring.encoding",
     "HeldOut": "training.settings",
@@ -61,6 +63,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Anchor",
     "Encoded",
     "HeldOut",
     "LocalModel",

@@ -82,6 +82,12 @@ class TrainSectionSettings(AnchorSettings, FineTuneSettings):
                 setting="labels",
                 mend="train on hard labels without margins",
             )
+        if self.keep_scores and not self.anchor_weight:
+            raise BadSetting(
+                "the old scores are kept on the responses of an anchor, and there is none",
+                setting="keep_scores",
+                mend="set anchor_weight, too",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -174,20 +174,18 @@ def _drawn_around(
 # --- weights solved without the policies they explain -----------------------------------------------
 
 
-def _refuse_lost_pairs(problem: Problem, folds: Folds) -> None:
-    """Where all were judged against one baseline, the fold that has it leaves no pair to solve on.
+def _refuse_lost_pairs(folds: Folds) -> None:
+    """Where all were judged against one baseline, it is in no fold (it cannot be left out), and its own favour has no weights.
 
     Raises:
         NotIdentifiable: it does.
     """
-    fold = folds.policy[problem.paired.pairs]
-    for one in range(folds.count):
-        if (fold == one).any(axis=1).all():
-            raise NotIdentifiable(
-                "without some policies nothing is compared: all pairs have one policy in common, a judge's baseline perhaps",
-                where="explanation",
-                mend="give a calibrator (charm calibrate --style), or judgements of more pairs",
-            )
+    if (folds.policy < 0).any():
+        raise NotIdentifiable(
+            "without some policies nothing is compared: all pairs have one policy in common, a judge's baseline perhaps",
+            where="explanation",
+            mend="give a calibrator (charm calibrate --style), or judgements of more pairs",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +212,7 @@ class Solver:
     ) -> Solver:
         """Choose the penalty, where it is not given, as the solver does."""
         dealt = deal_folds(problem, folds=folds, seed=seed)
-        _refuse_lost_pairs(problem, dealt)
+        _refuse_lost_pairs(dealt)
         fits = cross_fit(
             problem,
             dealt,

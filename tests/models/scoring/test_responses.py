@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +17,6 @@ from charm_rm.memo import Memo
 from charm_rm.models import ResponseEncoder, load_reward_model, score_responses, score_texts
 from charm_rm.models.scoring.launched import Launched
 from charm_rm.models.scoring.reward import RewardModel
-from charm_rm.store import save
 from charm_rm.tables import Responses
 
 pytestmark = pytest.mark.models
@@ -247,41 +242,6 @@ class TestStore:
         resumed = score_responses(model, table(), token_budget=64, progress=False, memo=memo)
         assert 0 < count.rows < 40
         assert resumed.frame.equals(whole.frame)
-
-
-class TestKilled:
-    """Real runs of the command, ended by SIGKILL at random moments of loading, scoring and writing."""
-
-    def run(self, rm: Path, tmp_path: Path, kills: int) -> dict[str, Any]:
-        responses = save(table(30), tmp_path / "responses.parquet")
-        root = Path(__file__).resolve().parents[3]
-        command = [
-            sys.executable,
-            Path(__file__).parent / "kill_scoring.py",
-            rm,
-            responses,
-            tmp_path / "runs",
-            kills,
-        ]
-        environment = os.environ | {"PYTHONPATH": str(root / "src"), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            [str(c) for c in command], env=environment, capture_output=True, text=True, timeout=900
-        )
-        assert done.returncode == 0, done.stderr
-        report: dict[str, Any] = json.loads(done.stdout)
-        assert report["kills"] == kills
-        assert report["same_bytes"], done.stderr
-        assert report["same_batches"], done.stderr
-        # A kill loses the batch under way: that one alone is begun again.
-        assert report["again"] <= kills
-        return report
-
-    def test_three_times(self, tiny_rm_dir: Path, tmp_path: Path) -> None:
-        self.run(tiny_rm_dir, tmp_path, 3)
-
-    @pytest.mark.slow
-    def test_twenty_times(self, tiny_rm_dir: Path, tmp_path: Path) -> None:
-        assert self.run(tiny_rm_dir, tmp_path, 20)["rounds"] > 1
 
 
 class Asked:

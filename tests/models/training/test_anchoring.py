@@ -15,7 +15,7 @@ from charm_rm.models.loading.lineage import anchored_on
 from charm_rm.models.training.anchors import mean_wins, plan_anchor, score_grid, within_prompt_sd
 from charm_rm.models.training.settings import TrainSettings
 from charm_rm.models.training.train import train_reward_model
-from models.tiny_models import simple_preferences, tiny_bert, tiny_llama
+from models.tiny_models import simple_preferences, tiny_bert
 from models.training.anchor_fakes import an_anchor, some_responses
 
 torch = pytest.importorskip("torch", reason="needs the [hf] extra")
@@ -34,16 +34,6 @@ QUICK = TrainSettings(
     anchor_policies=3,
     anchor_prompts=4,
 )
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory, minilm_dir: Path) -> Path:
-    return tiny_bert(tmp_path_factory.mktemp("bert"), minilm_dir)
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("llama"))
 
 
 def train(rm: Path, output: Path, *, settings: TrainSettings = QUICK, pairs: int = 40, **options: Any) -> Any:
@@ -160,24 +150,13 @@ def test_keeping_the_scores_keeps_them(bert: Path, tmp_path: Path) -> None:
     ],
 )
 def test_it_resumes_to_the_same_bytes(
-    lora: bool, estimate: Any, bert: Path, tmp_path: Path, monkeypatch: Any
+    lora: bool, estimate: Any, bert: Path, tmp_path: Path, interrupted: Any
 ) -> None:
     """Interrupted after a checkpoint, dropout on: batches, running means and weights are those of an unbroken run."""
-    from charm_rm.models.training import trainer
-
     settings = replace(QUICK, dropout=True, epochs=2, save_every=4, lora=lora, anchor_estimate=estimate)
     straight = train(bert, tmp_path / "straight", settings=settings)
-    original = trainer.PairTrainer.training_step
-
-    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.state.global_step == 6:
-            raise KeyboardInterrupt
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(trainer.PairTrainer, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(6):
         train(bert, tmp_path / "out", settings=settings)
-    monkeypatch.undo()
     with pytest.raises(ConfigError, match="other settings"):
         train(bert, tmp_path / "out", settings=settings, resume=True, anchor=an_anchor(seed=5))
     resumed = train(bert, tmp_path / "out", settings=settings, resume=True)
@@ -227,6 +206,8 @@ def test_what_cannot_be_anchored_is_refused(bert: Path, minilm_dir: Path, tmp_pa
         train(bert, tmp_path / "out", settings=replace(QUICK, anchor_weight=0.0))
     with pytest.raises(ConfigError, match="a fresh head has no old scores"):
         replace(QUICK, new_head=True)
+    with pytest.raises(ConfigError, match="on the responses of an anchor"):
+        replace(QUICK, anchor_weight=0.0, keep_scores=1.0)
     flat = tiny_bert(tmp_path / "flat", minilm_dir)
     import transformers
 

@@ -15,7 +15,7 @@ from charm_rm.errors import CharmWarning, ConfigError, ModelError, NotConverged,
 from charm_rm.models.training.settings import TrainSettings
 from charm_rm.models.training.train import train_reward_model
 from charm_rm.tables import Preferences
-from models.tiny_models import simple_preferences, tiny_bert, tiny_llama
+from models.tiny_models import simple_preferences, tiny_bert
 
 torch = pytest.importorskip("torch", reason="needs the [hf] extra")
 pytest.importorskip("trl", reason="needs the [hf] extra")
@@ -24,16 +24,6 @@ pytestmark = pytest.mark.models
 QUICK = TrainSettings(
     learning_rate=1e-3, batch_size=8, eval_fraction=0.25, save_every=0, dropout=False, bf16=False
 )
-
-
-@pytest.fixture(scope="module")
-def bert(tmp_path_factory: pytest.TempPathFactory, minilm_dir: Path) -> Path:
-    return tiny_bert(tmp_path_factory.mktemp("bert"), minilm_dir)
-
-
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_llama(tmp_path_factory.mktemp("llama"))
 
 
 def train(rm: Path, output: Path, *, settings: TrainSettings = QUICK, **options: Any) -> Any:
@@ -191,24 +181,13 @@ def test_gradients_accumulate_to_the_whole_batch(bert: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("lora", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["full", "lora"])
 def test_training_resumes_and_ends_where_it_would_have(
-    lora: bool, bert: Path, tmp_path: Path, monkeypatch: Any
+    lora: bool, bert: Path, tmp_path: Path, interrupted: Any
 ) -> None:
     """Interrupted after a checkpoint, dropout on: the resumed weights are those of an unbroken run."""
-    from charm_rm.models.training import trainer
-
     settings = replace(QUICK, dropout=True, epochs=3, save_every=4, lora=lora)
     straight = train(bert, tmp_path / "straight", settings=settings)
-    original = trainer.PairTrainer.training_step
-
-    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if self.state.global_step == 6:
-            raise KeyboardInterrupt
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(trainer.PairTrainer, "training_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(6):
         train(bert, tmp_path / "out", settings=settings)
-    monkeypatch.undo()
     assert not (tmp_path / "out").exists()
     with pytest.raises(OutputExists, match=r"unfinished training[\s\S]*--resume"):
         train(bert, tmp_path / "out", settings=settings)
@@ -217,6 +196,7 @@ def test_training_resumes_and_ends_where_it_would_have(
     resumed = train(bert, tmp_path / "out", settings=settings, resume=True)
     assert resumed.steps == straight.steps
     assert resumed.before == straight.before
+    assert resumed.log_history == straight.log_history
     np.testing.assert_allclose(
         margins(tmp_path / "out", simple_preferences(8)),
         margins(tmp_path / "straight", simple_preferences(8)),
