@@ -71,7 +71,9 @@ def test_agrees_with_the_slow_twin_in_strength_and_covariance(rows: list[tuple[s
     order = np.argsort(ratings.frame["policy"].to_numpy())
     ours = ratings.covariance[np.ix_(order, order)] / ELO_PER_LOGIT**2
     expected, floor = twin.sandwich(plain, theta), twin.one_battle_floor(plain, theta)
-    assume(np.linalg.eigvalsh(expected - floor)[0] > -1e-9)  # where the floor (test_sandwich.py) does not count
+    assume(
+        np.linalg.eigvalsh(expected - floor)[0] > -1e-9
+    )  # where the floor (test_sandwich.py) does not count
     np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-9)
 
 
