@@ -39,7 +39,7 @@ class FineTuneSettings(Settings):
     eval_fraction: float = setting(0.05, "Share of prompts held out to evaluate on.", least=0, below=1)
     dropout: bool = setting(True, "Keep the dropout that the model's configuration asks for.")
     bf16: bool | None = setting(
-        None, "Multiply matrices in bfloat16 (default: on GPUs and processors that are made for it)."
+        None, "Multiply matrices in bfloat16 (default: on GPUs that are made for it)."
     )
     gradient_checkpointing: bool | None = setting(
         None, "Recompute activations to save memory (default: on GPUs)."

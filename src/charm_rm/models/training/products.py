@@ -14,15 +14,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ..loading.head_names import find_head
-from ..scoring.onednn import has_onednn, multiply
-
-
-def has_bf16_products() -> bool:
-    """True where this processor has instructions for products of bfloat16, and this PyTorch uses them."""
-    signs = (
-        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
-    return has_onednn() and any(sign is not None and sign() for sign in signs)
+from ..scoring.onednn import multiply
 
 
 def use_bf16_products(model: torch.nn.Module) -> int:

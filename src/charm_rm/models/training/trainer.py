@@ -20,7 +20,7 @@ from .anchoring import Anchoring, SaveAnchoring
 from .losses import bradley_terry_loss
 from .micro_batches import PASS_COST, TARGETS, PairCollator, rewards_of
 from .pairs import EncodedPairs
-from .products import has_bf16_products, use_bf16_products
+from .products import use_bf16_products
 from .settings import TrainSettings
 
 COMPLETE = "charm-complete"
@@ -144,7 +144,7 @@ def multiplies_bf16(settings: TrainSettings) -> bool:
     """Whether a training here multiplies in bfloat16: as asked, or where the device is made for it."""
     if settings.bf16 is not None:
         return settings.bf16
-    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else has_bf16_products()
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
 
 
 def _quicken_products(model: torch.nn.Module, *, bf16: bool) -> None:
