@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .folders import expanded
 from .judging import DEFAULT_TEMPLATE, ChatJudge, Template, load_template
 from .protocols import PairwisePreference, ScalarReward
 
@@ -64,7 +65,7 @@ def load_scorer(
     """
     found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
     kind, colon, name = spec.partition(":")
-    if not colon or kind not in SCORER_KINDS or Path(spec).expanduser().is_dir():
+    if not colon or kind not in SCORER_KINDS or expanded(spec).is_dir():
         kind, name = "", spec
     local: dict[str, Any] = {
         "dtype": dtype,
@@ -159,7 +160,7 @@ def split_judge_spec(spec: str) -> tuple[str, str]:
     kind, colon, name = spec.partition(":")
     if colon and kind in JUDGE_KINDS and name:
         return kind, name
-    if spec and Path(spec).expanduser().is_dir():
+    if spec and expanded(spec).is_dir():
         return "hf", spec
     raise ConfigError(f"no judge {spec!r}", mend=f"use a folder or one of: {'; '.join(JUDGE_KINDS.values())}")
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..errors import BadSetting
+from ..folders import expanded
 from ..settings import (
     AuditSettings,
     LocalModelSettings,
@@ -202,7 +203,7 @@ def _parts(spec: str) -> list[str]:
 
 def _exists(name: str) -> bool:
     with contextlib.suppress(OSError, ValueError):  # too long, or with a NUL
-        return Path(name).expanduser().exists()
+        return expanded(name).exists()
     return False
 
 

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean, first_line
+from ..folders import expanded
 from ..reading.files import read_text
 from ..settings import Settings, settings_of
 from .config import Config
@@ -79,7 +80,7 @@ def _resolved(values: Mapping[str, Any], folder: Path, cls: type[Settings]) -> d
         if inner is not None and isinstance(value, Mapping):
             resolved[key] = _resolved(value, folder, inner)
         elif one is not None and one.bounds.path == "path" and isinstance(value, str):
-            resolved[key] = str(folder / Path(value).expanduser())
+            resolved[key] = str(folder / expanded(value))
         elif one is not None and one.bounds.path == "path or id":
             several = isinstance(value, list)
             resolved[key] = [_path_or_id(v, folder) for v in value] if several else _path_or_id(value, folder)
@@ -89,7 +90,7 @@ def _resolved(values: Mapping[str, Any], folder: Path, cls: type[Settings]) -> d
 def _path_or_id(value: Any, folder: Path) -> Any:
     if not isinstance(value, str):
         return value
-    path = folder / Path(value).expanduser()
+    path = folder / expanded(value)
     looks_like_a_path = value.startswith((".", "/", "~")) or Path(value).suffix in (
         ".parquet",
         ".csv",

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from ...errors import CharmError, ModelError, first_line
+from ...folders import expanded
 from ..extras import require
 from .limits import refuse_absurd
 from .registry import find_entry
@@ -31,7 +32,7 @@ _DECIDING = (
 
 def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
     """The local folder of a model; a hub id is downloaded (or found in the cache) first."""
-    path = Path(path_or_id).expanduser()
+    path = expanded(path_or_id)
     if path.is_dir():
         if not any((path / name).exists() for name in (CONFIG, ADAPTER_CONFIG)) and not _has_base(path):
             raise ModelError(
