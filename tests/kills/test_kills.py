@@ -149,7 +149,8 @@ def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: in
     judge(plan, outcome)
     rounds = len(outcome.rounds) + 1
     assert len(questions) == 2 * 3 * 12
-    assert 0 <= len(server.asked) - rounds * len(questions) <= 2 * kills
+    # Two are asked at once, and two more may be answered while the last answer is being kept.
+    assert 0 <= len(server.asked) - rounds * len(questions) <= 4 * kills
     tell(_words("judge", outcome))
 
 
