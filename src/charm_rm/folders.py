@@ -208,7 +208,7 @@ def _exchange(one: Path, other: Path) -> bool:
     raise OSError(number, os.strerror(number), str(other))
 
 
-def expanded(name: str | Path) -> Path:
+def expanded(name: str | os.PathLike[str]) -> Path:
     """A path with ``~`` as the home folder; as it is, where there is no such user."""
     try:
         return Path(name).expanduser()

@@ -31,6 +31,8 @@ _MACHINE = {
     errno.EBADF,
 }
 
+_LOOP = "Symlink loop from "
+
 
 def system_refusal(error: BaseException) -> CharmError | None:
     """The error in words, where it is the system's; None for any other."""
@@ -38,6 +40,9 @@ def system_refusal(error: BaseException) -> CharmError | None:
         return UnreadableFile(
             "the working folder was deleted", where="the working folder", mend="change to one that exists"
         )
+    if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):  # pathlib's, up to Python 3.12
+        where = str(error).removeprefix(_LOOP).strip("'")
+        return UnreadableFile("links that lead in a circle", where=_short(where), mend="remove the link")
     if isinstance(error, MemoryError):
         return WriteFailed(
             f"memory does not suffice{': ' if str(error) else ''}{first_line(error) if str(error) else ''}",
