@@ -283,6 +283,8 @@ def _check_join(given: list[Any], more: dict[str, Any]) -> None:
         _refuse_long(sum(len(v) if isinstance(v, str) else 1 for v in values) + between * len(values))
 
 
-def _filtered(node: nodes.Expr, name: str, *args: nodes.Expr) -> nodes.Filter:
+def _filtered(node: nodes.Node, name: str, *args: nodes.Expr) -> nodes.Filter:
     made = nodes.Filter(node, name, list(args), [], None, None, lineno=node.lineno)
-    return made.set_environment(node.environment) if node.environment is not None else made
+    if node.environment is not None:
+        made.set_environment(node.environment)
+    return made
