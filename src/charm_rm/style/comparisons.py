@@ -110,43 +110,10 @@ def _summed(steep: FloatArray, features: FloatArray, side: IntArray) -> FloatArr
 
 
 @dataclass(frozen=True, eq=False)
-class SomePairs:
-    """Some of the pairs of others' margins."""
+class MarginsView:
+    """Margins made of ``whole`` ones: the same policies, prompts and pairs."""
 
     whole: PairedMargins
-    chosen: IntArray
-
-    @property
-    def policies(self) -> tuple[str, ...]:
-        return self.whole.policies
-
-    @property
-    def n_prompts(self) -> int:
-        return self.whole.n_prompts
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        return self.whole.prompts
-
-    @property
-    def pairs(self) -> IntArray:
-        return self.whole.pairs[self.chosen]
-
-    def rows(self, which: slice | IntArray) -> FloatArray:
-        """(pairs, n_prompts) margins."""
-        return self.whole.rows(self.chosen[which])
-
-    def at(self, prompts: NDArray[np.bool_]) -> SomePairs:
-        """The same pairs on some of the prompts."""
-        return SomePairs(self.whole.at(prompts), self.chosen)
-
-
-@dataclass(frozen=True, eq=False)
-class ShiftedMargins:
-    """Margins with a shift (K, n) added to the score of each response: w·φ, or shift."""
-
-    whole: PairedMargins
-    shift: FloatArray
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -163,6 +130,32 @@ class ShiftedMargins:
     @property
     def pairs(self) -> IntArray:
         return self.whole.pairs
+
+
+@dataclass(frozen=True, eq=False)
+class SomePairs(MarginsView):
+    """Some of the pairs of others' margins."""
+
+    chosen: IntArray
+
+    @property
+    def pairs(self) -> IntArray:
+        return self.whole.pairs[self.chosen]
+
+    def rows(self, which: slice | IntArray) -> FloatArray:
+        """(pairs, n_prompts) margins."""
+        return self.whole.rows(self.chosen[which])
+
+    def at(self, prompts: NDArray[np.bool_]) -> SomePairs:
+        """The same pairs on some of the prompts."""
+        return SomePairs(self.whole.at(prompts), self.chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class ShiftedMargins(MarginsView):
+    """Margins with a shift (K, n) added to the score of each response: w·φ, or noise."""
+
+    shift: FloatArray
 
     def rows(self, which: slice | IntArray) -> FloatArray:
         """(pairs, n_prompts) margins."""

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, NotIdentifiable, counted, did_you_mean
-from ..margins import PairedMargins
 from ..splits import fold_of
 from ..statistics import FloatArray, IntArray
-from .comparisons import Part, kept_of_order, restricted, soft_rates, stacked, thinned
+from .comparisons import MarginsView, Part, kept_of_order, restricted, soft_rates, stacked, thinned
 from .fitting import Bounds, Fitted, fit_weights, policy_loss
 from .inputs import Problem
 
@@ -212,32 +211,15 @@ def _kept(
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOutMargins:
+class HeldOutMargins(MarginsView):
     """Calibrated margins each of whose pairs has a policy, and each of whose prompts is one, that its weights were fitted without.
 
     ``moved`` (folds, K, n) is w·φ in the margins' unit by the weights of a fold, of each prompt's half. On every other prompt a pair takes
     the weights fitted without its first policy, on the rest those without its second.
     """
 
-    whole: PairedMargins
     moved: FloatArray
     fold: IntArray
-
-    @property
-    def policies(self) -> tuple[str, ...]:
-        return self.whole.policies
-
-    @property
-    def n_prompts(self) -> int:
-        return self.whole.n_prompts
-
-    @property
-    def prompts(self) -> tuple[str, ...]:
-        return self.whole.prompts
-
-    @property
-    def pairs(self) -> IntArray:
-        return self.whole.pairs
 
     def rows(self, which: slice | IntArray) -> FloatArray:
         """(pairs, n_prompts) margins."""

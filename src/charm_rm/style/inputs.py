@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import CharmWarning, ConfigError, NoOverlap, NotIdentifiable, counted, listing
 from ..features import StyleFeatures
-from ..margins import PairedMargins, pair_margins
+from ..margins import PairedMargins, only_policies, pair_margins
 from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yardstick
 from ..settings import Unrated
 from ..statistics import FloatArray
@@ -76,7 +76,7 @@ def pose_problem(
         NotIdentifiable: all margins are 0, or two features are one.
     """
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = answered(rated_only(source, matched.policies), features)
+    source = answered(only_policies(source, matched.policies), features)
     if len(source.policies) < FEWEST_POLICIES:
         raise NoOverlap(
             f"{counted(len(source.policies), 'rated policy', 'rated policies')}: weights of features need at least {FEWEST_POLICIES}",
@@ -105,19 +105,6 @@ def pose_problem(
     expected = expected_win_rate(rated.rating[left], rated.rating[right])
     part = Part(paired, values, expected, np.ones(len(expected)))
     return Problem(source, part, names, centre, sd, rated, spread)
-
-
-def rated_only(source: Scores | Margins, policies: Sequence[str]) -> Scores | Margins:
-    """The rows that name none but these policies."""
-    sides = [c for c in ("policy", "reference") if c in source.frame.columns]
-    frame = source.frame.filter(pl.all_horizontal(pl.col(c).is_in(list(policies)) for c in sides))
-    if frame.is_empty():
-        raise NoOverlap(
-            f"no two rated policies were compared: rated are {listing(policies)}",
-            where="style calibration",
-            mend="give ratings of both sides, the judge's baseline too (--alias FILE where it has another name there)",
-        )
-    return source if frame.height == len(source) else type(source)(frame, provenance=source.provenance)
 
 
 def answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Margins:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, NoOverlap, NotIdentifiable
 from ..features import StyleFeatures, measure_features
-from ..margins import pair_margins
+from ..margins import only_policies, pair_margins
 from ..ratings import Aliases, expected_win_rate, match_ratings, yardstick
 from ..settings import Unrated
 from ..solved_on import check_not_carried
@@ -29,7 +29,7 @@ from .cross_validation import (
     deal_folds,
 )
 from .fitting import Bounds, Fitted, fit_weights
-from .inputs import Problem, answered, laid_out, rated_only
+from .inputs import Problem, answered, laid_out
 from .models import check_model
 from .weight_draws import draw_weights
 
@@ -109,7 +109,7 @@ def problem_of(
     chosen = measured.frame.select("prompt_id", "policy", *calibrator.names)
     measured = StyleFeatures(chosen, provenance=measured.provenance)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = answered(rated_only(source, matched.policies), measured)
+    source = answered(only_policies(source, matched.policies), measured)
     paired = pair_margins(source)
     rated = yardstick(matched, paired.policies)
     values, present = laid_out(measured, paired)
