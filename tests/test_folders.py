@@ -15,7 +15,7 @@ from click.testing import Result
 
 from charm_rm import folders, store
 from charm_rm.errors import OutputExists, WriteFailed
-from charm_rm.folders import MARKER, expanded, foreign_files, refuse_folder, replacing_directory
+from charm_rm.folders import MARKER, foreign_files, refuse_folder, replacing_directory
 
 Charm = Callable[..., Result]
 
@@ -252,8 +252,3 @@ def test_an_audit_replaces_its_own_folder(charm: Charm, tmp_path: Path) -> None:
     assert charm(*line, "--force").exit_code == 0
     (tmp_path / "audit" / MARKER).unlink()  # as earlier versions left it
     assert charm(*line, "--force").exit_code == 0
-
-
-def test_a_home_that_nobody_has_stays_a_name() -> None:
-    assert expanded("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
-    assert expanded("~/x") == Path.home() / "x"

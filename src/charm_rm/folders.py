@@ -206,11 +206,3 @@ def _exchange(one: Path, other: Path) -> bool:
     if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM):
         return False
     raise OSError(number, os.strerror(number), str(other))
-
-
-def expanded(name: str | os.PathLike[str]) -> Path:
-    """A path with ``~`` as the home folder; as it is, where there is no such user."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)

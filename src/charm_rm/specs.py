@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
-from .folders import expanded
 from .judging import DEFAULT_TEMPLATE, ChatJudge, Template, load_template
+from .paths import expanded
 from .protocols import PairwisePreference, ScalarReward
 
 SCORER_KINDS = {

@@ -80,7 +80,7 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: Path):
 
 
 def test_bounds_are_told_in_the_words_of_the_settings_with_their_line(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"line 7.*draws is 50(?s:.)*0 \(no bootstrap.*at least 100"):
+    with pytest.raises(ConfigError, match=r"line 7.*draws is 50(?s:.)*0 \(no bootstrap.*100 to 100,000"):
         _load(tmp_path, GOOD + "audit:\n  ties: half\n  draws: 50\n")
     with pytest.raises(ConfigError, match=r"line 7.*train: .*not of labels 'random-flips'"):
         _load(tmp_path, GOOD + "train:\n  soft_labels: true\n  labels: random-flips\n")

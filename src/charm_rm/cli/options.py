@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ..errors import BadSetting
-from ..folders import expanded
+from ..paths import expanded
 from ..settings import (
     AuditSettings,
     LocalModelSettings,

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean, first_line
-from ..folders import expanded
+from ..paths import expanded
 from ..reading.files import read_text
 from ..settings import Settings, settings_of
 from .config import Config

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ...errors import CharmError, ModelError, first_line
-from ...folders import expanded
+from ...paths import expanded
 from ..extras import require
 from .limits import refuse_absurd
 from .registry import find_entry
