@@ -1,4 +1,4 @@
-"""A scorer that likes style: find whom it favours, mend its scores, relabel, and say what no offset can mend.
+"""A scorer that likes style: find whom it favours, fix its scores, relabel, and say what no offset can fix.
 
 python examples/03_offsets_and_labels.py
 """

@@ -54,7 +54,7 @@ def test_what_rounds_to_nothing_has_no_sign() -> None:
 
 
 def test_every_error_says_what_to_do() -> None:
-    """By reading the source: an error that is raised without ``mend`` leaves its reader alone."""
+    """By reading the source: an error that is raised without ``fix`` leaves its reader alone."""
     kinds = {
         name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CharmError)
     }
@@ -63,6 +63,6 @@ def test_every_error_says_what_to_do() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
                 given = {keyword.arg for keyword in node.keywords}
-                if not given & {"mend", None}:
+                if not given & {"fix", None}:
                     silent.append(f"{path.name}:{node.lineno}")
     assert silent == []

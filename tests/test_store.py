@@ -185,7 +185,7 @@ def test_damaged_metadata_are_refused(tmp_path: Path, payload: str) -> None:
         with pytest.raises(SchemaError, match=r"metadata 'charm_rm'|covariance has shape") as caught:
             read()
         assert str(path) in str(caught.value)
-        assert caught.value.mend
+        assert caught.value.fix
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_parquet_file_damaged_anywhere_is_read_or_refused(tmp_path: Path) -> N
         try:
             store.load(Scores, path)
         except (UnreadableFile, SchemaError) as error:
-            refused += error.mend is not None
+            refused += error.fix is not None
     assert refused > 100
 
 

@@ -1,4 +1,4 @@
-"""CHARM: is your reward model or LLM judge playing favourites, by how much, and how to mend it.
+"""CHARM: is your reward model or LLM judge playing favourites, by how much, and how to fix it.
 
 The public names, in pipeline order. Each is loaded when first used, so that importing the package costs
 nothing and needs neither torch nor transformers.

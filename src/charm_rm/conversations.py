@@ -63,7 +63,7 @@ def _joined(parts: Sequence[Any]) -> str | None:
         if kind != "text" or not isinstance(part.get("text"), str):
             raise SchemaError(
                 f"content has a part of type {kind!r}, only text can be read",
-                mend="drop these rows, or write what the part says as text",
+                fix="drop these rows, or write what the part says as text",
             )
         texts.append(part["text"])
     return "".join(texts)

@@ -1,4 +1,4 @@
-"""Typed errors: what is wrong, where, and how to mend it.
+"""Typed errors: what is wrong, where, and how to fix it.
 
 Raise one of these when the result would be wrong; emit :class:`CharmWarning` when the result is
 right but may mislead. The command line prints them without a traceback and exits with
@@ -19,20 +19,20 @@ class CharmError(Exception):
     Args:
         what: one sentence that says what is wrong.
         where: file, row, column or policy, where known.
-        mend: what the reader can do about it.
+        fix: what the reader can do about it.
     """
 
     exit_code = 2
 
-    def __init__(self, what: str, *, where: str | None = None, mend: str | None = None) -> None:
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
-        self.mend = mend
+        self.fix = fix
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}\n  To mend: {self.mend}" if self.mend else text
+        return f"{text}\n  Fix: {self.fix}" if self.fix else text
 
 
 class SchemaError(CharmError):
@@ -61,9 +61,9 @@ class BadSetting(ConfigError, ValueError):
     """A setting is out of bounds; ``setting`` names it (empty: several do not fit together). (A ValueError too, so that pydantic reports its place.)"""
 
     def __init__(
-        self, what: str, *, setting: str = "", where: str | None = None, mend: str | None = None
+        self, what: str, *, setting: str = "", where: str | None = None, fix: str | None = None
     ) -> None:
-        super().__init__(what, where=where, mend=mend)
+        super().__init__(what, where=where, fix=fix)
         self.setting = setting
 
 
@@ -104,8 +104,8 @@ class RemoteRefused(RemoteError):
 
     exit_code = 2
 
-    def __init__(self, what: str, *, status: int, where: str | None = None, mend: str | None = None) -> None:
-        super().__init__(what, where=where, mend=mend)
+    def __init__(self, what: str, *, status: int, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what, where=where, fix=fix)
         self.status = status
 
 

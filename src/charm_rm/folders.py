@@ -62,7 +62,7 @@ def refuse_folder(path: str | Path, *, force: bool, inputs: Sequence[str | Path 
     """
     path = store.refuse_existing(path, force=force)
     if path.is_file():
-        raise OutputExists("is a file; a folder is needed", where=str(path), mend="choose another path")
+        raise OutputExists("is a file; a folder is needed", where=str(path), fix="choose another path")
     _refuse_place(path)
     for given in inputs:
         if given is not None and Path(given).exists():
@@ -71,7 +71,7 @@ def refuse_folder(path: str | Path, *, force: bool, inputs: Sequence[str | Path 
         raise OutputExists(
             f"holds what charm did not write, and --force would delete it: {listing(foreign, limit=3)}",
             where=str(path),
-            mend="choose another folder, or move these files away",
+            fix="choose another folder, or move these files away",
         )
     return path
 
@@ -158,7 +158,7 @@ def _refuse_place(path: Path) -> None:
         raise OutputExists(
             f"is {what}, and an output folder is replaced as a whole",
             where=str(path),
-            mend="name a folder of its own in it",
+            fix="name a folder of its own in it",
         )
 
 
@@ -168,7 +168,7 @@ def _refuse_input(path: Path, given: Path) -> None:
         raise OutputExists(
             f"the output folder and the input {str(given)!r} lie in each other",
             where=str(path),
-            mend="choose a folder apart from what is read",
+            fix="choose a folder apart from what is read",
         )
 
 
@@ -189,7 +189,7 @@ def _take_place(temporary: Path, path: Path) -> None:
         raise OutputExists(
             f"{listing(foreign, limit=3)} came into the output while it was made; the old folder is kept as {kept.name!r}",
             where=str(path),
-            mend="look into both",
+            fix="look into both",
         )
     shutil.rmtree(retired)
 

@@ -57,22 +57,22 @@ def load_function(spec: str) -> OwnFunction:
     """
     module_name, colon, name = spec.partition(":")
     if not (module_name and colon and name.isidentifier()):
-        raise ConfigError(f"{spec!r} does not name a function", mend="write python:MODULE:FUNCTION")
+        raise ConfigError(f"{spec!r} does not name a function", fix="write python:MODULE:FUNCTION")
     module = _import(module_name)
     function = getattr(module, name, None)
     if function is None:
         raise ConfigError(
             f"module {module_name!r} has no function {name!r}.{did_you_mean(name, dir(module))}",
-            mend="check the name",
+            fix="check the name",
         )
     if not callable(function):
-        raise ConfigError(f"{spec!r} is a {type(function).__name__}, not a function", mend="name a function")
+        raise ConfigError(f"{spec!r} is a {type(function).__name__}, not a function", fix="name a function")
     return OwnFunction(function, f"python:{spec}", content_key("callable", spec, _source_hash(module)))
 
 
 def bad_answer(source: str, what: str) -> ModelError:
     """An answer that cannot be used."""
-    return ModelError(what, where=source, mend="return one number per text, in the order of the texts")
+    return ModelError(what, where=source, fix="return one number per text, in the order of the texts")
 
 
 def failed(source: str, error: BaseException) -> ModelError:
@@ -80,7 +80,7 @@ def failed(source: str, error: BaseException) -> ModelError:
     return ModelError(
         f"fails with {type(error).__name__}: {error}",
         where=source,
-        mend="run `charm --debug ...` for the traceback",
+        fix="run `charm --debug ...` for the traceback",
     )
 
 
@@ -97,7 +97,7 @@ def _import(name: str) -> Any:
         raise ConfigError(
             f"no Python module {error.name!r}",
             where=f"python:{name}",
-            mend="check the name; run in the folder that holds it",
+            fix="check the name; run in the folder that holds it",
         ) from error
     except CharmError:
         raise

@@ -77,7 +77,7 @@ def _not_a_lock(path: Path, what: str) -> ConfigError:
     return ConfigError(
         f"the lock file {what}, so it is left alone",
         where=str(path),
-        mend="move it away, or choose another output",
+        fix="move it away, or choose another output",
     )
 
 
@@ -97,7 +97,7 @@ def _lock_file(path: Path) -> TextIO:
                 raise ConfigError(
                     f"another run is at work here (process {handle.read().strip() or 'unknown'})",
                     where=str(path.parent),
-                    mend="wait for it to end, or choose another output with -o",
+                    fix="wait for it to end, or choose another output with -o",
                 ) from error
         except OSError as error:  # some network file systems know no locks
             handle.close()

@@ -47,7 +47,7 @@ def as_preferences(frame: pl.DataFrame, *, provenance: Mapping[str, Any] | None 
         raise SchemaError(
             f"preferences: column {listing(missing)} is missing; found {listing(frame.columns, limit=12)}."
             f"{did_you_mean(missing[0], frame.columns)}",
-            mend="name the columns prompt, chosen and rejected",
+            fix="name the columns prompt, chosen and rejected",
         )
     pairs: list[tuple[Messages, Messages, Messages]] = []
     keep: list[int] = []
@@ -66,7 +66,7 @@ def as_preferences(frame: pl.DataFrame, *, provenance: Mapping[str, Any] | None 
     if not pairs:
         raise SchemaError(
             f"preferences: no usable pair among {frame.height} rows ({dict(dropped)})",
-            mend="give pairs of two different responses to one prompt",
+            fix="give pairs of two different responses to one prompt",
         )
     columns = [
         pl.Series(name, values, dtype=MESSAGES)

@@ -64,7 +64,7 @@ def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
             raise SchemaError(
                 f"responses: has both {old!r}, AlpacaEval's name, and {twice[0]!r}",
                 where=source,
-                mend="keep one of the two columns",
+                fix="keep one of the two columns",
             )
         frame = frame.rename(_ALPACA_EVAL)
     return _responses(frame, source=source, provenance={"verb": "load_responses", "source": source})
@@ -112,7 +112,7 @@ def sample_instructions(
         raise NoOverlap(
             f"{n} prompts asked for, {len(eligible)} to pick from"
             + (f" ({left_out} more were not answered by every policy)" if left_out else ""),
-            mend="ask for fewer prompts or policies" + (", or allow incomplete prompts" if left_out else ""),
+            fix="ask for fewer prompts or policies" + (", or allow incomplete prompts" if left_out else ""),
         )
     if left_out:
         warnings.warn(
@@ -145,7 +145,7 @@ def split_prompts(
     if not 0 < n_test < len(texts):
         raise ConfigError(
             f"test_fraction {test_fraction:g} of {len(texts)} prompts leaves one side empty",
-            mend="choose a fraction between 0 and 1 that gives each side a prompt",
+            fix="choose a fraction between 0 and 1 that gives each side a prompt",
         )
     is_test = pl.col("_text").is_in(texts[:n_test])
     how = {"verb": "split_prompts", "test_fraction": test_fraction, "seed": seed}
@@ -176,7 +176,7 @@ def _load_folder(folder: Path) -> Responses:
         raise UnreadableFile(
             f"the folder holds no POLICY/{ALPACA_EVAL_FILE}",
             where=str(folder),
-            mend="name a table file in it; a folder saved by `datasets` is read by "
+            fix="name a table file in it; a folder saved by `datasets` is read by "
             "charm_rm.models.load_any_responses",
         )
     frames = [responses_from_frame(_alpaca_eval_frame(f), source=str(f)).frame for f in files]
@@ -184,7 +184,7 @@ def _load_folder(folder: Path) -> Responses:
         return responses_from_frame(pl.concat(frames, how="diagonal_relaxed"), source=str(folder))
     except pl.exceptions.PolarsError as error:
         raise SchemaError(
-            f"the files do not stack: {error}", where=str(folder), mend="give all files the same columns"
+            f"the files do not stack: {error}", where=str(folder), fix="give all files the same columns"
         ) from error
 
 
@@ -202,7 +202,7 @@ def _of_policies(responses: Responses, policies: Sequence[str] | None) -> pl.Dat
     for name in policies:
         if name not in known:
             raise UnknownPolicy(
-                f"no responses of policy {name!r}.{did_you_mean(name, known)}", mend="check the policy's name"
+                f"no responses of policy {name!r}.{did_you_mean(name, known)}", fix="check the policy's name"
             )
     return responses.frame.filter(pl.col("policy").is_in(list(policies)))
 
@@ -229,7 +229,7 @@ def _with_response_texts(frame: pl.DataFrame, source: str) -> pl.DataFrame:
                 raise SchemaError(
                     f"response should be text, or one message of the assistant, found {str(response)[:80]!r}",
                     where=where,
-                    mend="put all turns but the last into the prompt",
+                    fix="put all turns but the last into the prompt",
                 )
             value = value[0]["content"]
         texts.append(value)
@@ -249,7 +249,7 @@ def _read(value: Any, column: str, where: str) -> Any:
         raise SchemaError(
             f"{column} should be text or a list of {{role, content}} messages, found {str(value)[:80]!r}",
             where=where,
-            mend=f"convert the {column}s; give every message a role and a content",
+            fix=f"convert the {column}s; give every message a role and a content",
         )
     return messages
 
@@ -263,7 +263,7 @@ def _check_ids(frame: pl.DataFrame) -> None:
             raise SchemaError(
                 f"prompt_id {name!r} stands for two different prompts",
                 where=f"responses, row {row}",
-                mend="give different prompts different ids, or drop the column and let charm make them",
+                fix="give different prompts different ids, or drop the column and let charm make them",
             )
 
 

@@ -93,7 +93,7 @@ def check_not_carried(source: Table, added: Calibration) -> None:
         raise ConfigError(
             f"these {source.noun} carry {these} already: added again it would count twice",
             where="calibration",
-            mend=f"start from the {source.noun} before `charm apply`, or calibrate these {source.noun}",
+            fix=f"start from the {source.noun} before `charm apply`, or calibrate these {source.noun}",
         )
     if before := carried(source):
         kinds = ", ".join(_WHAT[one.by][0] for one in before)

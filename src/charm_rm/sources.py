@@ -45,7 +45,7 @@ def load_source(
             "an annotator or a baseline can be chosen in judgements alone, and this file's columns are of no layout "
             "of judgements",
             where=str(path),
-            mend="leave out --annotator and --baseline, or name the file of judgements",
+            fix="leave out --annotator and --baseline, or name the file of judgements",
         )
     columns = column_names(path)
     kinds = [c for c in _BY_COLUMN if c in columns]
@@ -55,7 +55,7 @@ def load_source(
         raise SchemaError(
             f"need exactly one of the columns {listing(_BY_COLUMN)}; found {listing(columns, limit=12)}.{near}",
             where=str(path),
-            mend="scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin (or an "
+            fix="scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin (or an "
             "AlpacaEval, Arena-Hard or MT-Bench file); published: policy, reference, win_rate, std_err or n",
         )
     return load(_BY_COLUMN[kinds[0]], path)

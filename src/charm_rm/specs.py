@@ -162,7 +162,7 @@ def split_judge_spec(spec: str) -> tuple[str, str]:
         return kind, name
     if spec and expanded(spec).is_dir():
         return "hf", spec
-    raise ConfigError(f"no judge {spec!r}", mend=f"use a folder or one of: {'; '.join(JUDGE_KINDS.values())}")
+    raise ConfigError(f"no judge {spec!r}", fix=f"use a folder or one of: {'; '.join(JUDGE_KINDS.values())}")
 
 
 def is_generative(spec: str) -> bool:
@@ -174,7 +174,7 @@ def _two(names: str, spec: str) -> tuple[str, str]:
     """Policy and reference."""
     policy, comma, reference = names.partition(",")
     if not (policy and comma and reference) or "," in reference:
-        raise ConfigError(f"{spec!r} does not name a policy and its reference", mend=SCORER_KINDS["dpo"])
+        raise ConfigError(f"{spec!r} does not name a policy and its reference", fix=SCORER_KINDS["dpo"])
     return policy, reference
 
 

@@ -41,11 +41,11 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.side not in SIDES:
-            raise ConfigError(f"split {self.side!r} is not known", mend="use train or test")
+            raise ConfigError(f"split {self.side!r} is not known", fix="use train or test")
         if not 0 < self.fraction < 1:
             raise ConfigError(
                 f"split fraction {self.fraction!r} leaves one side empty",
-                mend="give the share of test prompts, between 0 and 1",
+                fix="give the share of test prompts, between 0 and 1",
             )
 
     def of(self, prompt_ids: Iterable[str]) -> list[str]:
@@ -80,12 +80,12 @@ def read_prompt_ids(path: str | Path, *, side: str | None = None) -> list[str]:
             raise ConfigError(
                 f"a text file of prompt ids has no column 'split' to find {side!r} in",
                 where=str(path),
-                mend="give a table with columns prompt_id and split, or leave out --split",
+                fix="give a table with columns prompt_id and split, or leave out --split",
             )
     else:
         ids = _read_table(path, side)
     if not ids:
-        raise NoOverlap("no prompt id is left", where=str(path), mend="check the file and --split")
+        raise NoOverlap("no prompt id is left", where=str(path), fix="check the file and --split")
     return list(dict.fromkeys(ids))
 
 
@@ -99,13 +99,13 @@ def only_prompts(table: T, prompt_ids: Collection[str]) -> T:
     if "prompt_id" not in table.frame.columns:
         raise SchemaError(
             f"{table.noun} name no prompts, so that some cannot be chosen",
-            mend="start from scores or judgements by prompt, or leave out --prompts and --split",
+            fix="start from scores or judgements by prompt, or leave out --prompts and --split",
         )
     frame = table.frame.filter(pl.col("prompt_id").is_in(list(prompt_ids)))
     if frame.is_empty():
         raise NoOverlap(
             f"none of the {len(prompt_ids)} chosen prompts is among those of the {table.noun}",
-            mend="check the prompt ids",
+            fix="check the prompt ids",
         )
     return replace(table, frame=frame)
 

@@ -59,17 +59,17 @@ def refuse_existing(path: str | Path, *, force: bool) -> Path:
     except (OSError, ValueError) as error:  # a name too long, a folder without access, a NUL
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise OutputExists(
-            f"cannot be written there: {reason}", where=str(path), mend="choose another path"
+            f"cannot be written there: {reason}", where=str(path), fix="choose another path"
         ) from error
     nearest = next((parent for parent in path.absolute().parents if parent.exists()), Path("/"))
     if not nearest.is_dir():
-        raise OutputExists("is a file; a folder is needed", where=str(nearest), mend="choose another path")
+        raise OutputExists("is a file; a folder is needed", where=str(nearest), fix="choose another path")
     if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
         kind = "a symbolic link" if path.is_symlink() else "neither a file nor a folder"
-        raise OutputExists(f"is {kind}", where=str(path), mend="name a file or folder itself")
+        raise OutputExists(f"is {kind}", where=str(path), fix="name a file or folder itself")
     if not force and (path.is_file() or (path.is_dir() and any(path.iterdir()))):
         raise OutputExists(
-            "the output already exists", where=str(path), mend="choose another path, or add --force"
+            "the output already exists", where=str(path), fix="choose another path, or add --force"
         )
     return path
 
@@ -91,7 +91,7 @@ def refuse_input(path: str | Path, inputs: Iterable[str | Path]) -> None:
         within = given.is_dir() and given.resolve() in path.resolve().parents
         if within or (given.exists() and path.samefile(given)):
             what = f"lies in the input {str(given)!r}" if within else f"is the input {str(given)!r} itself"
-            raise OutputExists(f"the output {what}", where=str(path), mend="choose another path")
+            raise OutputExists(f"the output {what}", where=str(path), fix="choose another path")
 
 
 @contextlib.contextmanager
@@ -276,7 +276,7 @@ def read_frame(
     are then checked with line or item in every error.
 
     Raises:
-        UnreadableFile: with the reason and how to mend it.
+        UnreadableFile: with the reason and how to fix it.
         SchemaError: values of mixed or wrong kinds.
     """
     path = Path(path)
@@ -304,7 +304,7 @@ def read_columns(
                 f"{noun}: column {name!r} is missing; found {listing(frame.columns, limit=12)}."
                 f"{did_you_mean(name, frame.columns)}",
                 where=str(path),
-                mend=f"{noun} need the columns {', '.join(kinds if needed is None else needed)}",
+                fix=f"{noun} need the columns {', '.join(kinds if needed is None else needed)}",
             )
     with naming(path):
         return with_kinds(frame, kinds, noun=noun)
@@ -382,7 +382,7 @@ def _known_suffix(path: Path) -> None:
         raise UnreadableFile(
             f"unknown table format {path.suffix or '(no suffix)'!r}",
             where=str(path),
-            mend=f"use one of {', '.join(TABLE_SUFFIXES)}",
+            fix=f"use one of {', '.join(TABLE_SUFFIXES)}",
         )
 
 
@@ -391,7 +391,7 @@ def write_failed(path: Path, error: BaseException) -> WriteFailed:
     return WriteFailed(
         f"writing failed: {first_line(error)}; what was there before is untouched",
         where=str(path),
-        mend="free disk space or check permissions, then run again",
+        fix="free disk space or check permissions, then run again",
     )
 
 

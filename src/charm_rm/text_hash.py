@@ -47,5 +47,5 @@ def refuse_other_texts(source: Table, responses: Responses) -> None:
             f"{counted(other.height, 'response')} of {both.height} are other texts than those that were scored, first of policy "
             f"{first['policy']!r}, prompt {first['prompt_id']!r}",
             where="responses",
-            mend="give the responses that were scored, or score these: charm score",
+            fix="give the responses that were scored, or score these: charm score",
         )

@@ -55,12 +55,12 @@ def canonical_pair(prompt: Any, chosen: Any, rejected: Any) -> Pair | None:
     if not whole:
         raise SchemaError(
             "the pair has no prompt",
-            mend="add a prompt column, or give chosen and rejected as whole conversations",
+            fix="add a prompt column, or give chosen and rejected as whole conversations",
         )
     if any(side[-1]["role"] != "assistant" for side in said):
         raise SchemaError(
             "the last turn is not the assistant's",
-            mend="end chosen and rejected with a turn of the assistant",
+            fix="end chosen and rejected with a turn of the assistant",
         )
     responses = [side[-1]["content"] for side in said]
     if (
@@ -68,7 +68,7 @@ def canonical_pair(prompt: Any, chosen: Any, rejected: Any) -> Pair | None:
     ):  # a transcript: the space after "Assistant:" is its own
         responses = [text.strip() for text in responses]
     if all(m["role"] != "user" for m in whole) and whole[-1]["role"] == "assistant":
-        raise SchemaError("the prompt holds no turn of the user", mend="add it, or drop the row")
+        raise SchemaError("the prompt holds no turn of the user", fix="add it, or drop the row")
     if whole[-1]["role"] == "assistant":
         changes.append(CONTINUED)
         responses = [_continued(whole[-1]["content"], text) for text in responses]
@@ -89,7 +89,7 @@ def _context(asked: Messages, chosen: Messages, rejected: Messages, changes: lis
             shown = [f"{m['role']}: {m['content']!r:.40}" for m in (chosen[0], rejected[0])]
             raise SchemaError(
                 f"chosen and rejected answer different prompts ({shown[0]}; {shown[1]})",
-                mend="give both sides the same turns before the last, or drop the row",
+                fix="give both sides the same turns before the last, or drop the row",
             )
         return None
     if chosen != rejected:
@@ -114,7 +114,7 @@ def _join(asked: Messages, context: Messages, changes: list[str]) -> Messages:
         raise SchemaError(
             f"the prompt column ends with {asked[-1]['content']!r:.40}, the conversations begin with "
             f"{context[0]['content']!r:.40}: no one prompt",
-            mend="keep the prompt in one place, or the same in both",
+            fix="keep the prompt in one place, or the same in both",
         )
     return asked + context
 
@@ -171,7 +171,7 @@ def _messages(value: Any, role: str) -> Messages:
     if messages is None:
         raise SchemaError(
             f"expected text or a list of messages with role and content, found {str(value)[:80]!r}",
-            mend="give text, or [{'role': ..., 'content': ...}, ...]",
+            fix="give text, or [{'role': ..., 'content': ...}, ...]",
         )
     return messages
 

@@ -247,4 +247,4 @@ class TestDoctor:
         code, check = self.examine(charm, rm, table, path)
         assert (code, check["status"]) == (1 if status == "fail" else 0, status)
         assert words in check["found"]
-        assert check["mend"]
+        assert check["fix"]

@@ -59,7 +59,7 @@ class TestExamination:
         assert "bfloat16 is harmless here" in result.stdout
         assert "float16 is" not in result.stdout.replace("bfloat16 is", "")
         assert "warn default system prompt: the template begins" in result.stdout
-        assert "To mend: right if the model was trained so" in result.stdout
+        assert "Fix: right if the model was trained so" in result.stdout
         assert "1 warn, 1 skipped: sound" in result.stdout
         assert "tokens of a conversation" not in result.stdout
         assert "- float32, 3 responses one at a time" in result.stderr
@@ -85,7 +85,7 @@ class TestExamination:
         result = charm("doctor", "--rm", folder, "--quick")
         assert result.exit_code == 1
         assert "fail beginning-of-sequence token: the BOS 1 '<s>' is doubled" in result.stdout
-        assert "To mend: let one side write it" in result.stdout
+        assert "Fix: let one side write it" in result.stdout
         assert "1 fail, 1 skipped: not sound" in result.stdout
 
     def test_a_backbone_fails_and_nothing_at_all_is_bad_usage(self, charm: Charm, tmp_path: Path) -> None:

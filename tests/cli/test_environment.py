@@ -36,7 +36,7 @@ def told(done: subprocess.CompletedProcess[str] | Result, *words: str) -> bool:
     """A typed error: these words, a way out, and no traceback."""
     assert "Traceback" not in done.stderr
     assert "fault in charm" not in done.stderr
-    return "To mend:" in done.stderr and all(word in done.stderr for word in words)
+    return "Fix:" in done.stderr and all(word in done.stderr for word in words)
 
 
 @pytest.mark.parametrize("arguments", ["--help", "ratings show arena --top 3", "ratings show arena --json"])

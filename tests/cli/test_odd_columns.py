@@ -79,7 +79,7 @@ def test_odd_columns(
     frame = TABLES[table][0]
     result = run(charm, tmp_path, table, frame.with_columns(ODD[odd](frame.height).alias(column)))
     assert "fault in charm" not in result.stderr
-    assert not result.exit_code or "To mend:" in result.stderr
+    assert not result.exit_code or "Fix:" in result.stderr
     if odd != "dates" or column in ("arena_score", "preference"):  # dates may be names, never numbers
         assert result.exit_code == 2
         assert column in result.stderr
@@ -116,7 +116,7 @@ def test_a_catalog_with_something_else_for_a_number(
     assert result.exit_code == 2
     assert "model 'b'" in result.stderr
     assert key in result.stderr
-    assert "To mend:" in result.stderr
+    assert "Fix:" in result.stderr
 
 
 @pytest.mark.parametrize("cell", ["N/A", "", "5", "+5", "+a/-b"])

@@ -1,4 +1,4 @@
-"""Noise added to scores: as large as they are, and no mending wherever an effect is judged."""
+"""Noise added to scores: as large as they are, and no fixing wherever an effect is judged."""
 
 from __future__ import annotations
 

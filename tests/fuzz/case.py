@@ -293,7 +293,7 @@ def _fault(arguments: list[str], code: int, err: str, through: BaseException | N
         return f"exit code {code}"
     if code == 1 and arguments[0] != "doctor" and not any(words in err for words in _MAY_FAIL):
         return f"exit code 1: {err.splitlines()[-1] if err else ''}"
-    if code == 2 and "Usage:" not in err and "To mend:" not in err:
+    if code == 2 and "Usage:" not in err and "Fix:" not in err:
         return "no way out in the message"
     return None
 

@@ -134,7 +134,7 @@ def test_a_typed_error_without_a_way_out(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("charm_rm.ratings.load_ratings", planted(ConfigError("no")))
     assert judge(Case(0, 0), SHOW, [], tmp_path).fault == "no way out in the message"
-    monkeypatch.setattr("charm_rm.ratings.load_ratings", planted(ConfigError("no", mend="yes")))
+    monkeypatch.setattr("charm_rm.ratings.load_ratings", planted(ConfigError("no", fix="yes")))
     assert judge(Case(0, 0), SHOW, [], tmp_path).fault is None
 
 

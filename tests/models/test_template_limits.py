@@ -103,7 +103,7 @@ def test_a_template_without_end_is_a_model_error(tokenizer: Any, bomb: str) -> N
     tokenizer.chat_template = BOMBS[bomb]
     with pytest.raises(ModelError, match="more than|a width|it asks for|recursion depth") as caught:
         render_chat(tokenizer, TURNS)
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def good_templates() -> dict[str, str]:

@@ -54,7 +54,7 @@ def test_what_cannot_be_text_is_refused_with_its_row(values: list[Any], dtype: A
         made(TEXT, values, dtype)
     row = next(i for i, v in enumerate(values) if v is not None)
     assert caught.value.where == f"things, row {row}"
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 @pytest.mark.parametrize("kind", [NUMBER, WHOLE, TRUTH])

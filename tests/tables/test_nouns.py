@@ -1,4 +1,4 @@
-"""The nouns refuse what would make a result wrong, naming place and mend."""
+"""The nouns refuse what would make a result wrong, naming place and fix."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_scores_must_be_finite(bad: float) -> None:
         SchemaError, match=r"row 1 \(prompt_id 'q', policy 'y'\): score is not finite"
     ) as caught:
         scores(score=[0.0, bad])
-    assert caught.value.mend
+    assert caught.value.fix
 
 
 def test_missing_scores_are_refused() -> None:

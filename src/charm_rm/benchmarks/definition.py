@@ -30,16 +30,16 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         if not self.items:
-            raise SchemaError(f"benchmark {self.name}: it has no items", mend="check the data folder")
+            raise SchemaError(f"benchmark {self.name}: it has no items", fix="check the data folder")
         if not 0 <= self.tie_value <= 1:
             raise SchemaError(
-                f"benchmark {self.name}: a tie cannot count {self.tie_value}", mend="give 0, 0.5 or 1"
+                f"benchmark {self.name}: a tie cannot count {self.tie_value}", fix="give 0, 0.5 or 1"
             )
         wanted = {s for metric in self.metrics for part in metric.parts for s in part.subsets}
         if missing := sorted(wanted - set(self.subsets)):
             raise SchemaError(
                 f"benchmark {self.name}: no items of {listing(missing)}, which a metric is about",
-                mend="report metrics of the subsets that are there, and mark averages partial",
+                fix="report metrics of the subsets that are there, and mark averages partial",
             )
 
         try:
@@ -82,7 +82,7 @@ class Benchmark:
         Linked items stay together. Every metric of the sample is marked partial, and a note says so.
         """
         if n < 1:
-            raise SchemaError(f"cannot sample {n} items", mend="ask for at least 1")
+            raise SchemaError(f"cannot sample {n} items", fix="ask for at least 1")
         if n >= len(self.items):
             return self
         kept = _sampled(self.items, n, np.random.default_rng(seed))

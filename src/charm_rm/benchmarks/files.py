@@ -36,12 +36,12 @@ def read_rows(path: Path) -> Iterator[tuple[Row, str]]:
     """
     rows = _rows(path)
     if not isinstance(rows, list) or not rows:
-        raise SchemaError("expected a JSON list with at least one item", where=str(path), mend=_FETCH_AGAIN)
+        raise SchemaError("expected a JSON list with at least one item", where=str(path), fix=_FETCH_AGAIN)
     for number, row in enumerate(rows, start=1):
         where = f"{path}: item {number}"
         if not isinstance(row, dict):
             raise SchemaError(
-                f"expected an object, found {type(row).__name__}", where=where, mend=_FETCH_AGAIN
+                f"expected an object, found {type(row).__name__}", where=where, fix=_FETCH_AGAIN
             )
         yield row, where
 
@@ -50,7 +50,7 @@ def text_of(row: Row, key: str, where: str) -> str:
     """Return ``row[key]`` as text."""
     value = _value(row, key, where)
     if not isinstance(value, str):
-        raise SchemaError(f"{key!r} should be text, found {value!r:.60}", where=where, mend=_FETCH_AGAIN)
+        raise SchemaError(f"{key!r} should be text, found {value!r:.60}", where=where, fix=_FETCH_AGAIN)
     return value
 
 
@@ -61,7 +61,7 @@ def texts_of(row: Row, key: str, where: str, *, length: int | None = None) -> tu
     if not right or not all(isinstance(v, str) for v in value):
         count = "" if length is None else f"{length} "
         raise SchemaError(
-            f"{key!r} should be a list of {count}texts, found {value!r:.60}", where=where, mend=_FETCH_AGAIN
+            f"{key!r} should be a list of {count}texts, found {value!r:.60}", where=where, fix=_FETCH_AGAIN
         )
     return tuple(value)
 
@@ -73,7 +73,7 @@ def prompt_of(row: Row, key: str, where: str) -> Prompt:
         return value
     if not is_conversation(value):
         raise SchemaError(
-            f"{key!r} should be text or chat messages, found {value!r:.60}", where=where, mend=_FETCH_AGAIN
+            f"{key!r} should be text or chat messages, found {value!r:.60}", where=where, fix=_FETCH_AGAIN
         )
     return [{"role": m["role"], "content": m["content"]} for m in value]
 
@@ -86,7 +86,7 @@ def numbers_of(row: Row, key: str, where: str, *, length: int) -> tuple[float, .
         raise SchemaError(
             f"{key!r} should be a list of {length} numbers, found {value!r:.60}",
             where=where,
-            mend=_FETCH_AGAIN,
+            fix=_FETCH_AGAIN,
         )
     return tuple(float(v) for v in value)
 
@@ -95,7 +95,7 @@ def only_copy(paths: Sequence[Path], what: str) -> Path:
     """Return the one path; several copies of the same file are an error, never a silent choice."""
     if len(paths) > 1:
         raise CharmError(
-            f"{what} is there {len(paths)} times: {listing(paths)}", mend="name the one folder you mean"
+            f"{what} is there {len(paths)} times: {listing(paths)}", fix="name the one folder you mean"
         )
     return paths[0]
 
@@ -105,7 +105,7 @@ def nothing_found(benchmark: str, folder: Path, wanted: str) -> UnreadableFile:
     return UnreadableFile(
         f"no {benchmark} files below this folder",
         where=str(folder),
-        mend=f"give --data the benchmark's own repository folder or a parent of it; looked for {wanted}",
+        fix=f"give --data the benchmark's own repository folder or a parent of it; looked for {wanted}",
     )
 
 
@@ -120,6 +120,6 @@ def _value(row: Row, key: str, where: str) -> Any:
         raise SchemaError(
             f"key {key!r} is missing; found {listing(row)}.{did_you_mean(key, row)}",
             where=where,
-            mend=_FETCH_AGAIN,
+            fix=_FETCH_AGAIN,
         )
     return row[key]

@@ -80,8 +80,8 @@ class Item:
         top = max(self.grades)
         return tuple(i for i, grade in enumerate(self.grades) if grade < top)
 
-    def _wrong(self, what: str, mend: str) -> SchemaError:
-        return SchemaError(what, where=f"item {self.subset}/{self.item_id}", mend=mend)
+    def _wrong(self, what: str, fix: str) -> SchemaError:
+        return SchemaError(what, where=f"item {self.subset}/{self.item_id}", fix=fix)
 
 
 def good_and_bad(
@@ -98,7 +98,7 @@ def good_and_bad(
         raise SchemaError(
             f"{len(good)} good and {len(bad)} bad responses: there is nothing to compare",
             where=f"item {subset}/{item_id}",
-            mend="give at least one of each, or leave the item out",
+            fix="give at least one of each, or leave the item out",
         )
     grades = (_GOOD,) * len(good) + (_BAD,) * len(bad)
     return Item(item_id, subset, prompt, (*good, *bad), grades, linked)

@@ -72,7 +72,7 @@ def _item(row: Any, subset: str, number: int, where: str) -> Item:
     label = row.get("label")
     if label not in (1, 2) or isinstance(label, bool):
         raise SchemaError(
-            f"'label' should be 1 or 2, found {label!r}", where=where, mend="fetch the file again"
+            f"'label' should be 1 or 2, found {label!r}", where=where, fix="fetch the file again"
         )
     better = label - 1
     return good_and_bad(str(number), subset, prompt, [outputs[better]], [outputs[1 - better]])

@@ -52,11 +52,11 @@ class Metric:
         if not self.parts or not all(part.subsets for part in self.parts):
             raise SchemaError(
                 f"metric {self.subset}/{self.name} is made of nothing",
-                mend="give it parts, each with subsets",
+                fix="give it parts, each with subsets",
             )
         if any(part.weight <= 0 for part in self.parts):
             raise SchemaError(
-                f"metric {self.subset}/{self.name}: a part's weight is not above 0", mend="leave the part out"
+                f"metric {self.subset}/{self.name}: a part's weight is not above 0", fix="leave the part out"
             )
 
     @property

@@ -65,7 +65,7 @@ def _text(messages: Messages, row: int) -> str:
         raise SchemaError(
             f"a response of {len(messages)} messages",
             where=f"pair {row}",
-            mend="put all turns but the last into the prompt",
+            fix="put all turns but the last into the prompt",
         )
     return messages[0]["content"]
 

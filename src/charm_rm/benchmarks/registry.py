@@ -65,7 +65,7 @@ def benchmark(
         old = _REGISTERED.get(name)
         if old is not None and old.home != new.home:
             raise ConfigError(
-                f"two benchmarks are called {name!r}: {old.home} and {new.home}", mend="rename one of them"
+                f"two benchmarks are called {name!r}: {old.home} and {new.home}", fix="rename one of them"
             )
         _REGISTERED[name] = new
         return load
@@ -93,7 +93,7 @@ def find_benchmark(name: str) -> Registered:
     if name not in known:
         raise ConfigError(
             f"unknown benchmark {name!r}.{did_you_mean(name, known)}",
-            mend=f"known are {listing(known, limit=20)}",
+            fix=f"known are {listing(known, limit=20)}",
         )
     return known[name]
 
@@ -109,7 +109,7 @@ def load_benchmark(name: str, folder: str | Path) -> Benchmark:
     found = find_benchmark(name)
     if not Path(folder).is_dir():
         raise UnreadableFile(
-            "no such folder", where=str(folder), mend="give --data a folder of benchmark files"
+            "no such folder", where=str(folder), fix="give --data a folder of benchmark files"
         )
     return found.load(Path(folder))
 

@@ -98,7 +98,7 @@ def _domain(row: Any, where: str) -> str:
         raise SchemaError(
             f"unknown domain {domain!r}",
             where=where,
-            mend=f"known are {listing(SUBSETS)}; fetch the file again",
+            fix=f"known are {listing(SUBSETS)}; fetch the file again",
         )
     return domain
 

@@ -93,7 +93,7 @@ def mean_of_cells(cells: Sequence[Cell]) -> Rule:
             raise SchemaError(
                 f"has {len(best)} good and {len(others)} bad responses, too few for its rule",
                 where=f"item {item.subset}/{item.item_id}",
-                mend="give every item the responses that the benchmark's table needs",
+                fix="give every item the responses that the benchmark's table needs",
             )
         return [(best[i], others[j]) for i, j in cells]
 

@@ -73,7 +73,7 @@ class ScoredItem:
             raise SchemaError(
                 "a rule reads a comparison that it does not name, so the judge was not asked for it",
                 where=f"item {self.item.subset}/{self.item.item_id}",
-                mend="name the comparisons in the rule's `pairs`",
+                fix="name the comparisons in the rule's `pairs`",
             )
 
 

@@ -85,7 +85,7 @@ class _CharmGroup(click.Group):
 @click.version_option(package_name="charm-rm", prog_name="charm")
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 def main(debug: bool) -> None:
-    """Is your reward model or LLM judge playing favourites? By how much, is it real, how to mend it?
+    """Is your reward model or LLM judge playing favourites? By how much, is it real, how to fix it?
 
     The stages, in order: score responses with a reward model, audit the scores against human ratings,
     calibrate (solve score offsets), relabel preference data, train, evaluate, report. `charm run` does

@@ -164,7 +164,7 @@ def _refuse_output(output: Path, settings: CalibrateSettings, *, force: bool) ->
     store.refuse_table(output, force=force, inputs=given_paths())
     if settings.method == "style" and output.suffix != ".json":
         raise ConfigError(
-            "a calibrator is a JSON file", where=str(output), mend="choose a name that ends in .json"
+            "a calibrator is a JSON file", where=str(output), fix="choose a name that ends in .json"
         )
 
 

@@ -35,7 +35,7 @@ def load_comparable(path: Path, *, annotator: str | None, baseline: str | None) 
         raise ConfigError(
             "published win rates have nothing that an offset could be added to",
             where=str(path),
-            mend="give the scores or judgements they were made from",
+            fix="give the scores or judgements they were made from",
         )
     return source
 

@@ -53,7 +53,7 @@ def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **sett
     trained; truncation that cuts responses off or makes them identical; scores that move with the batch, the
     precision, the attention or from run to run; scores too close together for the temperature. With --calibrator also: a calibrator
     of another model, or whose features are defined otherwise by now; responses unlike those that it was solved on. Each finding says how
-    to mend it. Exits with 1 where a check fails.
+    to fix it. Exits with 1 where a check fails.
 
     \b
     Examples:
@@ -76,7 +76,7 @@ def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **sett
 
 
 def show(found: Diagnosis, *, verbose: bool = False) -> None:
-    """Print a diagnosis: all checks, the drift, then what is to be mended."""
+    """Print a diagnosis: all checks, the drift, then what is to be fixed."""
     heading(f"Examination of {found.source}")
     _print_checks(found.checks)
     if found.drift:
@@ -120,8 +120,8 @@ def _print_details(check: Check) -> None:
     echo(f"{check.title}: {check.found}", label=f"\n{check.status}", colour=colour)
     for line in check.details:
         echo(f"  {line}")
-    if check.mend:
-        echo(f"  To mend: {check.mend}")
+    if check.fix:
+        echo(f"  Fix: {check.fix}")
 
 
 def _teller() -> Callable[[str], None]:

@@ -98,7 +98,7 @@ def command(
 def _check_policy(policy: str | None, known: list[str]) -> None:
     if policy is not None and policy not in known:
         raise UnknownPolicy(
-            f"no responses of policy {policy!r}.{did_you_mean(policy, known)}", mend="check the policy's name"
+            f"no responses of policy {policy!r}.{did_you_mean(policy, known)}", fix="check the policy's name"
         )
 
 

@@ -184,7 +184,7 @@ def _found(frame: Any, text: str) -> Any:
     if hits.height == 0:
         raise UnknownPolicy(
             f"no policy here has {text!r} in its name.{did_you_mean(text, frame['policy'])}",
-            mend="try a shorter part of the name, or drop --find",
+            fix="try a shorter part of the name, or drop --find",
         )
     return hits
 

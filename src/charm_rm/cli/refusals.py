@@ -38,25 +38,25 @@ def system_refusal(error: BaseException) -> CharmError | None:
     """The error in words, where it is the system's; None for any other."""
     if isinstance(error, FileNotFoundError) and _is_gone():
         return UnreadableFile(
-            "the working folder was deleted", where="the working folder", mend="change to one that exists"
+            "the working folder was deleted", where="the working folder", fix="change to one that exists"
         )
     if isinstance(error, RuntimeError) and str(error).startswith(_LOOP):  # pathlib's, up to Python 3.12
         where = str(error).removeprefix(_LOOP).strip("'")
-        return UnreadableFile("links that lead in a circle", where=_short(where), mend="remove the link")
+        return UnreadableFile("links that lead in a circle", where=_short(where), fix="remove the link")
     if isinstance(error, MemoryError):
         return WriteFailed(
             f"memory does not suffice{': ' if str(error) else ''}{first_line(error) if str(error) else ''}",
-            mend="use fewer draws, policies or prompts at once, or a machine with more memory",
+            fix="use fewer draws, policies or prompts at once, or a machine with more memory",
         )
     if not isinstance(error, OSError) or error.errno not in _PATHS | _MACHINE:
         return None
     where = "standard output" if error.filename is None else _short(os.fsdecode(error.filename))
     if error.errno in _PATHS:
         return UnreadableFile(
-            f"the system refuses: {error.strerror}", where=where, mend="check the path and its permissions"
+            f"the system refuses: {error.strerror}", where=where, fix="check the path and its permissions"
         )
     return WriteFailed(
-        f"the system refuses: {error.strerror}", where=where, mend="free disk space or memory, then run again"
+        f"the system refuses: {error.strerror}", where=where, fix="free disk space or memory, then run again"
     )
 
 

@@ -145,7 +145,7 @@ def compare_with_baseline(
     if result.benchmark.items != baseline.benchmark.items:
         raise NoOverlap(
             f"benchmark {result.benchmark.name}: result and baseline are not of the same items",
-            mend="evaluate both on the same files, with the same sample",
+            fix="evaluate both on the same files, with the same sample",
         )
     rows = [_comparison(result, baseline, m, draws=draws, seed=seed) for m in result.benchmark.metrics]
     schema = {name: dtype for name, dtype in _BASELINE_COLUMNS.items() if name != "q_value"}
@@ -162,12 +162,12 @@ def _check_scores(scores: FloatArray, expected: int) -> None:
     if scores.shape != (expected,):
         raise ModelError(
             f"the scorer gave scores of shape {scores.shape} for {expected} responses",
-            mend="return one number per response",
+            fix="return one number per response",
         )
     if bad := int((~np.isfinite(scores)).sum()):
         raise ModelError(
             f"{bad} of {expected} scores are NaN or infinite",
-            mend="score in float32, or check the model's weights",
+            fix="score in float32, or check the model's weights",
         )
 
 

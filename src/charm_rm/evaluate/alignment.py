@@ -90,7 +90,7 @@ def _align(
     if len(policies) < FEWEST_POLICIES:
         raise NoOverlap(
             f"{len(policies)} rated policies: a rank correlation needs at least {FEWEST_POLICIES}",
-            mend="score the responses of more policies",
+            fix="score the responses of more policies",
         )
     rated = yardstick(matched, policies)
     _warn_of_exact_ratings(rated, draws)
@@ -134,7 +134,7 @@ def _draw_prompts(paired: PairedMargins, draws: int, rng: np.random.Generator) -
     if draws and paired.n_prompts < FEWEST_PROMPTS:
         raise NotIdentifiable(
             "the policies share one prompt only: nothing can be said of chance",
-            mend="score at least two, better a few hundred, prompts; or ask for no intervals (draws 0)",
+            fix="score at least two, better a few hundred, prompts; or ask for no intervals (draws 0)",
         )
     return draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None
 
@@ -144,7 +144,7 @@ def _tally(paired: PairedMargins, rated: Yardstick, drawn: PromptWeights | None)
     if (tally.ties is not None and np.array_equal(tally.ties, tally.n)) or np.ptp(rated.rating) == 0:
         raise NotIdentifiable(
             "all scores of a prompt are equal, or all ratings: there is no order to compare",
-            mend="check the scores and the ratings",
+            fix="check the scores and the ratings",
         )
     return tally
 
@@ -161,7 +161,7 @@ def _in_common(scores: Scores, baseline: Scores) -> tuple[Scores, Scores]:
     theirs = baseline.frame.join(scores.frame, on=key, how="semi")
     if mine.height == 0:
         raise NoOverlap(
-            "scores and baseline scores share no (prompt, policy)", mend="score the same responses with both"
+            "scores and baseline scores share no (prompt, policy)", fix="score the same responses with both"
         )
     if dropped := len(scores) + len(baseline) - mine.height - theirs.height:
         warnings.warn(

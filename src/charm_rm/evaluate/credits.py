@@ -87,7 +87,7 @@ def _credits(metric: Metric, part: Part, scored: Sequence[ScoredItem]) -> Credit
     if np.isnan(values).all():
         raise NotIdentifiable(
             f"metric {metric.subset}/{metric.name}: no item of {', '.join(part.subsets)} has anything to compare",
-            mend="look at the items' grades, and at the metric's rule",
+            fix="look at the items' grades, and at the metric's rule",
         )
     return Credits(part, units, values, part.rule.low, part.rule.high)
 

@@ -97,5 +97,5 @@ def _refuse_nonsense(raw: FloatArray, chosen: Sequence[Feature]) -> None:
             raise SchemaError(
                 f"feature {feature.name!r} gives {column[row]!r}",
                 where=f"responses, row {row}",
-                mend="correct its expression: it has to give a finite number of at least 0 for every text",
+                fix="correct its expression: it has to give a finite number of at least 0 for every text",
             )

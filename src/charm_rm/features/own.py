@@ -38,7 +38,7 @@ def measure_own(responses: Responses, own: Sequence[str]) -> tuple[dict[str, Flo
         else:
             raise ConfigError(
                 f"{name!r} is no feature of your own",
-                mend="write column:NAME (a numeric column of the responses) or python:MODULE:FUNCTION",
+                fix="write column:NAME (a numeric column of the responses) or python:MODULE:FUNCTION",
             )
     return values, versions
 
@@ -71,12 +71,12 @@ def _column(frame: pl.DataFrame, name: str) -> FloatArray:
     if name not in frame.columns:
         raise SchemaError(
             f"responses: column {name!r} is missing.{did_you_mean(name, known)}",
-            mend=f"numeric columns are {listing(known, limit=12) or 'none'}",
+            fix=f"numeric columns are {listing(known, limit=12) or 'none'}",
         )
     if name not in known:
         raise SchemaError(
             f"responses: column {name!r} is not numeric ({frame[name].dtype})",
-            mend=f"numeric columns are {listing(known, limit=12) or 'none'}",
+            fix=f"numeric columns are {listing(known, limit=12) or 'none'}",
         )
     values = frame[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     _refuse_gaps(frame, f"{COLUMN}{name}", values)
@@ -114,5 +114,5 @@ def _refuse_gaps(frame: pl.DataFrame, name: str, values: FloatArray) -> None:
         raise SchemaError(
             f"feature {name!r} is no finite number for policy {policy!r}, prompt {prompt!r} ({bad.size} such rows)",
             where=f"responses, row {row}",
-            mend="fill the gap with a number that you stand by, or drop these responses",
+            fix="fill the gap with a number that you stand by, or drop these responses",
         )

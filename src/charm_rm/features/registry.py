@@ -71,12 +71,12 @@ def feature(
         if old is not None and _home(old.raw) != _home(raw):
             raise ConfigError(
                 f"two features are called {name!r}: {_home(old.raw)} and {_home(raw)}",
-                mend="rename one of them",
+                fix="rename one of them",
             )
         if group not in get_args(Group):
             raise ConfigError(
                 f"feature {name!r} is of no known group: {group!r}",
-                mend=f"choose one of {listing(get_args(Group), limit=9)}",
+                fix=f"choose one of {listing(get_args(Group), limit=9)}",
             )
         _REGISTERED[name] = Feature(name, group, about, version, log, default, raw)
         return raw
@@ -100,7 +100,7 @@ def choose(names: Sequence[str], known: dict[str, Feature]) -> list[Feature]:
         if name not in known:
             raise ConfigError(
                 f"unknown feature {name!r}.{did_you_mean(name, known)}",
-                mend=f"known are {listing(known, limit=len(known))}; your own are column:NAME and python:MODULE:FUNCTION",
+                fix=f"known are {listing(known, limit=len(known))}; your own are column:NAME and python:MODULE:FUNCTION",
             )
     refuse_repeats(names)
     return [known[name] for name in names]
@@ -111,7 +111,7 @@ def refuse_repeats(names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise ConfigError(f"feature {name!r} is named twice", mend="name it once")
+            raise ConfigError(f"feature {name!r} is named twice", fix="name it once")
         seen.add(name)
 
 

@@ -28,7 +28,7 @@ class StyleFeatures(Table):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.features:
-            raise SchemaError("style features: there is no feature in the table", mend="add a numeric column")
+            raise SchemaError("style features: there is no feature in the table", fix="add a numeric column")
         for name in self.features:
             self._refuse_gaps(name)
         object.__setattr__(self, "frame", self.frame.cast(dict.fromkeys(self.features, pl.Float64)))
@@ -48,7 +48,7 @@ class StyleFeatures(Table):
         if not series.dtype.is_numeric():
             raise SchemaError(
                 f"style features: column {name!r} holds no numbers ({series.dtype})",
-                mend="drop or convert it",
+                fix="drop or convert it",
             )
         bad = np.flatnonzero(~np.isfinite(series.cast(pl.Float64).fill_null(float("nan")).to_numpy()))
         if bad.size:
@@ -57,7 +57,7 @@ class StyleFeatures(Table):
             raise SchemaError(
                 f"feature {name!r} is no finite number for policy {policy!r}, prompt {prompt!r} ({bad.size} such rows)",
                 where=f"style features, row {row}",
-                mend="measure these responses again, or drop the rows",
+                fix="measure these responses again, or drop the rows",
             )
 
 

@@ -137,14 +137,14 @@ def text_frame(prompts: Sequence[Prompt], responses: Sequence[str]) -> pl.DataFr
     if len(prompts) != len(responses):
         raise SchemaError(
             f"{len(prompts)} prompts and {len(responses)} responses",
-            mend="give one prompt for every response",
+            fix="give one prompt for every response",
         )
     for row, response in enumerate(responses):
         if not isinstance(response, str):
             raise SchemaError(
                 f"a response should be text, found {response!r:.80}",
                 where=f"responses, row {row}",
-                mend="give every response as text; it may be empty",
+                fix="give every response as text; it may be empty",
             )
     return pl.DataFrame(
         [_column("prompt", [asked(p) for p in prompts]), _column("response", list(responses))]

@@ -30,7 +30,7 @@ def refuse_rows(
         raise SchemaError(
             f"{column} {value!r} {complaint} ({int(bad.sum())} such rows)",
             where=f"{where}: judgements, row {frame['row'][at]}",
-            mend="correct or drop these rows; an unknown label is never counted as a tie",
+            fix="correct or drop these rows; an unknown label is never counted as a tie",
         )
 
 
@@ -72,7 +72,7 @@ def refuse_twice(frame: pl.DataFrame, where: str) -> None:
             f"prompt {row['prompt_id']!r}: {row['policy']!r} against {row['reference']!r} is judged twice, differently "
             f"({twice.height} such rows)",
             where=where,
-            mend="keep one judgement per prompt and pair; the two orders of a pair have policy and reference exchanged",
+            fix="keep one judgement per prompt and pair; the two orders of a pair have policy and reference exchanged",
         )
 
 
@@ -88,7 +88,7 @@ def needed(frame: pl.DataFrame, columns: Sequence[str], where: str) -> str:
     raise SchemaError(
         f"none of the columns {listing(columns)} is there; found {listing(frame.columns, limit=12)}",
         where=where,
-        mend="add one of them",
+        fix="add one of them",
     )
 
 

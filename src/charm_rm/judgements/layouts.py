@@ -127,7 +127,7 @@ def _arena_hard(frame: pl.DataFrame, where: str, baseline: str | None) -> pl.Dat
         raise ConfigError(
             "the file does not name the baseline model",
             where=where,
-            mend="give baseline= (--baseline); for Arena-Hard v0.1 it is gpt-4-0314",
+            fix="give baseline= (--baseline); for Arena-Hard v0.1 it is gpt-4-0314",
         )
     games = [list(g) if _are_games(g) else [] for g in frame["games"].to_list()]
     played = pl.Series([len(g) for g in games], dtype=pl.Int64)
@@ -189,7 +189,7 @@ def _own(frame: pl.DataFrame, where: str) -> pl.DataFrame:
         raise SchemaError(
             f"need exactly one of the columns {listing(MEASURES)}; found {listing(found) or 'none'}",
             where=where,
-            mend="keep the one that the judge gave",
+            fix="keep the one that the judge gave",
         )
     if found == ["margin"]:
         return frame.select("prompt_id", "policy", "reference", "margin")

@@ -76,7 +76,7 @@ def _known_frame(path: Path) -> pl.DataFrame:
         raise SchemaError(
             "its columns are of no known layout of judgements",
             where=str(path),
-            mend=f"{layouts} and one of {', '.join(MEASURES)}",
+            fix=f"{layouts} and one of {', '.join(MEASURES)}",
         )
     return frame
 
@@ -142,7 +142,7 @@ def _files(folder: Path, annotator: str | None) -> tuple[list[Path], str | None]
     raise UnreadableFile(
         "the folder holds no judgements",
         where=str(folder),
-        mend="name a file, or a folder of POLICY/ANNOTATOR/annotations.json or MODEL.jsonl",
+        fix="name a file, or a folder of POLICY/ANNOTATOR/annotations.json or MODEL.jsonl",
     )
 
 
@@ -172,12 +172,12 @@ def _choose(names: set[str] | Sequence[str], annotator: str | None, where: str) 
         raise ConfigError(
             f"judgements of {len(known)} annotators: {listing(known, limit=12)}",
             where=where,
-            mend="choose one with annotator= (--annotator)",
+            fix="choose one with annotator= (--annotator)",
         )
     if annotator is not None and known and annotator not in known:
         raise ConfigError(
             f"no judgements of annotator {annotator!r}.{did_you_mean(annotator, known)}",
             where=where,
-            mend=f"choose one of {listing(known, limit=12)}",
+            fix=f"choose one of {listing(known, limit=12)}",
         )
     return annotator if annotator is not None else next(iter(known), None)

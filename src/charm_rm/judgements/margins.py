@@ -60,7 +60,7 @@ def _with_verdict(judged: pl.DataFrame, where: str) -> tuple[pl.DataFrame, dict[
         if count:
             note(f"{where}: {count} of {sum(counts.values()) + judged.height} judgements dropped: {reason}")
     if judged.height == 0:
-        raise SchemaError("no judgement is left", where=where, mend="check the file")
+        raise SchemaError("no judgement is left", where=where, fix="check the file")
     return judged, counts
 
 

@@ -55,7 +55,7 @@ def measure_position_bias(margins: Margins) -> PositionBias:
     if frame.height == 0:
         raise NotIdentifiable(
             "position bias needs pairs asked in both orders (columns p_first and p_second)",
-            mend="judge them with `charm judge`, which always asks in both",
+            fix="judge them with `charm judge`, which always asks in both",
         )
     rows = frame.select(
         "prompt_id", "policy", "reference", q1=pl.col("p_first"), q2=1 - pl.col("p_second")

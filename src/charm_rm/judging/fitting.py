@@ -54,7 +54,7 @@ def fit_conversation(
         if room < len(texts):
             raise ConfigError(
                 f"the judge prompt {template.name!r} leaves no room for texts within the judge's limit",
-                mend="raise --max-length, or use a shorter prompt (--prompt)",
+                fix="raise --max-length, or use a shorter prompt (--prompt)",
             )
         cut = [chat.head(text, n) for text, n in zip(texts, shares(sizes, room), strict=True)]
         messages = template.fill(*cut)

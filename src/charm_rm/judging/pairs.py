@@ -41,11 +41,11 @@ def plan_pairs(responses: Responses, spec: str = "all", seed: int = 0) -> pl.Dat
     elif kind == "sampled" and rest.isascii() and rest.isdigit() and int(rest) > 0:
         pairs = _sampled(answered, int(rest), np.random.default_rng(seed))
     else:
-        raise ConfigError(f"pairs {spec!r} are unknown", mend=f"use {SPECS}, K being a whole number above 0")
+        raise ConfigError(f"pairs {spec!r} are unknown", fix=f"use {SPECS}, K being a whole number above 0")
     if pairs.height == 0:
         raise NoOverlap(
             f"pairs {spec!r}: no prompt was answered by two policies to compare",
-            mend="check prompt_id: the same prompt needs the same id for every policy",
+            fix="check prompt_id: the same prompt needs the same id for every policy",
         )
     return pairs.sort("prompt_id", "policy", "reference")
 
@@ -59,7 +59,7 @@ def _against(answered: pl.DataFrame, reference: str, known: Sequence[str]) -> pl
     if reference not in known:
         raise UnknownPolicy(
             f"no responses of policy {reference!r}.{did_you_mean(reference, known)}",
-            mend="check the policy's name",
+            fix="check the policy's name",
         )
     theirs = answered.filter(pl.col("policy") == reference).rename({"policy": "reference"})
     return answered.filter(pl.col("policy") != reference).join(theirs, on="prompt_id")

@@ -65,7 +65,7 @@ def _look_up(texts: dict[tuple[str, str], tuple[Any, str]], prompt_id: str, poli
     except KeyError:
         raise NoOverlap(
             f"no response of policy {policy!r} to prompt {prompt_id!r}",
-            mend="plan the pairs from these responses",
+            fix="plan the pairs from these responses",
         ) from None
 
 

@@ -90,7 +90,7 @@ def run_judge(
         CharmWarning: (as a warning) verdicts are missing, or few there are at all; texts were shortened.
     """
     if missing not in ("drop", "keep", "fail"):
-        raise ConfigError(f"missing {missing!r} is unknown", mend="use drop, keep or fail")
+        raise ConfigError(f"missing {missing!r} is unknown", fix="use drop, keep or fail")
     judge, calibrator = uncalibrated(judge)
     plan = plan_requests(responses, pairs, fingerprint=judge.fingerprint)
     with _opened(memo) as store:
@@ -147,7 +147,7 @@ def _ask(
         raise ModelError(
             f"the judge left {lost} questions unanswered",
             where=judge.source,
-            mend="run again: what came is kept",
+            fix="run again: what came is kept",
         )
     return known, asked
 
@@ -193,14 +193,14 @@ def _plain_verdicts(
         raise ModelError(
             f"the judge answered {len(prompts)} pairs with an array of shape {preferences.shape}",
             where=judge.source,
-            mend="return one number per pair, in the order of the pairs",
+            fix="return one number per pair, in the order of the pairs",
         )
     if ((preferences < 0) | (preferences > 1)).any():
         bad = preferences[(preferences < 0) | (preferences > 1)][0]
         raise ModelError(
             f"the judge gave {bad:g}, which is no probability",
             where=judge.source,
-            mend="answer in [0, 1], NaN for none",
+            fix="answer in [0, 1], NaN for none",
         )
     return (Verdict(float(p), "unread" if math.isnan(p) else "model") for p in preferences)
 
@@ -264,7 +264,7 @@ def _never_a_verdict(asked: int, judge: PairwisePreference) -> ModelError:
     return ModelError(
         f"not one of {asked} answers held a verdict",
         where=judge.source,
-        mend="look at the judge's answers and its prompt (--prompt), and at the key or server where calls failed",
+        fix="look at the judge's answers and its prompt (--prompt), and at the key or server where calls failed",
     )
 
 
@@ -272,7 +272,7 @@ def _no_verdict(counts: Mapping[str, int], judge: PairwisePreference) -> ModelEr
     return ModelError(
         f"{counts['dropped']} pairs lack a verdict in one order or both",
         where=judge.source,
-        mend="look at the judge's answers and its prompt (--prompt), or leave such pairs out (--missing drop)",
+        fix="look at the judge's answers and its prompt (--prompt), or leave such pairs out (--missing drop)",
     )
 
 

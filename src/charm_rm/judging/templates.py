@@ -100,7 +100,7 @@ def load_template(name_or_path: str | Path) -> Template:
     if path.suffix != ".toml" and path.name == name and not path.exists():
         raise ConfigError(
             f"no judge prompt {name!r}.{did_you_mean(name, shipped_templates())}",
-            mend=f"use one of {listing(shipped_templates())}, or the path of your own file",
+            fix=f"use one of {listing(shipped_templates())}, or the path of your own file",
         )
     return read_template(read_text(path, most=_LONGEST), where=name)
 
@@ -118,7 +118,7 @@ def read_template(text: str, *, where: str) -> Template:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise UnreadableFile(
-            f"is no TOML: {reason}", where=where, mend="see docs/judging.md for the format"
+            f"is no TOML: {reason}", where=where, fix="see docs/judging.md for the format"
         ) from error
     keys = _Keys(table, where)
     template = Template(
@@ -133,7 +133,7 @@ def read_template(text: str, *, where: str) -> Template:
     keys.refuse_others()
     if template.tokens is None and template.verdict is None:
         raise ConfigError(
-            "neither [tokens] nor [verdict] says how to read an answer", where=where, mend="add one"
+            "neither [tokens] nor [verdict] says how to read an answer", where=where, fix="add one"
         )
     _check_placeholders(template, where)
     return template
@@ -154,13 +154,13 @@ def _check_placeholders(template: Template, where: str) -> None:
         raise ConfigError(
             f"unknown placeholder {{{unknown[0]}}}.{did_you_mean(unknown[0], _KNOWN)}",
             where=where,
-            mend=f"use {', '.join(f'{{{k}}}' for k in _KNOWN)}; other words must not stand in single braces",
+            fix=f"use {', '.join(f'{{{k}}}' for k in _KNOWN)}; other words must not stand in single braces",
         )
     if missing := [k for k in ("prompt", "first", "second") if k not in used]:
         raise ConfigError(
             f"the texts lack the placeholder {{{missing[0]}}}",
             where=where,
-            mend="the judge has to see it: add it",
+            fix="the judge has to see it: add it",
         )
 
 
@@ -177,7 +177,7 @@ def _token_reading(keys: _Keys | None) -> TokenReading | None:
     keys.refuse_others()
     if both := _folded(reading.first, reading) & _folded(reading.second, reading):
         raise keys.error(
-            f"{listing(sorted(both))} would mean either response", mend="give each its own tokens"
+            f"{listing(sorted(both))} would mean either response", fix="give each its own tokens"
         )
     return reading
 
@@ -198,7 +198,7 @@ def _label_reading(keys: _Keys | None) -> LabelReading | None:
     )
     keys.refuse_others()
     if reading.ignore_case and len({k.casefold() for k in reading.labels}) < len(reading.labels):
-        raise keys.error("two labels differ in case alone", mend="set ignore_case = false, or rename one")
+        raise keys.error("two labels differ in case alone", fix="set ignore_case = false, or rename one")
     return reading
 
 
@@ -215,7 +215,7 @@ class _Keys:
     def whole(self, key: str, *, low: int, default: int | None = None) -> int:
         value: int = self._get(key, int, default)
         if value < low:
-            raise self.error(f"{self._prefix}{key} is {value}", mend=f"give at least {low}")
+            raise self.error(f"{self._prefix}{key} is {value}", fix=f"give at least {low}")
         return value
 
     def truth(self, key: str) -> bool:
@@ -224,7 +224,7 @@ class _Keys:
     def words(self, key: str) -> tuple[str, ...]:
         value = self._get(key, list, None)
         if not value or not all(isinstance(v, str) and v.strip() for v in value):
-            raise self.error(f"{self._prefix}{key} should be a list of at least one text", mend="correct it")
+            raise self.error(f"{self._prefix}{key} should be a list of at least one text", fix="correct it")
         return tuple(v.strip() for v in value)
 
     def table(self, key: str, *, required: bool = False) -> _Keys | None:
@@ -237,21 +237,21 @@ class _Keys:
             if not number or not 0 <= value <= 1 or not key.strip():
                 raise self.error(
                     f"label {key!r} stands for {value!r}",
-                    mend="give each label the probability, in [0, 1], that A is better",
+                    fix="give each label the probability, in [0, 1], that A is better",
                 )
         if len(self._table) < 2:
-            raise self.error("fewer than two labels", mend="a verdict needs at least two to choose from")
+            raise self.error("fewer than two labels", fix="a verdict needs at least two to choose from")
         return {key: float(value) for key, value in self._table.items()}
 
     def refuse_others(self) -> None:
         if unknown := [k for k in self._table if k not in self._asked]:
             raise self.error(
                 f"unknown key {self._prefix + unknown[0]!r}.{did_you_mean(unknown[0], self._asked)}",
-                mend=f"known here: {listing(self._asked, limit=10)}",
+                fix=f"known here: {listing(self._asked, limit=10)}",
             )
 
-    def error(self, what: str, *, mend: str) -> ConfigError:
-        return ConfigError(what, where=self._where, mend=mend)
+    def error(self, what: str, *, fix: str) -> ConfigError:
+        return ConfigError(what, where=self._where, fix=fix)
 
     def _get(self, key: str, kind: type, default: Any) -> Any:
         self._asked.append(key)
@@ -260,11 +260,11 @@ class _Keys:
         value = self._table.get(key)
         if value is None:
             raise self.error(
-                f"key {self._prefix + key!r} is missing", mend="add it; docs/judging.md has the format"
+                f"key {self._prefix + key!r} is missing", fix="add it; docs/judging.md has the format"
             )
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise self.error(
-                f"{self._prefix + key} should be a {_KINDS[kind]}, found {value!r}", mend="correct it"
+                f"{self._prefix + key} should be a {_KINDS[kind]}, found {value!r}", fix="correct it"
             )
         return value
 

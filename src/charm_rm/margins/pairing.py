@@ -70,7 +70,7 @@ def position(policies: Sequence[str], policy: str) -> int:
     except ValueError:
         raise UnknownPolicy(
             f"no policy {policy!r} among those scored or judged.{did_you_mean(policy, policies)}",
-            mend="name a policy that was scored or judged",
+            fix="name a policy that was scored or judged",
         ) from None
 
 
@@ -81,7 +81,7 @@ def only_policies(source: T, policies: Collection[str]) -> T:
     if frame.is_empty():
         raise NoOverlap(
             f"{source.noun}: no two of these policies were compared: {listing(sorted(policies))}",
-            mend="name policies of both sides, a judge's baseline too, and give it a rating (--alias FILE where it has another name there)",
+            fix="name policies of both sides, a judge's baseline too, and give it a rating (--alias FILE where it has another name there)",
         )
     same = frame.height == source.frame.height
     return source if same else type(source)(frame, provenance=source.provenance)
@@ -221,7 +221,7 @@ def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None =
     if len(source.policies) < 2:
         raise NoOverlap(
             f"{source.noun}: {len(source.policies)} policy, at least two are needed to compare",
-            mend="score the responses of more policies",
+            fix="score the responses of more policies",
         )
     paired = (
         _pair_scores(source, references)
@@ -229,7 +229,7 @@ def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None =
         else pair_judgements(source, references=references)
     )
     if paired.pairs.size == 0:
-        raise NoOverlap("no judged pair has one of the references", mend="name a reference that was judged")
+        raise NoOverlap("no judged pair has one of the references", fix="name a reference that was judged")
     return paired
 
 

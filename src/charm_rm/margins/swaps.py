@@ -42,7 +42,7 @@ def swap_models(
     if first.n_prompts != second.n_prompts or not np.array_equal(first.pairs, second.pairs):
         raise NoOverlap(
             "model and baseline are not of the same prompts and pairs",
-            mend="reduce both to the scores that they share",
+            fix="reduce both to the scores that they share",
         )
     chosen = rng.integers(0, 2, (permutations, first.n_prompts)).astype(np.float64)
     rates, others = [], []

@@ -59,7 +59,7 @@ class Tally:
         left, right = chosen[self.pairs].T
         kept = left | right
         if not kept.any():
-            raise NoOverlap(f"no pair has {listing(references)}", mend="name a reference that was compared")
+            raise NoOverlap(f"no pair has {listing(references)}", fix="name a reference that was compared")
         return self.turned(left & ~right).subset(kept)
 
     def common_policy(self) -> list[str] | None:
@@ -159,7 +159,7 @@ def tally_margins(
     found = _Counts(*(np.concatenate(parts) for parts in zip(*map(astuple, counted), strict=True)))
     if not found.n.any():
         raise NoOverlap(
-            "no two policies share a prompt", mend="score the same prompts for every policy (check prompt_id)"
+            "no two policies share a prompt", fix="score the same prompts for every policy (check prompt_id)"
         )
     n = np.maximum(found.n, 1)
     tally = Tally(

@@ -146,7 +146,7 @@ def measure_favouritism(source: _Auditable, ratings: Ratings, **settings: Any) -
     if result.favouritism is None:
         raise NotIdentifiable(
             "favouritism could not be measured: " + "; ".join(result.warnings),
-            mend="give more rated policies, or use `audit`, which measures what can be",
+            fix="give more rated policies, or use `audit`, which measures what can be",
         )
     return result.favouritism
 
@@ -225,17 +225,17 @@ class _Tallying:
 def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, temperature: float) -> None:
     check_draws(draws)
     if outcome not in ("hard", "soft"):
-        raise ConfigError(f"unknown outcome {outcome!r}", mend="use 'hard' or 'soft'")
+        raise ConfigError(f"unknown outcome {outcome!r}", fix="use 'hard' or 'soft'")
     if ties not in ("half", "loss"):
-        raise ConfigError(f"unknown tie rule {ties!r}", mend="use 'half' or 'loss'")
+        raise ConfigError(f"unknown tie rule {ties!r}", fix="use 'half' or 'loss'")
     if not (np.isfinite(temperature) and temperature > 0):
-        raise ConfigError(f"temperature is {temperature}", mend="use a number above 0")
+        raise ConfigError(f"temperature is {temperature}", fix="use a number above 0")
     if outcome == "soft" and ties == "loss":
-        raise ConfigError("a soft tie is ½ and no loss", mend="leave out --ties loss, or --outcome soft")
+        raise ConfigError("a soft tie is ½ and no loss", fix="leave out --ties loss, or --outcome soft")
     if outcome == "soft" and isinstance(source, WinRates):
         raise ConfigError(
             "published win rates are hard or soft as they were published",
-            mend="leave out --outcome soft, or audit the margins they were made from",
+            fix="leave out --outcome soft, or audit the margins they were made from",
         )
 
 
@@ -264,11 +264,11 @@ def check_thin_data(tally: Tally, rated: Yardstick) -> None:
     if tally.n.max() <= 1:
         raise NotIdentifiable(
             "the policies share one prompt only: nothing can be said of chance",
-            mend="score at least two, better a few hundred, shared prompts",
+            fix="score at least two, better a few hundred, shared prompts",
         )
     if tally.ties is not None and np.array_equal(tally.ties, tally.n):
         raise NotIdentifiable(
-            "all margins are equal to 0: the scores do not tell the policies apart", mend="check the scores"
+            "all margins are equal to 0: the scores do not tell the policies apart", fix="check the scores"
         )
     few = tally.n < 30
     if few.any():

@@ -156,7 +156,7 @@ def influence(
     """
     AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     if top < 1:
-        raise ConfigError(f"top is {top}", mend="leave at least 1 out in earnest")
+        raise ConfigError(f"top is {top}", fix="leave at least 1 out in earnest")
     with noting_warnings() as notes:
         warn_if_in_sample(source)
         battles = ratings if isinstance(ratings, Battles) else None
@@ -207,7 +207,7 @@ def _chosen(held: Held, found: Favours, policy: str | None) -> int:
     if policy not in held.policies:
         raise UnknownPolicy(
             f"no policy {policy!r} among those audited.{did_you_mean(policy, held.policies)}",
-            mend="name a policy that was scored or judged, and has a rating",
+            fix="name a policy that was scored or judged, and has a rating",
         )
     return held.policies.index(policy)
 

@@ -175,7 +175,7 @@ def _by_prompt(source: Scores | Margins | WinRates) -> Scores | Margins:
     if isinstance(source, WinRates):
         raise ConfigError(
             "published win rates say nothing by prompt, so they cannot be paired",
-            mend="give the scores or judgements they were made from, or audit each by itself",
+            fix="give the scores or judgements they were made from, or audit each by itself",
         )
     return source
 
@@ -191,7 +191,7 @@ def _shared(
         if len(policies) < 3 or len(prompts) < 2:
             raise NoOverlap(
                 f"the two share {counted(len(policies), 'policy', 'policies')} and {counted(len(prompts), 'prompt')}; three policies and two prompts are needed",
-                mend="score the same responses with both (check prompt_id and policy)",
+                fix="score the same responses with both (check prompt_id and policy)",
             )
         one, other = _reduced(first, policies, prompts), _reduced(second, policies, prompts)
         if isinstance(one, Scores) and isinstance(other, Scores):

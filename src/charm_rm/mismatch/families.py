@@ -139,7 +139,7 @@ def read_groups(path: str | Path) -> dict[str, str]:
     twice = frame.filter(pl.col("policy").is_duplicated())["policy"]
     if twice.len():
         raise SchemaError(
-            f"groups: {twice[0]!r} has several rows", where=str(path), mend="give one row per policy"
+            f"groups: {twice[0]!r} has several rows", where=str(path), fix="give one row per policy"
         )
     return dict(frame.iter_rows())
 
@@ -156,12 +156,12 @@ def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None
     if not members:
         raise ConfigError(
             f"none of the audited policies has a group.{did_you_mean(policies[0], given)}",
-            mend="write the policies as the scores do, in a file with the columns policy,group",
+            fix="write the policies as the scores do, in a file with the columns policy,group",
         )
     if own is not None and own not in members.values():
         raise ConfigError(
             f"no audited policy is of the group {own!r}.{did_you_mean(own, members.values())}",
-            mend=f"name one of {listing(sorted(set(members.values())), limit=12)}",
+            fix=f"name one of {listing(sorted(set(members.values())), limit=12)}",
         )
     if len(members) < len(policies):
         lost = [p for p in policies if p not in members]

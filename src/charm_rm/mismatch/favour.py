@@ -33,7 +33,7 @@ FEWEST = 3
 def check_scope(scope: str) -> None:
     """Refuse a scope that is none."""
     if scope not in get_args(Scope):
-        raise ConfigError(f"unknown scope {scope!r}", mend="use 'sample' or 'these'")
+        raise ConfigError(f"unknown scope {scope!r}", fix="use 'sample' or 'these'")
 
 
 # --- measured -------------------------------------------------------------------------------------
@@ -72,19 +72,19 @@ def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
     if len(rho) >= FEWEST and np.ptp(rho) == 0:
         raise NotIdentifiable(
             f"the ratings of these {len(rho)} policies are all equal, so there is no order to hold favour against",
-            mend="audit policies whose ratings differ; check the column of ratings",
+            fix="audit policies whose ratings differ; check the column of ratings",
         )
     if len(rho) < FEWEST:
         raise NotIdentifiable(
             f"favour needs three or more policies with different ratings, found {len(rho)}",
-            mend="audit more policies; the mismatch of single pairs needs no line",
+            fix="audit more policies; the mismatch of single pairs needs no line",
         )
     noise = quasi_variances(strengths.covariance), quasi_variances(rho_covariance)
     if not fit_lines(rho, strengths.theta, *noise).told_apart:
         raise NotIdentifiable(
             f"the ratings of these {len(rho)} policies do not differ by more than their own errors, "
             "so nothing can be held against them",
-            mend="use ratings that are better known, or policies that are further apart",
+            fix="use ratings that are better known, or policies that are further apart",
         )
     line = fit_sharpness_line(rho, strengths.theta, *noise)
     return Measured(strengths.theta, strengths.covariance, rho, rho_covariance, line, strengths.tested)
@@ -259,7 +259,7 @@ def favouritism_table(
     if measured.line.slope <= 0:
         raise NotIdentifiable(
             f"the RM's ranking does not rise with human ratings (sharpness {measured.line.slope:.2f}); favour has no Elo scale",
-            mend="check the sign of the scores and the names; the mismatch table still holds",
+            fix="check the sign of the scores and the names; the mismatch table still holds",
         )
     found, slope = leave_one_out(measured, scope), sharpness(measured, scope)
     _warn_of_loose_scale(slope)

@@ -49,7 +49,7 @@ class Held:
         """
         found = self.strengths.by_prompt
         if found is None:
-            raise ConfigError("published win rates say nothing by prompt", mend="give scores or judgements")
+            raise ConfigError("published win rates say nothing by prompt", fix="give scores or judgements")
         return found
 
 
@@ -89,7 +89,7 @@ def rising_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
     if measured.line.slope <= 0:
         raise NotIdentifiable(
             f"the RM's ranking does not rise with human ratings (sharpness {measured.line.slope:.2f}); favour has no Elo scale",
-            mend="check the sign of the scores and the names: charm audit says more",
+            fix="check the sign of the scores and the names: charm audit says more",
         )
     return measured
 
@@ -103,7 +103,7 @@ def tally_source(source: Scores | Margins | WinRates, *, outcome: Outcome, tempe
     if isinstance(source, WinRates):
         if outcome == "soft":
             raise ConfigError(
-                "published win rates are hard or soft as they were published", mend="leave out --outcome soft"
+                "published win rates are hard or soft as they were published", fix="leave out --outcome soft"
             )
         return tally_published(source, draws=0, rng=np.random.default_rng(0))
     return tally_margins(pair_margins(source), outcome=outcome, temperature=temperature)

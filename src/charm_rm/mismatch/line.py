@@ -129,7 +129,7 @@ def fit_sharpness_line(
     if not line.found:
         raise NotConverged(
             "no line of the RM's strengths on human ratings was found",
-            mend="the ratings' errors may be too large beside their differences; use better-known ratings or more policies",
+            fix="the ratings' errors may be too large beside their differences; use better-known ratings or more policies",
         )
     return line
 

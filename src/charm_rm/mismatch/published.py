@@ -82,13 +82,13 @@ def _with_uncertainty(frame: pl.DataFrame) -> pl.DataFrame:
     if lost.height:
         raise SchemaError(
             f"win rates: neither std_err nor n for {listing(lost['policy'])}",
-            mend="add the standard error or the number of prompts; without either nothing can be said of chance",
+            fix="add the standard error or the number of prompts; without either nothing can be said of chance",
         )
     sure = frame.filter(pl.col("n").is_null() & pl.col("win_rate").is_in([0.0, 1.0]))
     if sure.height:
         raise NotIdentifiable(
             f"win rate of exactly {sure['win_rate'][0]:g} for {listing(sure['policy'])} and no n",
-            mend="add the number of prompts (column n)",
+            fix="add the number of prompts (column n)",
         )
     n = pl.col("n").fill_null(pl.col("win_rate") * (1 - pl.col("win_rate")) / pl.col("std_err") ** 2)
     frame = frame.with_columns(n.alias("n"))

@@ -67,7 +67,7 @@ def fit_strengths(
         theta = theta + step * np.minimum(1.0, _MAX_STEP / np.maximum(largest, 1e-300))
     raise NotConverged(
         f"Bradley-Terry: wins still differ from expected wins by {residual:.1e} per game after {max_iterations} steps",
-        mend="a policy may have won or lost everything; state a prior, or leave it out",
+        fix="a policy may have won or lost everything; state a prior, or leave it out",
     )
 
 
@@ -152,7 +152,7 @@ def _refuse_disconnected(tally: Tally) -> None:
         small = [tally.policies[i] for i in min(groups, key=len)]
         raise NotIdentifiable(
             f"{listing(small)} is compared with none of the other policies",
-            mend="leave these policies out, or add comparisons that link them",
+            fix="leave these policies out, or add comparisons that link them",
         )
 
 

@@ -64,6 +64,6 @@ def read_causal(folder: Path, *, where: str, **options: Any) -> Any:
             f"no causal language model: the checkpoint lacks {len(missing)} weights, which would be random numbers: "
             f"{listing(missing)}",
             where=where,
-            mend="use a complete causal language model; a reward model goes to `charm score`",
+            fix="use a complete causal language model; a reward model goes to `charm score`",
         )
     return model

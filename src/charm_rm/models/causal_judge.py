@@ -67,7 +67,7 @@ class LocalChat:
                     f"conversation {index} has {len(row.encoded)} tokens; with an answer of {max_tokens} "
                     f"it exceeds {self.max_length}",
                     where=self.source,
-                    mend="raise --max-length, or shorten the texts",
+                    fix="raise --max-length, or shorten the texts",
                 )
         plan = plan_batches([len(row) for row in rows], token_budget=self.token_budget)
         answering = _Answering(self, max_tokens, top_logprobs)
@@ -145,7 +145,7 @@ class LocalChat:
                 answers, logits = self._generate(inputs, max_tokens)
             if not torch.isfinite(logits.amax(dim=-1)).all():
                 raise ModelError(
-                    "the model's output is not finite", where=self.source, mend="try --dtype float32"
+                    "the model's output is not finite", where=self.source, fix="try --dtype float32"
                 )
             candidates = self._candidates(logits, top_logprobs) if top_logprobs else [None] * len(batch)
         return [

@@ -57,7 +57,7 @@ def load_dataset_responses(source: str | Path, *, split: str | None = None) -> R
         raise UnreadableFile(
             f"cannot be read by datasets: {first_line(error)}",
             where=str(source),
-            mend="check the name and the network",
+            fix="check the name and the network",
         ) from error
     return responses_from_frame(_to_polars(_one_split(loaded, split, str(source))), source=str(source))
 
@@ -72,7 +72,7 @@ def _one_split(loaded: Any, split: str | None, source: str) -> Any:
         raise ConfigError(
             f"split {split!r} is not among {', '.join(names)}" if split else f"splits: {', '.join(names)}",
             where=source,
-            mend="name one of them",
+            fix="name one of them",
         )
     return loaded[split]
 

@@ -19,12 +19,12 @@ def find_devices(device: str) -> list[str]:
     names = [name.strip() for name in device.split(",")]
     for name in names:
         if name.partition(":")[0] not in ("cpu", "cuda"):
-            raise ConfigError(f"device {name!r} is not usable here", mend="use auto, cpu or cuda")
+            raise ConfigError(f"device {name!r} is not usable here", fix="use auto, cpu or cuda")
         try:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(
-                f"device {name!r} is not usable here: {str(error).splitlines()[0]}", mend="use auto or cpu"
+                f"device {name!r} is not usable here: {str(error).splitlines()[0]}", fix="use auto or cpu"
             ) from error
     return names
 
@@ -37,7 +37,7 @@ def one_device(device: str) -> str:
     """
     first, *others = find_devices(device)
     if others and device != "auto":
-        raise ConfigError("this kind of model runs on one device", where=device, mend=f"use {first}")
+        raise ConfigError("this kind of model runs on one device", where=device, fix=f"use {first}")
     return first
 
 

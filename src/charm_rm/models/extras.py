@@ -20,5 +20,5 @@ def require(module: str, *, extra: str = "hf") -> ModuleType:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise MissingExtra(
-            f"this needs {module}, which is not installed", mend=f'pip install "charm-rm[{extra}]"'
+            f"this needs {module}, which is not installed", fix=f'pip install "charm-rm[{extra}]"'
         ) from error

@@ -107,7 +107,7 @@ class ImplicitReward:
                 "the chat template renders a prompt differently once it is answered, so the response's tokens "
                 "cannot be told from the prompt's",
                 where=self.source,
-                mend="use a template whose rendering with the answer begins with the rendering without it",
+                fix="use a template whose rendering with the answer begins with the rendering without it",
             )
         return Split(tuple(whole), len(before))
 
@@ -184,7 +184,7 @@ def load_dpo_reward(
         ConfigError: ``beta``, ``dtype``, ``device`` or ``max_length`` is out of the question.
     """
     if not (np.isfinite(beta) and beta > 0):
-        raise ConfigError(f"beta is {beta}", mend="give a positive number; it only scales the rewards")
+        raise ConfigError(f"beta is {beta}", fix="give a positive number; it only scales the rewards")
     source = f"{os.fspath(policy)} against {os.fspath(reference)}"
     mine, other = (
         open_causal(path, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
@@ -196,7 +196,7 @@ def load_dpo_reward(
     if max_length is not None and not 2 <= max_length <= room:
         raise ConfigError(
             f"max_length {max_length} is not between 2 and the {room} tokens of both models",
-            mend=f"give at most {room}, or leave it out",
+            fix=f"give at most {room}, or leave it out",
         )
     own_code = trust_remote_code and any(hasattr(m.config, "auto_map") for m in models)
     numerics = [*(str(m.dtype) for m in models), device_kind(mine.device)]
@@ -225,10 +225,10 @@ def _check_tokenizers(policy: Any, reference: Any, *, where: str) -> None:
         raise ModelError(
             "policy and reference have different tokenizers, so their log-probabilities cannot be compared",
             where=where,
-            mend="name the model that the policy was trained from",
+            fix="name the model that the policy was trained from",
         )
     if not policy.chat_template:
-        raise ModelError("the policy has no chat template", where=where, mend="save one with its tokenizer")
+        raise ModelError("the policy has no chat template", where=where, fix="save one with its tokenizer")
 
 
 def _reading(tokenizer: Any) -> Any:

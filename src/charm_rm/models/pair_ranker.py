@@ -118,7 +118,7 @@ class PairRanker:
             raise ModelError(
                 f"{bad.size} of {len(rows)} logits are not finite, the first in row {bad[0]}",
                 where=self.source,
-                mend="try --dtype float32",
+                fix="try --dtype float32",
             )
         probabilities: NDArray[np.float64] = sigmoid(logits)
         return probabilities
@@ -159,7 +159,7 @@ def load_pair_ranker(
         tokenizer = load_tokenizer(source)
         layout: RankerLayout = "pairrm" if "cand1_prefix_id" in source.config else "classifier"
         if layout == "pairrm" and template is not None:
-            raise ConfigError("PairRM has a layout of its own", mend="leave template out")
+            raise ConfigError("PairRM has a layout of its own", fix="leave template out")
         build = build_pairrm if layout == "pairrm" else build_classifier
         model, logits, encode, limit = build(source, tokenizer, max_length, template, first_output)
     numerics = [limit, str(model.dtype), device_kind(place)]

@@ -56,13 +56,13 @@ def render_chat(
         raise ModelError(
             f"the chat template is no template of a conversation: {error}",
             where=where,
-            mend="take chat_template.jinja, or tokenizer_config.json, from where the model came from",
+            fix="take chat_template.jinja, or tokenizer_config.json, from where the model came from",
         ) from error
     except Exception as error:  # a template is a program of the model's author: anything may come
         raise ModelError(
             f"the chat template refuses a conversation of {', '.join(m['role'] for m in turns)}: {error}",
             where=where,
-            mend="check the roles and their order",
+            fix="check the roles and their order",
         ) from error
 
 

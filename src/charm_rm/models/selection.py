@@ -65,12 +65,12 @@ def _check(prompts: Sequence[Prompt], responses: Sequence[Sequence[str]]) -> Non
     if len(prompts) != len(responses):
         raise SchemaError(
             f"{len(prompts)} prompts came with responses to {len(responses)}",
-            mend="give for each prompt a list of its responses",
+            fix="give for each prompt a list of its responses",
         )
     for i, some in enumerate(responses):
         if isinstance(some, str) or not len(some) or not all(isinstance(text, str) for text in some):
             raise SchemaError(
                 "a prompt has no list of responses",
                 where=f"responses, row {i}",
-                mend="give for each prompt a list of at least one text",
+                fix="give for each prompt a list of at least one text",
             )

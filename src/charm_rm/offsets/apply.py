@@ -33,7 +33,7 @@ def apply_offsets(source: Scores | Margins, offsets: Offsets) -> Scores | Margin
     if len(without) == len(source.policies):
         raise UnknownPolicy(
             f"no policy of the {source.noun} ({listing(source.policies)}) has an offset ({listing(sorted(known))})",
-            mend=f"use offsets solved on these {source.noun}",
+            fix=f"use offsets solved on these {source.noun}",
         )
     if without:
         warnings.warn(
@@ -66,5 +66,5 @@ def check_unit(source: Scores | Margins, offsets: Offsets) -> None:
     if unit != wanted:
         raise ConfigError(
             f"the offsets are in {unit} units, solved on {offsets.provenance.get('source')}; these are {source.noun}",
-            mend=f"solve offsets on these {source.noun}",
+            fix=f"solve offsets on these {source.noun}",
         )

@@ -37,11 +37,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.link not in ("hard", "sigmoid"):
-            raise ConfigError(f"link {self.link!r} is not known", mend="use hard or sigmoid")
+            raise ConfigError(f"link {self.link!r} is not known", fix="use hard or sigmoid")
         if not (np.isfinite(self.temperature) and self.temperature > 0):
             raise ConfigError(
                 f"temperature {self.temperature!r} is not above 0",
-                mend="give a temperature above 0; for its limit at 0 use link hard",
+                fix="give a temperature above 0; for its limit at 0 use link hard",
             )
         check_draws(self.draws)
 
@@ -71,7 +71,7 @@ class Question:
             raise NotIdentifiable(
                 f"the ratings imply a win rate of {target:.0f}, which no finite offset reaches",
                 where=f"policy {self.over!r}",
-                mend="check that the ratings are on the Elo scale and of one leaderboard",
+                fix="check that the ratings are on the Elo scale and of one leaderboard",
             )
 
     def check_spread(self, smallest: float, largest: float) -> None:
@@ -86,7 +86,7 @@ class Question:
             raise NotIdentifiable(
                 f"all margins are equal ({smallest:g}): the win rate can only be 0, ½ or 1",
                 where=self.where,
-                mend="check the scores or judgements (a constant reward model?), or use --link sigmoid",
+                fix="check the scores or judgements (a constant reward model?), or use --link sigmoid",
             )
 
 
@@ -100,7 +100,7 @@ def check_sharpness(temperature: float | None, largest: float) -> None:
         raise ConfigError(
             "the sigmoid's temperature is less than a billionth of the largest margin: it says no more than who won, "
             "and its offset is lost in rounding",
-            mend="give a temperature near the spread of the margins, or use --link hard",
+            fix="give a temperature near the spread of the margins, or use --link hard",
         )
 
 
@@ -114,17 +114,17 @@ def checked_weights(overs: list[str], refs: list[str], weights: Sequence[float] 
     if not overs or not refs:
         raise ConfigError(
             "nothing to calibrate: name at least one policy and one reference",
-            mend="give over= and references= (--over and --ref)",
+            fix="give over= and references= (--over and --ref)",
         )
     if both := sorted(set(overs) & set(refs)):
         raise ConfigError(
-            f"policy {both[0]!r} is to be calibrated against itself", mend="name another reference"
+            f"policy {both[0]!r} is to be calibrated against itself", fix="name another reference"
         )
     array = np.ones(len(refs)) if weights is None else np.asarray(weights, dtype=np.float64)
     if array.shape != (len(refs),) or not np.isfinite(array).all() or (array <= 0).any():
         raise ConfigError(
             f"reference weights {array.tolist()} do not fit {len(refs)} references",
-            mend="give one weight above 0 for each reference",
+            fix="give one weight above 0 for each reference",
         )
     scaled: FloatArray = array / array.sum()
     return scaled

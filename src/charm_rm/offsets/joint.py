@@ -51,7 +51,7 @@ def solve_joint_offsets(
     """Find one offset per policy such that each policy's total wins are what the ratings say.
 
     Solves Σ_l L_kl(Δ_k - Δ_l) = Σ_l P_kl for every policy k that is not a reference. One number per policy
-    cannot mend every pair: ``residuals`` shows what is left.
+    cannot fix every pair: ``residuals`` shows what is left.
 
     Args:
         source: reward-model scores, or judgements of pairs (offsets are then in log-odds).
@@ -81,7 +81,7 @@ def solve_joint_offsets(
     """
     settings = Settings(link, temperature, draws, seed, cross_fit)
     if objective not in ("total-wins", "least-squares"):
-        raise ConfigError(f"objective {objective!r} is not known", mend="use total-wins or least-squares")
+        raise ConfigError(f"objective {objective!r} is not known", fix="use total-wins or least-squares")
     refs = named(references)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
     rated = only_policies(source, set(matched.frame["policy"]))
@@ -151,7 +151,7 @@ def _equations_of(
     if held.all():
         raise ConfigError(
             f"{len(policies)} rated policies of which {int(held.sum())} are references: nothing to solve",
-            mend="score or judge more policies, or name fewer references",
+            fix="score or judge more policies, or name fewer references",
         )
     free = ~held if held.any() else np.arange(len(policies)) > 0
     k, r = paired.pairs.T
@@ -169,14 +169,14 @@ def _check(equations: JointEquations, solver: _Solver) -> None:
         raise NotIdentifiable(
             f"{listing(np.array(equations.margins.policies)[most < 2])} share a single prompt with any other policy",
             where="calibration",
-            mend="score or judge more prompts",
+            fix="score or judge more prompts",
         )
     check_sharpness(solver.temperature, equations.largest)
     if solver.temperature is None and equations.scale == 0:
         raise NotIdentifiable(
             "on every prompt all scores are equal: win rates can only be 0, ½ or 1",
             where="calibration",
-            mend="check the scores or judgements (a constant reward model?)",
+            fix="check the scores or judgements (a constant reward model?)",
         )
 
 
@@ -190,7 +190,7 @@ def _check_connected(equations: JointEquations) -> None:
         raise NoOverlap(
             f"{listing(apart)} share no prompts with the other policies",
             where="calibration",
-            mend="score or judge the same prompts for every policy (check prompt_id), or calibrate the groups apart",
+            fix="score or judge the same prompts for every policy (check prompt_id), or calibrate the groups apart",
         )
 
 

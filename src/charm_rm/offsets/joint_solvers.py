@@ -126,7 +126,7 @@ def _newton(
     if strict and np.abs(gap[equations.free]).max() > 1e-10 * len(deltas):
         raise NotConverged(
             f"the joint offsets stopped {np.abs(gap).max():.1e} short of the total wins asked for",
-            mend="raise --temperature, or use --link hard",
+            fix="raise --temperature, or use --link hard",
         )
     return deltas, _NEWTON_STEPS
 

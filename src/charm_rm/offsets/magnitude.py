@@ -35,7 +35,7 @@ def brought_near_1(
             f"the {source.noun} reach from {np.abs(values[vanished]).min():.0e} to {np.abs(values).max():.0e}: "
             "no calculation holds both",
             where="calibration",
-            mend="check what wrote them, and drop or rescale the extreme ones",
+            fix="check what wrote them, and drop or rescale the extreme ones",
         )
     frame = source.frame.with_columns(pl.Series(column, scaled))
     small = None if temperature is None else float(np.ldexp(temperature, -exponent))
@@ -66,7 +66,7 @@ def brought_back(frame: pl.DataFrame, exponent: int) -> pl.DataFrame:
             raise NotIdentifiable(
                 f"the offset's {column} is larger than any number",
                 where=f"policy {frame['policy'][int(np.flatnonzero(beyond)[0])]!r}",
-                mend="divide the scores by a constant",
+                fix="divide the scores by a constant",
             )
         frame = frame.with_columns(pl.Series(column, back).fill_nan(None))
     return frame

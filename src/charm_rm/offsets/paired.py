@@ -42,13 +42,13 @@ class Paired:
                 raise NoOverlap(
                     "they share no prompt",
                     where=where,
-                    mend="score or judge the same prompts (check prompt_id)",
+                    fix="score or judge the same prompts (check prompt_id)",
                 )
             if shared == 1:
                 raise NotIdentifiable(
                     "they share one prompt, which does not determine a win rate",
                     where=where,
-                    mend="score or judge more prompts",
+                    fix="score or judge more prompts",
                 )
         asked.check_spread(float(np.nanmin(self.margins)), float(np.nanmax(self.margins)))
 

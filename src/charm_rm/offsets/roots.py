@@ -219,7 +219,7 @@ def rising_root(
         raise NotConverged(
             f"the offset's equation is met to {worst:.1e} only: the sigmoid is too steep for numbers of this size",
             where="calibration",
-            mend="raise --temperature, or use --link hard",
+            fix="raise --temperature, or use --link hard",
         )
     return x, value
 

@@ -51,7 +51,7 @@ def draw_deltas(
         raise NotIdentifiable(
             "some policies are so far from all others that no comparison is near turning, and intervals cannot be drawn",
             where="calibration",
-            mend="look at their scores; for offsets without intervals use --draws 0",
+            fix="look at their scores; for offsets without intervals use --draws 0",
         ) from error
     return draws
 

@@ -35,7 +35,7 @@ class Unpaired:
             raise NotIdentifiable(
                 "a policy has a single score, which does not determine a win rate",
                 where=self.question.where,
-                mend="score more prompts",
+                fix="score more prompts",
             )
         self.question.check_spread(*self._pairs().range())
 
@@ -84,7 +84,7 @@ def score_columns(source: Scores | Margins, policies: Sequence[str]) -> FloatArr
     if isinstance(source, Margins):
         raise ConfigError(
             "judgements compare two responses to one prompt: there are no scores of their own to compare unpaired",
-            mend="leave out --unpaired (paired=True)",
+            fix="leave out --unpaired (paired=True)",
         )
     matrix = score_matrix(source)
     return np.stack([matrix.column(p) for p in policies])

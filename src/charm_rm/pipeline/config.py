@@ -63,7 +63,7 @@ class Config(Settings):
             raise BadSetting(
                 "give exactly one of rm and score.scores (or judge, or score.judgements)",
                 setting="rm",
-                mend="leave out or set to null all but one of them",
+                fix="leave out or set to null all but one of them",
             )
         calibrate = self.calibrate
         if calibrate is not None:
@@ -73,13 +73,13 @@ class Config(Settings):
                 raise BadSetting(
                     f"calibrate.held_out names {both}, which calibrate uses",
                     setting="calibrate.held_out",
-                    mend="hold out policies that are neither in over nor in references",
+                    fix="hold out policies that are neither in over nor in references",
                 )
         if self.evaluate is not None and self.evaluate.benchmarks and self.evaluate.data is None:
             raise BadSetting(
                 "evaluate.benchmarks needs evaluate.data, the folder with their files",
                 setting="evaluate.benchmarks",
-                mend="give the folder, or leave the benchmarks out",
+                fix="give the folder, or leave the benchmarks out",
             )
 
     def _check_method(self, calibrate: CalibrateSettings) -> None:
@@ -92,7 +92,7 @@ class Config(Settings):
             raise BadSetting(
                 "relabel.strategy pair compares calibrated policies with their references, and a style calibration has none",
                 setting="relabel.strategy",
-                mend="use all-pairs, sampled or best-vs-worst",
+                fix="use all-pairs, sampled or best-vs-worst",
             )
 
     @property

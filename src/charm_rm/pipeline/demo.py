@@ -124,5 +124,5 @@ def _refuse_other_work(directory: Path) -> None:
     if config.is_file() and config.read_text(encoding="utf-8").startswith(_HEADER.splitlines()[0]):
         return
     raise OutputExists(
-        "this is there already, and is not a demo", where=str(directory), mend="choose another place with -o"
+        "this is there already, and is not a demo", where=str(directory), fix="choose another place with -o"
     )

@@ -85,7 +85,7 @@ def stage_named(name: str, stages: tuple[Stage, ...]) -> Stage:
     known = [s.name for s in stages]
     if name not in known:
         raise ConfigError(
-            f"this run has no stage {name!r}.{did_you_mean(name, known)}", mend=f"it has {', '.join(known)}"
+            f"this run has no stage {name!r}.{did_you_mean(name, known)}", fix=f"it has {', '.join(known)}"
         )
     return stages[known.index(name)]
 

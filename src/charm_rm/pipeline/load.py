@@ -41,7 +41,7 @@ def check_config(
 ) -> Config:
     """Check plain values against the configuration's schema; ``folder`` is what relative paths start from."""
     if not isinstance(values, dict):
-        raise ConfigError("a mapping of sections was expected", where=where, mend="start from: charm init")
+        raise ConfigError("a mapping of sections was expected", where=where, fix="start from: charm init")
     values = _resolved(_as_today(values), folder.resolve(), Config)
     try:
         config: Config = _adapter().validate_python(values)
@@ -106,28 +106,28 @@ def _path_or_id(value: Any, folder: Path) -> Any:
 def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
     """The document as nodes, which know their lines, and as plain values."""
     if not path.exists():
-        raise UnreadableFile("no such file", where=str(path), mend="write one with: charm init")
+        raise UnreadableFile("no such file", where=str(path), fix="write one with: charm init")
     text = read_text(path, most=_LONGEST_YAML)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_explosion(node, where=str(path))
         return node, yaml.safe_load(text)
     except RecursionError as error:
-        raise ConfigError("is nested too deep", where=str(path), mend="start from: charm init") from error
+        raise ConfigError("is nested too deep", where=str(path), fix="start from: charm init") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(
             f"is not valid YAML: {getattr(error, 'problem', None) or error}",
             where=f"{path}{line}",
-            mend="check indentation, colons and quotes there",
+            fix="check indentation, colons and quotes there",
         ) from error
     except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         # A date, a number or a truth that is none, by its look or its tag: PyYAML lets through whatever its parts raise.
         raise ConfigError(
             f"holds a value that cannot be read: {first_line(error)}",
             where=str(path),
-            mend="put it in quotes, or leave its tag out",
+            fix="put it in quotes, or leave its tag out",
         ) from error
 
 
@@ -147,20 +147,20 @@ def _refuse_explosion(root: yaml.Node | None, *, where: str) -> None:
     def size(node: yaml.Node, depth: int) -> int:
         line = f"{where}, line {node.start_mark.line + 1}"
         if id(node) in open_nodes:
-            raise ConfigError("an alias that contains itself", where=line, mend="write the value out")
+            raise ConfigError("an alias that contains itself", where=line, fix="write the value out")
         if depth > _DEEPEST:
             raise ConfigError(
-                f"is nested more than {_DEEPEST} deep", where=line, mend="start from: charm init"
+                f"is nested more than {_DEEPEST} deep", where=line, fix="start from: charm init"
             )
         if id(node) not in sizes:
             if isinstance(node, yaml.ScalarNode) and any("\ud800" <= c <= "\udfff" for c in node.value):
-                raise ConfigError("half of a character (a lone surrogate)", where=line, mend="write it out")
+                raise ConfigError("half of a character (a lone surrogate)", where=line, fix="write it out")
             open_nodes.add(id(node))
             sizes[id(node)] = 1 + sum(size(part, depth + 1) for part in _parts_of(node))
             open_nodes.discard(id(node))
         if sizes[id(node)] > _MOST_VALUES:
             words = f"holds more than {_MOST_VALUES:,} values once its aliases are written out"
-            raise ConfigError(words, where=line, mend="write the values out")
+            raise ConfigError(words, where=line, fix="write the values out")
         return sizes[id(node)]
 
     if root is not None:
@@ -183,7 +183,7 @@ def _lines(node: yaml.Node | None, *, where: str, at: _Location = ()) -> dict[_L
                 raise ConfigError(
                     f"key {_dotted(location)!r} is there twice (first in line {found[location]})",
                     where=f"{where}, line {line}",
-                    mend="keep one of them",
+                    fix="keep one of them",
                 )
             found[location] = line
             found |= _lines(value, where=where, at=location)
@@ -202,10 +202,10 @@ def _first_problem(error: ValidationError, *, where: str, lines: Mapping[_Locati
     first = next((p for p in problems if p["type"] == _UNKNOWN), problems[0])
     location = _in_file(first, lines)
     line = next((lines[location[:i]] for i in range(len(location), 0, -1) if location[:i] in lines), None)
-    what, mend = _describe(first, location)
+    what, fix = _describe(first, location)
     if more := len(problems) - 1:
         what += f" (and {more} more problem{'s' if more > 1 else ''})"
-    return ConfigError(what, where=f"{where}, line {line}" if line else where, mend=mend)
+    return ConfigError(what, where=f"{where}, line {line}" if line else where, fix=fix)
 
 
 _UNKNOWN = "unexpected_keyword_argument"
@@ -233,7 +233,7 @@ def _describe(problem: ErrorDetails, location: _Location) -> tuple[str, str]:
     name, hint = _dotted(location), "see the comments that `charm init` writes"
     if bad := _bad_setting(problem):
         section = _dotted(problem["loc"])
-        return f"{section}: {bad.what}" if section else bad.what, bad.mend or hint
+        return f"{section}: {bad.what}" if section else bad.what, bad.fix or hint
     if problem["type"] == _UNKNOWN:
         known = _keys_at(location[:-1])
         return (

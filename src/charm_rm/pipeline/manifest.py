@@ -52,7 +52,7 @@ class Ledger:
             raise ConfigError(
                 "this is not the manifest of a run",
                 where=str(path),
-                mend="choose another output folder, or delete the file to run every stage again",
+                fix="choose another output folder, or delete the file to run every stage again",
             ) from error
 
     def save(self) -> None:

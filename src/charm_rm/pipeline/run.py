@@ -77,7 +77,7 @@ class Run:
         """Folder or id of the reward model before fine-tuning."""
         model = self.config.first_model
         if model is None:
-            raise ConfigError("no reward model: scores come from a file", mend="give the section rm")
+            raise ConfigError("no reward model: scores come from a file", fix="give the section rm")
         return str(self.directory / FIRST_RM) if model == FIRST_RM else model
 
     def aside(self, name: str) -> Path:

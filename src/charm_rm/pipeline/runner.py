@@ -141,7 +141,7 @@ def _why_run(stage: Stage, config: Config, ledger: Ledger, *, fresh: str | None 
 def _selected(config: Config, *, only: str | None, until: str | None) -> tuple[Stage, ...]:
     stages = planned_stages(config)
     if only is not None and until is not None:
-        raise ConfigError("--only and --until exclude each other", mend="give one of them")
+        raise ConfigError("--only and --until exclude each other", fix="give one of them")
     if only is not None:
         return (stage_named(only, stages),)
     if until is not None:
@@ -160,7 +160,7 @@ def _refuse_own_inputs(config: Config, directory: Path) -> None:
                 raise OutputExists(
                     f"the run would write over its own input {str(path)!r}",
                     where=str(output),
-                    mend="choose another run directory with -o, or move the input out of it",
+                    fix="choose another run directory with -o, or move the input out of it",
                 )
 
 
@@ -170,7 +170,7 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
         raise ConfigError(
             f"stage {stage.name!r} needs {missing[0]}, which is not there",
             where=str(run.directory),
-            mend="run the stages before it: leave out --only",
+            fix="run the stages before it: leave out --only",
         )
     inputs, settings = _inputs(stage, run.config, ledger), _plain(stage.settings(run.config))
     ledger.stages.pop(stage.name, None)  # from here on its old outputs may go
@@ -181,7 +181,7 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
         raise StageFailed(
             f"stage {stage.name!r} ended without {gone[0]}",
             where=str(run.directory),
-            mend=f"run it again: --force-stage {stage.name}; does something else clear this folder?",
+            fix=f"run it again: --force-stage {stage.name}; does something else clear this folder?",
         )
     written = [n for n in (*stage.writes, *stage.may_write) if (run.directory / n).exists()]
     record = {

@@ -80,7 +80,7 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
     if lost := [c for c in keep if c not in columns]:
         raise SchemaError(
             f"battles: column {listing(lost)} is missing.{did_you_mean(lost[0], columns)}",
-            mend=f"name one of {listing(frame.columns, limit=12)}",
+            fix=f"name one of {listing(frame.columns, limit=12)}",
         )
     if not {"model_a", "model_b"} <= columns:
         return frame
@@ -93,7 +93,7 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
         raise SchemaError(
             f"battles: no outcome column: neither 'winner' nor {listing(missing)}; found {listing(columns, limit=12)}."
             + did_you_mean("winner", columns),
-            mend="add a winner column with model_a, model_b, tie or both_bad",
+            fix="add a winner column with model_a, model_b, tie or both_bad",
         )
     kept = [
         c
@@ -113,7 +113,7 @@ def _translated(frame: pl.DataFrame) -> pl.Series:
         raise SchemaError(
             f"winner {winner[row]!r} is not one of {', '.join(_LABELS)} ({int(unknown.sum())} such rows)",
             where=f"battles, row {row}",
-            mend="correct these labels; an unknown label is never counted as a tie",
+            fix="correct these labels; an unknown label is never counted as a tie",
         )
     return winner.replace_strict(_LABELS, return_dtype=pl.String)
 
@@ -131,7 +131,7 @@ def _from_one_hot(frame: pl.DataFrame) -> pl.Series:
         raise SchemaError(
             f"exactly one winner column must be 1 and the others 0, found {shown} ({int((~good).sum())} such rows)",
             where=f"battles, row {row}",
-            mend="correct these rows",
+            fix="correct these rows",
         )
     label = pl.coalesce([pl.when(pl.col(c) == 1.0).then(pl.lit(label)) for c, label in _ONE_HOT.items()])
     return flags.select(label.alias("winner"))["winner"]

@@ -133,7 +133,7 @@ def maximise(counts: Counts, *, tolerance: float, max_iterations: int) -> Fit:
         parameters = _climb(parameters, step, counts)
     raise NotConverged(
         f"Newton's method did not converge in {max_iterations} iterations: last step {largest:.2g}, tolerance {tolerance:.2g}",
-        mend=_WAY_OUT,
+        fix=_WAY_OUT,
     )
 
 
@@ -142,10 +142,10 @@ def _newton_step(parameters: Floats, counts: Counts, iteration: int) -> Floats:
         step = np.linalg.solve(pinned_information(parameters, counts), gradient(parameters, counts))
     except np.linalg.LinAlgError as error:
         raise NotConverged(
-            f"the information matrix became singular at iteration {iteration}", mend=_WAY_OUT
+            f"the information matrix became singular at iteration {iteration}", fix=_WAY_OUT
         ) from error
     if not np.isfinite(step).all():
-        raise NotConverged(f"Newton's step is not finite at iteration {iteration}", mend=_WAY_OUT)
+        raise NotConverged(f"Newton's step is not finite at iteration {iteration}", fix=_WAY_OUT)
     return step.astype(np.float64, copy=False)
 
 

@@ -34,11 +34,11 @@ def cluster_column(battles: Battles, cluster: str | None) -> str | None:
     if cluster not in columns:
         raise SchemaError(
             f"battles: cluster column {cluster!r} is missing.{did_you_mean(cluster, columns)}",
-            mend="name a column of the battles that says which votes go together, such as prompt_id or a voter's id; "
+            fix="name a column of the battles that says which votes go together, such as prompt_id or a voter's id; "
             "`none` (in Python None) takes all votes as independent",
         )
     if battles.frame[cluster].null_count() == len(battles):
-        raise SchemaError(f"battles: cluster column {cluster!r} is empty throughout", mend="name another one")
+        raise SchemaError(f"battles: cluster column {cluster!r} is empty throughout", fix="name another one")
     return cluster
 
 

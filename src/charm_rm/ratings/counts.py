@@ -109,9 +109,7 @@ def _style_column(frame: pl.DataFrame, name: str) -> Floats:
     difference = np.divide(a - b, total, out=np.zeros_like(total), where=total > 0)
     spread = float(np.sqrt(np.mean(difference**2)))
     if spread == 0.0:
-        raise NotIdentifiable(
-            f"style {name!r} is the same on both sides of every battle", mend="leave it out"
-        )
+        raise NotIdentifiable(f"style {name!r} is the same on both sides of every battle", fix="leave it out")
     scaled: Floats = difference / spread
     return scaled
 
@@ -123,7 +121,7 @@ def _style_values(frame: pl.DataFrame, column: str) -> Floats:
     if not series.dtype.is_numeric():
         raise SchemaError(
             f"battles: style column {column!r} is not numeric ({series.dtype})",
-            mend="write numbers, such as lengths or counts, in every row",
+            fix="write numbers, such as lengths or counts, in every row",
         )
     values = series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
     bad = ~(np.isfinite(values) & (values >= 0))
@@ -132,7 +130,7 @@ def _style_values(frame: pl.DataFrame, column: str) -> Floats:
         raise SchemaError(
             f"{column} must be a finite count or length, found {series[row]!r} ({int(bad.sum())} such rows)",
             where=f"battles, row {row}",
-            mend="correct or drop these rows",
+            fix="correct or drop these rows",
         )
     return values
 
@@ -144,5 +142,5 @@ def _missing_style(frame: pl.DataFrame, column: str) -> SchemaError:
     known = [c[:-2] for c in numeric if c.endswith("_a") and f"{c[:-2]}_b" in numeric]
     return SchemaError(
         f"battles: style column {column!r} is missing.{did_you_mean(name, known_styles(frame.columns, known))}",
-        mend=how_to_count(name, frame.columns, known),
+        fix=how_to_count(name, frame.columns, known),
     )

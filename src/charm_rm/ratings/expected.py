@@ -74,7 +74,7 @@ def yardstick(ratings: Ratings, policies: tuple[str, ...]) -> Yardstick:
     if twice.len():
         raise SchemaError(
             f"ratings: {listing(twice)} has several ratings",
-            mend="choose one category and date (--category, --date)",
+            fix="choose one category and date (--category, --date)",
         )
     rows = {name: row for row, name in enumerate(ratings.frame["policy"])}
     order = [rows[name] for name in policies]

@@ -140,16 +140,16 @@ def _check_settings(policies: Sequence[str], anchor: tuple[str, float] | None, p
     if not (math.isfinite(prior) and prior >= 0):
         raise ConfigError(
             f"the prior must be 0 or more pseudo-battles per pair, got {prior!r}",
-            mend="give a number such as 0.5",
+            fix="give a number such as 0.5",
         )
     if anchor and anchor[0] not in policies:
         raise UnknownPolicy(
             f"the anchor {anchor[0]!r} is in no battle.{did_you_mean(anchor[0], policies)}",
-            mend="anchor on a policy of the battles",
+            fix="anchor on a policy of the battles",
         )
     if anchor and not math.isfinite(anchor[1]):
         raise ConfigError(
-            f"the anchor's rating must be finite, got {anchor[1]!r}", mend="give a number such as 1000"
+            f"the anchor's rating must be finite, got {anchor[1]!r}", fix="give a number such as 1000"
         )
 
 

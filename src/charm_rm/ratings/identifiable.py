@@ -26,7 +26,7 @@ def check_identifiable(counts: Counts, policies: Sequence[str]) -> None:
     Covariates must not repeat one another or the policies.
 
     Raises:
-        NotIdentifiable: naming the groups and how to mend it.
+        NotIdentifiable: naming the groups and how to fix it.
     """
     from scipy.sparse.csgraph import connected_components  # a tenth of a second that only fits should pay
 
@@ -40,7 +40,7 @@ def check_identifiable(counts: Counts, policies: Sequence[str]) -> None:
     if counts.covariates.size and not _full_rank(counts):
         raise NotIdentifiable(
             "the style columns repeat one another, or are fixed by which policies meet",
-            mend="leave one out: a style that never varies within a pair of policies cannot be told from strength",
+            fix="leave one out: a style that never varies within a pair of policies cannot be told from strength",
         )
 
 
@@ -69,7 +69,7 @@ def _disconnected(group: NDArray[np.int32], policies: Sequence[str]) -> NotIdent
     tail = f"; and {len(sizes) - _LARGEST_SHOWN} more groups" if len(sizes) > _LARGEST_SHOWN else ""
     return NotIdentifiable(
         f"the policies fall into {len(sizes)} groups that never meet in battle: {'; '.join(shown)}{tail}",
-        mend="add battles between the groups, or fit each group alone: their ratings cannot be compared",
+        fix="add battles between the groups, or fit each group alone: their ratings cannot be compared",
     )
 
 
@@ -83,7 +83,7 @@ def _separated(beat: coo_array, block: NDArray[np.int32], policies: Sequence[str
         parts += [f"{_members(block, g, policies)} {verb} any other policy" for g in groups[:_LARGEST_SHOWN]]
     return NotIdentifiable(
         f"the maximum-likelihood ratings are infinite: {'; '.join(parts)}",
-        mend="add battles, leave these policies out, or state a prior (prior=1 or --prior 1: half a win and "
+        fix="add battles, leave these policies out, or state a prior (prior=1 or --prior 1: half a win and "
         "half a loss for every pair that met)",
     )
 

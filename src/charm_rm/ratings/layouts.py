@@ -73,7 +73,7 @@ def tidy_leaderboard(frame: pl.DataFrame) -> pl.DataFrame:
     found = listing(frame.columns, limit=12)
     raise SchemaError(
         f"ratings: no known leaderboard layout; found columns {found}.{did_you_mean('rating', frame.columns)}",
-        mend="name the columns policy and rating (and std_err, or ci_low and ci_high)",
+        fix="name the columns policy and rating (and std_err, or ci_low and ci_high)",
     )
 
 
@@ -91,7 +91,7 @@ def tidy_catalog(document: Any) -> pl.DataFrame:
             numbers = {new: _number(values, old, where) for old, new in _OF_CATALOG.items()}
             if numbers["rating"] is None:
                 raise SchemaError(
-                    "no numeric 'rating'", where=f"ratings, {where}", mend="add it, or drop the model"
+                    "no numeric 'rating'", where=f"ratings, {where}", fix="add it, or drop the model"
                 )
             rows.append({"policy": model, **numbers, "category": category})
     dtypes = {"policy": pl.String, **dict.fromkeys(_OF_CATALOG.values(), pl.Float64), "category": pl.String}
@@ -114,7 +114,7 @@ def _number(values: Mapping[str, Any], key: str, where: str) -> float | None:
     raise SchemaError(
         f"{key!r} should be a number, found {str(value)[:60]!r}",
         where=f"ratings, {where}",
-        mend="write a number with a decimal point, or null where there is none",
+        fix="write a number with a decimal point, or null where there is none",
     )
 
 
@@ -123,7 +123,7 @@ def _items(value: Any, where: str) -> list[tuple[str, Any]]:
         raise SchemaError(
             f"expected an object, found {type(value).__name__}",
             where=f"ratings, {where}",
-            mend="the known JSON layout is category -> model -> {rating, rating_q025, rating_q975}",
+            fix="the known JSON layout is category -> model -> {rating, rating_q025, rating_q975}",
         )
     return list(value.items())
 
@@ -145,7 +145,7 @@ def _from_csv_history(frame: pl.DataFrame) -> pl.DataFrame:
         raise SchemaError(
             f"95_pct_ci {frame['95_pct_ci'][row]!r} is not of the form '+5/-5'",
             where=f"ratings, row {row} (model {frame['model'][row]!r})",
-            mend="correct the cell, or leave it empty where there is no interval",
+            fix="correct the cell, or leave it empty where there is no interval",
         )
     rating = frame["arena_score"]
     return _renamed(

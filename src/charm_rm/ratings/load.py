@@ -88,7 +88,7 @@ def _agreed(what: str, in_spec: str | None, argument: str | None) -> str | None:
     if in_spec and argument and in_spec != argument:
         raise ConfigError(
             f"two different {_plural(what)}: {in_spec!r} in the ratings' name and {argument!r} beside it",
-            mend="give one",
+            fix="give one",
         )
     return in_spec or argument
 
@@ -134,7 +134,7 @@ def _from_hub(root: str, config: str, category: str | None, date: str | None, *,
             f"no file {config}/{split}-*.parquet; configurations here: {', '.join(configs) or 'none'}."
             + did_you_mean(config, configs),
             where=root,
-            mend="name a configuration, as in FOLDER:text, or download that split",
+            fix="name a configuration, as in FOLDER:text, or download that split",
         )
     for file in files:
         check_plain_file(file)
@@ -145,7 +145,7 @@ def _from_hub(root: str, config: str, category: str | None, date: str | None, *,
         raise UnreadableFile(
             f"cannot be read: {first_line(error)}",
             where=pattern,
-            mend="check name, configuration and network; offline, download the split and give its folder: FOLDER:"
+            fix="check name, configuration and network; offline, download the split and give its folder: FOLDER:"
             + config,
         ) from error
     tidy = tidy_leaderboard(frame)
@@ -163,7 +163,7 @@ def _choose(
     """Keep one category at one date, one row per policy, with the covariance of what is kept."""
     frame = table.frame if isinstance(table, Ratings) else table
     if frame.is_empty():
-        raise SchemaError("ratings: the table has no rows", where=where, mend="check what wrote it")
+        raise SchemaError("ratings: the table has no rows", where=where, fix="check what wrote it")
     frame = frame.drop("row_", strict=False).with_row_index("row_")
     frame = _one_of(frame, "category", category, where)
     frame = _one_of(frame, "date", date, where)
@@ -191,7 +191,7 @@ def _one_of(frame: pl.DataFrame, column: str, choice: str | None, where: str) ->
         raise ConfigError(
             f"{column} {choice!r} was asked for, but the table has no {column}",
             where=where,
-            mend=f"leave out --{column} ({column}=...)",
+            fix=f"leave out --{column} ({column}=...)",
         )
     if column == "date" and choice == LATEST:
         choice = found[-1]
@@ -200,7 +200,7 @@ def _one_of(frame: pl.DataFrame, column: str, choice: str | None, where: str) ->
             raise ConfigError(
                 f"the table has several {_plural(column)} and none was chosen: {_choices(column, found)}",
                 where=where,
-                mend=f"choose one with {column}=... or --{column}"
+                fix=f"choose one with {column}=... or --{column}"
                 + (" (or 'latest')" if column == "date" else ""),
             )
         return frame
@@ -209,7 +209,7 @@ def _one_of(frame: pl.DataFrame, column: str, choice: str | None, where: str) ->
             f"no {column} {choice!r}; there is a choice of {_choices(column, found, near=choice)}."
             + (did_you_mean(choice, found) if column == "category" else ""),
             where=where,
-            mend=f"choose one of these for {column}",
+            fix=f"choose one of these for {column}",
         )
     return frame.filter(pl.col(column) == choice)
 
@@ -241,6 +241,6 @@ def _one_row_per_policy(frame: pl.DataFrame, where: str) -> pl.DataFrame:
             f"{twice['policy'].n_unique()} policies have several different ratings, such as {name!r}: "
             + ", ".join(f"{float(r):g}" for r in seen),
             where=where,
-            mend="the table mixes snapshots that category and date do not tell apart; keep one row per policy",
+            fix="the table mixes snapshots that category and date do not tell apart; keep one row per policy",
         )
     return frame

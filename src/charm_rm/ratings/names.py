@@ -52,7 +52,7 @@ def read_aliases(path: str | Path) -> pl.DataFrame:
         raise SchemaError(
             f"aliases: column {listing(missing)} is missing; found {listing(frame.columns)}",
             where=str(path),
-            mend="an alias file has the columns policy,arena_name",
+            fix="an alias file has the columns policy,arena_name",
         )
     with store.naming(path):
         kinds = dict.fromkeys(("policy", "arena_name", "match", "note"), TEXT)
@@ -64,14 +64,14 @@ def read_aliases(path: str | Path) -> pl.DataFrame:
         raise SchemaError(
             "aliases: an empty name",
             where=f"{path}, row {int(bad.arg_true()[0])}",
-            mend="give both names, or drop the row",
+            fix="give both names, or drop the row",
         )
     if frame["policy"].is_duplicated().any():
         name = frame.filter(pl.col("policy").is_duplicated())["policy"][0]
         raise SchemaError(
             f"aliases: {name!r} has several rows",
             where=str(path),
-            mend="give one row per policy; split alternatives by a bar: first|second",
+            fix="give one row per policy; split alternatives by a bar: first|second",
         )
     return frame
 
@@ -140,7 +140,7 @@ def match_ratings(
     if not names:
         raise UnknownPolicy(
             f"none of the {len(asked)} policies has a rating: {listing(asked)}",
-            mend="check that the ratings are the right ones, or give --alias FILE with the columns policy,arena_name",
+            fix="check that the ratings are the right ones, or give --alias FILE with the columns policy,arena_name",
         )
     position = {name: row for row, name in enumerate(ratings.frame["policy"])}
     rows = np.array([position[name] for name in names.values()])
@@ -155,7 +155,7 @@ def _rated_names(ratings: Ratings) -> frozenset[str]:
     if names.is_duplicated().any():
         raise ConfigError(
             "the ratings hold several categories or dates, which are never mixed",
-            mend="choose one: load_ratings(..., category=..., date=...)",
+            fix="choose one: load_ratings(..., category=..., date=...)",
         )
     return frozenset(names)
 
@@ -171,7 +171,7 @@ def _hit(
     if len(hits) > 1:
         raise UnknownPolicy(
             f"policy {policy!r} fits several rated policies: {listing(hits)}",
-            mend="say which by an alias: --alias FILE with the columns policy,arena_name",
+            fix="say which by an alias: --alias FILE with the columns policy,arena_name",
         )
     return hits[0] if hits else None
 
@@ -217,7 +217,7 @@ def _report_unknown(unknown: Mapping[str, str | None], rated: frozenset[str], un
     tail = f"\n    and {len(unknown) - 10} more" if len(unknown) > 10 else ""
     raise UnknownPolicy(
         f"{len(unknown)} policies have no rating under any known name:{''.join(lines)}{tail}",
-        mend="give --alias FILE (CSV: policy,arena_name), or skip them with --unrated skip",
+        fix="give --alias FILE (CSV: policy,arena_name), or skip them with --unrated skip",
     )
 
 

@@ -42,7 +42,7 @@ def robust_covariance(parameters: Floats, counts: Counts, filling: Floats) -> Fl
     if not np.isfinite(covariance).all():
         raise NotConverged(
             "the ratings' errors cannot be computed: the information matrix is all but singular",
-            mend="state a prior (prior=1 or --prior 1), or leave out policies that all but never win or lose",
+            fix="state a prior (prior=1 or --prior 1), or leave out policies that all but never win or lose",
         )
     return (covariance + covariance.T) / 2.0
 

@@ -98,7 +98,7 @@ def _asked(frame: pl.DataFrame, column: str) -> pl.Series:
         return _texts(frame["prompt"], "user")
     if column in _CONVERSATIONS:
         return _texts(frame[column], "user")
-    raise SchemaError("battles: there is no column 'prompt', which a style needs", mend="add what was asked")
+    raise SchemaError("battles: there is no column 'prompt', which a style needs", fix="add what was asked")
 
 
 def _texts(cells: pl.Series, role: str) -> pl.Series:
@@ -162,5 +162,5 @@ def _unreadable(cells: pl.Series, row: int, what: str) -> SchemaError:
     return SchemaError(
         f"column {cells.name!r}: {what}",
         where=f"battles, row {row}",
-        mend="give text, or messages with role and content, on both sides, or drop these rows",
+        fix="give text, or messages with role and content, on both sides, or drop these rows",
     )

@@ -57,7 +57,7 @@ def choose_votes(frame: pl.DataFrame, *, votes: Votes, judge: str | None, where:
     if frame.height and not counted.any():
         raise SchemaError(
             f"battles: no vote is left of {frame.height} ({_told(left_out)})",
-            mend="choose others: --votes all (votes='all'), or another --judge",
+            fix="choose others: --votes all (votes='all'), or another --judge",
         )
     if left_out:
         warnings.warn(
@@ -105,7 +105,7 @@ def _truths(flags: pl.Series, name: str) -> pl.Series:
         raise SchemaError(
             f"{name} {flags[row]!r} says neither true nor false",
             where=f"battles, row {row}",
-            mend="correct these rows, or count all votes: --votes all (votes='all')",
+            fix="correct these rows, or count all votes: --votes all (votes='all')",
         )
     return yes.fill_null(False)
 
@@ -121,7 +121,7 @@ def _of_judge(frame: pl.DataFrame, judge: str | None) -> tuple[pl.Series, str | 
         if judge not in (None, EVERYBODY):
             raise ConfigError(
                 f"judge {judge!r} is asked for, and the votes do not say who cast them",
-                mend=f"leave it out, or add a column {JUDGE_COLUMNS[0]}",
+                fix=f"leave it out, or add a column {JUDGE_COLUMNS[0]}",
             )
         return everyone, None
     names = name_texts(frame[column])
@@ -136,7 +136,7 @@ def _of_judge(frame: pl.DataFrame, judge: str | None) -> tuple[pl.Series, str | 
     if judge is not None:
         raise ConfigError(
             f"no votes of judge {judge!r}.{did_you_mean(judge, known)}",
-            mend=f"choose {PEOPLE}, {EVERYBODY}, or one of {listing(known, limit=12)}",
+            fix=f"choose {PEOPLE}, {EVERYBODY}, or one of {listing(known, limit=12)}",
         )
     _refuse_mixtures(known, automatic, column, unnamed=names.null_count())
     return everyone, automatic[0] if automatic else None
@@ -149,7 +149,7 @@ def _refuse_mixtures(known: list[str], automatic: list[str], column: str, *, unn
         others = f" and of {listing(people)}" if people else (" and of nobody named" if unnamed else "")
         raise ConfigError(
             f"votes of automatic judges ({listing(automatic)}){others} in one file, which are never mixed unasked",
-            mend=f"choose whose with --judge (judge=): {PEOPLE}, one of these names, or {EVERYBODY}",
+            fix=f"choose whose with --judge (judge=): {PEOPLE}, one of these names, or {EVERYBODY}",
         )
     if 1 < len(people) <= _FEW:
         warnings.warn(

@@ -23,7 +23,7 @@ def read_text(path: Path, *, most: int, encoding: str = "utf-8-sig") -> str:
     try:
         if path.stat().st_size > most:
             raise UnreadableFile(
-                f"is longer than {most:,} bytes", where=str(path), mend="shorten it; is it the right file?"
+                f"is longer than {most:,} bytes", where=str(path), fix="shorten it; is it the right file?"
             )
         return path.read_text(encoding=encoding)
     except UnicodeDecodeError as error:
@@ -41,15 +41,15 @@ def check_plain_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UnreadableFile("no such file", where=str(path), mend="check the path") from error
+        raise UnreadableFile("no such file", where=str(path), fix="check the path") from error
     except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it
         raise _not_opened(path, error) from error
     if stat.S_ISDIR(mode):
-        raise UnreadableFile("is a folder, a file was expected", where=str(path), mend="name a file in it")
+        raise UnreadableFile("is a folder, a file was expected", where=str(path), fix="name a file in it")
     if not stat.S_ISREG(mode):
         kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
         raise UnreadableFile(
-            f"is {kind}, a file was expected", where=str(path), mend="write its content into a file first"
+            f"is {kind}, a file was expected", where=str(path), fix="write its content into a file first"
         )
 
 
@@ -57,7 +57,7 @@ def check_plain_file(path: Path) -> None:
 def reading_file(path: Path) -> Iterator[None]:
     """Turn everything that goes wrong while the block reads a table into :class:`UnreadableFile`, with the reason."""
     if path.stat().st_size == 0:
-        raise UnreadableFile("the file is empty", where=str(path), mend="write it again")
+        raise UnreadableFile("the file is empty", where=str(path), fix="write it again")
     try:
         yield
     except UnicodeDecodeError as error:
@@ -71,12 +71,12 @@ def reading_file(path: Path) -> Iterator[None]:
         raise UnreadableFile(
             f"cannot be read as {path.suffix[1:]}: {first_line(error)}",
             where=str(path),
-            mend="the file may be cut short or of another kind; write it again",
+            fix="the file may be cut short or of another kind; write it again",
         ) from error
 
 
 def _not_opened(path: Path, error: Exception) -> UnreadableFile:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return UnreadableFile(
-        f"cannot be opened: {reason}", where=str(path), mend="check the path and its permissions"
+        f"cannot be opened: {reason}", where=str(path), fix="check the path and its permissions"
     )

@@ -100,7 +100,7 @@ def _exact_text(name: str, values: Sequence[Any], place: Place) -> pl.Series:
             raise SchemaError(
                 f"column {name!r} holds both the number {value} and the text {str(value)!r}",
                 where=place(index),
-                mend="write every id as text",
+                fix="write every id as text",
             )
     return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
 
@@ -119,19 +119,19 @@ def _numbers(name: str, values: list[Any], kinds: set[type], place: Place, colum
             raise SchemaError(
                 f"column {name!r} should hold a {column.kind}, found {value!r:.60}",
                 where=place(index),
-                mend=f"write a {column.kind}, or null where there is none",
+                fix=f"write a {column.kind}, or null where there is none",
             )
         if isinstance(value, int) and abs(value) > _LARGEST:
             raise SchemaError(
                 f"{name} is beyond what a number can hold: {str(value)[:20]}... ({len(str(abs(value)))} digits)",
                 where=f"{place(index)}, column {name!r}",
-                mend="correct or drop these rows",
+                fix="correct or drop these rows",
             )
         if isinstance(value, float) and column.finite and not math.isfinite(value):
             raise SchemaError(
                 f"{name} is not finite: {value!r}",
                 where=f"{place(index)}, column {name!r}",
-                mend="correct or drop these rows",
+                fix="correct or drop these rows",
             )
     return values
 
@@ -147,7 +147,7 @@ def _number(name: str, text: str, index: int, place: Place) -> float | int | Non
     raise SchemaError(
         f"column {name!r} should hold a number, found {text!r}",
         where=place(index),
-        mend="write numbers with a decimal point and no thousands separators",
+        fix="write numbers with a decimal point and no thousands separators",
     )
 
 
@@ -157,5 +157,5 @@ def _mixed(name: str, values: Sequence[Any], place: Place) -> SchemaError:
     return SchemaError(
         f"column {name!r} holds {values[first]!r:.40} first and {values[other]!r:.40} here",
         where=place(other),
-        mend="write every name and id as text",
+        fix="write every name and id as text",
     )

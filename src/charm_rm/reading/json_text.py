@@ -72,7 +72,7 @@ def items(path: Path, *, most: int | None = None) -> Items:
             raise UnreadableFile(
                 f"{found.place(index)} holds {_kind(value)}, a table has an object a row",
                 where=str(path),
-                mend="write one object a line (.jsonl), or one list of objects (.json)",
+                fix="write one object a line (.jsonl), or one list of objects (.json)",
             )
     return found
 
@@ -135,7 +135,7 @@ def _list(path: Path) -> Items:
         raise UnreadableFile(
             f"holds {_kind(document)}; a table is a list of objects",
             where=str(path),
-            mend="write a list of objects",
+            fix="write a list of objects",
         )
     return Items(document, range(1, len(document) + 1), "item")
 
@@ -146,7 +146,7 @@ def _rows_of_columns(document: dict[str, Any], path: Path) -> list[dict[str, Any
         raise UnreadableFile(
             "holds one object; a table is a list of objects, or an object of equally long lists",
             where=str(path),
-            mend="write a list of objects (pandas: orient='records'), or one object a line in a .jsonl file",
+            fix="write a list of objects (pandas: orient='records'), or one object a line in a .jsonl file",
         )
     return [dict(zip(document, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -236,15 +236,15 @@ def _item_of_error(text: str) -> str | None:
 
 def _refusal(place: str, error: _Refused, path: Path) -> UnreadableFile:
     if "surrogate" in str(error):
-        mend = "write the whole character, or U+FFFD in its place"
+        fix = "write the whole character, or U+FFFD in its place"
     elif "twice" in str(error):
-        mend = "keep one of them"
+        fix = "keep one of them"
     elif "Extra data" in str(error):
-        mend = "a file with one object a line has the suffix .jsonl"
+        fix = "a file with one object a line has the suffix .jsonl"
     else:
-        mend = _CUT
+        fix = _CUT
     return UnreadableFile(
-        f"{place} {error}" if "holds" not in str(error) else f"{place}: {error}", where=str(path), mend=mend
+        f"{place} {error}" if "holds" not in str(error) else f"{place}: {error}", where=str(path), fix=fix
     )
 
 

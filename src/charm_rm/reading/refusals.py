@@ -12,5 +12,5 @@ def wrong_encoding(path: Path) -> UnreadableFile:
     return UnreadableFile(
         "the text is not UTF-8",
         where=str(path),
-        mend="convert it, for example with: iconv -f LATIN1 -t UTF-8 (UTF-16 from a spreadsheet: -f UTF-16)",
+        fix="convert it, for example with: iconv -f LATIN1 -t UTF-8 (UTF-16 from a spreadsheet: -f UTF-16)",
     )

@@ -42,7 +42,7 @@ def read_separated(path: Path, texts: Collection[str] = ()) -> pl.DataFrame:
         _check_lengths(data, separator, len(names), path)
         data.decode()  # its own error, where that is the reason
         raise UnreadableFile(
-            f"cannot be read as csv: {first_line(error)}", where=str(path), mend="write the file again"
+            f"cannot be read as csv: {first_line(error)}", where=str(path), fix="write the file again"
         ) from error
     if frame.width > 1 and frame.height and frame[:, -1].null_count():
         _check_lengths(data, separator, len(names), path)
@@ -74,7 +74,7 @@ def _dialect(data: bytes, path: Path) -> tuple[str, list[str]]:
     twice = [name for name, n in Counter(found[separator]).items() if n > 1 and name]
     if twice:
         raise SchemaError(
-            f"column {listing(twice)} is there twice", where=str(path), mend="rename or drop one of each"
+            f"column {listing(twice)} is there twice", where=str(path), fix="rename or drop one of each"
         )
     return separator, found[separator]
 
@@ -109,7 +109,7 @@ def _check_quotes(data: bytes, separator: str, path: Path) -> None:
     raise UnreadableFile(
         f"a quote inside a cell is {'escaped by a backslash' if escaped else 'not written twice'}: ...{shown!r}...",
         where=f"{path}, {'the header' if row < 0 else f'row {row}'}",
-        mend='write the file again with quotes doubled ("say ""hi""", every writer\'s default), or as Parquet or JSONL',
+        fix='write the file again with quotes doubled ("say ""hi""", every writer\'s default), or as Parquet or JSONL',
     )
 
 
@@ -123,7 +123,7 @@ def _check_lengths(data: bytes, separator: str, width: int, path: Path) -> None:
             raise UnreadableFile(
                 f"it has {len(cells)} cells, the header {width}: {separator.join(cells)[:80]!r}",
                 where=f"{path}, row {row}",
-                mend="quote cells that hold the separator or a line end; give every row all cells",
+                fix="quote cells that hold the separator or a line end; give every row all cells",
             )
         row += 1
 

@@ -35,7 +35,7 @@ def check_shape(value: Any, shape: Any, *, where: str) -> None:
         raise UnreadableFile(
             f"is damaged, or of another version of charm: {problem}",
             where=where,
-            mend="run what wrote it again",
+            fix="run what wrote it again",
         )
 
 

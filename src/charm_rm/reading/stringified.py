@@ -94,5 +94,5 @@ def _printed(name: str, cell: str, row: int) -> SchemaError:
     return SchemaError(
         f"a list as a program prints it, not JSON: {cell[:60]!r}",
         where=f"row {row}, column {name!r}",
-        mend=_MEND,
+        fix=_MEND,
     )

@@ -21,7 +21,7 @@ from .shifts import is_in, references_of, shifts
 def nothing_to_compare() -> NoOverlap:
     return NoOverlap(
         "no prompt has scored (or judged) responses of two policies to compare",
-        mend="check that scores or judgements, responses and offsets name the same prompts and policies",
+        fix="check that scores or judgements, responses and offsets name the same prompts and policies",
     )
 
 
@@ -49,7 +49,7 @@ def names_to_use(
     for name in sorted(set(names) - set(source.policies)):
         raise UnknownPolicy(
             f"policy {name!r} has no {done}.{did_you_mean(name, source.policies)}",
-            mend=f"name policies of the {done}",
+            fix=f"name policies of the {done}",
         )
     if strategy != "pair":
         return names
@@ -122,7 +122,7 @@ def from_judgements(
     if strategy not in ("pair", "all-pairs"):
         raise ConfigError(
             f"strategy {strategy!r} needs a score for every response; judgements compare given pairs",
-            mend="use --strategy pair or all-pairs",
+            fix="use --strategy pair or all-pairs",
         )
     references = references_of(calibration) if strategy == "pair" else None
     judged = _judged(margins, names, references)

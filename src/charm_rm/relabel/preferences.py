@@ -139,11 +139,11 @@ def _added(table: Candidates, calibration: Offsets | Calibrator) -> dict[str, An
 
 def _check_settings(strategy: str, k: int, temperature: float) -> None:
     if strategy not in STRATEGIES:
-        raise ConfigError(f"strategy {strategy!r} is not known", mend=f"use one of {', '.join(STRATEGIES)}")
+        raise ConfigError(f"strategy {strategy!r} is not known", fix=f"use one of {', '.join(STRATEGIES)}")
     if k < 1:
-        raise ConfigError(f"k is {k}", mend="sample at least 1 pair per prompt")
+        raise ConfigError(f"k is {k}", fix="sample at least 1 pair per prompt")
     if not (np.isfinite(temperature) and temperature > 0):
-        raise ConfigError(f"temperature {temperature!r} is not above 0", mend="give a temperature above 0")
+        raise ConfigError(f"temperature {temperature!r} is not above 0", fix="give a temperature above 0")
 
 
 def _compare(table: Candidates, pairs: Pairs, raw: FloatArray) -> _Compared:
@@ -164,7 +164,7 @@ def _preferences(
     if not used.any():
         raise NotIdentifiable(
             f"all {used.size} pairs are ties or twice the same text: nothing to prefer",
-            mend="check the scores or judgements and the responses",
+            fix="check the scores or judgements and the responses",
         )
     prompt, policy, reference = compared.prompt[used], compared.policy[used], compared.reference[used]
     margin = compared.margin[used]

@@ -77,13 +77,13 @@ def references_of(calibration: Offsets | Calibrator) -> set[str]:
     if isinstance(calibration, Calibrator):
         raise ConfigError(
             "a style calibration has no reference policy, so there is no calibrated pair",
-            mend="use --strategy all-pairs, sampled or best-vs-worst",
+            fix="use --strategy all-pairs, sampled or best-vs-worst",
         )
     references = set(calibration.frame.filter(pl.col("is_reference"))["policy"])
     if not references:
         raise ConfigError(
             "the offsets have no reference policy, so there is no calibrated pair",
-            mend="use --strategy all-pairs, sampled or best-vs-worst, or solve the offsets with --ref",
+            fix="use --strategy all-pairs, sampled or best-vs-worst, or solve the offsets with --ref",
         )
     return references
 

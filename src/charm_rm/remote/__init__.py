@@ -36,5 +36,5 @@ def __getattr__(name: str) -> Any:
         if error.name is None or error.name.split(".")[0] not in _NEEDS:
             raise
         raise MissingExtra(
-            f"this needs {error.name}, which is not installed", mend='pip install "charm-rm[api]"'
+            f"this needs {error.name}, which is not installed", fix='pip install "charm-rm[api]"'
         ) from error

@@ -31,12 +31,12 @@ def checked_url(url: str) -> str:
         usable = False
     if not usable:
         raise ConfigError(
-            "the address is not usable", mend="give one like http://localhost:8000/v1 or https://host/v1"
+            "the address is not usable", fix="give one like http://localhost:8000/v1 or https://host/v1"
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigError(
             "the address must hold no user name, password, query or fragment",
-            mend="put the key into an environment variable and name that",
+            fix="put the key into an environment variable and name that",
         )
     return url.rstrip("/")
 
@@ -46,13 +46,13 @@ def key_in(variable: str | None) -> str | None:
     if variable and not _VARIABLE.fullmatch(variable):
         raise ConfigError(
             "the key itself was given where the name of an environment variable belongs, or that name is wrong",
-            mend="put the key into a variable and give the variable's name",
+            fix="put the key into a variable and give the variable's name",
         )
     key = os.environ.get(variable, "").strip() if variable else ""
     if not all("!" <= c <= "~" for c in key):
         raise ConfigError(
             f"the key in {variable} holds characters that no key has (blanks, line ends, accents)",
-            mend=f"set {variable} to the key alone",
+            fix=f"set {variable} to the key alone",
         )
     return key or None
 
@@ -71,7 +71,7 @@ def checked_key(url: str, variable: str | None) -> None:
         raise ConfigError(
             f"the environment variable {variable}, which should hold the key, is not set",
             where=url,
-            mend=f"set {variable}, name another variable (--api-key-env), or an empty one where the server needs no key",
+            fix=f"set {variable}, name another variable (--api-key-env), or an empty one where the server needs no key",
         )
     if key and parts.scheme == "http" and not is_local(url):
         warnings.warn(

@@ -68,7 +68,7 @@ class Client:
         if concurrency < 1 or timeout <= 0:
             raise ConfigError(
                 f"concurrency {concurrency} and timeout {timeout:g} s are not usable",
-                mend="give at least 1 request at once and more than 0 seconds",
+                fix="give at least 1 request at once and more than 0 seconds",
             )
         self.key_variable = api_key_env
         checked_key(self.base_url, api_key_env)
@@ -193,7 +193,7 @@ class Session:
                 raise RemoteError(
                     "the server's certificate is not trusted",
                     where=self._url(call),
-                    mend="check the address, or name the certificate's authority in SSL_CERT_FILE",
+                    fix="check the address, or name the certificate's authority in SSL_CERT_FILE",
                 ) from None
             raise Transient(_network_words(error)) from None
         except httpx.DecodingError:
@@ -212,9 +212,7 @@ class Session:
                 if not response.has_redirect_location:
                     return response.status_code, response.headers, await self._read(call, response)
                 url = self._redirected(call, response)
-        raise RemoteError(
-            "the server redirects in a circle", where=self._url(call), mend="check the base URL"
-        )
+        raise RemoteError("the server redirects in a circle", where=self._url(call), fix="check the base URL")
 
     def _redirected(self, call: _Call, response: httpx.Response) -> httpx.URL:
         """Where a redirect leads: on the same server alone, as key and texts go with the request."""
@@ -232,7 +230,7 @@ class Session:
             f"the server redirects to {self.secret.hidden(place[:_LONGEST_PLACE])}; neither key nor texts are sent there",
             status=response.status_code,
             where=self._url(call),
-            mend="name that address as the base URL if you trust it",
+            fix="name that address as the base URL if you trust it",
         )
 
     async def _read(self, call: _Call, response: httpx.Response) -> bytes:
@@ -243,7 +241,7 @@ class Session:
             raise RemoteError(
                 f"the answer is longer than {self._client.max_bytes:,} bytes",
                 where=self._url(call),
-                mend="check that this is the right server",
+                fix="check that this is the right server",
             ) from None
         unpacker.end()
         return b"".join(parts)

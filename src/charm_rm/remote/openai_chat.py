@@ -123,7 +123,7 @@ class OpenAIChat:
         patience: Patience | None = None,
     ) -> None:
         if on_error not in ("fail", "skip"):
-            raise ConfigError(f"on_error {on_error!r} is unknown", mend="use fail or skip")
+            raise ConfigError(f"on_error {on_error!r} is unknown", fix="use fail or skip")
         self._extra = _checked_extra(extra_body or {})
         self._client = Client(
             base_url,
@@ -176,7 +176,7 @@ class OpenAIChat:
         """
         if max_tokens < 1 or top_logprobs < 0:
             raise ConfigError(
-                "max_tokens must be at least 1 and top_logprobs at least 0", mend="give such numbers"
+                "max_tokens must be at least 1 and top_logprobs at least 0", fix="give such numbers"
             )
         run = _Run(self, max_tokens, top_logprobs)
         answered = 0
@@ -283,6 +283,6 @@ def _checked_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
     if taken:
         raise ConfigError(
             f"extra_body must not set {', '.join(taken)}: the reading of answers depends on it",
-            mend="leave it out",
+            fix="leave it out",
         )
     return dict(extra)

@@ -30,9 +30,7 @@ class Patience:
 
     def __post_init__(self) -> None:
         if self.retries < 0 or self.first < 0 or self.longest < self.first or self.total <= 0:
-            raise ConfigError(
-                "retries and times to wait must not be negative", mend="give at least 0 retries"
-            )
+            raise ConfigError("retries and times to wait must not be negative", fix="give at least 0 retries")
 
 
 class Tries:
@@ -84,6 +82,6 @@ class Tries:
         return RemoteError(
             f"no usable answer after {tries} in {self._spent:.0f} s; the last one: {self.last}{wait}",
             where=where,
-            mend="check that the server runs and has room, raise the timeout or the retries, or lower the concurrency; "
+            fix="check that the server runs and has room, raise the timeout or the retries, or lower the concurrency; "
             "then run again",
         )

@@ -52,17 +52,17 @@ def refusal(
     status: int, body: bytes, *, where: str, payload: Any, secret: Secret, key_variable: str | None
 ) -> RemoteRefused:
     """The error for a status that no second try will change."""
-    what, mend = _WORDS.get(status, ("turned the request down", "see what the server says"))
+    what, fix = _WORDS.get(status, ("turned the request down", "see what the server says"))
     if status == 401:
         return RemoteRefused(
             f"the server refuses access (401): {_key_state(secret, key_variable)}",
             status=status,
             where=where,
-            mend=_key_mend(key_variable),
+            fix=_key_fix(key_variable),
         )
     said = excerpt(body, payload=payload, secret=secret)
     return RemoteRefused(
-        f"the server {what} ({status}){': ' + said if said else ''}", status=status, where=where, mend=mend
+        f"the server {what} ({status}){': ' + said if said else ''}", status=status, where=where, fix=fix
     )
 
 
@@ -95,7 +95,7 @@ def _key_state(secret: Secret, variable: str | None) -> str:
     )
 
 
-def _key_mend(variable: str | None) -> str:
+def _key_fix(variable: str | None) -> str:
     if variable is None:
         return "name the environment variable that holds the key (api_key_env)"
     return f"put a valid key for this server into {variable}"

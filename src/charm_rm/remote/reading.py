@@ -54,7 +54,7 @@ def one_number(values: Any, *, what: str, where: str) -> float:
         raise ModelError(
             f"{what} gives {len(values)} numbers per text; a reward model has one output",
             where=where,
-            mend="serve a model with one output",
+            fix="serve a model with one output",
         )
     return number(values[0] if isinstance(values, list) and values else None, what=what)
 

@@ -115,20 +115,20 @@ class RemoteReward:
             raise ModelError(
                 f"{bad.size} of {len(rewards)} rewards are not finite: row {bad[0]} first",
                 where=self.source,
-                mend="the weights or the precision of the server are unsound: try --dtype float32 there, and look at that text",
+                fix="the weights or the precision of the server are unsound: try --dtype float32 there, and look at that text",
             )
         different = len(set(rewards.tolist()))
         if len(rewards) >= _SUSPICIOUS and different == 1 and rewards[0] in (0.0, 1.0):
             raise ModelError(
                 f"every reward is {rewards[0]:g}: the server puts a softmax over the model's one output",
                 where=self.source,
-                mend=_RAW,
+                fix=_RAW,
             )
         if different >= _SUSPICIOUS and rewards.min() >= 0 and rewards.max() <= 1 and not self._told:
             self._told = True
             warnings.warn(
                 f"{self.source}: all rewards lie between 0 and 1, so the server seems to squash them; rewards far from 0 "
-                f"then look alike, and offsets are in other units. To mend: {_RAW}",
+                f"then look alike, and offsets are in other units. Fix: {_RAW}",
                 CharmWarning,
                 stacklevel=3,
             )
@@ -175,7 +175,7 @@ def load_remote_reward(
     if kind not in ("vllm", "tei") or not url:
         raise ConfigError(
             f"{kind or spec!r} is no kind of reward server",
-            mend="use vllm:URL or tei:URL, for example vllm:http://localhost:8000",
+            fix="use vllm:URL or tei:URL, for example vllm:http://localhost:8000",
         )
     base, named = _split_endpoint(url.rstrip("/"))
     client = Client(

@@ -93,12 +93,12 @@ async def open_tei(
     if endpoint not in (None, "predict") or layout not in ("pair", "text"):
         raise ConfigError(
             f"endpoint {endpoint or 'predict'!r} with layout {layout!r} is unknown",
-            mend="TEI takes endpoint predict, layout pair or text",
+            fix="TEI takes endpoint predict, layout pair or text",
         )
     info = await session.get("/info", lambda answer: _info(answer, session.secret))
     name = info["model_id"]
     if model is not None and model not in (name, info.get("served_model_name")):
-        raise ConfigError(f"the server has the model {name!r}, not {model!r}", mend="name that, or none")
+        raise ConfigError(f"the server has the model {name!r}, not {model!r}", fix="name that, or none")
     _check_reward(info, name)
     most = info.get("max_client_batch_size")
     return TeiModel(
@@ -126,7 +126,7 @@ def _check_reward(info: Mapping[str, Any], name: str) -> None:
         raise ModelError(
             "the server's model gives embeddings, not scores",
             where=name,
-            mend="serve a sequence classifier with one output",
+            fix="serve a sequence classifier with one output",
         )
     labels = classifier.get("id2label")
     if isinstance(labels, Mapping) and len(labels) > 1:
@@ -137,5 +137,5 @@ def _several(n: int, name: str) -> ModelError:
     return ModelError(
         f"the model gives {n} numbers per text; a reward model has one output",
         where=name,
-        mend="serve a model with one output",
+        fix="serve a model with one output",
     )

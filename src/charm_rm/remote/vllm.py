@@ -55,16 +55,16 @@ class VllmModel:
             return await session.post(path, self._request(rows), lambda answer: self._read(answer, len(rows)))
         except RemoteRefused as error:
             if error.status == 404:
-                error.mend = (
+                error.fix = (
                     f"this vLLM has no {path} for this model: serve it with --runner pooling, or use another "
                     f"endpoint ({', '.join(ENDPOINTS)})"
                 )
             raise
         except BadRequest as bad:
             if "chat template" in bad.message:
-                bad.error.mend = "start the server with --chat-template, or use layout='text'"
+                bad.error.fix = "start the server with --chat-template, or use layout='text'"
             elif "length" in bad.message:
-                bad.error.mend = "shorten the text, serve with a larger --max-model-len, or use truncate=True"
+                bad.error.fix = "shorten the text, serve with a larger --max-model-len, or use truncate=True"
             raise
 
     def _request(self, rows: Sequence[tuple[Prompt, str]]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class VllmModel:
             raise ModelError(
                 f"/pooling gives the outputs of {len(values)} tokens, not one for the whole text",
                 where=self.name,
-                mend="where the last token's number is the reward, use endpoint='last-token'",
+                fix="where the last token's number is the reward, use endpoint='last-token'",
             )
         if self.endpoint == "pooling" and not isinstance(values[0], list):
             rows = [values]
@@ -122,17 +122,17 @@ async def open_vllm(
     endpoint = endpoint or "classify"
     layout = layout or ("pair" if endpoint == "score" else "chat")
     if endpoint not in ENDPOINTS:
-        raise ConfigError(f"endpoint {endpoint!r} is unknown", mend=f"use one of {', '.join(ENDPOINTS)}")
+        raise ConfigError(f"endpoint {endpoint!r} is unknown", fix=f"use one of {', '.join(ENDPOINTS)}")
     if layout not in (("pair",) if endpoint == "score" else ("chat", "text")):
         raise ConfigError(
             f"layout {layout!r} does not go with endpoint {endpoint}",
-            mend="use chat or text; score takes pairs alone",
+            fix="use chat or text; score takes pairs alone",
         )
     try:
         served = await session.get("/v1/models", lambda answer: _models(answer, session.secret))
     except RemoteRefused as error:
         if error.status == 404:
-            error.mend = "give the root of the vLLM server, like http://localhost:8000"
+            error.fix = "give the root of the vLLM server, like http://localhost:8000"
         raise
     card = _chosen(served, model)
     length = card.get("max_model_len")
@@ -162,11 +162,11 @@ def _chosen(served: Sequence[Mapping[str, Any]], model: str | None) -> Mapping[s
         if model not in names:
             raise ConfigError(
                 f"the server has no model {model!r}; it has {listing(names)}.{did_you_mean(model, names)}",
-                mend="name one that it has",
+                fix="name one that it has",
             )
         return served[names.index(model)]
     # Adapters are listed beside the model that they belong to.
     bases = [card for card in served if not card.get("parent")]
     if len(bases) != 1:
-        raise ConfigError(f"the server has {listing(names)}", mend="name one of them (model)")
+        raise ConfigError(f"the server has {listing(names)}", fix="name one of them (model)")
     return bases[0]

@@ -192,7 +192,7 @@ def _first_audit(directory: Path) -> Audited:
         raise UnreadableFile(
             "holds no audit: neither mismatch.parquet nor before/mismatch.parquet",
             where=str(directory),
-            mend="name the folder that `charm audit -o` or `charm run` wrote",
+            fix="name the folder that `charm audit -o` or `charm run` wrote",
         )
     return audit
 

@@ -32,9 +32,9 @@ def parse_fixed(values: tuple[str, ...]) -> dict[str, float]:
         except ValueError:
             weight = math.nan
         if not (name and equals and math.isfinite(weight)):
-            raise BadSetting(f"{value!r} is not NAME=WEIGHT", setting="fix", mend="for example words=0")
+            raise BadSetting(f"{value!r} is not NAME=WEIGHT", setting="fix", fix="for example words=0")
         if name in fixed:
-            raise BadSetting(f"the weight of {name!r} is fixed twice", setting="fix", mend="give it once")
+            raise BadSetting(f"the weight of {name!r} is fixed twice", setting="fix", fix="give it once")
         fixed[name] = weight
     return fixed
 
@@ -138,12 +138,12 @@ class CalibrateSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.with_votes and self.votes is None:
-            raise BadSetting("with_votes needs votes", setting="with_votes", mend="name a file of votes")
+            raise BadSetting("with_votes needs votes", setting="with_votes", fix="name a file of votes")
         if self.length_only and (self.features or self.own):
             raise BadSetting(
                 "length_only names its feature itself",
                 setting="length_only",
-                mend="leave out features and own",
+                fix="leave out features and own",
             )
         bare = self.given(
             (
@@ -162,7 +162,7 @@ class CalibrateSettings(Settings):
             raise BadSetting(
                 f"sharpness corrects no feature, and takes no {bare[0]}",
                 setting="sharpness",
-                mend=f"leave out one of {bare[0]} and sharpness",
+                fix=f"leave out one of {bare[0]} and sharpness",
             )
 
     def check_method(self) -> None:
@@ -174,13 +174,13 @@ class CalibrateSettings(Settings):
         other = self.given(OFFSETS_ALONE if self.method == "style" else STYLE_ALONE)
         if other and self.method == "style":
             raise BadSetting(
-                f"{other[0]} is of offsets", setting=other[0], mend="leave it out of a style calibration"
+                f"{other[0]} is of offsets", setting=other[0], fix="leave it out of a style calibration"
             )
         if other:
             raise BadSetting(
                 f"{other[0]} is of a style calibration",
                 setting=other[0],
-                mend="add --style (method: style), or leave it out",
+                fix="add --style (method: style), or leave it out",
             )
 
     def given(self, names: tuple[str, ...]) -> list[str]:

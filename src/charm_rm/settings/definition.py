@@ -80,21 +80,21 @@ class Setting:
         """
         if value is None:
             if not self.optional:
-                raise BadSetting(f"{self.name} is missing", setting=self.name, where=where, mend="give it")
+                raise BadSetting(f"{self.name} is missing", setting=self.name, where=where, fix="give it")
             return
         if self.choices and value not in self.choices:
             raise BadSetting(
                 f"{self.name} {value!r} is not known",
                 setting=self.name,
                 where=where,
-                mend=f"use {' or '.join(self.choices)}",
+                fix=f"use {' or '.join(self.choices)}",
             )
         if wanted := self._outside(value):
             raise BadSetting(
                 f"{self.name} must be {wanted}, got {value}",
                 setting=self.name,
                 where=where,
-                mend=f"give {wanted}",
+                fix=f"give {wanted}",
             )
         if self.bounds.check is not None:
             self.bounds.check(value)
@@ -198,5 +198,5 @@ def check_draws(draws: int) -> None:
         raise BadSetting(
             f"draws is {draws}",
             setting="draws",
-            mend=f"use 0 (no bootstrap: normal intervals or none), or 100 to {MOST_DRAWS:,}",
+            fix=f"use 0 (no bootstrap: normal intervals or none), or 100 to {MOST_DRAWS:,}",
         )

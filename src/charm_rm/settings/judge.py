@@ -62,5 +62,5 @@ class JudgeSettings(LocalModelSettings):
         super().__post_init__()
         if (self.price_in is None) != (self.price_out is None):
             raise BadSetting(
-                "give price_in and price_out together", mend="add the other (0 where it costs nothing)"
+                "give price_in and price_out together", fix="add the other (0 where it costs nothing)"
             )

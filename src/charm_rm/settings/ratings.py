@@ -48,7 +48,7 @@ def parse_anchor(text: str) -> tuple[str, float]:
         return policy, float(rating)
     except ValueError:
         raise BadSetting(
-            f"anchor {text!r} is not POLICY=RATING", setting="anchor", mend="write, for example, gpt-4=1200"
+            f"anchor {text!r} is not POLICY=RATING", setting="anchor", fix="write, for example, gpt-4=1200"
         ) from None
 
 
@@ -126,10 +126,10 @@ class RatingsSettings(FitSettings, RatingsChoice):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.battles is not None and self.source not in (None, "arena"):
-            raise BadSetting("give either source or battles, not both", mend="leave out one of them")
+            raise BadSetting("give either source or battles, not both", fix="leave out one of them")
         if self.battles is None and self.source is None:
-            raise BadSetting("give source or battles", mend="name a leaderboard or a file of votes")
+            raise BadSetting("give source or battles", fix="name a leaderboard or a file of votes")
         if self.battles is None and (self.style or self.anchor or self.prior or self.cluster != "auto"):
             raise BadSetting(
-                "style, anchor, prior and cluster need battles to fit", mend="leave them out, or give battles"
+                "style, anchor, prior and cluster need battles to fit", fix="leave them out, or give battles"
             )

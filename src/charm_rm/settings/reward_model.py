@@ -70,11 +70,11 @@ class RewardModelSettings(ModelSettings):
         super().__post_init__()
         if (self.model is None) == (self.train_from is None):
             raise BadSetting(
-                "give exactly one of model and train_from", setting="model", mend="leave out the other"
+                "give exactly one of model and train_from", setting="model", fix="leave out the other"
             )
         if self.calibrator is not None and self.model is None:
             raise BadSetting(
                 "a calibrator belongs to a model that exists",
                 setting="calibrator",
-                mend="give model, or leave out calibrator",
+                fix="give model, or leave out calibrator",
             )

@@ -41,5 +41,5 @@ class ScoreSettings(Settings):
             raise BadSetting(
                 "give either scores or judgements, not both",
                 setting="judgements",
-                mend="leave out one of them",
+                fix="leave out one of them",
             )

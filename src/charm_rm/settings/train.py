@@ -80,13 +80,13 @@ class TrainSectionSettings(AnchorSettings, FineTuneSettings):
             raise BadSetting(
                 f"margins and soft labels are those of the calibrated labels, not of labels {self.labels!r}",
                 setting="labels",
-                mend="train on hard labels without margins",
+                fix="train on hard labels without margins",
             )
         if self.keep_scores and not self.anchor_weight:
             raise BadSetting(
                 "the old scores are kept on the responses of an anchor, and there is none",
                 setting="keep_scores",
-                mend="set anchor_weight, too",
+                fix="set anchor_weight, too",
             )
 
 
@@ -103,13 +103,13 @@ class TrainSettings(TrainSectionSettings):
             raise BadSetting(
                 "an adapter beside a base that has no score head cannot be loaded by others",
                 setting="merge",
-                mend="merge the adapter, or give the base its head in a first training",
+                fix="merge the adapter, or give the base its head in a first training",
             )
         if self.new_head and self.anchor_weight:
             raise BadSetting(
                 "a fresh head has no old scores, whose spread is the unit of anchored win rates",
                 setting="anchor_weight",
-                mend="train the head in a first training, and anchor a second one",
+                fix="train the head in a first training, and anchor a second one",
             )
 
 

@@ -95,7 +95,7 @@ def check_unit(source: Scores | Margins, calibrator: Calibrator) -> None:
     if calibrator.unit != wanted:
         raise ConfigError(
             f"the calibrator is in {calibrator.unit} units; these are {source.noun}",
-            mend=f"solve one on these {source.noun}: charm calibrate --style",
+            fix=f"solve one on these {source.noun}: charm calibrate --style",
         )
 
 
@@ -140,7 +140,7 @@ def measure_for(calibrator: Calibrator, responses: Responses, *, own: Collection
     if unknown := [name for name in asked if name.startswith(_PYTHON) and name not in own]:
         raise ConfigError(
             f"the calibrator calls {listing(unknown)}, whose code would run here",
-            mend=f"name what you trust: --own {unknown[0]} (own=[...] in Python)",
+            fix=f"name what you trust: --own {unknown[0]} (own=[...] in Python)",
         )
     found = measure_features(responses, features=[n for n in calibrator.names if n in FEATURES], own=asked)
     _check_own(calibrator, found)
@@ -157,13 +157,13 @@ def _check_own(calibrator: Calibrator, found: StyleFeatures) -> None:
         if one.name not in found.features:
             raise ConfigError(
                 f"{_asked_for(one.name)} no longer answers with {one.name!r}, a feature of the calibrator",
-                mend="use the function that it was solved with, or solve it again",
+                fix="use the function that it was solved with, or solve it again",
             )
         now = found.provenance["own"].get(_asked_for(one.name), one.version)
         if now != one.version:
             raise ConfigError(
                 f"the source of {_asked_for(one.name)} has changed since the calibrator was solved",
-                mend="use the function that it was solved with, or solve it again: charm calibrate --style",
+                fix="use the function that it was solved with, or solve it again: charm calibrate --style",
             )
 
 
@@ -185,7 +185,7 @@ def _answers_to(wanted: pl.DataFrame, source: Scores | Margins, responses: Respo
     if responses is None:
         raise ConfigError(
             "style is measured in the responses, and none are given",
-            mend="give the responses that were scored: --responses RESPONSES",
+            fix="give the responses that were scored: --responses RESPONSES",
         )
     there = responses.frame.join(wanted, on=_KEY, how="semi")
     if lost := wanted.height - there.height:
@@ -195,7 +195,7 @@ def _answers_to(wanted: pl.DataFrame, source: Scores | Margins, responses: Respo
             f"{lost} of {counted(wanted.height, 'response')} of the {source.noun} are not among those given, first of policy "
             f"{first['policy']!r}, prompt {first['prompt_id']!r} (policies: {listing(missing['policy'].unique().sort())})",
             where="responses",
-            mend=f"give the response to every row, or choose the {source.noun} that have one (--prompts)",
+            fix=f"give the response to every row, or choose the {source.noun} that have one (--prompts)",
         )
     kept = Responses(there, provenance=responses.provenance)
     refuse_other_texts(source, kept)

@@ -138,7 +138,7 @@ class Calibrator:
         if own := [n for n in self.names if n not in FEATURES]:
             raise ConfigError(
                 f"feature {own[0]!r} of the calibrator is not measured from texts alone",
-                mend="apply it to a table of responses: charm apply SCORES CALIBRATOR --responses RESPONSES",
+                fix="apply it to a table of responses: charm apply SCORES CALIBRATOR --responses RESPONSES",
             )
 
     def check_versions(self) -> None:
@@ -153,13 +153,13 @@ class Calibrator:
             if one.name not in FEATURES:
                 raise ConfigError(
                     f"feature {one.name!r} of the calibrator is not known to this version of charm",
-                    mend="install the version that it was solved with, or solve it again",
+                    fix="install the version that it was solved with, or solve it again",
                 )
             if FEATURES[one.name].version != one.version:
                 raise ConfigError(
                     f"feature {one.name!r} is defined in version {FEATURES[one.name].version} here, and the calibrator "
                     f"was solved with version {one.version}",
-                    mend="solve it again: charm calibrate SCORES --style ...",
+                    fix="solve it again: charm calibrate SCORES --style ...",
                 )
 
     def to_json(self) -> dict[str, Any]:

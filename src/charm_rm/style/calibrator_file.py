@@ -60,14 +60,14 @@ def read_calibrator(told: Any) -> Calibrator:
     if not isinstance(told, Mapping) or told.get("format") != FORMAT:
         raise _wrong(
             f"this is no calibrator: 'format' is not {FORMAT!r}",
-            mend="write one: charm calibrate --style -o FILE.json",
+            fix="write one: charm calibrate --style -o FILE.json",
         )
     if not isinstance(told.get("version"), int) or isinstance(told["version"], bool):
         raise _wrong(f"'version' should hold a whole number, found {told.get('version')!r}")
     if told["version"] > VERSION:
         raise _wrong(
             f"it is of version {told['version']}; this charm reads up to {VERSION}",
-            mend="install a newer charm",
+            fix="install a newer charm",
         )
     values = {k: v for k, v in told.items() if k not in ("format", "version")}
     _check_names(values, Calibrator)
@@ -141,5 +141,5 @@ def _mapping(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value
 
 
-def _wrong(what: str, *, mend: str = "use the file as charm calibrate --style wrote it") -> SchemaError:
-    return SchemaError(what, where="calibrator", mend=mend)
+def _wrong(what: str, *, fix: str = "use the file as charm calibrate --style wrote it") -> SchemaError:
+    return SchemaError(what, where="calibrator", fix=fix)

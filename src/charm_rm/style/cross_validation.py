@@ -80,7 +80,7 @@ def deal_folds(
         raise NotIdentifiable(
             f"{counted(problem.paired.n_prompts, 'prompt')}: some cannot be left out",
             where="style calibration",
-            mend="score more prompts, a hundred at least",
+            fix="score more prompts, a hundred at least",
         )
     halves = fold_of(problem.paired.prompts, HALVES, seed=seed)
     free = np.flatnonzero(~_in_every_pair(problem))
@@ -89,13 +89,13 @@ def deal_folds(
         fold[free] = _by_family([policies[k] for k in free], families)
         return Folds(fold, halves)
     if folds < 2:
-        raise ConfigError(f"{folds} folds of policies", mend="use two folds or more")
+        raise ConfigError(f"{folds} folds of policies", fix="use two folds or more")
     some = min(folds, len(free) // 2)
     if some < 2:
         raise NotIdentifiable(
             f"{counted(len(policies), 'policy', 'policies')}: some cannot be left out",
             where="style calibration",
-            mend="score the responses of at least four rated policies; dozens are needed for weights that mean something",
+            fix="score the responses of at least four rated policies; dozens are needed for weights that mean something",
         )
     order = free[np.random.default_rng(seed).permutation(len(free))]
     fold[order] = np.arange(len(free)) % some
@@ -115,12 +115,12 @@ def _by_family(policies: Sequence[str], families: Mapping[str, str]) -> IntArray
             raise ConfigError(
                 f"policy {policy!r} has no family.{did_you_mean(policy, families)}",
                 where="style calibration",
-                mend="name a family for every policy",
+                fix="name a family for every policy",
             )
     names = sorted({families[p] for p in policies})
     if len(names) < 2:
         raise ConfigError(
-            "all policies are of one family", mend="name several families, or leave folds to chance"
+            "all policies are of one family", fix="name several families, or leave folds to chance"
         )
     return np.array([names.index(families[p]) for p in policies], dtype=np.int64)
 
@@ -160,7 +160,7 @@ def _sides(part: Part, folds: Folds, fold: int, half: int) -> tuple[Part, Part]:
         raise NotIdentifiable(
             "without the policies that are left out no pair is left",
             where="style calibration",
-            mend="compare more pairs of policies, or name fewer, smaller families",
+            fix="compare more pairs of policies, or name fewer, smaller families",
         )
     here = folds.prompt == half
     return restricted(part, pairs=~inside, prompts=~here), restricted(part, pairs=inside, prompts=here)

@@ -156,11 +156,11 @@ def _shown_groups(names: Sequence[str], join: Mapping[str, Sequence[str]]) -> tu
                 raise ConfigError(
                     f"feature {name!r} is not among those explained by.{did_you_mean(name, names)}",
                     where=f"group {group!r}",
-                    mend=f"they are {listing(names, limit=40)}",
+                    fix=f"they are {listing(names, limit=40)}",
                 )
             if name in mine:
                 raise ConfigError(
-                    f"feature {name!r} is in two groups, {mine[name]!r} and {group!r}", mend="name it once"
+                    f"feature {name!r} is in two groups, {mine[name]!r} and {group!r}", fix="name it once"
                 )
             mine[name] = group
     return tuple(mine.get(n) or (FEATURES[n].group if n in FEATURES else "own") for n in names)

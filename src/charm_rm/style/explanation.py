@@ -54,7 +54,7 @@ class Explanation(Table):
         if unknown:
             raise SchemaError(
                 f"explanation: kind {unknown[0]!r} is none of {', '.join(KINDS)}",
-                mend="write it again: charm explain",
+                fix="write it again: charm explain",
             )
         whole = self.frame.filter(pl.col("kind").is_in(KINDS[:3]))
         count = whole.group_by("policy").agg(pl.col("kind").n_unique(), rows=pl.len())
@@ -64,7 +64,7 @@ class Explanation(Table):
         if lacking:
             raise SchemaError(
                 f"explanation: {min(lacking)!r} has not one row each of {', '.join(KINDS[:3])}",
-                mend="write it again: charm explain",
+                fix="write it again: charm explain",
             )
 
     def payload(self) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Explanation(Table):
         if rows.is_empty():
             raise UnknownPolicy(
                 f"policy {policy!r} is not explained.{did_you_mean(policy, self.policies)}",
-                mend="name a policy that was scored and has a rating",
+                fix="name a policy that was scored and has a rating",
             )
         return rows
 

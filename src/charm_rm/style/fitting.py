@@ -129,7 +129,7 @@ def least_squares(
     raise NotConverged(
         f"the weights of the features do not settle within {_MOST} evaluations",
         where="style calibration",
-        mend="use fewer features, or a larger penalty",
+        fix="use fewer features, or a larger penalty",
     )
 
 

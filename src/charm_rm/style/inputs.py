@@ -81,7 +81,7 @@ def pose_problem(
         raise NoOverlap(
             f"{counted(len(source.policies), 'rated policy', 'rated policies')}: weights of features need at least {FEWEST_POLICIES}",
             where="style calibration",
-            mend="score the responses of more rated policies; dozens are needed for weights that mean something",
+            fix="score the responses of more rated policies; dozens are needed for weights that mean something",
         )
     paired = pair_margins(source)
     spread = spread_of_margins(paired)
@@ -89,7 +89,7 @@ def pose_problem(
         raise NotIdentifiable(
             "all scores of a prompt are equal",
             where="style calibration",
-            mend="check the scores (a constant model?)",
+            fix="check the scores (a constant model?)",
         )
     rated = yardstick(matched, paired.policies)
     values, present = laid_out(_used(features, source), paired)
@@ -122,7 +122,7 @@ def answered(source: Scores | Margins, features: StyleFeatures) -> Scores | Marg
         raise NoOverlap(
             f"no response belongs to any of the {source.noun}",
             where="style calibration",
-            mend="give the responses that were scored: same prompt_id, same policy",
+            fix="give the responses that were scored: same prompt_id, same policy",
         )
     if lost:
         without = sorted(set(source.policies) - set(frame["policy"]))
@@ -178,7 +178,7 @@ def _scales(
             raise NotIdentifiable(
                 f"no feature differs between the responses ({listing(same)})",
                 where="style calibration",
-                mend="name others (--feature NAME; charm features --list)",
+                fix="name others (--feature NAME; charm features --list)",
             )
         warnings.warn(
             f"feature {listing(same)} is the same in every response: left out", CharmWarning, stacklevel=5
@@ -200,5 +200,5 @@ def _refuse_twins(values: FloatArray, names: Sequence[str]) -> None:
         raise ConfigError(
             f"features {names[one]!r} and {names[other]!r} are the same in every response, but for their scale",
             where="style calibration",
-            mend="leave out one of them",
+            fix="leave out one of them",
         )

@@ -48,6 +48,6 @@ def check_model(source: Scores | Margins, calibrator: Calibrator, *, other_model
     if not other_model:
         raise ConfigError(
             f"{what}: what one model over-values another may not",
-            mend=f"solve one on {source.noun} of this model, or add --other-model (other_model=True) if you know that it fits",
+            fix=f"solve one on {source.noun} of this model, or add --other-model (other_model=True) if you know that it fits",
         )
     warnings.warn(f"{what}: what one over-values the other may not", CharmWarning, stacklevel=3)

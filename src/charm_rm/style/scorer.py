@@ -124,7 +124,7 @@ def calibrator_doubts(model: ScalarReward | PairwisePreference, calibrator: Cali
         raise ConfigError(
             f"{model.source} is calibrated already: a second calibrator would count beside the first",
             where="calibration",
-            mend="calibrate the model itself; a calibrator for both is solved on its own scores",
+            fix="calibrate the model itself; a calibrator for both is solved on its own scores",
         )
     _check_unit(model, calibrator)
     calibrator.check_texts()
@@ -158,7 +158,7 @@ def _check_unit(model: ScalarReward | PairwisePreference, calibrator: Calibrator
         raise ConfigError(
             f"the calibrator is in {calibrator.unit} units, and {model.source} is {kind[0]}",
             where="calibration",
-            mend=f"use a calibrator solved on {'scores' if kind[1] == 'score' else 'judgements'} of this model",
+            fix=f"use a calibrator solved on {'scores' if kind[1] == 'score' else 'judgements'} of this model",
         )
 
 
@@ -184,7 +184,7 @@ def _unknown_model(model: ScalarReward | PairwisePreference, calibrator: Calibra
         raise ConfigError(
             f"the calibrator was solved on {known[0]!r}, another model than {model.source!r} (their fingerprints differ)",
             where="calibration",
-            mend="solve one on this model's scores: charm calibrate SCORES --style --responses RESPONSES --ratings R",
+            fix="solve one on this model's scores: charm calibrate SCORES --style --responses RESPONSES --ratings R",
         )
     return []
 

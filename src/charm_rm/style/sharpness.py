@@ -68,7 +68,7 @@ def solve_sharpness(
             raise NoOverlap(
                 f"{counted(len(source.policies), 'rated policy', 'rated policies')}: a scale needs at least 2",
                 where="sharpness",
-                mend="score the responses of more rated policies",
+                fix="score the responses of more rated policies",
             )
         paired = pair_margins(source)
         spread = spread_of_margins(paired)
@@ -76,7 +76,7 @@ def solve_sharpness(
             raise NotIdentifiable(
                 "all scores of a prompt are equal",
                 where="sharpness",
-                mend="check the scores (a constant model?)",
+                fix="check the scores (a constant model?)",
             )
         rated = yardstick(matched, paired.policies)
         expected = _expected(rated, paired)

@@ -147,11 +147,11 @@ def solve_style_offsets(
 
 def _check(keep: float, temperature: float | None, penalty: float | None) -> None:
     if not 0 <= keep <= 1:
-        raise ConfigError(f"keep {keep!r} is no share", mend="give a number from 0 to 1")
+        raise ConfigError(f"keep {keep!r} is no share", fix="give a number from 0 to 1")
     for name, value in (("temperature", temperature), ("penalty", penalty)):
         if value is not None and not (np.isfinite(value) and value > 0):
             raise ConfigError(
-                f"{name} {value!r} is not above 0", mend=f"give a {name} above 0, or leave it out"
+                f"{name} {value!r} is not above 0", fix=f"give a {name} above 0, or leave it out"
             )
 
 
@@ -169,7 +169,7 @@ def _measured(
         raise NoOverlap(
             f"no response belongs to any of the {source.noun}",
             where="style calibration",
-            mend="give the responses that were scored: same prompt_id, same policy",
+            fix="give the responses that were scored: same prompt_id, same policy",
         )
     asked = Responses(frame, provenance=responses.provenance)
     refuse_other_texts(source, asked)
@@ -182,7 +182,7 @@ def _bounds(problem: Problem, fixed: Mapping[str, float], non_negative: Collecti
             raise ConfigError(
                 f"feature {name!r} is not among those fitted.{did_you_mean(name, problem.names)}",
                 where="style calibration",
-                mend=f"they are {listing(problem.names, limit=40)}",
+                fix=f"they are {listing(problem.names, limit=40)}",
             )
     low = np.array([0.0 if name in non_negative else -np.inf for name in problem.names])
     high = np.full(len(problem.names), np.inf)

@@ -30,7 +30,7 @@ def people_temperature(paired: PairedMargins, expected: FloatArray, spread: floa
         raise NotIdentifiable(
             "no scale makes win rates those of people: the ratings' order is not that of the scores",
             where="style calibration",
-            mend="look at the audit: a model that ranks policies upside down cannot be calibrated by scale",
+            fix="look at the audit: a model that ranks policies upside down cannot be calibrated by scale",
         )
     ends = (grid[max(at - 1, 0)], grid[at + 1])
     found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": _TOLERANCE})

@@ -57,12 +57,12 @@ def fit_vote_weights(
     """
     if "prompt_id" not in votes.frame.columns:
         raise ConfigError(
-            "the votes name no prompts, so that responses cannot be found", mend="add a column prompt_id"
+            "the votes name no prompts, so that responses cannot be found", fix="add a column prompt_id"
         )
     if calibrator.unit != "score":
         raise ConfigError(
             "weights from votes need scores; this calibrator is of judgements",
-            mend="use a calibrator of scores",
+            fix="use a calibrator of scores",
         )
     rows, outcome, prompt = _differences(votes, scores, features, calibrator)
     beta, covariance = _logistic(rows, outcome, prompt)
@@ -70,7 +70,7 @@ def fit_vote_weights(
         raise NotIdentifiable(
             f"votes go against the scores (slope {beta[0]:.3g}): no scale turns one into the other",
             where="style calibration, votes",
-            mend="check prompt_id and policies, and which way scores point",
+            fix="check prompt_id and policies, and which way scores point",
         )
     weights = beta[1:] / beta[0]
     # w = γ / β: ∂w/∂β = -γ / β², ∂w/∂γ = 1 / β
@@ -118,7 +118,7 @@ def with_votes(calibrator: Calibrator, votes: VoteWeights) -> Calibrator:
         if one.std_err is None:
             raise ConfigError(
                 "the calibrator's weights have no standard errors to weigh them by",
-                mend="solve it on more policies than features, with no weight fixed",
+                fix="solve it on more policies than features, with no weight fixed",
             )
         precision, other = 1 / max(one.std_err, 1e-300) ** 2, 1 / max(float(error), 1e-300) ** 2
         both = float((one.unpenalised * precision + weight * other) / (precision + other))
@@ -159,7 +159,7 @@ def _differences(
         raise NoOverlap(
             "no vote is on two responses that have scores and texts",
             where="style calibration, votes",
-            mend="check prompt_id and the names of policies",
+            fix="check prompt_id and the names of policies",
         )
     rows = np.column_stack([(frame[f"{c}_a"] - frame[f"{c}_b"]).to_numpy() for c in columns])
     outcome = frame["winner"].replace_strict(_OUTCOME, return_dtype=pl.Float64).to_numpy()
@@ -185,7 +185,7 @@ def _logistic(rows: FloatArray, outcome: FloatArray, cluster: IntArray) -> tuple
             raise NotConverged(
                 "the fit to votes does not settle: some difference all but decides them",
                 where="style calibration, votes",
-                mend="use fewer features, or more votes",
+                fix="use fewer features, or more votes",
             )
         p = sigmoid(x @ beta)
         bread = np.linalg.inv((x * (p * (1 - p))[:, None]).T @ x)
@@ -202,5 +202,5 @@ def _not_told() -> CharmError:
     return NotIdentifiable(
         "the votes do not tell scores and features apart",
         where="style calibration, votes",
-        mend="use fewer features, or more votes",
+        fix="use fewer features, or more votes",
     )

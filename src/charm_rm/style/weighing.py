@@ -77,7 +77,7 @@ def answers_of(source: Scores | Margins, responses: Responses) -> Responses:
         raise NoOverlap(
             f"no response belongs to any of the {source.noun}",
             where="explanation",
-            mend="give the responses that were scored: same prompt_id, same policy",
+            fix="give the responses that were scored: same prompt_id, same policy",
         )
     found = Responses(frame, provenance=responses.provenance)
     refuse_other_texts(source, found)
@@ -130,7 +130,7 @@ def _check_fits(calibrator: Calibrator, source: Scores | Margins) -> None:
         raise ConfigError(
             "the calibrator has no feature: only its scale was fitted",
             where="explanation",
-            mend="give one that was solved with features, or none",
+            fix="give one that was solved with features, or none",
         )
 
 
@@ -184,7 +184,7 @@ def _refuse_lost_pairs(folds: Folds) -> None:
         raise NotIdentifiable(
             "without some policies nothing is compared: all pairs have one policy in common, a judge's baseline perhaps",
             where="explanation",
-            mend="give a calibrator (charm calibrate --style), or judgements of more pairs",
+            fix="give a calibrator (charm calibrate --style), or judgements of more pairs",
         )
 
 

@@ -52,14 +52,14 @@ class Battles(Table):
             unknown,
             "winner",
             lambda v: f"winner {v!r} is not one of {', '.join(self.outcomes)}",
-            mend="map the labels first; an unknown label is never counted as a tie",
+            fix="map the labels first; an unknown label is never counted as a tie",
         )
         refuse(
             self,
             pl.col("policy_a") == pl.col("policy_b"),
             "policy_a",
             lambda v: f"policy {v!r} battles itself",
-            mend="drop these rows",
+            fix="drop these rows",
         )
 
 
@@ -95,7 +95,7 @@ class Ratings(Table):
         if self.covariance is not None and self.covariance.shape != (len(self), len(self)):
             raise SchemaError(
                 f"ratings: covariance has shape {self.covariance.shape} for {len(self)} policies",
-                mend="give one row and column per policy, in row order, or no covariance",
+                fix="give one row and column per policy, in row order, or no covariance",
             )
 
     def payload(self) -> dict[str, Any]:
@@ -349,7 +349,7 @@ def _refuse_errors_beside_another_interval(frame: pl.DataFrame) -> None:
             f"std_err {row['std_err']:g} contradicts its interval [{row['ci_low']:g}, {row['ci_high']:g}], "
             f"which as a 95 % one says {(row['ci_high'] - row['ci_low']) / (2 * Z95):.3g}"
         ),
-        mend="give the standard error (not the half-width of an interval), or leave out one of the two",
+        fix="give the standard error (not the half-width of an interval), or leave out one of the two",
     )
 
 
@@ -366,12 +366,12 @@ def _refuse_ratings_outside_their_interval(frame: pl.DataFrame) -> None:
         lambda row: (
             f"rating {row['rating']:g} lies outside its own interval [{row['ci_low']:g}, {row['ci_high']:g}]"
         ),
-        mend="check which columns are the lower and the upper end, and that rating and interval are of one snapshot",
+        fix="check which columns are the lower and the upper end, and that rating and interval are of one snapshot",
     )
 
 
 def _refuse_ratings(
-    frame: pl.DataFrame, bad: pl.Expr, what: Callable[[dict[str, Any]], str], *, mend: str
+    frame: pl.DataFrame, bad: pl.Expr, what: Callable[[dict[str, Any]], str], *, fix: str
 ) -> None:
     """Raise where ``bad`` holds in any row, telling of the first and counting the others."""
     rows = frame.select(bad.fill_null(False).arg_true()).to_series()
@@ -379,7 +379,7 @@ def _refuse_ratings(
         row = frame.row(rows[0], named=True)
         more = f" ({rows.len()} such rows)" if rows.len() > 1 else ""
         raise SchemaError(
-            f"policy {row['policy']!r}: {what(row)}{more}", where=f"ratings, row {rows[0]}", mend=mend
+            f"policy {row['policy']!r}: {what(row)}{more}", where=f"ratings, row {rows[0]}", fix=fix
         )
 
 

@@ -53,7 +53,7 @@ class Table:
 
     Raises:
         SchemaError: a column is missing or of the wrong kind, a value is null, NaN, infinite or out of
-            range, or the key is not unique. The message names column, row and mend.
+            range, or the key is not unique. The message names column, row and fix.
     """
 
     frame: pl.DataFrame
@@ -110,7 +110,7 @@ def damaged_metadata(why: str) -> SchemaError:
     """The error for a file whose table can be read, and what charm keeps beside it cannot."""
     return SchemaError(
         f"the metadata {_PAYLOAD_KEY!r} of this Parquet file are damaged: {why}",
-        mend="write the file again; a CSV or JSONL file of its rows has no metadata",
+        fix="write the file again; a CSV or JSONL file of its rows has no metadata",
     )
 
 
@@ -120,7 +120,7 @@ def damaged_metadata(why: str) -> SchemaError:
 def _validated(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
     frame = _select(noun, frame)
     if frame.height == 0 and not noun.may_be_empty:
-        raise SchemaError(f"{noun.noun}: the table has no rows", mend="check the stage that wrote it")
+        raise SchemaError(f"{noun.noun}: the table has no rows", fix="check the stage that wrote it")
     kinds = {c.name: c.kind for c in noun.columns if c.kind != ANY}
     frame = with_kinds(frame, kinds, noun=noun.noun)
     for column in noun.columns:
@@ -139,13 +139,13 @@ def _select(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
         hint = did_you_mean(missing[0], extra)
         raise SchemaError(
             f"{noun.noun}: column {listing(missing)} is missing; found {listing(frame.columns, limit=12)}.{hint}",
-            mend=f"rename or add it; {noun.noun} needs {', '.join(c.name for c in noun.columns if c.required)}",
+            fix=f"rename or add it; {noun.noun} needs {', '.join(c.name for c in noun.columns if c.required)}",
         )
     if noun.keeps_extra_columns or not extra:
         return frame
     for name in extra:
         if hint := did_you_mean(name, [k for k in known if k not in frame.columns]):
-            raise SchemaError(f"{noun.noun}: unknown column {name!r}.{hint}", mend="rename or drop it")
+            raise SchemaError(f"{noun.noun}: unknown column {name!r}.{hint}", fix="rename or drop it")
     warnings.warn(f"{noun.noun}: ignored unknown column {listing(extra)}", CharmWarning, stacklevel=5)
     return frame.drop(extra)
 
@@ -236,7 +236,7 @@ def _wrong_kind(noun: str, series: pl.Series, kind: str, *, row: int) -> SchemaE
     return SchemaError(
         f"column {series.name!r} should hold a {kind}, found {_short(series[row])} ({_short(series.dtype)})",
         where=f"{noun}, row {row}",
-        mend=f"convert the column to {kind}" + _HOW.get(kind, ""),
+        fix=f"convert the column to {kind}" + _HOW.get(kind, ""),
     )
 
 
@@ -268,7 +268,7 @@ def _check_values(noun: type[Table], frame: pl.DataFrame, column: Column) -> Non
             raise SchemaError(
                 f"{column.name} {complaint}: {frame[column.name][row]!r} ({int(bad.sum())} such rows)",
                 where=_row_label(noun, frame, row),
-                mend="correct or drop these rows",
+                fix="correct or drop these rows",
             )
 
 
@@ -282,7 +282,7 @@ def _check_key(noun: type[Table], frame: pl.DataFrame) -> None:
         raise SchemaError(
             f"({', '.join(key)}) is not unique: {int(twice.sum())} rows share theirs with another",
             where=_row_label(noun, frame, row),
-            mend="keep one row per key",
+            fix="keep one row per key",
         )
 
 
@@ -292,7 +292,7 @@ def _row_label(noun: type[Table], frame: pl.DataFrame, row: int) -> str:
     return f"{noun.noun}, row {row}" + (f" ({', '.join(labels)})" if labels else "")
 
 
-def refuse(table: Table, broken: pl.Expr, column: str, complaint: Any, *, mend: str) -> None:
+def refuse(table: Table, broken: pl.Expr, column: str, complaint: Any, *, fix: str) -> None:
     """Raise for the first row where ``broken`` holds, naming it."""
     bad = table.frame.select(broken.fill_null(False).alias("bad"))["bad"]
     if bad.any():
@@ -300,7 +300,7 @@ def refuse(table: Table, broken: pl.Expr, column: str, complaint: Any, *, mend: 
         raise SchemaError(
             f"{complaint(table.frame[column][row])} ({int(bad.sum())} such rows)",
             where=_row_label(type(table), table.frame, row),
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -310,7 +310,7 @@ def refuse_self_pairs(table: Table) -> None:
         pl.col("policy") == pl.col("reference"),
         "policy",
         lambda v: f"policy {v!r} is compared with itself",
-        mend="drop these rows",
+        fix="drop these rows",
     )
 
 

@@ -201,7 +201,7 @@ class TestTokens:
         assert found(diagnosis) == {"padding": status}
         assert diagnosis["batching"].status == ("skipped" if side == "right" else "ok")
         if side == "right":
-            assert 'padding_side to "left"' in str(diagnosis["padding"].mend)
+            assert 'padding_side to "left"' in str(diagnosis["padding"].fix)
 
     def test_a_tokenizer_that_cannot_spell(self, tiny_rm_dir: Path) -> None:
         check = diagnose(tiny_rm_dir, quick=True)["unknown"]
@@ -220,7 +220,7 @@ class TestHeads:
         diagnosis = diagnose(patients.headless(tmp_path))
         assert found(diagnosis) == {"head": "fail"}
         assert "score.weight" in diagnosis["head"].found
-        assert "charm train" in str(diagnosis["head"].mend)
+        assert "charm train" in str(diagnosis["head"].fix)
 
     def test_a_model_that_does_not_open(self, healthy_dir: Path, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text((healthy_dir / "config.json").read_text())
@@ -279,7 +279,7 @@ class TestScores:
         assert "overflow" in tried["float16"].found
         chosen = diagnose(folder, FEW, dtypes=["float16"])
         assert found(chosen) == {"float16": "fail"}
-        assert "bfloat16" in str(chosen["float16"].mend)
+        assert "bfloat16" in str(chosen["float16"].fix)
         assert {row.lost for row in chosen.drift if row.dtype == "float16"} == {3}
 
     def test_a_spread_too_small_for_the_temperature(self, tmp_path: Path) -> None:
@@ -303,4 +303,4 @@ class TestRefusal:
         folder = decoder(tmp_path, tokenizer("{{ bos_token }}" + patients.TEMPLATE), head_sd=0)
         with pytest.raises(ModelError, match=r"head weights: .*zero.*BOS .* is doubled") as error:
             refuse_unsound(load_reward_model(folder))
-        assert "charm doctor" in str(error.value.mend)
+        assert "charm doctor" in str(error.value.fix)

@@ -69,4 +69,4 @@ def test_identical_without_truncation_is_said_apart(healthy: RewardModel, make_t
     )
     check = length_checks(type(healthy)(**{**vars(healthy), "encoder": encoder}), frame)[1]
     assert check.data == {"pairs": 1, "identical": 1, "identical_by_truncation": 0}
-    assert "template or tokenizer leaves out" in str(check.mend)
+    assert "template or tokenizer leaves out" in str(check.fix)

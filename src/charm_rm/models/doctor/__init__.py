@@ -1,4 +1,4 @@
-"""Is a reward model's score what it is taken for? Faults that come before any statistics, each with its mend.
+"""Is a reward model's score what it is taken for? Faults that come before any statistics, each with its fix.
 
 :func:`diagnose` examines a model on responses and gives a :class:`Diagnosis`; :func:`quick_checks` is the
 cheap part of it, and :func:`refuse_unsound` raises where that part finds what would make scores wrong.

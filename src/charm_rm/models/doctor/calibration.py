@@ -22,7 +22,7 @@ def check_calibration(model: ScalarReward, calibrator: Calibrator, frame: pl.Dat
     try:
         notes = calibrator_doubts(model, calibrator)
     except CharmError as error:
-        return Check("calibrator", "fail", error.what, mend=error.mend)
+        return Check("calibrator", "fail", error.what, fix=error.fix)
     values = calibrator.standardise_texts(frame["prompt"].to_list(), frame["response"].to_list())
     added = values @ calibrator.weights
     far = float((np.abs(values) >= calibrator.limit).any(axis=1).mean())
@@ -49,7 +49,7 @@ def check_calibration(model: ScalarReward, calibrator: Calibrator, frame: pl.Dat
         "calibrator",
         "warn",
         f"{found}; {'; '.join(notes)}",
-        mend="solve it again on responses of this kind, scored by this model: charm calibrate SCORES --style --responses RESPONSES",
+        fix="solve it again on responses of this kind, scored by this model: charm calibrate SCORES --style --responses RESPONSES",
         details=_weights(calibrator),
         data=data,
     )

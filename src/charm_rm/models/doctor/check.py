@@ -1,4 +1,4 @@
-"""What an examination gives: checks with a status, and how to mend what is not as it should be."""
+"""What an examination gives: checks with a status, and how to fix what is not as it should be."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _TITLES = {
 class Check:
     """One thing looked at.
 
-    ``found`` is a sentence, ``details`` further lines, ``data`` the same as plain values; ``mend`` says what to
+    ``found`` is a sentence, ``details`` further lines, ``data`` the same as plain values; ``fix`` says what to
     do where the status is warn or fail.
     """
 
     id: str
     status: Status
     found: str
-    mend: str | None = None
+    fix: str | None = None
     details: Sequence[str] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class Check:
             "title": self.title,
             "status": self.status,
             "found": self.found,
-            "mend": self.mend,
+            "fix": self.fix,
             "details": list(self.details),
             "data": dict(self.data),
         }

@@ -146,7 +146,7 @@ def refuse_unsound(model: ScalarReward, texts: Sequence[str] = ()) -> None:
     Models without a head of their own pass the checks, those without a tokenizer here (servers, functions) all.
 
     Raises:
-        ModelError: names the failing checks, what they found, and how to mend it.
+        ModelError: names the failing checks, what they found, and how to fix it.
     """
     model, _ = uncalibrated(model)
     refuse_unknown(model, texts, where=model.source)
@@ -157,7 +157,7 @@ def refuse_unsound(model: ScalarReward, texts: Sequence[str] = ()) -> None:
         raise ModelError(
             "its scores would be wrong: " + "; ".join(f"{c.title}: {c.found}" for c in failing),
             where=model.source,
-            mend="; ".join(c.mend for c in failing if c.mend) + "; `charm doctor` tells more",
+            fix="; ".join(c.fix for c in failing if c.fix) + "; `charm doctor` tells more",
         )
 
 
@@ -246,7 +246,7 @@ def _unopened(rm: Any, error: ModelError, *, trust_remote_code: bool) -> Diagnos
     if opened is None and not Path(rm).is_dir():
         raise error
     name = "head" if opened is not None and opened.has_new_head else "loads"
-    return Diagnosis(os.fspath(rm), (Check(name, "fail", error.what, mend=error.mend),))
+    return Diagnosis(os.fspath(rm), (Check(name, "fail", error.what, fix=error.fix),))
 
 
 def _explained(checks: Sequence[Check]) -> list[Check]:

@@ -35,7 +35,7 @@ def check_head(model: RewardModel) -> Check:
             "head",
             "warn",
             f"{found}; mean and sd are those of a fresh head",
-            mend="if this model was trained, a low learning rate explains it: see that its accuracy is above chance "
+            fix="if this model was trained, a low learning rate explains it: see that its accuracy is above chance "
             "(charm evaluate); if not, train it (charm train)",
             data=data,
         )
@@ -69,6 +69,6 @@ def _bad(found: str, data: dict[str, Any]) -> Check:
         "head",
         "fail",
         found,
-        mend="use the checkpoint that was trained as a reward model, or train one (charm train --new-head)",
+        fix="use the checkpoint that was trained as a reward model, or train one (charm train --new-head)",
         data=data,
     )

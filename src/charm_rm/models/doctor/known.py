@@ -24,7 +24,7 @@ def check_registry(model: RewardModel) -> Check:
         "registry",
         "fail" if wrong else "warn",
         f"{entry.name}: {'; '.join([*wrong, *doubtful])}",
-        mend="load it as the entry says (docs/models.md); see its source for how its authors score",
+        fix="load it as the entry says (docs/models.md); see its source for how its authors score",
         details=details,
         data=data,
     )

@@ -61,8 +61,8 @@ def pooling_checks(model: RewardModel) -> list[Check]:
     """The position that the head reads, padding, and whether others in the batch matter."""
     seen = _observe(model)
     if not np.isfinite(seen.alone):
-        mend = "the weights or the precision are unsound: try dtype float32, or another checkpoint"
-        return [Check("pooling", "fail", "the score of a short conversation is not finite", mend=mend)]
+        fix = "the weights or the precision are unsound: try dtype float32, or another checkpoint"
+        return [Check("pooling", "fail", "the score of a short conversation is not finite", fix=fix)]
     return [_check_pooling(model, seen), _check_padding(model, seen), _check_company(seen)]
 
 
@@ -88,7 +88,7 @@ def _check_pooling(model: RewardModel, seen: _Observed) -> Check:
         "fail",
         f"the head reads {token} at position {read}, {n - 1 - read} before the end ({n - 1}): "
         f"{show_tokens(tokenizer, seen.ids[read + 1 :])} moves no score",
-        mend="the model takes the last tokens for padding: give model and tokenizer one pad token that ends no turn",
+        fix="the model takes the last tokens for padding: give model and tokenizer one pad token that ends no turn",
         data=data,
     )
 
@@ -108,9 +108,9 @@ def _check_padding(model: RewardModel, seen: _Observed) -> Check:
             "padding",
             "fail",
             f"padding on the {used}, which is in use, moves a score by {off[used]:.2g}",
-            mend=f'set padding_side to "{other}" in tokenizer_config.json'
+            fix=f'set padding_side to "{other}" in tokenizer_config.json'
             if other not in wrong
-            else "score one response at a time (token budget 1), or mend the model's attention mask",
+            else "score one response at a time (token budget 1), or fix the model's attention mask",
             data=data,
         )
     if wrong:
@@ -118,7 +118,7 @@ def _check_padding(model: RewardModel, seen: _Observed) -> Check:
             "padding",
             "warn",
             f"padding on the {wrong[0]} moves a score by {off[wrong[0]]:.2g}; here it is on the {used}, which is right",
-            mend="nothing for scores made here; elsewhere pad on the same side",
+            fix="nothing for scores made here; elsewhere pad on the same side",
             data=data,
         )
     return Check("padding", "ok", f"moves no score (by side: {found}); in use: {used}", data=data)
@@ -133,7 +133,7 @@ def _check_company(seen: _Observed) -> Check:
             "batching",
             "fail",
             f"a score moves by {gap:.2g} with what else is in the batch, padding aside",
-            mend="score one response at a time (token budget 1); the model mixes rows and should be mended",
+            fix="score one response at a time (token budget 1); the model mixes rows and should be fixed",
             data=data,
         )
     return Check("batching", "ok", f"others in the batch move no score ({gap:.1e})", data=data)

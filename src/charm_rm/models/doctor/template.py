@@ -57,7 +57,7 @@ def _check_template(model: RewardModel) -> Check:
         ids = encoder.encode(HISTORY, _ANSWER).input_ids
     except ModelError as error:
         return Check(
-            "template", "fail", error.what, mend="mend the template, or remove it to use a plain layout"
+            "template", "fail", error.what, fix="fix the template, or remove it to use a plain layout"
         )
     tokens = f"tokens of a conversation of two turns: {show_tokens(encoder.tokenizer, ids)}"
     data = {"layout": encoder.layout, "ids": ids, "tokens": encoder.tokenizer.convert_ids_to_tokens(ids)}
@@ -72,7 +72,7 @@ def _check_template(model: RewardModel) -> Check:
         "template",
         "warn",
         "no chat template: conversations are laid out as 'User: ...', 'Assistant: ...'",
-        mend="if the model was trained with a template, save it as chat_template.jinja beside the weights; "
+        fix="if the model was trained with a template, save it as chat_template.jinja beside the weights; "
         "scores of a layout that a model never saw mean little",
         details=[tokens],
         data=data,
@@ -95,7 +95,7 @@ def _check_bos(model: RewardModel) -> Check:
             "bos",
             "fail",
             f"the BOS {name} is doubled (tokens {show_tokens(tokenizer, ids[:4])})",
-            mend="let one side write it: take bos_token out of the template, or set add_bos_token to false",
+            fix="let one side write it: take bos_token out of the template, or set add_bos_token to false",
             data=data,
         )
     if count == 0 and added:
@@ -104,7 +104,7 @@ def _check_bos(model: RewardModel) -> Check:
             "bos",
             "fail" if kind.startswith(_NEEDS_BOS) else "warn",
             f"the tokenizer puts the BOS {name} before plain text, the template writes none",
-            mend="look at how the model was trained: if with a BOS, begin the template with {{ bos_token }}",
+            fix="look at how the model was trained: if with a BOS, begin the template with {{ bos_token }}",
             data=data,
         )
     if count == 0:
@@ -127,7 +127,7 @@ def _check_date(encoder: ResponseEncoder) -> Check:
             "date",
             "fail",
             "the template prints today's date, so a score depends on the day",
-            mend="replace the date in the template by a fixed one",
+            fix="replace the date in the template by a fixed one",
             data=data,
         )
     if written[0] != written[1]:
@@ -135,7 +135,7 @@ def _check_date(encoder: ResponseEncoder) -> Check:
             "date",
             "warn",
             f"the template prints a date; here it is always {PINNED_DATE:%d %B %Y}, elsewhere today's",
-            mend="nothing for scores made here; to compare with scores made elsewhere, fix the date in the template",
+            fix="nothing for scores made here; to compare with scores made elsewhere, fix the date in the template",
             data=data,
         )
     return Check("date", "ok", "the text does not depend on the day", data=data)
@@ -153,7 +153,7 @@ def _check_system_prompt(encoder: ResponseEncoder) -> Check:
             "system_prompt",
             "warn",
             f"the template begins every conversation with {shorten(words, 100)}",
-            mend="right if the model was trained so; if not, take it out of the template",
+            fix="right if the model was trained so; if not, take it out of the template",
             details=[f"a system message of one's own is {given}"],
             data=data,
         )
@@ -172,7 +172,7 @@ def _check_content(encoder: ResponseEncoder) -> Check:
             "content",
             "fail",
             f"the response is in the rendered text {times} times, not once",
-            mend="mend the template: the last assistant turn must be written as it is",
+            fix="fix the template: the last assistant turn must be written as it is",
         )
     changed = [
         name
@@ -184,7 +184,7 @@ def _check_content(encoder: ResponseEncoder) -> Check:
             "content",
             "warn",
             f"the template does not keep: {', '.join(changed)}",
-            mend="responses that differ in this alone get one score; clean responses of it, or mend the template",
+            fix="responses that differ in this alone get one score; clean responses of it, or fix the template",
             data={"changed": changed},
         )
     return Check("content", "ok", f"responses are kept as they are ({len(_PROBES)} kinds tried)")

@@ -45,7 +45,7 @@ def check_pad(model: RewardModel) -> Check:
             "pad",
             "fail",
             f"rows are padded with {pad}, but the model takes {told} for the pad token ({found})",
-            mend=f"set pad_token_id to {pad} in config.json",
+            fix=f"set pad_token_id to {pad} in config.json",
             data=data,
         )
     if pad in (eos, last):
@@ -53,7 +53,7 @@ def check_pad(model: RewardModel) -> Check:
             "pad",
             "fail",
             f"the pad token also ends turns, so the head reads the wrong position ({found})",
-            mend="give the tokenizer a pad token of its own",
+            fix="give the tokenizer a pad token of its own",
             data=data,
         )
     if saved is not None and saved in (eos, last):
@@ -62,7 +62,7 @@ def check_pad(model: RewardModel) -> Check:
             "warn",
             f"the saved pad token {show_tokens(tokenizer, [saved])} also ends turns; scoring here pads with "
             f"{show_tokens(tokenizer, [pad])} instead",
-            mend="nothing for scores made here; other software may read the score at the wrong token: "
+            fix="nothing for scores made here; other software may read the score at the wrong token: "
             "save the model with a pad token of its own",
             details=[found],
             data=data,
@@ -87,7 +87,7 @@ def check_unknown(model: RewardModel, responses: Sequence[str] = (), *, ours: bo
             "unknown",
             "fail",
             f"{of_responses:.0%} of the tokens in these responses are unknown (the limit is {UNKNOWN_LIMIT:.0%})",
-            mend="use the tokenizer that the model was trained with, or a model that reads these scripts",
+            fix="use the tokenizer that the model was trained with, or a model that reads these scripts",
             details=[f"unknown tokens in samples: {', '.join(lost)}"] if lost else (),
             data=shares | {"responses": of_responses},
         )
@@ -102,7 +102,7 @@ def check_unknown(model: RewardModel, responses: Sequence[str] = (), *, ours: bo
         "unknown",
         "warn",
         f"the tokenizer cannot spell part of the text: {', '.join(lost)} unknown tokens",
-        mend="leave such responses out, or use a model whose tokenizer knows these scripts",
+        fix="leave such responses out, or use a model whose tokenizer knows these scripts",
         data=shares,
     )
 
@@ -124,7 +124,7 @@ def check_special_text(model: RewardModel, responses: Sequence[str]) -> Check:
         "special_text",
         "warn",
         f"{holding} of {len(responses)} responses ({holding / len(responses):.1%}) spell a special token: {listed}",
-        mend="such text is read as the token itself, a turn end for example: take it out of the responses",
+        fix="such text is read as the token itself, a turn end for example: take it out of the responses",
         data={"responses": holding, "spelt": dict(spelt)},
     )
 

@@ -50,7 +50,7 @@ def check_length(model: RewardModel) -> Check:
             "length",
             "warn",
             "neither model nor tokenizer says how many tokens the model can read",
-            mend="give --max-length: the longest text that it was trained on",
+            fix="give --max-length: the longest text that it was trained on",
             data=data,
         )
     found = f"{limit:,} tokens, from {' and '.join(sources) if sources else 'the length asked for'}"
@@ -108,7 +108,7 @@ def _check_truncation(frame: pl.DataFrame, cuts: Sequence[Cut | None], limit: in
         "truncation",
         "warn",
         found,
-        mend="raise --max-length where the model allows it; else compare policies on prompts where none is cut",
+        fix="raise --max-length where the model allows it; else compare policies on prompts where none is cut",
         details=lines,
         data=data,
     )
@@ -129,12 +129,12 @@ def _check_identical(frame: pl.DataFrame, seen: Sequence[Encoded]) -> Check:
     found = f"{len(same)} of {len(pairs)} pairs come to the same tokens, {cut} of them by truncation"
     if not same:
         return Check("identical", "ok", found, data=data)
-    mend = "raise --max-length" if cut else "they differ in what the template or tokenizer leaves out"
+    fix = "raise --max-length" if cut else "they differ in what the template or tokenizer leaves out"
     return Check(
         "identical",
         "fail" if share > _IDENTICAL_FAILS else "warn",
         found,
-        mend=f"such pairs tie whatever their worth: {mend}, or leave the pairs out",
+        fix=f"such pairs tie whatever their worth: {fix}, or leave the pairs out",
         data=data,
     )
 

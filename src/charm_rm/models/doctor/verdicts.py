@@ -36,7 +36,7 @@ def check_batching(rows: Sequence[Drift], *, sd: float, side: str) -> Check:
         "batching",
         "fail",
         f"batches of {worst.batches} move a score by {gap:.2g} in float32 (allowed: {tolerance:.1e})",
-        mend="score one response at a time (token budget 1), and look for layers that mix rows or ignore the mask",
+        fix="score one response at a time (token budget 1), and look for layers that mix rows or ignore the mask",
         data=data,
     )
 
@@ -55,7 +55,7 @@ def check_attention(rows: Sequence[Drift], *, used: str) -> Check:
         "attention",
         "warn",
         found,
-        mend=f"keep to one kind of attention for all scores that are compared (here: {used})",
+        fix=f"keep to one kind of attention for all scores that are compared (here: {used})",
         data=data,
     )
 
@@ -73,7 +73,7 @@ def check_precision(rows: Sequence[Drift], dtype: str, *, side: str, chosen: boo
             dtype,
             "fail" if chosen else "warn",
             f"{dtype} is not usable here: {worst.lost} of {worst.n} scores overflow to NaN or infinity",
-            mend="use float32"
+            fix="use float32"
             if dtype == "bfloat16"
             else "use bfloat16, whose range is float32's, or float32",
             data=data,
@@ -88,7 +88,7 @@ def check_precision(rows: Sequence[Drift], dtype: str, *, side: str, chosen: boo
         dtype,
         "warn",
         f"{dtype} is not harmless here: {how}",
-        mend=f"use float32; or see that what you conclude does not hang on close pairs (allowed: {_FLIPS_WARN:.0%})",
+        fix=f"use float32; or see that what you conclude does not hang on close pairs (allowed: {_FLIPS_WARN:.0%})",
         data=data,
     )
 
@@ -106,7 +106,7 @@ def check_determinism(first: FloatArray, again: FloatArray, fresh: FloatArray | 
         "determinism",
         "fail" if worst > _FLOAT32_TOLERANCE else "warn",
         f"the same batch scores differently {' and '.join(moved)}: by {worst:.2g} at most",
-        mend="see that dropout is off and that the model draws nothing at random; on a GPU, "
+        fix="see that dropout is off and that the model draws nothing at random; on a GPU, "
         "torch.use_deterministic_algorithms(True)",
         data=data,
     )
@@ -123,7 +123,7 @@ def check_spread(scores: FloatArray, margins: FloatArray, *, temperature: float)
             "spread",
             "fail",
             f"{n} of {len(scores)} scores are not finite in float32",
-            mend="the weights are unsound: use another checkpoint",
+            fix="the weights are unsound: use another checkpoint",
             data={"lost": n},
         )
     sd, margin_sd = float(scores.std()), float(np.sqrt(np.mean(margins**2))) if margins.size else 0.0
@@ -134,7 +134,7 @@ def check_spread(scores: FloatArray, margins: FloatArray, *, temperature: float)
             "spread",
             "fail",
             f"all {len(scores)} scores are the same ({float(scores[0]):.4g})",
-            mend="the model tells no response from another: use one that was trained",
+            fix="the model tells no response from another: use one that was trained",
             data=data,
         )
     if margin_sd < _FLAT * temperature:
@@ -142,7 +142,7 @@ def check_spread(scores: FloatArray, margins: FloatArray, *, temperature: float)
             "spread",
             "warn",
             f"{found}: the sigmoid link and soft labels hardly leave one half",
-            mend=f"use the hard link, or a temperature of about {margin_sd:.2g}",
+            fix=f"use the hard link, or a temperature of about {margin_sd:.2g}",
             data=data | {"sensible_temperature": margin_sd},
         )
     return Check("spread", "ok", found, data=data)

@@ -22,7 +22,7 @@ def open_adapter(folder: Path, options: dict[str, Any], choice: Choice | None) -
         raise ConfigError(
             "an adapter's head has one output, so there is nothing to choose",
             where=str(folder),
-            mend="leave reward out",
+            fix="leave reward out",
         )
     peft = require("peft")
     settings = peft.PeftConfig.from_pretrained(str(folder))

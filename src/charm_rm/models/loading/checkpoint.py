@@ -48,7 +48,7 @@ class Checkpoint:
             raise ModelError(
                 f"not a reward model of this kind: the checkpoint lacks {key!r}",
                 where=str(self.folder),
-                mend="take the whole checkpoint, or say which output is the reward: --reward (docs/models.md)",
+                fix="take the whole checkpoint, or say which output is the reward: --reward (docs/models.md)",
             )
         source = self._where[key]
         return source.get_tensor(key) if hasattr(source, "get_tensor") else source

@@ -17,7 +17,7 @@ def transformers_config(source: Source) -> Any:
         raise ModelError(
             f"transformers knows no model_type {kind!r}, so its backbone cannot be read without the model's own code",
             where=str(source.folder),
-            mend="update transformers, or let the model's own code run: --trust-remote-code",
+            fix="update transformers, or let the model's own code run: --trust-remote-code",
         )
     own = {k: v for k, v in source.config.items() if k not in ("model_type", "auto_map", "architectures")}
     return mapping[kind].from_dict(own)

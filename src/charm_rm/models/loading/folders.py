@@ -38,13 +38,13 @@ def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
             raise ModelError(
                 f"the folder has neither config.json nor {ADAPTER_CONFIG}",
                 where=str(path),
-                mend="name a folder written by save_pretrained",
+                fix="name a folder written by save_pretrained",
             )
         refuse_absurd(path, CONFIG)
         return path
     name = os.fspath(path_or_id)
     if path.exists() or path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
-        raise ModelError("no such model folder", where=name, mend="check the path")
+        raise ModelError("no such model folder", where=name, fix="check the path")
     hub = require("huggingface_hub")
     index = "*.index.json"  # of weights in several files; it decides nothing that they do not
     try:
@@ -62,7 +62,7 @@ def model_folder(path_or_id: str | os.PathLike[str]) -> Path:
         raise ModelError(
             f"neither a local folder nor a model that the hub gave: {first_line(error)}",
             where=name,
-            mend="check the name and the network; a private or gated model needs `hf auth login`",
+            fix="check the name and the network; a private or gated model needs `hf auth login`",
         ) from error
 
 

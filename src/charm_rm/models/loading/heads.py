@@ -136,7 +136,7 @@ class ReducedOutputs(nn.Module):
             raise ModelError(
                 f"the model's result has no {self.field!r} of one row per text",
                 where=self.where,
-                mend="look into the model's own code for where its reward is",
+                fix="look into the model's own code for where its reward is",
             )
         return values.reshape(rows, -1)
 
@@ -196,7 +196,7 @@ class GatedReward(_OnBackbone):
         if not found.any(-1).all():
             raise ModelError(
                 f"a text lacks the tokens {self.pattern.tolist()}, at which this model's gate reads the prompt",
-                mend="use the model's own tokenizer and chat template",
+                fix="use the model's own tokenizer and chat template",
             )
         return torch.mul(found, torch.arange(found.shape[1], device=found.device)).argmax(-1)
 

@@ -46,5 +46,5 @@ def as_model_error(
         raise ModelError(
             f"cannot be loaded as a {kind}: {first_line(error)}",
             where=os.fspath(source),
-            mend=f"it should load with {by} and AutoTokenizer{or_else}",
+            fix=f"it should load with {by} and AutoTokenizer{or_else}",
         ) from error

@@ -45,18 +45,18 @@ def refuse_absurd(folder: Path, config: str) -> None:
 
 def _refuse_what_is_no_file(file: Path, folder: Path) -> None:
     """Refuse pipes, devices, links that lead nowhere, and folders in the place of files that a model has."""
-    mend = "move it out of the folder, or take the folder anew from where the model came from"
+    fix = "move it out of the folder, or take the folder anew from where the model came from"
     try:
         mode = file.stat().st_mode
     except OSError as error:
         raise ModelError(
-            f"{file.name} cannot be read: {error.strerror}", where=str(folder), mend=mend
+            f"{file.name} cannot be read: {error.strerror}", where=str(folder), fix=fix
         ) from error
     if stat.S_ISDIR(mode) and file.suffix in _SUFFIXES:
-        raise ModelError(f"{file.name} is a folder, not a file", where=str(folder), mend=mend)
+        raise ModelError(f"{file.name} is a folder, not a file", where=str(folder), fix=fix)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
-        raise ModelError(f"{file.name} is {kind}, not a file", where=str(folder), mend=mend)
+        raise ModelError(f"{file.name} is {kind}, not a file", where=str(folder), fix=fix)
 
 
 def _read(path: Path) -> Any:
@@ -64,7 +64,7 @@ def _read(path: Path) -> Any:
         raise ModelError(
             f"is longer than {_LONGEST_CONFIG:,} bytes",
             where=str(path),
-            mend="take the configuration that the model came with",
+            fix="take the configuration that the model came with",
         )
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def _read(path: Path) -> Any:
         raise ModelError(
             f"cannot be read as JSON: {reason}",
             where=str(path),
-            mend="use a folder written by save_pretrained",
+            fix="use a folder written by save_pretrained",
         ) from error
 
 
@@ -93,7 +93,7 @@ def _refuse_numbers(config: Mapping[str, Any], path: Path) -> None:
             raise ModelError(
                 f"{key} is {_short(value)}, and no model has more than {most:,}",
                 where=str(path),
-                mend="the configuration is broken: take the one that the model came with",
+                fix="the configuration is broken: take the one that the model came with",
             )
 
 
@@ -116,7 +116,7 @@ def _refuse_tables(config: Mapping[str, Any], path: Path) -> None:
             raise ModelError(
                 f"{name} asks for a table of {numbers:,} numbers, and all weights together have {saved:,} bytes",
                 where=str(path),
-                mend="configuration and weights are of different models: take both from one place",
+                fix="configuration and weights are of different models: take both from one place",
             )
 
 

@@ -56,7 +56,7 @@ def open_model(
     require("torch"), require("transformers")
     choice = None if reward is None else parse_reward(reward)
     if choice is not None and new_head_seed is not None:
-        raise ConfigError("training starts from one output or a new head", mend="leave reward out")
+        raise ConfigError("training starts from one output or a new head", fix="leave reward out")
     folder = model_folder(path_or_id)
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attention is not None:
@@ -89,7 +89,7 @@ def _open_for_training(source: Source, seed: int) -> Opened:
         raise ModelError(
             f"weights besides the head are missing: {listing(sorted(lost))}",
             where=str(source.folder),
-            mend="take the whole checkpoint from where the model came from",
+            fix="take the whole checkpoint from where the model came from",
         )
     return Opened(
         model.eval(), tokenizer, source_fingerprint(source), has_new_head=bool(missing), entry=source.entry

@@ -55,9 +55,9 @@ def parse_reward(text: str) -> Choice:
     if not colon or kind not in ("output", "weights", "head", "token", "like"):
         return Choice("label", text.strip())
     if kind == "output" and not argument.isdecimal():
-        raise ConfigError(f"reward {text!r}: {argument!r} is no number of an output", mend=_HELP)
+        raise ConfigError(f"reward {text!r}: {argument!r} is no number of an output", fix=_HELP)
     if not argument:
-        raise ConfigError(f"reward {text!r} ends too early", mend=_HELP)
+        raise ConfigError(f"reward {text!r} ends too early", fix=_HELP)
     weights = _weights(text, argument) if kind == "weights" else ()
     return Choice(kind, argument, weights)  # type: ignore[arg-type]
 
@@ -77,7 +77,7 @@ def reduce(
         raise ModelError(
             f"the model has {n_outputs} outputs, a reward model has 1: {listing(names, limit=20)}",
             where=where,
-            mend=_HELP,
+            fix=_HELP,
         )
     if choice.kind == "mean":
         return [1 / n_outputs] * n_outputs, f"the mean of the {n_outputs} outputs"
@@ -86,7 +86,7 @@ def reduce(
             raise ModelError(
                 f"{len(choice.weights)} weights for {n_outputs} outputs: {listing(names, limit=20)}",
                 where=where,
-                mend="give one weight per output, in this order",
+                fix="give one weight per output, in this order",
             )
         return choice.weights, f"the sum of the {n_outputs} outputs weighted {choice.argument}"
     index = _index(choice, names, where)
@@ -103,7 +103,7 @@ def _index(choice: Choice, names: list[str], where: str) -> int:
         if len(found) == 1:
             return found[0]
         what = f"no output is called {choice.argument!r}.{did_you_mean(choice.argument, names)}"
-    raise ModelError(f"{what} Its {len(names)} outputs: {listing(names, limit=20)}", where=where, mend=_HELP)
+    raise ModelError(f"{what} Its {len(names)} outputs: {listing(names, limit=20)}", where=where, fix=_HELP)
 
 
 def _weights(text: str, argument: str) -> tuple[float, ...]:
@@ -113,6 +113,6 @@ def _weights(text: str, argument: str) -> tuple[float, ...]:
         weights = ()
     if not weights or not all(math.isfinite(w) for w in weights) or not any(weights):
         raise ConfigError(
-            f"reward {text!r} is no list of weights", mend="write numbers and commas: weights:0.2,0.8"
+            f"reward {text!r} is no list of weights", fix="write numbers and commas: weights:0.2,0.8"
         )
     return weights

@@ -120,7 +120,7 @@ def read_entries(text: str, *, where: str) -> tuple[Entry, ...]:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not TOML: {error}", where=where, mend="correct the file there") from error
+        raise ConfigError(f"not TOML: {error}", where=where, fix="correct the file there") from error
     return tuple(_entry(name, table, where) for name, table in tables.items())
 
 
@@ -134,7 +134,7 @@ def entry_named(name: str) -> Entry:
     if name not in known:
         raise ConfigError(
             f"the registry of reward models has no entry {name!r}.{did_you_mean(name, known)}",
-            mend="docs/models.md lists the entries",
+            fix="docs/models.md lists the entries",
         )
     return known[name]
 
@@ -164,7 +164,7 @@ def find_entry(path_or_id: str | os.PathLike[str], config: Any = None) -> Entry 
 
 def _entry(name: str, table: Any, where: str) -> Entry:
     if not isinstance(table, dict):
-        raise ConfigError(f"{name!r} is not a table", where=where, mend=f"write it under [{name}]")
+        raise ConfigError(f"{name!r} is not a table", where=where, fix=f"write it under [{name}]")
     try:
         return Entry(name=name, **table)
     except ValidationError as error:
@@ -172,10 +172,10 @@ def _entry(name: str, table: Any, where: str) -> Entry:
         field = ".".join(str(part) for part in first["loc"])
         hint = did_you_mean(field, Entry.model_fields) if first["type"] == "extra_forbidden" else ""
         raise ConfigError(
-            f"[{name}] {field}: {first['msg']}.{hint}", where=where, mend="correct the entry (docs/models.md)"
+            f"[{name}] {field}: {first['msg']}.{hint}", where=where, fix="correct the entry (docs/models.md)"
         ) from error
     except ConfigError as error:
-        raise ConfigError(f"[{name}] {error.what}", where=where, mend=error.mend) from error
+        raise ConfigError(f"[{name}] {error.what}", where=where, fix=error.fix) from error
 
 
 def _names(path_or_id: str | os.PathLike[str]) -> Iterator[str]:

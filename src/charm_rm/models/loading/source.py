@@ -87,5 +87,5 @@ def refuse_own_code(source: Source) -> ModelError:
     return ModelError(
         "this model is read by Python code that comes with it, which is not run unasked",
         where=str(source.folder),
-        mend="if you trust its authors, say so: --trust-remote-code (trust_remote_code=True)",
+        fix="if you trust its authors, say so: --trust-remote-code (trust_remote_code=True)",
     )

@@ -49,7 +49,7 @@ def headless(source: str | os.PathLike[str], missing: set[str]) -> ModelError:
     return ModelError(
         f"not a reward model: the checkpoint lacks {listing(sorted(missing))}, which would be random numbers",
         where=os.fspath(source),
-        mend="use a reward model, or train one on this backbone with `charm train`",
+        fix="use a reward model, or train one on this backbone with `charm train`",
     )
 
 
@@ -58,7 +58,7 @@ def incomplete(source: Source, missing: Sequence[str]) -> ModelError:
     return ModelError(
         f"the checkpoint lacks {listing(sorted(missing))}, which would be random numbers",
         where=str(source.folder),
-        mend="use a complete checkpoint",
+        fix="use a complete checkpoint",
     )
 
 

@@ -51,19 +51,19 @@ _SAMPLE = "a word \u2603 zq\u0175xj"
 
 def _try_out(tokenizer: Any, folder: Path) -> None:
     """Read a few words, so that a tokenizer that cannot says so before the work."""
-    mend = "take the tokenizer's files from where the model came from"
+    fix = "take the tokenizer's files from where the model came from"
     try:
         tokenizer(_SAMPLE, verbose=False)
     except Exception as error:  # the library's many ways to say no
         raise ModelError(
-            f"its tokenizer cannot read text: {first_line(error)}", where=str(folder), mend=mend
+            f"its tokenizer cannot read text: {first_line(error)}", where=str(folder), fix=fix
         ) from error
     length = tokenizer.model_max_length
     if not isinstance(length, int | float) or not 1 <= length < math.inf:
         raise ModelError(
             f"model_max_length is {str(length)[:40]!r} in tokenizer_config.json, not a number of tokens",
             where=str(folder),
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -90,7 +90,7 @@ def _no_vocabulary(folder: Path, missing: str) -> ModelError:
     return ModelError(
         f"no vocabulary for its tokenizer: {missing} missing, so every word would be read as unknown",
         where=str(folder),
-        mend="save the tokenizer that the model was trained with beside it: "
+        fix="save the tokenizer that the model was trained with beside it: "
         f'AutoTokenizer.from_pretrained(BASE).save_pretrained("{folder}")',
     )
 
@@ -118,7 +118,7 @@ def _end_with(tokenizer: Any, index: Any, key: str, source: Source) -> None:
         raise ModelError(
             f"the conversation must end with the token that config.json calls {key}; there is none, or no template",
             where=str(source.folder),
-            mend="take config.json and tokenizer files from one place, the model's own",
+            fix="take config.json and tokenizer files from one place, the model's own",
         )
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     if not render_chat(tokenizer, turns).endswith(token):

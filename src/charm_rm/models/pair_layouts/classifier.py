@@ -27,7 +27,7 @@ def build_classifier(
         raise ModelError(
             f"the model has {n_outputs} outputs; one that compares two responses has 1 or 2",
             where=str(source.folder),
-            mend="use a model that compares two responses; a reward model goes to `charm score`",
+            fix="use a model that compares two responses; a reward model goes to `charm score`",
         )
     model, missing = load_classifier(source, n_outputs)
     if missing:
@@ -36,7 +36,7 @@ def build_classifier(
     if sorted(_SLOT.findall(form)) != ["{first}", "{prompt}", "{second}"]:
         raise ConfigError(
             f"template {form!r} does not have {{prompt}}, {{first}} and {{second}} once each",
-            mend="put them in",
+            fix="put them in",
         )
     limit = resolve_max_length(tokenizer, model.config, max_length)
     encode = functools.partial(_encode, tokenizer, limit, form)
@@ -58,7 +58,7 @@ def _encode(tokenizer: Any, limit: int, form: str, prompt: Prompt, first: str, s
     tokens = {k: tokenizer(v, add_special_tokens=False, verbose=False)["input_ids"] for k, v in parts.items()}
     room = limit - len(_tokens(tokenizer, form, dict.fromkeys(parts, ""))[0])
     if room < 3:
-        raise ConfigError(f"max_length {limit} leaves no room for text", mend="raise max_length")
+        raise ConfigError(f"max_length {limit} leaves no room for text", fix="raise max_length")
     while len(ids) > limit:  # text that is cut may come to more tokens than the tokens that it was cut to
         keep = _shares(*(len(tokens[k]) for k in parts), room=room)
         cut = {
@@ -69,7 +69,7 @@ def _encode(tokenizer: Any, limit: int, form: str, prompt: Prompt, first: str, s
         ids, types = _tokens(tokenizer, form, {k: tokenizer.decode(v) for k, v in cut.items()})
         room -= max(1, len(ids) - limit)
         if room < 0:
-            raise ConfigError(f"max_length {limit} leaves no room for text", mend="raise max_length")
+            raise ConfigError(f"max_length {limit} leaves no room for text", fix="raise max_length")
     return EncodedTrio(Encoded(ids, types, truncated=True))
 
 

@@ -34,12 +34,12 @@ def build_pairrm(source: Source, tokenizer: Any, max_length: int | None, *_other
         raise ModelError(
             f"the tokenizer does not have {', '.join(PREFIXES)} where config.json says",
             where=str(source.folder),
-            mend="take config.json and tokenizer files from one place, the model's own",
+            fix="take config.json and tokenizer files from one place, the model's own",
         )
     limit = _LENGTH if max_length is None else max_length
     if limit < 16:
         raise ConfigError(
-            f"max_length {limit} leaves no room for text", mend="raise it, or leave it out for 2048"
+            f"max_length {limit} leaves no room for text", fix="raise it, or leave it out for 2048"
         )
     encode = functools.partial(_encode, tokenizer, limit)
     return model, lambda inputs, marks: model(marks=marks, **inputs), encode, limit
@@ -68,7 +68,7 @@ def _texts(messages: list[dict[str, str]], first: str, second: str) -> tuple[str
     if roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
         raise ModelError(
             f"PairRM takes conversations of user and assistant in turn, not {', '.join(roles)}",
-            mend="leave system messages out, or put them into the first user message",
+            fix="leave system messages out, or put them into the first user message",
         )
     asked, answered = messages[::2], [m["content"] for m in messages[1::2]]
     turns = "\n".join(f"USER: {m['content']}\nAssistant: <Response {i}>" for i, m in enumerate(asked, 1))

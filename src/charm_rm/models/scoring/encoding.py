@@ -120,7 +120,7 @@ def last_token(encoder: ResponseEncoder, *, where: str) -> int:
         raise ModelError(
             "its chat template, or its tokenizer, makes nothing of a conversation: no token is left to score",
             where=where,
-            mend="take chat template and tokenizer files from where the model came from",
+            fix="take chat template and tokenizer files from where the model came from",
         )
     return int(ids[-1])
 
@@ -140,7 +140,7 @@ def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None
     if not 0 < requested <= limit:
         raise ConfigError(
             f"max_length {requested} is not between 1 and the {limit} tokens that this model takes",
-            mend=f"give at most {limit}, or leave it out for all {limit}",
+            fix=f"give at most {limit}, or leave it out for all {limit}",
         )
     return requested
 

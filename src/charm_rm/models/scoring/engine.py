@@ -255,7 +255,7 @@ def _fails(model: LocalModel, rows: Sequence[TokenRow], error: Exception) -> Mod
     return ModelError(
         f"fails on a batch of {counted(len(rows), 'conversation')}: {type(error).__name__}: {first_line(error)}",
         where=model.source,
-        mend="look it over with `charm doctor`; do tokenizer, config.json and weights come from one place?",
+        fix="look it over with `charm doctor`; do tokenizer, config.json and weights come from one place?",
     )
 
 
@@ -263,5 +263,5 @@ def _does_not_fit(model: LocalModel, row: TokenRow) -> ModelError:
     return ModelError(
         f"memory on {model.device} does not suffice for a single conversation of {len(row)} tokens",
         where=model.source,
-        mend="use --dtype bfloat16, a smaller --max-length, or a device with more memory",
+        fix="use --dtype bfloat16, a smaller --max-length, or a device with more memory",
     )

@@ -200,7 +200,7 @@ class _AskedRun:
                 raise ModelError(
                     f"gave rewards of shape {values.shape} for {len(keys)} responses",
                     where=self.model.source,
-                    mend="it must return one number per response, in order",
+                    fix="it must return one number per response, in order",
                 )
             yield {key: Row(value) for key, value in zip(keys, values.tolist(), strict=True)}, None
 

@@ -224,5 +224,5 @@ def _try_out(model: RewardModel) -> None:
         raise ModelError(
             f"torch.compile failed: {first_line(error)}",
             where=model.source,
-            mend="leave --compile out, or install a C++ compiler (CPU) or Triton (GPU)",
+            fix="leave --compile out, or install a C++ compiler (CPU) or Triton (GPU)",
         ) from error

@@ -26,7 +26,7 @@ def open_with_attention(
     if attention == FLASH and (dtype == "float32" or not can_flash):
         raise ConfigError(
             "flash-attention needs a GPU, the package flash-attn, and half precision",
-            mend="use --attention sdpa, or --dtype bfloat16 on a GPU after `pip install flash-attn`",
+            fix="use --attention sdpa, or --dtype bfloat16 on a GPU after `pip install flash-attn`",
         )
     if attention == "auto" and can_flash and dtype in ("bfloat16", "float16"):
         try:
@@ -46,7 +46,7 @@ def decide_unpadded(model: Any, asked: bool | None, *, attention: str, source: s
         raise ConfigError(
             "this architecture cannot be scored unpadded: its head does not read single tokens of a decoder",
             where=source,
-            mend="leave --unpadded out",
+            fix="leave --unpadded out",
         )
     return possible and attention == FLASH if asked is None else asked
 

@@ -44,7 +44,7 @@ def refuse_unknown(model: Any, texts: Sequence[str], *, where: str) -> None:
         f"{share:.0%} of the tokens in these texts are unknown to its tokenizer (the limit is {UNKNOWN_LIMIT:.0%}), "
         "so scores would not be of these texts",
         where=where,
-        mend="use the tokenizer that the model was trained with, or a model that reads these scripts; "
+        fix="use the tokenizer that the model was trained with, or a model that reads these scripts; "
         "to go on all the same, add --unchecked",
     )
 

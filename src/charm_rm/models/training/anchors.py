@@ -68,7 +68,7 @@ class Anchor:
         if len(policies) < 2:
             raise NotIdentifiable(
                 f"an anchor needs two rated policies or more, and there is {listing(policies)} alone",
-                mend="give responses of more policies, or ratings that know them",
+                fix="give responses of more policies, or ratings that know them",
             )
         expected = expected_matrix(yardstick(matched, policies).rating)
         frame = responses.frame.filter(responses.frame["policy"].is_in(policies))
@@ -158,7 +158,7 @@ def draw_batches(anchor: Anchor, steps: int, *, policies: int, prompts: int, see
     if not usable.size:
         raise NoOverlap(
             f"an anchor batch has {counted(prompts, 'prompt')}, and no two policies share as many (at most {shared.max()})",
-            mend="give more responses to the same prompts, or lower anchor_prompts (--anchor-prompts)",
+            fix="give more responses to the same prompts, or lower anchor_prompts (--anchor-prompts)",
         )
     if alone := [name for k, name in enumerate(anchor.policies) if k not in set(usable.tolist())]:
         warnings.warn(
@@ -231,7 +231,7 @@ def plan_anchor(
         raise ConfigError(
             "an anchor and its weight go together",
             where="anchor_weight",
-            mend="give both: --anchor RESPONSES --ratings SPEC --anchor-weight NUMBER",
+            fix="give both: --anchor RESPONSES --ratings SPEC --anchor-weight NUMBER",
         )
     if anchor is None:
         return None
@@ -265,7 +265,7 @@ def within_prompt_sd(scores: FloatArray) -> float:
     if not sd > 0:
         raise NotIdentifiable(
             "the model gives all responses to a prompt the same score, so that anchored win rates have no unit",
-            mend="anchor a model that tells responses apart",
+            fix="anchor a model that tells responses apart",
         )
     return sd
 

@@ -35,7 +35,7 @@ def load_base(rm: str | Path, *, settings: TrainSettings, trust_remote_code: boo
         raise ConfigError(
             "an adapter on top of an adapter cannot be saved by itself",
             where=str(rm),
-            mend="merge it (--merge)",
+            fix="merge it (--merge)",
         )
     opened = open_model(rm, trust_remote_code=trust_remote_code, new_head_seed=settings.seed)
     _check_head(rm, fresh=opened.has_new_head, asked=settings.new_head)
@@ -51,11 +51,11 @@ def _check_head(rm: str | Path, *, fresh: bool, asked: bool) -> None:
         raise ModelError(
             "this model has no reward head, so its scores would be random",
             where=str(rm),
-            mend="name a reward model, or add --new-head to train a fresh head on this backbone",
+            fix="name a reward model, or add --new-head to train a fresh head on this backbone",
         )
     if asked and not fresh:
         raise ConfigError(
             "this model has a reward head already; a new one would throw it away",
             where=str(rm),
-            mend="leave --new-head out",
+            fix="leave --new-head out",
         )

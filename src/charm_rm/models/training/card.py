@@ -58,7 +58,7 @@ def write_mismatch_section(
     """
     card = Path(model_dir) / "README.md"
     if not card.is_file():
-        raise UnreadableFile("no model card here", where=str(card), mend="name the folder of a trained model")
+        raise UnreadableFile("no model card here", where=str(card), fix="name the folder of a trained model")
     section = f"{BEGIN}\n## Mismatch with human ratings\n\n{_mismatch(before, after, effect, note)}\n{_END}\n"
     text = card.read_text(encoding="utf-8")
     # Only on lines of their own: a name may hold the same words.

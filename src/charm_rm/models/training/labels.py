@@ -31,7 +31,7 @@ def with_labels(preferences: Preferences, labels: Labels, *, seed: int = 0) -> P
         raise ConfigError(
             f"labels {labels!r} need to know which labels calibration turned: the column 'flipped', for every pair",
             where="preferences",
-            mend="use preferences written by `charm relabel`, or train on the labels as given",
+            fix="use preferences written by `charm relabel`, or train on the labels as given",
         )
     turned = frame["flipped"].to_numpy()
     if labels == "random-flips":

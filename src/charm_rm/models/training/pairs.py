@@ -52,7 +52,7 @@ def split_by_prompt(
     if n >= len(distinct):
         raise SchemaError(
             f"preferences: {len(distinct)} distinct prompt(s) cannot be split into training and held-out",
-            mend="give more prompts, or hold nothing out (eval_fraction 0)",
+            fix="give more prompts, or hold nothing out (eval_fraction 0)",
         )
     held = set(np.random.default_rng(seed).choice(distinct, size=n, replace=False).tolist())
     mask = np.array([key in held for key in keys])
@@ -119,7 +119,7 @@ def _response(messages: str | Sequence[dict[str, str]], index: int) -> str:
         raise SchemaError(
             f"expected one assistant message, found {len(messages)}",
             where=f"preferences, row {index}",
-            mend="put earlier turns into the prompt (load_preferences does)",
+            fix="put earlier turns into the prompt (load_preferences does)",
         )
     return messages[0]["content"]
 
@@ -132,7 +132,7 @@ def _targets(preferences: Preferences, *, margin: bool, soft_labels: bool) -> di
             raise ConfigError(
                 f"the loss asked for needs {name!r} for every pair, and it is missing",
                 where="preferences",
-                mend="use preferences written by `charm relabel`, or train with the plain loss",
+                fix="use preferences written by `charm relabel`, or train with the plain loss",
             )
     return {name: preferences.frame[name].to_list() for name in wanted}
 
@@ -140,7 +140,7 @@ def _targets(preferences: Preferences, *, margin: bool, soft_labels: bool) -> di
 def _report_dropped(dropped: int, total: int, max_length: int) -> None:
     if dropped == total:
         raise SchemaError(
-            f"preferences: no pair differs within {max_length} tokens", mend="raise the maximum length"
+            f"preferences: no pair differs within {max_length} tokens", fix="raise the maximum length"
         )
     if dropped:
         warnings.warn(

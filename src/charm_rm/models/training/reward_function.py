@@ -57,7 +57,7 @@ class RewardFunction:
         if len(prompts) != len(completions):
             raise SchemaError(
                 f"{len(prompts)} prompts came with {len(completions)} completions",
-                mend="give one prompt for each completion, as TRL does",
+                fix="give one prompt for each completion, as TRL does",
             )
         pairs = [_read(p, c, row=i) for i, (p, c) in enumerate(zip(prompts, completions, strict=True))]
         return self._rewards([p for p, _ in pairs], [c for _, c in pairs], more.get("log_metric"))
@@ -128,7 +128,7 @@ def _checked(scores: Any, n: int, source: str) -> FloatArray:
         raise ModelError(
             f"gave rewards of shape {values.shape} for {n} completions, {int((~np.isfinite(values)).sum())} of them not finite",
             where=source,
-            mend="a reward model gives one finite number for each: charm doctor --rm MODEL looks into it",
+            fix="a reward model gives one finite number for each: charm doctor --rm MODEL looks into it",
         )
     return values
 
@@ -163,5 +163,5 @@ def _unreadable(what: str, row: int, problem: str) -> SchemaError:
     return SchemaError(
         f"a {what} {problem}",
         where=f"{what}s, row {row}",
-        mend="give texts, or lists of {role, content} as TRL's conversational format has them",
+        fix="give texts, or lists of {role, content} as TRL's conversational format has them",
     )

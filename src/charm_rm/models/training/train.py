@@ -171,7 +171,7 @@ def _refuse_divergence(losses: list[float]) -> None:
     if not all(math.isfinite(loss) for loss in losses):
         raise NotConverged(
             "the training diverged: its loss is no longer a number",
-            mend="lower the learning rate, and start anew with --force",
+            fix="lower the learning rate, and start anew with --force",
         )
 
 
@@ -243,7 +243,7 @@ def _refuse_shared_prompts(training: Preferences, held_out: Preferences) -> None
         raise SchemaError(
             f"{shared} of {len(held_out)} held-out pairs have a prompt that is also trained on",
             where="held-out preferences",
-            mend="drop these pairs from one side",
+            fix="drop these pairs from one side",
         )
 
 
@@ -267,7 +267,7 @@ class _Work:
             raise OutputExists(
                 "an unfinished training of this output exists",
                 where=str(work.folder),
-                mend="add --resume to continue it, or --force to start anew",
+                fix="add --resume to continue it, or --force to start anew",
             )
         else:
             shutil.rmtree(work.folder, ignore_errors=True)
@@ -306,5 +306,5 @@ class _Work:
             raise ConfigError(
                 "the unfinished training had another base model, other pairs or other settings",
                 where=str(self.folder),
-                mend="resume with what it was started with, or --force to start anew",
+                fix="resume with what it was started with, or --force to start anew",
             )

@@ -206,7 +206,7 @@ def _check_head_is_trained(model: Any, *, lora: bool) -> None:
     if lora and not any("modules_to_save" in name for name in trained):
         raise ModelError(
             "LoRA would leave this architecture's reward head untrained: it is named neither score nor classifier",
-            mend="train all weights (without --lora)",
+            fix="train all weights (without --lora)",
         )
 
 

@@ -52,7 +52,7 @@ def calibrate(
     """
     settings.check_method()
     if settings.method == "style":
-        raise ConfigError("a style calibration has no offsets", mend="use calibrate_style")
+        raise ConfigError("a style calibration has no offsets", fix="use calibrate_style")
     source = without(source, settings.held_out)
     names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
     over, references = chosen_pair(source, ratings, settings, audit, seed=seed, names=names)
@@ -135,7 +135,7 @@ def _favour(
         raise NotIdentifiable(
             "calibrate: favour cannot be measured here, so `auto` finds nothing: "
             + "; ".join(found.warnings),
-            mend="name `over` and `references` in the configuration (--over, --ref)",
+            fix="name `over` and `references` in the configuration (--over, --ref)",
         )
     return found.favouritism
 
@@ -154,7 +154,7 @@ def _aligned(source: Scores | Margins, favour: Favouritism, over: list[str]) -> 
     if others.is_empty():
         raise NoOverlap(
             f"calibrate: no rated policy was compared with {listing(over)} by prompt, so `auto` finds no reference",
-            mend="score or judge the same prompts (check prompt_id), or name another policy",
+            fix="score or judge the same prompts (check prompt_id), or name another policy",
         )
     expected = expected_win_rate(rating, others["arena_elo"].to_numpy())
     near = others.filter(pl.Series((expected >= _NEAR[0]) & (expected <= _NEAR[1])))
@@ -184,7 +184,7 @@ def without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margi
         if name not in known:
             raise UnknownPolicy(
                 f"calibrate.held_out: policy {name!r} has no {source.noun}.{did_you_mean(name, known)}",
-                mend="name policies of the responses",
+                fix="name policies of the responses",
             )
     return only_policies(source, set(known) - set(held_out)) if held_out else source
 
@@ -196,7 +196,7 @@ def run_stage(run: Run) -> str:
     """Solve offsets on the train prompts; choose policy and references there too, so that no test figure is flattered."""
     section = run.config.calibrate
     if section is None:
-        raise ConfigError("the section calibrate is off", mend="give the section in the configuration")
+        raise ConfigError("the section calibrate is off", fix="give the section in the configuration")
     offsets = calibrate(
         run.before("train"), run.ratings(), section, run.config.audit, seed=run.config.seed, **run.names
     )

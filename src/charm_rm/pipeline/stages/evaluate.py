@@ -76,7 +76,7 @@ def load_benchmarks(settings: EvaluateSettings, *, seed: int = 0) -> list[Benchm
         ConfigError: no such benchmark, or no folder to read it from.
     """
     if settings.benchmarks and settings.data is None:
-        raise ConfigError("benchmarks need a folder with their files", mend="give data")
+        raise ConfigError("benchmarks need a folder with their files", fix="give data")
     found = [load_benchmark(name, str(settings.data)) for name in settings.benchmarks]
     if settings.pairs is not None:
         found.append(load_pairs(settings.pairs))
@@ -150,7 +150,7 @@ def run_stage(run: Run) -> str:
     """Benchmarks and alignment: the fine-tuned model beside the first, or the first alone."""
     section = run.config.evaluate
     if section is None:
-        raise ConfigError("the section evaluate is off", mend="give the section in the configuration")
+        raise ConfigError("the section evaluate is off", fix="give the section in the configuration")
     benchmarks = load_benchmarks(section, seed=run.config.seed)
     first = _contestant(run, run.first_model)
     tuned = _contestant(run, str(run.directory / MODEL)) if run.config.trains else None

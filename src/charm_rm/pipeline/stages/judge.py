@@ -77,7 +77,7 @@ def _take_judgements(responses: Responses, settings: ScoreSettings) -> Margins:
         raise ConfigError(
             f"judgements were expected, these are {given.noun}",
             where=path,
-            mend="give scores as score.scores; published win rates can only be audited (charm audit)",
+            fix="give scores as score.scores; published win rates can only be audited (charm audit)",
         )
     kept = given.frame.filter(
         pl.col("prompt_id").is_in(responses.frame["prompt_id"].unique().to_list()),
@@ -88,7 +88,7 @@ def _take_judgements(responses: Responses, settings: ScoreSettings) -> Margins:
         raise NoOverlap(
             "none of the judgements is of these responses",
             where=path,
-            mend="check prompt_id and the names of policies in both",
+            fix="check prompt_id and the names of policies in both",
         )
     return Margins(kept, given.provenance)
 

@@ -23,7 +23,7 @@ def value_store(
     """
     if not output.name:
         raise OutputExists(
-            "is the root folder", where=str(output), mend="name a file or folder of its own in it"
+            "is the root folder", where=str(output), fix="name a file or folder of its own in it"
         )
     with locked(output.with_name(f".{output.name}.lock"), remove=True):
         if not no_cache:

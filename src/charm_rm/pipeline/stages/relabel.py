@@ -50,7 +50,7 @@ def run_stage(run: Run) -> str:
     """Make preferences of the train prompts."""
     section = run.config.relabel
     if section is None:
-        raise ConfigError("the section relabel is off", mend="give the section in the configuration")
+        raise ConfigError("the section relabel is off", fix="give the section in the configuration")
     from ..run import calibrated_policies
 
     calibration = run.calibration()

@@ -73,7 +73,7 @@ def _take_scores(responses: Responses, path: str | Path) -> Scores:
             f"{missing} of {wanted.height} responses have no score, first prompt {first['prompt_id']!r} of "
             f"policy {first['policy']!r}",
             where=str(path),
-            mend="score these responses, or choose policies and prompts that have scores",
+            fix="score these responses, or choose policies and prompts that have scores",
         )
     return Scores(scores, given.provenance)
 
@@ -103,7 +103,7 @@ def run_after(run: Run) -> str:
 def loading_of(run: Run, model: str) -> ModelSettings:
     """How the run opens ``model``: as configured; the fine-tuned one has one output, which needs no choice, and no calibrator."""
     if run.config.rm is None:
-        raise ConfigError("the section rm is off", mend="give the section in the configuration")
+        raise ConfigError("the section rm is off", fix="give the section in the configuration")
     changes: dict[str, Any] = (
         {"reward": None, "calibrator": None} if model == str(run.directory / MODEL) else {}
     )

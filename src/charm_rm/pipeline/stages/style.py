@@ -59,7 +59,7 @@ def calibrate_style(
     if responses is None:
         raise ConfigError(
             "style is measured in the responses, and none are given",
-            mend="give the responses that were scored: --responses RESPONSES",
+            fix="give the responses that were scored: --responses RESPONSES",
         )
     how = settings.accepted_by(solve_style_offsets) | names
     how |= {"features": _features(settings), "fixed": parse_fixed(settings.fix), "draws": draws, "seed": seed}
@@ -78,7 +78,7 @@ def _beside_votes(
     """The calibrator with the weights that votes give in its provenance, and in its own weights where that is asked for."""
     if not isinstance(source, Scores):
         raise ConfigError(
-            "weights from votes need scores, not judgements", mend="leave out votes, or start from scores"
+            "weights from votes need scores, not judgements", fix="leave out votes, or start from scores"
         )
     features = measure_for(calibrator, _scored(responses, source), own=settings.own)
     found = fit_vote_weights(load_battles(str(settings.votes)), source, features, calibrator)
@@ -113,7 +113,7 @@ def run_stage(run: Run) -> str:
     """Solve on the train prompts, audit the calibrated scores of the test prompts, and compare with offsets on policies never used."""
     section = run.config.calibrate
     if section is None:
-        raise ConfigError("the section calibrate is off", mend="give the section in the configuration")
+        raise ConfigError("the section calibrate is off", fix="give the section in the configuration")
     train, responses, ratings = run.before("train"), run.load(Responses, "responses.parquet"), run.ratings()
     how: dict[str, Any] = {"seed": run.config.seed, **run.names}
     calibrator = calibrate_style(train, responses, ratings, section, draws=run.config.audit.draws, **how)

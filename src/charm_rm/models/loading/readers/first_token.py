@@ -25,7 +25,7 @@ def _read_first_token(source: Source, tokenizer: Any) -> Reading:
         raise ModelError(
             f"the model changes its logits ({listing(changed)}), so one row of its output layer is not the logit",
             where=str(source.folder),
-            mend="use it as a judge (charm judge --judge hf:...), or another reward model",
+            fix="use it as a judge (charm judge --judge hf:...), or another reward model",
         )
     output = model.get_output_embeddings()
     index = _vocabulary_index(_token(source), tokenizer, len(output.weight), source)
@@ -49,6 +49,6 @@ def _vocabulary_index(token: str, tokenizer: Any, size: int, source: Source) -> 
         raise ModelError(
             f"the vocabulary has no entry {token!r}",
             where=str(source.folder),
-            mend="give its number, or the token as the tokenizer writes it",
+            fix="give its number, or the token as the tokenizer writes it",
         )
     return int(index)

@@ -58,7 +58,7 @@ def _gate(source: Source, checkpoint: Checkpoint) -> Any:
         raise ModelError(
             f"the checkpoint lacks weights of the gate: it has {n} of {wanted} layers",
             where=str(source.folder),
-            mend="take config.json and weights from one place, the model's own",
+            fix="take config.json and weights from one place, the model's own",
         )
     last, temperature = layers[-1], float(source.config.get("gating_temperature", 10))
     layers[-1] = load_heads().linear(

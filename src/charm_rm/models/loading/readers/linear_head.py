@@ -47,14 +47,14 @@ def read_layers(source: Source, layers: Sequence[str], *, pooling: str = "last")
         raise ModelError(
             f"the head {layers[0]!r} reads {modules[0].in_features} numbers, the backbone has {size}",
             where=str(source.folder),
-            mend="take config.json and weights from one place, the model's own",
+            fix="take config.json and weights from one place, the model's own",
         )
     pooling = source.config.get("pooling") or "last" if pooling == "config" else pooling
     if pooling not in ("last", "first", "mean"):
         raise ModelError(
             f"pooling {pooling!r} in config.json is unknown",
             where=str(source.folder),
-            mend="write last, first or mean there, as the model was trained",
+            fix="write last, first or mean there, as the model was trained",
         )
     words = words.replace("the head", f"the head {layers[0]!r}") if n_outputs == 1 else words
     return Reading(heads.TokenReward(body, head, pooling=pooling), n_outputs, signed(words, source.sign))

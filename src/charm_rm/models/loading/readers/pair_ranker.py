@@ -15,5 +15,5 @@ def _refuse_pair_ranker(source: Source, _tokenizer: Any) -> Reading:
     raise ModelError(
         "this model compares two responses; it gives no score to one",
         where=str(source.folder),
-        mend="load it with charm_rm.models.load_pair_ranker",
+        fix="load it with charm_rm.models.load_pair_ranker",
     )
