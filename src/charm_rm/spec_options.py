@@ -32,7 +32,7 @@ SCORER_OPTIONS: dict[str, tuple[str, ...]] = {
 JUDGE_OPTIONS: dict[str, tuple[str, ...]] = {
     "hf": ("prompt", *_LOCAL, "token_budget"),
     "openai": ("prompt", "base_url", "api_key_env", "concurrency", "timeout", "on_error"),
-    "pair": _LOCAL,
+    "pair": (*_LOCAL, "template", "first_output"),
     "python": (),
 }
 _KIND_NAMES = {

@@ -132,7 +132,7 @@ def load_judge(
         on_error: what a call does that has no answer for all that was tried: ``fail``, or ``skip`` it.
         dtype, device, max_length, trust_remote_code: how a local model is run.
         calibrator: file of a calibrator of this judge, whose adjustment is added to the log-odds of each answer.
-        more: further arguments of :func:`charm_rm.models.causal_judge.load_local_chat`.
+        more: further arguments of :func:`charm_rm.models.causal_judge.load_local_chat` (hf) or :func:`charm_rm.models.load_pair_ranker` (pair).
 
     Raises:
         ConfigError: the spec, or an option, is unknown, an option is without effect on this kind of judge, or the calibrator is
