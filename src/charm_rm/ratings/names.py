@@ -22,6 +22,7 @@ from .. import store
 from ..errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy, did_you_mean, listing
 from ..settings import Unrated
 from ..tables import TEXT, Ratings, with_kinds
+from .given import RatingsLike, as_ratings
 
 Aliases = Mapping[str, str] | str | Path
 
@@ -78,7 +79,7 @@ def read_aliases(path: str | Path) -> pl.DataFrame:
 
 def resolve_names(
     policies: Iterable[str],
-    ratings: Ratings,
+    ratings: RatingsLike,
     *,
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
@@ -95,6 +96,7 @@ def resolve_names(
         UnknownPolicy: a policy has no rating, or its name fits several.
         ConfigError: ``ratings`` holds several categories or dates.
     """
+    ratings = as_ratings(ratings)
     rated = _rated_names(ratings)
     own = _own_aliases(aliases)
     found: dict[str, str] = {}
@@ -124,7 +126,7 @@ def resolve_names(
 
 
 def match_ratings(
-    ratings: Ratings,
+    ratings: RatingsLike,
     policies: Iterable[str],
     *,
     aliases: Aliases | None = None,
@@ -135,6 +137,7 @@ def match_ratings(
     Raises:
         UnknownPolicy: as :func:`resolve_names`; also where no policy at all has a rating.
     """
+    ratings = as_ratings(ratings)
     asked = list(dict.fromkeys(policies))
     names = resolve_names(asked, ratings, aliases=aliases, unrated=unrated)
     if not names:
