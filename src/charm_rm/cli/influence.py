@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..estimates import signed
-from ..settings import MOST_PRIOR, AuditSettings, FitSettings, RatingsChoice, Votes
+from ..settings import MOST_PRIOR, AuditSettings, FitSettings, RatingsChoice, TableSettings, Votes
 from .common import echo, heading, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
@@ -21,6 +21,7 @@ from .options import (
     output_option,
     ratings_options,
     settings_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options
+@table_options("scores")
 @settings_options(AuditSettings, "settings", but=("references", "ties", "draws"))
 @click.option(
     "--battles",
@@ -64,6 +66,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     settings: AuditSettings,
     battles: Path | None,
     prior: float,
@@ -103,7 +106,7 @@ def command(
         known: Any = chosen_ratings(ratings)
     else:
         known = load_battles(battles, votes=votes, judge=judge)
-    source = load_source(scores, annotator=annotator, baseline=baseline)
+    source = load_source(scores, annotator=annotator, baseline=baseline, table=read_as)
     how = settings.accepted_by(influence) | {"policy": policy, "top": top, "prior": prior}
     found = influence(source, known, aliases=ratings.aliases, unrated=ratings.unrated, **how)
     if as_json:
