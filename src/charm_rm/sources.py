@@ -37,8 +37,9 @@ def load_source(
 ) -> Scores | Margins | WinRates:
     """Read scores (column ``score``), judgements (``margin``) or published win rates (``win_rate``).
 
-    Judgements in the layouts that :func:`charm_rm.load_judgements` knows (AlpacaEval's, Arena-Hard's ...) are told by
-    their columns too; ``annotator`` and ``baseline`` are passed on to it.
+    What judges said is told by its columns in the layouts of other tools, too (:func:`charm_rm.judgements.load_judged`): pairs
+    become margins, grades of single answers scores, AlpacaEval's leaderboards win rates. ``annotator`` and ``baseline`` are passed
+    on to it.
 
     Scores are read in any layout that :func:`charm_rm.load_scores` knows; ``table`` says what names do not tell.
 
@@ -47,20 +48,18 @@ def load_source(
         ConfigError: ``annotator`` or ``baseline`` is given for a file that is no list of judgements.
         UnreadableFile: the file cannot be read.
     """
-    from .judgements import judgement_frame, judgements_from_frame, load_judgements
+    from .judgements import load_judged
 
     path = Path(path)
-    if path.is_dir():
-        return load_judgements(path, annotator=annotator, baseline=baseline)
-    judged = judgement_frame(path)
+    judged = load_judged(path, annotator=annotator, baseline=baseline)
     if judged is not None:
-        return judgements_from_frame(judged, where=str(path), annotator=annotator, baseline=baseline)
+        return judged
     if annotator is not None or baseline is not None:
         raise ConfigError(
             "an annotator or a baseline can be chosen in judgements alone, and this file's columns are of no layout "
             "of judgements",
             where=str(path),
-            fix="leave out --annotator and --baseline, or name the file of judgements",
+            fix="leave out --judge and --baseline, or name the file of judgements",
         )
     frame = read_conversations(path, noun=Scores, texts=table.fields("scores").values())
     payload = payload_of(path)

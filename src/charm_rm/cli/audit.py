@@ -136,7 +136,7 @@ def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> Non
     if own_ratings or chosen or any(one is not None for one in given):
         raise click.UsageError(
             "--example audits the shipped judge against shipped ratings: leave out SCORES, --ratings and their options "
-            "(--category, --date, --alias, --unrated, --annotator, --baseline, --prompts, --split, --group), or --example"
+            "(--category, --date, --alias, --unrated, --judge, --baseline, --prompts, --split, --group), or --example"
         )
 
 

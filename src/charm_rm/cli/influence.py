@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..estimates import signed
-from ..settings import MOST_PRIOR, AuditSettings, FitSettings, RatingsChoice, TableSettings, Votes
+from ..settings import (
+    MOST_PRIOR,
+    AuditSettings,
+    FitSettings,
+    RatingsChoice,
+    ScoreSettings,
+    TableSettings,
+    Votes,
+)
 from .common import echo, heading, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
@@ -16,7 +24,6 @@ from .options import (
     force_option,
     given_paths,
     json_option,
-    judgement_options,
     option_of,
     output_option,
     ratings_options,
@@ -33,7 +40,8 @@ if TYPE_CHECKING:
 @click.command("influence")
 @click.argument("scores", type=PATH)
 @ratings_options
-@judgement_options
+@option_of(ScoreSettings, "annotator", "--annotator")
+@option_of(ScoreSettings, "baseline")
 @table_options("scores")
 @settings_options(AuditSettings, "settings", but=("references", "ties", "draws"))
 @click.option(
@@ -102,6 +110,8 @@ def command(
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:
         raise click.UsageError("--prior is of the fit to --battles")
+    if battles is None and annotator is None:  # there are no votes: the judge is that of the judgements
+        annotator = judge
     if battles is None:
         known: Any = chosen_ratings(ratings)
     else:

@@ -63,8 +63,8 @@ def settings_options(
     return decorate
 
 
-def option_of(cls: type[Settings], name: str) -> _Decorator:
-    """One setting as an option; the command gets its value, checked, under its name."""
+def option_of(cls: type[Settings], name: str, *flags: str) -> _Decorator:
+    """One setting as an option; the command gets its value, checked, under its name. ``flags``: other ones than its own."""
     one = setting_named(cls, name)
 
     def decorate(command: _Command) -> _Command:
@@ -75,7 +75,7 @@ def option_of(cls: type[Settings], name: str) -> _Decorator:
                 one.check(values[name], where=name)
             return command(*args, **values)
 
-        return _option(one)(with_setting)
+        return _option(one, flags)(with_setting)
 
     return decorate
 
@@ -105,10 +105,10 @@ def _given(one: Setting, value: Any) -> Any:
     return one.default if one.many and not value and not one.required else value
 
 
-def _option(one: Setting) -> _Decorator:
+def _option(one: Setting, flags: tuple[str, ...] = ()) -> _Decorator:
     """A setting as a click option."""
     about: dict[str, Any] = {"help": one.about, "required": one.required, "metavar": one.bounds.metavar}
-    flags = one.flags
+    flags = flags or one.flags
     if one.kind is bool:
         both = one.default is not False and "/" not in flags[0]
         flags = tuple(f"{f}/--no-{f[2:]}" for f in flags) if both else flags
@@ -149,7 +149,7 @@ rm_option = click.option(
 
 
 def judgement_options(command: _Command) -> _Command:
-    """Whose judgements, against whom: ``--annotator``, ``--baseline``, as :func:`~charm_rm.sources.load_source` takes them."""
+    """Whose judgements, against whom: ``--judge``, ``--baseline``, as :func:`~charm_rm.sources.load_source` takes them."""
     from ..settings import ScoreSettings
 
     return option_of(ScoreSettings, "annotator")(option_of(ScoreSettings, "baseline")(command))
