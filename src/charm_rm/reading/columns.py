@@ -47,7 +47,8 @@ def with_decimal_points(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
 def _has_commas(told: pl.Series) -> bool:
     if not told.len() or not told.head(_SAMPLE).str.contains(_COMMA).all():
         return False
-    return bool(told.str.contains(_COMMA).all() and not told.str.contains(_THOUSANDS).all())
+    fraction = told.str.contains(",", literal=True) & ~told.str.contains(_THOUSANDS)
+    return bool(told.str.contains(_COMMA).all() and fraction.any())
 
 
 def typed(frame: pl.DataFrame, texts: Collection[str]) -> pl.DataFrame:
