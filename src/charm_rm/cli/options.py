@@ -20,7 +20,9 @@ from ..settings import (
     RatingsChoice,
     Setting,
     Settings,
+    TableSettings,
     TrainSettings,
+    parse_columns,
     setting_named,
     settings_of,
 )
@@ -151,6 +153,32 @@ def judgement_options(command: _Command) -> _Command:
     from ..settings import ScoreSettings
 
     return option_of(ScoreSettings, "annotator")(option_of(ScoreSettings, "baseline")(command))
+
+
+def table_options(first: str, *others: str, samples: bool = True) -> _Decorator:
+    """``--column``, ``--reward-model``, ``--sample`` of a command that reads tables: which is the ``first``, and what ``others`` there are.
+
+    The command gets them as ``read_as``. ``samples``: whether the first table is one of scores, in which there may be several.
+    """
+    but = () if samples else ("reward_model", "sample")
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def with_table(*args: Any, **values: Any) -> Any:
+            for field in parse_columns(values["read_as"].columns):
+                about, dot, _name = field.rpartition(".")
+                if dot and about not in (first, *others):
+                    known = ", ".join(f"{name}.FIELD" for name in (first, *others))
+                    raise BadSetting(
+                        f"this command reads no table {about!r}",
+                        where=f"--column {field}=...",
+                        fix=f"write FIELD=COLUMN, or {known}",
+                    )
+            return command(*args, **values)
+
+        return settings_options(TableSettings, "read_as", but=but)(with_table)
+
+    return decorate
 
 
 def top_option(default: int) -> _Decorator:
