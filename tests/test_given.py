@@ -12,7 +12,7 @@ import pytest
 
 import charm_rm
 from charm_rm import audit, save, store
-from charm_rm.errors import ConfigError, SchemaError
+from charm_rm.errors import CharmWarning, ConfigError, ReadingNote, SchemaError
 from charm_rm.given import as_comparable, as_judgements, as_offsets, as_scores, as_source
 from charm_rm.margins import margins_from_scores, pair_margins, score_matrix
 from charm_rm.offsets import apply_offsets, solve_joint_offsets, solve_offsets
@@ -141,10 +141,36 @@ def test_what_a_table_is_goes_by_its_columns() -> None:
         {"instruction": ["x"], "generator_1": ["a"], "generator_2": ["b"], "preference": [1.9]}
     )
     assert as_source(judged).frame["margin"][0] > 0
-    with pytest.raises(SchemaError, match="scores, judgements or win rates"):
+    with pytest.raises(SchemaError, match="need exactly one of the columns"):
         as_source(SCORES.frame.with_columns(margin=0.0))
-    with pytest.raises(SchemaError, match="column 'score' is missing"):
+    with pytest.raises(SchemaError, match="need exactly one of the columns"):
         as_source({"prompt_id": ["1"], "policy": ["a"]})
+
+
+def test_columns_in_other_names_are_read_as_from_files() -> None:
+    other = {"Prompt ID": ["1", "2"], "model": ["a", "a"], "reward": [0.5, 1.0]}
+    with pytest.warns(ReadingNote, match="'model' as policy"):
+        assert as_source(other).policies == ["a"]
+    odd = {"x": ["1", "2"], "y": ["a", "a"], "z": [0.5, 1.0]}
+    with pytest.warns(ReadingNote):
+        found = as_scores(odd, columns={"prompt_id": "x", "policy": "y", "score": "z"})
+    assert found.frame["score"].to_list() == [0.5, 1.0]
+    twice = {"prompt_id": ["1", "1"], "policy": ["a", "a"], "score": [0.5, 1.0], "sample": [0, 1]}
+    with pytest.warns(ReadingNote):
+        assert as_scores(twice, sample="max").frame["score"].to_list() == [1.0]
+
+
+def test_an_alpaca_eval_leaderboard_in_pandas() -> None:
+    board = pl.DataFrame(
+        {
+            "Unnamed: 0": ["base", "a"],
+            "win_rate": [50.0, 30.0],
+            "standard_error": [0.0, 1.5],
+            "n_total": [805, 805],
+        }
+    )
+    with pytest.warns(CharmWarning, match="percent against 'base'"):
+        assert as_source(_pandas(board)).frame["win_rate"].to_list() == [0.3]
 
 
 def test_the_wrong_kind_of_table_is_refused() -> None:

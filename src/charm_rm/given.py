@@ -7,13 +7,13 @@ One function for each kind; every public verb begins with them, so that all take
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import polars as pl
-
-from .errors import ConfigError, SchemaError, listing
+from .errors import ConfigError
 from .paths import expanded
-from .sources import load_source
+from .settings import Sample, TableSettings
+from .sources import load_source, source_from_frame
 from .store import load
 from .tables import Margins, Offsets, Scores, TableLike, WinRates, as_frame
 
@@ -27,23 +27,31 @@ OffsetsLike: TypeAlias = Offsets | TableLike | PathLike
 _WHERE = "the table given"
 
 
-def as_source(given: SourceLike) -> Scores | Margins | WinRates:
+def as_source(
+    given: SourceLike,
+    *,
+    columns: Mapping[str, str] | None = None,
+    reward_model: str | None = None,
+    sample: Sample | None = None,
+) -> Scores | Margins | WinRates:
     """Scores, judgements or published win rates: of a path as :func:`.sources.load_source` reads it, of a table by its columns.
+
+    ``columns``, ``reward_model`` and ``sample`` say what names of columns do not tell, as for :func:`charm_rm.load_scores`.
 
     Raises:
         SchemaError: no table, one of no known columns, or values that are of the wrong kind.
         UnreadableFile: the path cannot be read.
     """
+    table = TableSettings.of(columns, reward_model=reward_model, sample=sample)
     if isinstance(given, Scores | Margins | WinRates):
         return given
     if isinstance(given, str | os.PathLike):
-        return load_source(expanded(given))
-    from .judgements import judgements_from_frame, layout_of  # loaded where no noun is given
+        return load_source(expanded(given), table=table)
+    from .judgements import judged_from_frame  # loaded where no noun is given
 
     frame = as_frame(given, noun="scores")
-    if layout_of(frame.columns) is not None:
-        return judgements_from_frame(frame, where=_WHERE)
-    return _of_columns(frame)
+    judged = judged_from_frame(frame, where=_WHERE)
+    return source_from_frame(frame, where=_WHERE, table=table) if judged is None else judged
 
 
 def as_comparable(given: ComparableLike | WinRates) -> Scores | Margins:
@@ -60,13 +68,19 @@ def as_comparable(given: ComparableLike | WinRates) -> Scores | Margins:
     return source
 
 
-def as_scores(given: ScoresLike) -> Scores:
+def as_scores(
+    given: ScoresLike,
+    *,
+    columns: Mapping[str, str] | None = None,
+    reward_model: str | None = None,
+    sample: Sample | None = None,
+) -> Scores:
     """:func:`as_source`, of scores alone.
 
     Raises:
         ConfigError: these are judgements, or published win rates.
     """
-    source = as_source(given)
+    source = as_source(given, columns=columns, reward_model=reward_model, sample=sample)
     if not isinstance(source, Scores):
         raise _another(given, source, "scores are needed, one number a response")
     return source
@@ -91,23 +105,6 @@ def as_offsets(given: OffsetsLike) -> Offsets:
     if isinstance(given, str | os.PathLike):
         return load(Offsets, expanded(given))
     return Offsets(as_frame(given, noun=Offsets.noun))
-
-
-def _of_columns(frame: pl.DataFrame) -> Scores | Margins | WinRates:
-    """What a frame is, by the column of its figures; one of none is taken for scores, whose error names the columns."""
-    figures: dict[str, type[Scores] | type[Margins] | type[WinRates]] = {
-        "score": Scores,
-        "margin": Margins,
-        "win_rate": WinRates,
-    }
-    found = [column for column in figures if column in frame.columns]
-    if len(found) > 1:
-        raise SchemaError(
-            f"has the columns {listing(found)}: scores, judgements or win rates?",
-            where=_WHERE,
-            fix="keep one of them",
-        )
-    return figures[found[0]](frame) if found else Scores(frame)
 
 
 def _another(given: Any, found: Scores | Margins | WinRates, why: str) -> ConfigError:
