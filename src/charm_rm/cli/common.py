@@ -16,10 +16,13 @@ from .look import look, screen_width
 if TYPE_CHECKING:
     import polars as pl
 
+    from ..settings import TableSettings
     from ..tables import Estimate, Margins, Scores
 
 
-def load_comparable(path: Path, *, annotator: str | None, baseline: str | None) -> Scores | Margins:
+def load_comparable(
+    path: Path, *, annotator: str | None, baseline: str | None, table: TableSettings
+) -> Scores | Margins:
     """Scores or judgements: what can be calibrated.
 
     Raises:
@@ -29,7 +32,7 @@ def load_comparable(path: Path, *, annotator: str | None, baseline: str | None) 
     from ..sources import load_source
     from ..tables import WinRates
 
-    source = load_source(path, annotator=annotator, baseline=baseline)
+    source = load_source(path, annotator=annotator, baseline=baseline, table=table.part("scores", first=True))
     if isinstance(source, WinRates):
         raise ConfigError(
             "published win rates have nothing that an offset could be added to",
