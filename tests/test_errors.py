@@ -38,6 +38,31 @@ def test_an_error_inside_comes_through() -> None:
         raise KeyError("x")
 
 
+def fails_after(text: str, kind: type[Warning]) -> None:
+    """Work that warns twice and then fails: its own error comes through."""
+    with pytest.raises(KeyError), noting_warnings():
+        warnings.warn(text, kind, stacklevel=1)
+        warnings.warn(text, kind, stacklevel=1)
+        raise KeyError("x")
+
+
+def test_what_was_warned_of_is_said_where_the_work_fails() -> None:
+    with pytest.warns(CharmWarning, match="few prompts") as said:
+        fails_after("few prompts", CharmWarning)
+    assert [str(w.message) for w in said] == ["few prompts"]
+
+
+def test_other_warnings_are_said_where_the_work_fails() -> None:
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        fails_after("overflow", RuntimeWarning)
+
+
+def test_a_warning_that_is_an_error_does_not_hide_what_failed() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CharmWarning)
+        fails_after("few prompts", CharmWarning)
+
+
 def test_a_count_has_its_noun_in_the_right_number() -> None:
     assert [counted(n, "prompt") for n in (0, 1, 2, 1000)] == [
         "0 prompts",

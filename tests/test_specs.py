@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from charm_rm import remote, specs
+from charm_rm import remote, spec_options, specs
 from charm_rm.errors import ConfigError, ModelError
 from charm_rm.judging import ChatJudge, Reply
 from charm_rm.protocols import ScalarReward
@@ -105,7 +106,7 @@ def test_servers_and_pairs_of_models_get_their_options(monkeypatch: pytest.Monke
     asked: list[Any] = []
     monkeypatch.setattr(specs, "_named", lambda module, name: lambda *a, **k: asked.append((name, a, k)))
     specs.load_scorer("vllm:http://localhost:8000", concurrency=3, api_key_env="KEY")
-    specs.load_scorer("dpo:org/policy,./reference", beta=0.1, max_length=512, attention="sdpa")
+    specs.load_scorer("dpo:org/policy,./reference", beta=0.1, max_length=512, attention="auto")
     assert asked[0] == (
         "load_remote_reward",
         ("vllm:http://localhost:8000",),
@@ -127,3 +128,82 @@ def test_no_key_is_sent_to_a_reward_server_unless_named(monkeypatch: pytest.Monk
     monkeypatch.setattr(specs, "_named", lambda _module, _name: lambda *_a, **k: asked.append(k))
     specs.load_scorer("tei:http://localhost:8080")
     assert asked == [{"api_key_env": None, "concurrency": 16}]
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "what"),
+    [
+        ("python:m:f", {"banana": 1}, "no option 'banana'"),
+        ("python:m:f", {"dtype": "nonsense"}, "dtype has no effect on a function"),
+        ("python:m:f", {"banana": 1, "dtype": "nonsense"}, "no option 'banana'"),
+        ("python:m:f", {"dtyp": "bfloat16"}, "Did you mean 'dtype'"),
+        ("vllm:http://localhost:1", {"banana": 1}, "no option 'banana'"),
+        ("vllm:http://localhost:1", {"device": "cuda", "beta": 2.0}, "beta, device have no effect on a vLLM server"),
+        ("tei:http://localhost:1", {"max_length": 12}, "max_length has no effect"),
+        ("dpo:a,b", {"attention": "sdpa"}, "attention has no effect on a DPO policy"),
+        ("dpo:a,b", {"concurrency": 2}, "concurrency has no effect"),
+        ("some/model", {"beta": 2.0}, "beta has no effect on a reward model that runs here"),
+        ("some/model", {"timeout": 2.0}, "timeout has no effect"),
+    ],
+)  # fmt: skip
+def test_an_option_of_a_reward_model_is_never_swallowed(
+    spec: str, options: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(ConfigError, match=what) as caught:
+        specs.load_scorer(spec, **options)
+    for name in (*spec_options.SCORER_OPTIONS[specs.split_scorer_spec(spec)[0]], "calibrator"):
+        assert name in str(caught.value.fix)
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "what"),
+    [
+        ("python:m:f", {"banana": 1}, "no option 'banana'"),
+        ("python:m:f", {"prompt": "arena-hard-like"}, "prompt has no effect on a function"),
+        ("openai:gpt", {"dtype": "bfloat16"}, "dtype has no effect on a judge behind a server"),
+        ("hf:x", {"base_url": "http://localhost"}, "base_url has no effect"),
+        ("pair:x", {"timeout": 3.0}, "timeout has no effect on a pair ranker"),
+    ],
+)
+def test_an_option_of_a_judge_is_never_swallowed(spec: str, options: dict[str, Any], what: str) -> None:
+    with pytest.raises(ConfigError, match=what) as caught:
+        specs.load_judge(spec, **options)
+    for name in (*spec_options.JUDGE_OPTIONS[specs.split_judge_spec(spec)[0]], "calibrator"):
+        assert name in str(caught.value.fix)
+
+
+def test_a_refused_option_is_named_as_the_command_and_as_python_have_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        specs.load_scorer("python:m:f", max_length=3, compiled=True)
+    assert "--max-length (max_length= in Python)" in str(caught.value)
+    assert "--compile (compiled= in Python)" in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        specs.load_scorer("python:m:f", endpoint="score")
+    assert "endpoint=" in str(caught.value.fix)
+    assert "--endpoint" not in str(caught.value)
+
+
+def test_a_servers_own_options_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(specs, "_named", lambda _module, _name: lambda *_a, **k: asked.append(k))
+    specs.load_scorer("vllm:http://localhost:1", endpoint="pooling", timeout=3.0)
+    assert asked == [{"api_key_env": None, "concurrency": 16, "endpoint": "pooling", "timeout": 3.0}]
+
+
+def test_the_table_of_options_is_what_the_loaders_take() -> None:
+    """By their signatures, so that a loader's new argument is not forgotten here."""
+    pytest.importorskip("torch", reason="needs the [hf] extra")
+    pytest.importorskip("httpx", reason="needs the [api] extra")
+    homes = {
+        "": (spec_options.SCORER_OPTIONS, "models.scoring.reward", "load_reward_model"),
+        "dpo": (spec_options.SCORER_OPTIONS, "models.implicit", "load_dpo_reward"),
+        "vllm": (spec_options.SCORER_OPTIONS, "remote", "load_remote_reward"),
+        "tei": (spec_options.SCORER_OPTIONS, "remote", "load_remote_reward"),
+        "hf": (spec_options.JUDGE_OPTIONS, "models.causal_judge", "load_local_chat"),
+        "pair": (spec_options.JUDGE_OPTIONS, "models.pair_ranker", "load_pair_ranker"),
+    }
+    for kind, (table, module, name) in homes.items():
+        parameters = inspect.signature(specs._named(module, name)).parameters.values()
+        taken = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+        assert set(table[kind]) - {"prompt"} <= taken, kind
+        assert taken <= set(table[kind]), kind

@@ -119,23 +119,40 @@ class CharmWarning(UserWarning):
     """The result is right, but may mislead if this is not known."""
 
 
+class ReadingNote(UserWarning):
+    """How a table was read that has not charm's own columns: nothing is wrong, and it is worth a look."""
+
+
 @contextlib.contextmanager
 def noting_warnings() -> Iterator[list[str]]:
     """Yield a list that, after the block, holds the block's CharmWarnings, each once; they are said then, too.
 
-    So a result can carry what was said while it was made. Other warnings pass as they would have.
+    So a result can carry what was said while it was made. Other warnings pass as they would have. All of them are
+    said where the block fails, too: what it warned of may be why.
     """
     notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CharmWarning)
-        yield notes
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", CharmWarning)
+            yield notes
+    except BaseException:
+        with contextlib.suppress(
+            Warning
+        ):  # a warning that is an error here must not take the place of the error
+            _say_again(caught, notes)
+        raise
+    _say_again(caught, notes)
+
+
+def _say_again(caught: Iterable[warnings.WarningMessage], notes: list[str]) -> None:
+    """Say what was recorded: other warnings as they were, CharmWarnings once each, which are added to ``notes``."""
     for warning in caught:
         if not issubclass(warning.category, CharmWarning):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         elif str(warning.message) not in notes:
             notes.append(str(warning.message))
     for note in notes:
-        warnings.warn(note, CharmWarning, stacklevel=4)
+        warnings.warn(note, CharmWarning, stacklevel=5)
 
 
 def first_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from .errors import ConfigError
 from .judging import DEFAULT_TEMPLATE, ChatJudge, Template, load_template
 from .paths import expanded
 from .protocols import PairwisePreference, ScalarReward
+from .spec_options import JUDGE_OPTIONS, SCORER_OPTIONS, taken_options
 
 SCORER_KINDS = {
     "dpo": "dpo:POLICY,REFERENCE, the implicit reward of a DPO policy against what it was trained from",
@@ -43,10 +44,14 @@ def load_scorer(
     device: str = "auto",
     max_length: int | None = None,
     trust_remote_code: bool = False,
+    attention: str = "auto",
+    unpadded: bool | None = None,
+    compiled: bool = False,
+    reward: str | None = None,
     calibrator: str | Path | None = None,
-    **running: Any,
+    **more: Any,
 ) -> ScalarReward:
-    """Open the scalar reward that ``spec`` names; options that its kind has no use for are left aside.
+    """Open the scalar reward that ``spec`` names.
 
     Args:
         spec: a folder or hub id of a reward model, or one of :data:`SCORER_KINDS`.
@@ -54,36 +59,48 @@ def load_scorer(
         concurrency: servers: requests in flight at once.
         beta: dpo: scale of the log-ratio.
         dtype, device, max_length, trust_remote_code: how a local model is run.
+        attention, unpadded, compiled, reward: reward models that run here, as :func:`charm_rm.models.load_reward_model` takes them.
         calibrator: file of a calibrator of this model, whose adjustment is added to each score (:func:`charm_rm.style.calibrated`).
-        running: further arguments of :func:`charm_rm.models.load_reward_model`.
+        more: further arguments of :func:`charm_rm.remote.load_remote_reward`, or of :func:`charm_rm.models.implicit.load_dpo_reward`.
 
     Raises:
-        ConfigError: an option is unknown or out of range, or the calibrator is not of this model.
+        ConfigError: an option is unknown, out of range, or without effect on this kind of model, or the calibrator is not of
+            this model.
         SchemaError: the file is no calibrator.
         ModelError: it is no reward model, or cannot be opened.
         MissingExtra: an optional dependency is not installed.
     """
+    kind, name = split_scorer_spec(spec)
+    options = taken_options(
+        spec,
+        SCORER_OPTIONS,
+        kind,
+        {
+            "api_key_env": api_key_env,
+            "concurrency": concurrency,
+            "beta": beta,
+            "dtype": dtype,
+            "device": device,
+            "max_length": max_length,
+            "trust_remote_code": trust_remote_code,
+            "attention": attention,
+            "unpadded": unpadded,
+            "compiled": compiled,
+            "reward": reward,
+            **more,
+        },
+        defaults=load_scorer,
+    )
     found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
-    kind, colon, name = spec.partition(":")
-    if not colon or kind not in SCORER_KINDS or expanded(spec).is_dir():
-        kind, name = "", spec
-    local: dict[str, Any] = {
-        "dtype": dtype,
-        "device": device,
-        "max_length": max_length,
-        "trust_remote_code": trust_remote_code,
-    }
     scorer: ScalarReward
     if kind == "python":
         scorer = _named("callables", "load_callable_reward")(name)
     elif kind in ("vllm", "tei"):
-        scorer = _named("remote", "load_remote_reward")(
-            spec, api_key_env=api_key_env, concurrency=concurrency
-        )
+        scorer = _named("remote", "load_remote_reward")(spec, **options)
     elif kind == "dpo":
-        scorer = _named("models.implicit", "load_dpo_reward")(*_two(name, spec), beta=beta, **local)
+        scorer = _named("models.implicit", "load_dpo_reward")(*_two(name, spec), **options)
     else:
-        scorer = _named("models.scoring.reward", "load_reward_model")(name, **local, **running)
+        scorer = _named("models.scoring.reward", "load_reward_model")(name, **options)
     return scorer if found is None else _calibrated(scorer, found)
 
 
@@ -101,8 +118,9 @@ def load_judge(
     max_length: int | None = None,
     trust_remote_code: bool = False,
     calibrator: str | Path | None = None,
+    **more: Any,
 ) -> PairwisePreference:
-    """Open the judge that ``spec`` names; options that its kind has no use for are left aside.
+    """Open the judge that ``spec`` names.
 
     Args:
         spec: one of :data:`JUDGE_KINDS`, or a folder of a generative model.
@@ -114,41 +132,59 @@ def load_judge(
         on_error: what a call does that has no answer for all that was tried: ``fail``, or ``skip`` it.
         dtype, device, max_length, trust_remote_code: how a local model is run.
         calibrator: file of a calibrator of this judge, whose adjustment is added to the log-odds of each answer.
+        more: further arguments of :func:`charm_rm.models.causal_judge.load_local_chat` (hf) or :func:`charm_rm.models.load_pair_ranker` (pair).
 
     Raises:
-        ConfigError: the spec, or an option, is unknown, or the calibrator is not of this judge.
+        ConfigError: the spec, or an option, is unknown, an option is without effect on this kind of judge, or the calibrator is
+            not of this judge.
         SchemaError: the file is no calibrator.
         ModelError: the model cannot be opened.
         MissingExtra: an optional dependency is not installed.
     """
-    found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
     kind, name = split_judge_spec(spec)
-    local: dict[str, Any] = {
-        "dtype": dtype,
-        "device": device,
-        "max_length": max_length,
-        "trust_remote_code": trust_remote_code,
-    }
+    options = taken_options(
+        spec,
+        JUDGE_OPTIONS,
+        kind,
+        {
+            "prompt": prompt,
+            "base_url": base_url,
+            "api_key_env": api_key_env,
+            "concurrency": concurrency,
+            "timeout": timeout,
+            "on_error": on_error,
+            "dtype": dtype,
+            "device": device,
+            "max_length": max_length,
+            "trust_remote_code": trust_remote_code,
+            **more,
+        },
+        defaults=load_judge,
+    )
+    options.pop("prompt", None)
+    found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
     judge: PairwisePreference
     if kind == "python":
         judge = _named("callables", "load_callable_judge")(name)
     elif kind == "pair":
-        judge = _named("models.pair_ranker", "load_pair_ranker")(name, **local)
+        judge = _named("models.pair_ranker", "load_pair_ranker")(name, **options)
     else:
         template = prompt if isinstance(prompt, Template) else load_template(prompt)
         if kind == "hf":
-            chat = _named("models.causal_judge", "load_local_chat")(name, **local)
+            chat = _named("models.causal_judge", "load_local_chat")(name, **options)
         else:
-            chat = _named("remote", "OpenAIChat")(
-                name,
-                base_url=base_url or os.environ.get(OPENAI_URL_VARIABLE) or OPENAI_URL,
-                api_key_env=api_key_env,
-                concurrency=concurrency,
-                timeout=timeout,
-                on_error=on_error,
-            )
+            options["base_url"] = base_url or os.environ.get(OPENAI_URL_VARIABLE) or OPENAI_URL
+            chat = _named("remote", "OpenAIChat")(name, **options)
         judge = ChatJudge(chat, template)
     return judge if found is None else _calibrated(judge, found)
+
+
+def split_scorer_spec(spec: str) -> tuple[str, str]:
+    """(kind, name) of a scorer's spec; the kind of a reward model that runs here is the empty string."""
+    kind, colon, name = spec.partition(":")
+    if not colon or kind not in SCORER_KINDS or expanded(spec).is_dir():
+        return "", spec
+    return kind, name
 
 
 def split_judge_spec(spec: str) -> tuple[str, str]:

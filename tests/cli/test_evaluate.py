@@ -171,6 +171,22 @@ def test_a_judge_is_benchmarked_in_both_orders_and_a_second_run_asks_nothing(
     assert json.loads(again.stdout)["benchmarks"] == summary["benchmarks"]
 
 
+def test_an_option_that_no_model_takes_is_refused(charm: Charm, data: Path) -> None:
+    arguments = ("--judge", "python:benchmark_fakes:judge", "--baseline", "python:benchmark_fakes:reward")
+    arguments += ("--benchmark", "llmbar", "--data", str(data))
+    result = charm("evaluate", *arguments, "--dtype", "bfloat16", "--timeout", "3")
+    assert result.exit_code == 2
+    assert "timeout, dtype have no effect on the models that are evaluated" in result.output
+    assert "--dtype (dtype= in Python)" in result.output
+
+
+def test_an_option_that_one_model_takes_is_not_refused(charm: Charm, data: Path) -> None:
+    arguments = ("--rm", "python:benchmark_fakes:reward", "--baseline", "dpo:no/policy,no/reference")
+    arguments += ("--benchmark", "llmbar", "--data", str(data))
+    result = charm("evaluate", *arguments, "--beta", "0.5")
+    assert "no effect" not in result.output
+
+
 def test_silent_judges_are_told_of(charm: Charm, data: Path) -> None:
     arguments = ("--judge", "python:benchmark_fakes:silent_judge", "--benchmark", "llmbar", "--data", data)
     file = data / "LLMBar" / "Natural" / "dataset.json"

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import CharmWarning, ConfigError, OutputExists, StageFailed, UnknownPolicy
+from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, OutputExists, StageFailed, UnknownPolicy
 from charm_rm.locks import locked
 from charm_rm.pipeline import plan_run, run_pipeline
 from charm_rm.pipeline.graph import planned_stages
@@ -175,6 +177,22 @@ def test_a_failing_stage_is_named_and_leaves_the_others_done(configure, tmp_path
     with pytest.raises(UnknownPolicy, match=r"(?s)stage calibrate.*'velvett'.*Did you mean 'velvet'"):
         run_pipeline(configure(calibrate={"over": "velvett"}), run)
     assert run_pipeline(configure(), run).skipped == STAGES[:4]
+
+
+def test_what_a_failing_stage_warned_of_is_said(configure, tmp_path, monkeypatch):
+    from charm_rm.pipeline import runner
+
+    def fails(_run):
+        warnings.warn("only three prompts are shared", CharmWarning, stacklevel=1)
+        raise NoOverlap("too few prompts", fix="score more of them")
+
+    stages = [replace(s, run=fails) if s.name == "audit" else s for s in planned_stages(configure())]
+    monkeypatch.setattr(runner, "planned_stages", lambda _config: tuple(stages))
+    with (
+        pytest.warns(CharmWarning, match="only three prompts are shared"),
+        pytest.raises(NoOverlap, match="stage audit: too few prompts"),
+    ):
+        run_pipeline(configure(), tmp_path / "run")
 
 
 def test_a_stage_without_its_output_is_a_failure_of_ours(configure, tmp_path, monkeypatch):

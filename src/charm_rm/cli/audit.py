@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice, ReportSettings
+from ..settings import AuditSettings, RatingsChoice, ReportSettings, TableSettings
 from .common import echo, heading, interval, print_json, say
 from .families import contrasts_of, members_of, print_families
 from .options import (
@@ -22,6 +22,7 @@ from .options import (
     ratings_options,
     seed_option,
     settings_options,
+    table_options,
     top_option,
 )
 from .print_audit import favour_words, print_audit
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
+@table_options("scores")
 @prompt_options
 @settings_options(AuditSettings, "settings")
 @seed_option
@@ -59,6 +61,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     prompts: PromptChoice,
     settings: AuditSettings,
     seed: int,
@@ -117,7 +120,7 @@ def command(
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
-    source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline))
+    source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline, table=read_as))
     found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
     found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
     families = None
@@ -139,7 +142,7 @@ def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> Non
     if own_ratings or chosen or any(one is not None for one in given):
         raise click.UsageError(
             "--example audits the shipped judge against shipped ratings: leave out SCORES, --ratings and their options "
-            "(--category, --date, --alias, --unrated, --annotator, --baseline, --prompts, --split, --group), or --example"
+            "(--category, --date, --alias, --unrated, --judge, --baseline, --prompts, --split, --group), or --example"
         )
 
 

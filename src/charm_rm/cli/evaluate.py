@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import EvaluateSettings, JudgeSettings, ModelSettings, RatingsChoice
+from ..settings import EvaluateSettings, JudgeSettings, ModelSettings, RatingsChoice, settings_of
 from .common import print_json, say
 from .evaluation_tables import print_benchmarks, print_evaluation
 from .options import (
@@ -191,6 +191,7 @@ def _evaluate(
     from ..pipeline.stages.evaluate import Evaluation, evaluate_models, load_benchmarks
 
     benchmarks = load_benchmarks(asked, seed=seed)
+    _refuse_idle(models)
     unchecked = asked.unchecked
     model = _contestant(models["rm"], models["judge"], models, unchecked=unchecked)
     if model is None:
@@ -203,17 +204,44 @@ def _evaluate(
 def _contestant(
     rm: str | None, judge: str | None, models: dict[str, Any], *, unchecked: bool
 ) -> Contestant | None:
-    """The model that is named, with the options of its kind."""
+    """The model that is named, with the options that its kind takes: they are given once for both models."""
     from ..pipeline.stages.evaluate import Contestant
-    from ..specs import load_judge, split_judge_spec
 
-    loading: ModelSettings = models["loading"]
+    takes = _taken(rm, judge)
+    # What is not given has the judge's own default.
+    options = {k: v for k, v in _given(models).items() if k in takes and not (judge and v is None)}
     if judge:
-        split_judge_spec(judge)
-        options = {name: models[name] for name in ("prompt", "base_url", "timeout", "on_error")}
-        options |= {k: v for k, v in loading.accepted_by(load_judge).items() if v is not None}
         return Contestant(judge, "judge", options)
-    return Contestant(rm, options=loading.values(), unchecked=unchecked) if rm else None
+    return Contestant(rm, options=options, unchecked=unchecked) if rm else None
+
+
+_OF_JUDGES = ("prompt", "base_url", "timeout", "on_error")
+
+
+def _given(models: dict[str, Any]) -> dict[str, Any]:
+    """The options of how models are opened, by name."""
+    loading: ModelSettings = models["loading"]
+    return {name: models[name] for name in _OF_JUDGES} | loading.values()
+
+
+def _taken(rm: str | None, judge: str | None) -> tuple[str, ...]:
+    """The options that a model of this kind takes."""
+    from ..spec_options import JUDGE_OPTIONS, SCORER_OPTIONS
+    from ..specs import split_judge_spec, split_scorer_spec
+
+    if judge:
+        return (*JUDGE_OPTIONS[split_judge_spec(judge)[0]], "calibrator")
+    return (*SCORER_OPTIONS[split_scorer_spec(rm)[0]], "calibrator") if rm else ()
+
+
+def _refuse_idle(models: dict[str, Any]) -> None:
+    """Refuse an option that none of the models takes."""
+    from ..spec_options import no_effect
+
+    takes = {*_taken(models["rm"], models["judge"]), *_taken(models["baseline"], models["baseline_judge"])}
+    usual = {one.name: one.default for kind in (JudgeSettings, ModelSettings) for one in settings_of(kind)}
+    if idle := [k for k, v in _given(models).items() if k not in takes and v != usual[k]]:
+        raise no_effect(idle, "on the models that are evaluated" if takes else "without a model")
 
 
 def _align(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..estimates import signed
-from ..settings import MOST_PRIOR, AuditSettings, FitSettings, RatingsChoice, Votes
+from ..settings import (
+    MOST_PRIOR,
+    AuditSettings,
+    FitSettings,
+    RatingsChoice,
+    ScoreSettings,
+    TableSettings,
+    Votes,
+)
 from .common import echo, heading, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
@@ -16,11 +24,11 @@ from .options import (
     force_option,
     given_paths,
     json_option,
-    judgement_options,
     option_of,
     output_option,
     ratings_options,
     settings_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +40,9 @@ if TYPE_CHECKING:
 @click.command("influence")
 @click.argument("scores", type=PATH)
 @ratings_options
-@judgement_options
+@option_of(ScoreSettings, "annotator", "--annotator")
+@option_of(ScoreSettings, "baseline")
+@table_options("scores")
 @settings_options(AuditSettings, "settings", but=("references", "ties", "draws"))
 @click.option(
     "--battles",
@@ -64,6 +74,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     settings: AuditSettings,
     battles: Path | None,
     prior: float,
@@ -99,11 +110,13 @@ def command(
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:
         raise click.UsageError("--prior is of the fit to --battles")
+    if battles is None and annotator is None:  # there are no votes: the judge is that of the judgements
+        annotator = judge
     if battles is None:
         known: Any = chosen_ratings(ratings)
     else:
         known = load_battles(battles, votes=votes, judge=judge)
-    source = load_source(scores, annotator=annotator, baseline=baseline)
+    source = load_source(scores, annotator=annotator, baseline=baseline, table=read_as)
     how = settings.accepted_by(influence) | {"policy": policy, "top": top, "prior": prior}
     found = influence(source, known, aliases=ratings.aliases, unrated=ratings.unrated, **how)
     if as_json:

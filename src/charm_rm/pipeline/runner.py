@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import CharmError, CharmWarning, ConfigError, OutputExists, StageFailed
+from ..errors import CharmError, ConfigError, OutputExists, StageFailed, noting_warnings
 from ..locks import locked
 from ..provenance import versions
 from .config import Config
@@ -204,18 +203,14 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
 
 
 def _work(stage: Stage, run: Run) -> tuple[str, list[str]]:
-    """Do the work; what it warns of is passed on, and kept."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", CharmWarning)
-        try:
+    """Do the work; what it warns of is said, even where it fails, and kept."""
+    try:
+        with noting_warnings() as said:
             summary = stage.run(run)
-        except CharmError as error:
-            error.where = f"stage {stage.name}: {error.where}" if error.where else f"stage {stage.name}"
-            raise
-    for warning in caught:
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    said = [str(w.message) for w in caught if issubclass(w.category, CharmWarning)]
-    return summary, list(dict.fromkeys(said))
+    except CharmError as error:
+        error.where = f"stage {stage.name}: {error.where}" if error.where else f"stage {stage.name}"
+        raise
+    return summary, said
 
 
 def _inputs(stage: Stage, config: Config, ledger: Ledger) -> dict[str, Any]:

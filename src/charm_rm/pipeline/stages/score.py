@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ... import store
 from ...errors import ConfigError
 from ...settings import ModelSettings, ScoreSettings
+from ...spec_options import SCORER_OPTIONS
+from ...specs import load_scorer
 from ...tables import Responses, Scores
 from ..config import MODEL
 from ..run import SCORES, SCORES_AFTER
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 def open_model(rm: str, loading: ModelSettings) -> ScalarReward:
     """The reward model that a spec names."""
-    from ...specs import load_scorer
-
     return load_scorer(rm, **loading.values(ModelSettings))
 
 
@@ -101,13 +100,19 @@ def run_after(run: Run) -> str:
 
 
 def loading_of(run: Run, model: str) -> ModelSettings:
-    """How the run opens ``model``: as configured; the fine-tuned one has one output, which needs no choice, and no calibrator."""
-    if run.config.rm is None:
+    """How the run opens ``model``: as configured; the fine-tuned one runs here, with one output and no calibrator.
+
+    So of the options of the model that the run began with, which may be a server, it gets those that it can use.
+    """
+    rm = run.config.rm
+    if rm is None:
         raise ConfigError("the section rm is off", fix="give the section in the configuration")
-    changes: dict[str, Any] = (
-        {"reward": None, "calibrator": None} if model == str(run.directory / MODEL) else {}
+    if model != str(run.directory / MODEL):
+        return rm
+    usable = set(SCORER_OPTIONS[""]) - {"reward"}
+    return ModelSettings(
+        **{name: value for name, value in rm.values(ModelSettings).items() if name in usable}
     )
-    return replace(run.config.rm, **changes)
 
 
 def _score(run: Run, responses: Responses, model: str, name: str) -> str:
