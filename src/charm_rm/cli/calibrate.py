@@ -12,12 +12,12 @@ from ..errors import ConfigError
 from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice, TableSettings
 from .calibrator import calibrator_json, print_calibrator
 from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .look import look_options
 from .options import (
     PATH,
     draws_option,
     force_option,
     given_paths,
-    json_option,
     judgement_options,
     naming_the_option,
     output_option,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 @top_option(20)
 @output_option(what="Where to write the offsets (Parquet), or the calibrator (JSON).")
 @force_option
-@json_option
+@look_options(whole="--top 0")  # its --all is all policies
 def command(
     scores: Path,
     ratings: RatingsChoice,

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, did_you_mean, listing
+from ..provenance import source_record
 from ..store import naming, read_frame
 from ..tables import NUMBER, TEXT, WHOLE, WinRates, with_kinds
 from .checks import note
@@ -49,7 +50,11 @@ def leaderboard_from_frame(frame: pl.DataFrame, *, where: str, baseline: str | N
         frame = frame.rename({column: "policy"})
         _check_percentages(frame)
         baseline = _baseline(frame, baseline)
-        provenance: dict[str, Any] = {"verb": "load_leaderboard", "source": where, "baseline": baseline}
+        provenance: dict[str, Any] = {
+            "verb": "load_leaderboard",
+            **source_record(where),
+            "baseline": baseline,
+        }
         note(_told(frame, baseline, where))
         others = frame.filter(pl.col("policy") != baseline)
         n = [pl.col("n_total").alias("n")] if "n_total" in frame.columns else []

@@ -10,6 +10,7 @@ import polars as pl
 
 from .. import store
 from ..errors import CharmWarning, SchemaError, did_you_mean, listing
+from ..provenance import source_record
 from ..settings import Votes
 from ..tables import NUMBER, TEXT, Battles, with_kinds
 from .votes import choose_votes, record
@@ -69,7 +70,7 @@ def battles_from_frame(
         choice = choose_votes(frame, votes=votes, judge=judge, where=where)
         kept = [*keep, *_texts_to_count(frame, style)]
         tidy = _without_self_battles(_as_battles(frame, kept).filter(choice.counted), frame, where)
-        provenance = {"verb": "load_battles", "source": where, **record(choice, votes)}
+        provenance = {"verb": "load_battles", **source_record(where), **record(choice, votes)}
         return Battles(tidy, provenance=provenance)
 
 
