@@ -60,6 +60,18 @@ def load_source(
     return load(_BY_COLUMN[kinds[0]], path)
 
 
+def load_policies(
+    path: str | Path, *, annotator: str | None = None, baseline: str | None = None
+) -> list[str]:
+    """Every policy that a table names, sorted: of scores, judgements, win rates (as :func:`load_source` takes them) or responses."""
+    from .responses import load_responses
+
+    path = Path(path)
+    if path.is_file() and {"response", "output"} & set(column_names(path)):
+        return load_responses(path).policies
+    return load_source(path, annotator=annotator, baseline=baseline).policies
+
+
 @dataclass(frozen=True)
 class PublishedJudge:
     """The shipped example: a judge's published win rates, raw and length-controlled, and Arena scores."""
