@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .relabel import relabel_preferences
     from .report import write_report
     from .responses import load_responses, sample_instructions, split_prompts
+    from .scores import load_scores
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
     from .store import load, save
@@ -100,6 +101,7 @@ _HOMES = {
     ],
     "responses": ["load_responses", "sample_instructions", "split_prompts"],
     "features": ["measure_features", "StyleFeatures"],
+    "scores": ["load_scores"],
     "sources": ["load_source", "load_example"],
     "judgements": ["load_judgements"],
     "specs": ["load_scorer", "load_judge"],

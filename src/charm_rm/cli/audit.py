@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice
+from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import echo, heading, interval, print_json, say
 from .families import contrasts_of, members_of, print_families
 from .options import (
@@ -20,6 +20,7 @@ from .options import (
     ratings_options,
     seed_option,
     settings_options,
+    table_options,
     top_option,
 )
 from .print_audit import favour_words, print_audit
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
+@table_options("scores")
 @prompt_options
 @settings_options(AuditSettings, "settings")
 @seed_option
@@ -56,6 +58,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     prompts: PromptChoice,
     settings: AuditSettings,
     seed: int,
@@ -112,7 +115,7 @@ def command(
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
-    source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline))
+    source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline, table=read_as))
     found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
     families = None
     if members is not None:

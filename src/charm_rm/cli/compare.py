@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice
+from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import echo, heading, interval_column, print_frame, print_json, q_column, say
 from .options import (
     PATH,
@@ -19,6 +19,7 @@ from .options import (
     ratings_options,
     seed_option,
     settings_options,
+    table_options,
     top_option,
 )
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @click.argument("second", type=PATH)
 @ratings_options
 @judgement_options
+@table_options("first", "second")
 @settings_options(AuditSettings, "settings", but=("references", "ties"))
 @seed_option
 @top_option(12)
@@ -43,6 +45,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     settings: AuditSettings,
     seed: int,
     top: int,
@@ -72,7 +75,10 @@ def command(
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     table = chosen_ratings(ratings)
-    one, other = (load_source(path, annotator=annotator, baseline=baseline) for path in (first, second))
+    one, other = (
+        load_source(path, annotator=annotator, baseline=baseline, table=read_as.part(name, first=True))
+        for path, name in ((first, "first"), (second, "second"))
+    )
     how = settings.accepted_by(compare_favour)
     found = compare_favour(
         one, other, table, aliases=ratings.aliases, unrated=ratings.unrated, seed=seed, **how

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice
+from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .families import own_words
 from .options import (
@@ -22,6 +22,7 @@ from .options import (
     ratings_options,
     seed_option,
     settings_options,
+    table_options,
     top_option,
 )
 
@@ -38,6 +39,7 @@ _WIDTH = 80
 @click.option("--responses", type=PATH, required=True, help="The responses that were scored or judged.")
 @ratings_options
 @judgement_options
+@table_options("scores", "responses")
 @click.option(
     "--calibrator",
     type=PATH,
@@ -87,6 +89,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     calibrator: Path | None,
     features: tuple[str, ...],
     join: tuple[str, ...],
@@ -139,7 +142,7 @@ def command(
     joined = dict(_joined(join))
     given = load_calibrator(calibrator) if calibrator else None
     table = chosen_ratings(ratings)
-    source = load_comparable(scores, annotator=annotator, baseline=baseline)
+    source = load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = explain_favour(
         source,
         load_responses(responses),

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..estimates import signed
-from ..settings import MOST_PRIOR, AuditSettings, FitSettings, RatingsChoice, ScoreSettings, Votes
+from ..settings import (
+    MOST_PRIOR,
+    AuditSettings,
+    FitSettings,
+    RatingsChoice,
+    ScoreSettings,
+    TableSettings,
+    Votes,
+)
 from .common import echo, heading, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
@@ -20,6 +28,7 @@ from .options import (
     output_option,
     ratings_options,
     settings_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 @ratings_options
 @option_of(ScoreSettings, "annotator", "--annotator")
 @option_of(ScoreSettings, "baseline")
+@table_options("scores")
 @settings_options(AuditSettings, "settings", but=("references", "ties", "draws"))
 @click.option(
     "--battles",
@@ -64,6 +74,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     settings: AuditSettings,
     battles: Path | None,
     prior: float,
@@ -105,7 +116,7 @@ def command(
         known: Any = chosen_ratings(ratings)
     else:
         known = load_battles(battles, votes=votes, judge=judge)
-    source = load_source(scores, annotator=annotator, baseline=baseline)
+    source = load_source(scores, annotator=annotator, baseline=baseline, table=read_as)
     how = settings.accepted_by(influence) | {"policy": policy, "top": top, "prior": prior}
     found = influence(source, known, aliases=ratings.aliases, unrated=ratings.unrated, **how)
     if as_json:

@@ -113,7 +113,15 @@ def _print_favour(frame: pl.DataFrame, *, top: int) -> None:
         pl.col("rm_elo").round(0).cast(pl.Int64),
         pl.col("arena_elo").round(0).cast(pl.Int64),
     )
-    print_frame(favour, title="Favour in Elo points, most over-valued first", digits=1, limit=top, tail=3)
+    print_frame(
+        favour,
+        title="Favour in Elo points, most over-valued first",
+        digits=1,
+        limit=top,
+        tail=3,
+        extra=("q", "arena_elo", "rm_elo"),
+        full=frame,
+    )
     echo(WHY_NOT_THE_DIFFERENCE)
     echo()
 
@@ -135,7 +143,17 @@ def _print_mismatch(found: Audit, *, top: int) -> None:
         q_column(),
         "verdict",
     )
-    print_frame(mismatch, title="Mismatch of pairs: win rate minus expected", limit=top, tail=3)
+    title = "Mismatch of pairs: win rate minus expected"
+    if mismatch["reference"].n_unique() == 1 < mismatch.height:
+        title, mismatch = f"{title}, all against {mismatch['reference'][0]}", mismatch.drop("reference")
+    print_frame(
+        mismatch,
+        title=title,
+        limit=top,
+        tail=3,
+        extra=("n", "q", "degree", "expected", "win_rate"),
+        full=found.mismatch.frame,
+    )
     if found.favouritism is not None:
         echo(WHY_PAIRS_DIFFER)
         echo()

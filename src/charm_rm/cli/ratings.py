@@ -9,8 +9,7 @@ import click
 
 from ..errors import UnknownPolicy, did_you_mean
 from ..settings import FitSettings
-from ..visible import visible
-from .common import console, print_frame, print_json, say
+from .common import echo, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
     PATH,
@@ -201,18 +200,13 @@ def _print_fit_notes(ratings: Ratings) -> None:
     """One line on what was fitted, one per style: below the table, where the eye ends up."""
     record = ratings.provenance
     outcomes = ", ".join(f"{count} {name}" for name, count in record["outcomes"].items())
-    out = console()
-    out.print(
+    echo(
         f"{record['n_battles']} battles ({outcomes}); level: {record['gauge']}; {record['solver']},"
-        f" {record['iterations']} iterations; log-likelihood {record['log_likelihood']:.1f}",
-        markup=False,
+        f" {record['iterations']} iterations; log-likelihood {record['log_likelihood']:.1f}"
     )
     if record["prior"]:
-        out.print(
-            f"prior: {record['prior']:g} pseudo-battles per pair that met, half won, half lost", markup=False
-        )
+        echo(f"prior: {record['prior']:g} pseudo-battles per pair that met, half won, half lost")
     for name, b in record["style"].items():
-        out.print(
-            f"style {visible(name)}: {b['coefficient']:+.3f} log-odds per RMS [{b['ci_low']:+.3f}, {b['ci_high']:+.3f}]",
-            markup=False,
+        echo(
+            f"style {name}: {b['coefficient']:+.3f} log-odds per RMS [{b['ci_low']:+.3f}, {b['ci_high']:+.3f}]"
         )

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..visible import visible
 from .calibrator import NO_BETTER, no_better_than_noise
-from .common import console, print_frame, print_json, say
+from .common import echo, print_frame, print_json, say
 from .options import PATH, json_option, output_option
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def run_and_show(
     if beside:
         _print_beside(beside)
     for report in reports:
-        console().print(visible(f"Report: {report}"), markup=False)
+        echo(f"Report: {report}")
 
 
 def _show(summary: Summary) -> None:
@@ -131,7 +130,7 @@ def _show(summary: Summary) -> None:
     if summary.frame.height:
         print_frame(summary.frame.rename({"placebo": PLACEBO}, strict=False), title=summary.title)
         for line in summary.remarks:
-            console().print(visible(line), markup=False)
+            echo(line)
 
 
 def _beside(directory: Path) -> list[dict[str, Any]]:
@@ -157,9 +156,6 @@ def _print_beside(rows: list[dict[str, Any]]) -> None:
         for row in in_order(rows)
     ]
     print_frame(pl.DataFrame(shown), title="On policies and prompts that had no part in what was added")
-    console().print(
-        "A policy left out has no offset; its style is corrected all the same. Placebo: noise added.",
-        markup=False,
-    )
+    echo("A policy left out has no offset; its style is corrected all the same. Placebo: noise added.")
     if no_better_than_noise({row["metric"]: (row["style"], row["placebo"]) for row in rows}):
-        console().print(f"Style: {NO_BETTER}", markup=False)
+        echo(f"Style: {NO_BETTER}")
