@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import counted
-from ..settings import RatingsChoice
+from ..settings import RatingsChoice, TableSettings
 from .common import echo, heading, print_json, say
 from .options import (
     PATH,
@@ -18,6 +18,7 @@ from .options import (
     judgement_options,
     output_option,
     ratings_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options
+@table_options("scores")
 @output_option(what="Where to write an alias table (CSV, JSON, JSONL, Parquet) to fill in, for --alias.")
 @force_option
 @json_option
@@ -36,6 +38,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     output: Path | None,
     force: bool,
     as_json: bool,
@@ -66,7 +69,7 @@ def command(
     if output:
         store.refuse_table(output, force=force, inputs=given_paths())
     table = chosen_ratings(ratings)
-    policies = load_policies(scores, annotator=annotator, baseline=baseline)
+    policies = load_policies(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = compare_names(policies, table, aliases=ratings.aliases)
     if as_json:
         print_json(found.to_json())

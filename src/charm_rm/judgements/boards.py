@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ..errors import ConfigError, SchemaError, did_you_mean, listing
+from ..errors import ConfigError, ReadingNote, SchemaError, did_you_mean, listing
 from ..store import naming, read_frame
 from ..tables import NUMBER, TEXT, WHOLE, WinRates, with_kinds
 from .checks import note
@@ -46,7 +47,7 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         _check_percentages(frame)
         baseline = _baseline(frame, baseline)
         provenance: dict[str, Any] = {"verb": "load_leaderboard", "source": str(path), "baseline": baseline}
-        note(_told(frame, baseline, path))
+        warnings.warn(_told(frame, baseline, path), ReadingNote, stacklevel=4)
         others = frame.filter(pl.col("policy") != baseline)
         n = [pl.col("n_total").alias("n")] if "n_total" in frame.columns else []
         return WinRates(
