@@ -28,7 +28,7 @@ def board(path: Path, text: str = HEADER + BODY) -> Path:
 def test_a_leaderboard_is_win_rates_against_its_baseline(tmp_path: Path) -> None:
     path = board(tmp_path / "leaderboard.csv")
     with pytest.warns(
-        CharmWarning, match="raw win rates in percent against 'base', whose own row is left out"
+        ReadingNote, match="raw win rates in percent against 'base', whose own row is left out"
     ):
         found = load_source(path)
     assert isinstance(found, WinRates)

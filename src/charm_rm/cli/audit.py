@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice, TableSettings
+from ..settings import AuditSettings, RatingsChoice, ReportSettings, TableSettings
 from .common import echo, heading, interval, print_json, say
 from .families import contrasts_of, members_of, print_families
 from .options import (
@@ -16,6 +17,7 @@ from .options import (
     given_paths,
     json_option,
     judgement_options,
+    option_of,
     output_option,
     ratings_options,
     seed_option,
@@ -27,7 +29,7 @@ from .print_audit import favour_words, print_audit
 from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
-    from ..mismatch import Audit
+    from ..settings import Scope
 
 
 @click.command("audit")
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option("--own", metavar="GROUP", help="The judge's own group: does it favour policies of its maker?")
 @top_option(12)
+@option_of(ReportSettings, "title")
 @output_option(what="Folder for tables (Parquet, JSON) and the HTML report.")
 @force_option
 @json_option
@@ -66,6 +69,7 @@ def command(
     groups: Path | None,
     own: str | None,
     top: int,
+    title: str | None,
     output: Path | None,
     force: bool,
     as_json: bool,
@@ -106,28 +110,30 @@ def command(
             own_ratings=ratings != RatingsChoice(),
             chosen=prompts != PromptChoice(),
         )
-        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
+        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json, title=title)
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
     from ..pipeline.stages.audit import audit_source, save_with_report
     from ..pipeline.stages.ratings import chosen_ratings
+    from ..provenance import file_records
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
     source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline, table=read_as))
     found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
+    found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
     families = None
     if members is not None:
         families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
     if as_json:
         print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:
-        print_audit(found, title=scores.name, top=top)
+        print_audit(found, title=title or scores.name, top=top)
         if families is not None:
             print_families(families)
     if output:
-        save_with_report(found, output, force=force, families=families)
+        save_with_report(found, output, force=force, families=families, title=title)
         say(f"wrote {output} (open {output / 'report.html'})")
 
 
@@ -141,12 +147,19 @@ def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> Non
 
 
 def _audit_example(
-    settings: AuditSettings, seed: int, *, top: int, output: Path | None, force: bool, as_json: bool
+    settings: AuditSettings,
+    seed: int,
+    *,
+    top: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+    title: str | None,
 ) -> None:
     import warnings
 
     from ..errors import CharmWarning
-    from ..pipeline.stages.audit import audit_source, save_with_report
+    from ..pipeline.stages.audit import audit_source, save_with_report, variants_of
     from ..sources import load_example
 
     judge = load_example()
@@ -154,26 +167,23 @@ def _audit_example(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
         controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
+    title = title or f"{judge.name}, published win rates"
+    variants = variants_of(judge.baseline, {"raw": raw, "length-controlled": controlled})
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:
-        print_audit(raw, title=f"{judge.name}, published win rates", top=top)
-        _print_baseline(judge.baseline, {"raw": raw, "length-controlled": controlled})
+        print_audit(raw, title=title, top=top)
+        _print_variants(judge.baseline, variants, scope=settings.scope)
     if output:
-        save_with_report(raw, output, force=force)
+        save_with_report(raw, output, force=force, title=title, variants=variants)
         say(f"wrote {output} (open {output / 'report.html'})")
 
 
-def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
-    import polars as pl
-
+def _print_variants(baseline: str, variants: list[dict[str, Any]], *, scope: Scope) -> None:
+    from ..estimates import Estimate
     from ..mismatch.words import SCOPES
 
-    scope = next(iter(audits.values())).provenance["settings"]["scope"]
     heading(f"Favour shown to the judge's own baseline, {baseline} ({SCOPES[scope]})")
-    for name, found in audits.items():
-        if found.favouritism is not None and found.sharpness is not None:
-            row = found.favouritism.frame.row(by_predicate=pl.col("policy") == baseline, named=True)
-            echo(
-                f"  {name + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {interval(found.sharpness)}"
-            )
+    for row in variants:
+        sharpness = interval(Estimate(**row["sharpness"]))
+        echo(f"  {row['name'] + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {sharpness}")
