@@ -15,7 +15,7 @@ from .errors import ConfigError, ReadingNote, SchemaError, did_you_mean, listing
 from .reading.resolve import columns_of, renamed, told
 from .scores import scores_from_frame
 from .settings import TableSettings
-from .store import column_names, naming, payload_of, read_conversations, read_frame, restored
+from .store import naming, payload_of, read_conversations, read_frame, restored
 from .tables import Margins, Ratings, Scores, Table, WinRates
 
 _AS_NAMED = TableSettings()
@@ -102,22 +102,6 @@ def _no_kind(columns: list[str], path: Path, *, as_scores: SchemaError | None = 
         + "scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin (or an "
         "AlpacaEval, Arena-Hard or MT-Bench file); published: policy, reference, win_rate, std_err or n",
     )
-
-
-def load_policies(
-    path: str | Path,
-    *,
-    annotator: str | None = None,
-    baseline: str | None = None,
-    table: TableSettings = _AS_NAMED,
-) -> list[str]:
-    """Every policy that a table names, sorted: of scores, judgements, win rates (as :func:`load_source` takes them) or responses."""
-    from .responses import load_responses
-
-    path = Path(path)
-    if path.is_file() and {"response", "output"} & set(column_names(path)):
-        return load_responses(path).policies
-    return load_source(path, annotator=annotator, baseline=baseline, table=table).policies
 
 
 @dataclass(frozen=True)

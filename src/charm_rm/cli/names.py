@@ -60,17 +60,13 @@ def command(
       charm names scores.parquet --ratings arena --alias aliases.csv
     """
     from .. import store
-    from ..pipeline.stages.ratings import chosen_ratings
-    from ..ratings import compare_names
-    from ..sources import load_policies
+    from ..pipeline.stages.names import names_in
 
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     if output:
         store.refuse_table(output, force=force, inputs=given_paths())
-    table = chosen_ratings(ratings)
-    policies = load_policies(scores, annotator=annotator, baseline=baseline, table=read_as)
-    found = compare_names(policies, table, aliases=ratings.aliases)
+    found = names_in(scores, ratings, annotator=annotator, baseline=baseline, table=read_as)
     if as_json:
         print_json(found.to_json())
     else:
