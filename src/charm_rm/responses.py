@@ -26,9 +26,9 @@ from .errors import (
     SchemaError,
     UnknownPolicy,
     UnreadableFile,
-    did_you_mean,
 )
 from .paths import expanded
+from .policy_names import near_policies
 from .provenance import source_record
 from .store import naming, payload_of, read_conversations
 from .tables import TEXT, Responses, TableLike, as_frame, with_kinds
@@ -220,7 +220,7 @@ def _of_policies(responses: Responses, policies: Sequence[str] | None) -> pl.Dat
     for name in policies:
         if name not in known:
             raise UnknownPolicy(
-                f"no responses of policy {name!r}.{did_you_mean(name, known)}", fix="check the policy's name"
+                f"no responses of policy {name!r}.{near_policies(name, known)}", fix="check the policy's name"
             )
     return responses.frame.filter(pl.col("policy").is_in(list(policies)))
 

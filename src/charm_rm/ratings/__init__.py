@@ -9,14 +9,17 @@ from .given import BattlesLike, RatingsLike, as_battles, as_ratings
 from .leaving_out import leave_out_steps
 from .load import load_ratings
 from .names import Aliases, match_ratings, read_aliases, resolve_names
+from .naming import NameReport, compare_names
 
 __all__ = [
     "Aliases",
     "BattlesLike",
+    "NameReport",
     "RatingsLike",
     "Yardstick",
     "as_battles",
     "as_ratings",
+    "compare_names",
     "expected_matrix",
     "expected_variance",
     "expected_win_rate",
