@@ -12,7 +12,7 @@ import pytest
 
 import charm_rm
 from charm_rm import audit, save, store
-from charm_rm.errors import CharmWarning, ConfigError, ReadingNote, SchemaError
+from charm_rm.errors import ConfigError, ReadingNote, SchemaError
 from charm_rm.given import as_comparable, as_judgements, as_offsets, as_scores, as_source
 from charm_rm.margins import margins_from_scores, pair_margins, score_matrix
 from charm_rm.offsets import apply_offsets, solve_joint_offsets, solve_offsets
@@ -170,7 +170,7 @@ def test_an_alpaca_eval_leaderboard_in_pandas() -> None:
             "n_total": [805, 805],
         }
     )
-    with pytest.warns(CharmWarning, match="percent against 'base'"):
+    with pytest.warns(ReadingNote, match="percent against 'base'"):
         assert as_source(_pandas(board)).frame["win_rate"].to_list() == [0.3]
 
 
