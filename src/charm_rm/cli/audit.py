@@ -9,7 +9,9 @@ import click
 
 from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import echo, heading, interval, print_json, say
+from .fail_if import Gate, apply_gates, fail_if_option
 from .families import contrasts_of, members_of, print_families
+from .measured import AUDIT_NAMES, audit_figures
 from .options import (
     PATH,
     force_option,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     help="CSV (policy, group): also measure the favour shown to each group, beside all others.",
 )
 @click.option("--own", metavar="GROUP", help="The judge's own group: does it favour policies of its maker?")
+@fail_if_option(AUDIT_NAMES)
 @top_option(12)
 @output_option(what="Folder for tables (Parquet, JSON) and the HTML report.")
 @force_option
@@ -65,6 +68,7 @@ def command(
     example: bool,
     groups: Path | None,
     own: str | None,
+    gates: tuple[Gate, ...],
     top: int,
     output: Path | None,
     force: bool,
@@ -91,6 +95,7 @@ def command(
       charm audit calibrated.parquet --ratings arena --split test
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
+      charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
     """
     from ..folders import refuse_folder
 
@@ -106,7 +111,8 @@ def command(
             own_ratings=ratings != RatingsChoice(),
             chosen=prompts != PromptChoice(),
         )
-        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
+        found = _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
+        apply_gates(gates, audit_figures(found))
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
@@ -129,6 +135,7 @@ def command(
     if output:
         save_with_report(found, output, force=force, families=families)
         say(f"wrote {output} (open {output / 'report.html'})")
+    apply_gates(gates, audit_figures(found))
 
 
 def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> None:
@@ -142,7 +149,7 @@ def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> Non
 
 def _audit_example(
     settings: AuditSettings, seed: int, *, top: int, output: Path | None, force: bool, as_json: bool
-) -> None:
+) -> Audit:
     import warnings
 
     from ..errors import CharmWarning
@@ -162,6 +169,7 @@ def _audit_example(
     if output:
         save_with_report(raw, output, force=force)
         say(f"wrote {output} (open {output / 'report.html'})")
+    return raw
 
 
 def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
