@@ -27,6 +27,7 @@ from .errors import (
     UnreadableFile,
     did_you_mean,
 )
+from .provenance import source_record
 from .store import naming, payload_of, read_conversations
 from .tables import TEXT, Responses, with_kinds
 
@@ -67,7 +68,7 @@ def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
                 fix="keep one of the two columns",
             )
         frame = frame.rename(_ALPACA_EVAL)
-    return _responses(frame, source=source, provenance={"verb": "load_responses", "source": source})
+    return _responses(frame, source=source, provenance={"verb": "load_responses", **source_record(source)})
 
 
 def _responses(frame: pl.DataFrame, *, source: str, provenance: Mapping[str, Any]) -> Responses:

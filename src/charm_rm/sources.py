@@ -27,6 +27,8 @@ _BY_COLUMN: dict[str, type[Scores] | type[Margins] | type[WinRates]] = {
     "win_rate": WinRates,
 }
 
+_EXAMPLE_RATINGS = "Arena scores, by way of llm-bench-cost 0.1.0"
+
 
 def load_source(
     path: str | Path,
@@ -131,5 +133,5 @@ def load_example() -> PublishedJudge:
         length_controlled=WinRates(
             judged.select(*columns, pl.col("length_controlled_win_rate").alias("win_rate"))
         ),
-        ratings=Ratings(frame.select("policy", "rating")),
+        ratings=Ratings(frame.select("policy", "rating", source=pl.lit(_EXAMPLE_RATINGS))),
     )

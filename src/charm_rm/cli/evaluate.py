@@ -108,7 +108,7 @@ def command(
     check_store_usage(cache, no_cache=no_cache, output=output)
     from ..evaluate import evaluation_json, save_evaluation
     from ..folders import refuse_folder
-    from ..provenance import versions
+    from ..provenance import file_records, source_name, versions
 
     if output:
         refuse_folder(output, force=force, inputs=given_paths(but=("data",)))
@@ -117,10 +117,12 @@ def command(
     with _store(output, cache, no_cache=no_cache) as memo:
         found = _evaluate(asked, models, memo, **how)
     loading = models.pop("loading").values()
-    settings = {**models, **loading, **asked.values(), **how, "ratings": ratings.source}
-    settings |= {"scores": scores, "baseline_scores": baseline_scores}
+    read = {**models, "ratings": ratings.source, "scores": scores, "baseline_scores": baseline_scores}
+    read |= {"data": asked.data, "pairs": asked.pairs, "calibrator": loading.get("calibrator")}
+    names = {key: value and source_name(value) for key, value in read.items()}
+    settings = {**loading, **asked.values(), **how, **names}
     provenance = {"verb": "evaluate", "settings": settings, "truncated": found.truncated}
-    provenance["versions"] = versions()
+    provenance |= {"files": file_records(given_paths(but=("data", *_MODELS))), "versions": versions()}
     if as_json:
         print_json(evaluation_json(found.results, alignment, provenance=provenance))
     else:

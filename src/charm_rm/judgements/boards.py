@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, did_you_mean, listing
+from ..provenance import source_record
 from ..store import naming, read_frame
 from ..tables import NUMBER, TEXT, WHOLE, WinRates, with_kinds
 from .checks import note
@@ -45,7 +46,7 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         frame = frame.rename({column: "policy"})
         _check_percentages(frame)
         baseline = _baseline(frame, baseline)
-        provenance: dict[str, Any] = {"verb": "load_leaderboard", "source": str(path), "baseline": baseline}
+        provenance: dict[str, Any] = {"verb": "load_leaderboard", **source_record(path), "baseline": baseline}
         note(_told(frame, baseline, path))
         others = frame.filter(pl.col("policy") != baseline)
         n = [pl.col("n_total").alias("n")] if "n_total" in frame.columns else []

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, listing
+from ..provenance import source_record
 from ..reading import json_series, name_texts
 from ..reading.columns import CONVERSATIONS
 from ..store import column_names, read_frame, read_json, read_json_lines
@@ -151,7 +152,7 @@ def _text(value: Any) -> str | None:
 def _margins(frame: pl.DataFrame, where: str, annotator: str | None, baseline: str | None) -> Margins:
     """Margins of one frame in a known layout; ``where`` names it in messages."""
     frame, name = _of_annotator(_numbered(frame, where), annotator, where)
-    provenance = {"verb": "load_judgements", "source": where, "layout": layout_of(frame.columns)}
+    provenance = {"verb": "load_judgements", **source_record(where), "layout": layout_of(frame.columns)}
     judged = judged_rows(frame, where=where, baseline=baseline)
     return as_margins(judged, where=where, provenance=provenance | {"annotator": name, "baseline": baseline})
 
@@ -159,7 +160,7 @@ def _margins(frame: pl.DataFrame, where: str, annotator: str | None, baseline: s
 def _scores(frame: pl.DataFrame, where: str, annotator: str | None) -> Scores:
     """Scores of one frame of grades."""
     frame, name = _of_annotator(_numbered(frame, where), annotator, where)
-    provenance = {"verb": "load_judgements", "source": where, "layout": "grades", "annotator": name}
+    provenance = {"verb": "load_judgements", **source_record(where), "layout": "grades", "annotator": name}
     return as_scores(graded_rows(frame, where), where=where, provenance=provenance, dropped={})
 
 
@@ -194,7 +195,7 @@ def _load_folder(folder: Path, annotator: str | None, baseline: str | None) -> M
         if file.name == _ANNOTATIONS and "policy" not in frame.columns and _is_of_one(frame):
             frame = frame.with_columns(pl.lit(file.resolve().parent.parent.name).alias("policy"))
         frames.append(judged_rows(frame, where=str(file), baseline=baseline))
-    provenance = {"verb": "load_judgements", "source": str(folder), "files": len(files)}
+    provenance = {"verb": "load_judgements", **source_record(folder), "files": len(files)}
     provenance |= {"annotator": _choose(names, annotator, str(folder)), "baseline": baseline}
     judged = pl.concat(frames, how="diagonal_relaxed")
     return as_margins(judged, where=str(folder), provenance=provenance)

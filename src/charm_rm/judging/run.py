@@ -17,6 +17,7 @@ import polars as pl
 from ..errors import CharmWarning, ConfigError, ModelError, NotIdentifiable
 from ..memo import Memo
 from ..protocols import PairwisePreference
+from ..provenance import source_name
 from ..style import apply_calibrator, uncalibrated
 from ..tables import Margins, Responses
 from .averaging import PREFERENCE_BOUND, Missing, margins_table
@@ -285,7 +286,7 @@ def _provenance(
     masses = [v.mass for v in verdicts.values() if v.mass is not None]
     return {
         "verb": "judge_responses",
-        "judge": judge.source,
+        "judge": source_name(judge.source),
         "judge_fingerprint": judge.fingerprint,
         "prompt": None if template is None else template.name,
         "prompt_fingerprint": None if template is None else template.fingerprint,

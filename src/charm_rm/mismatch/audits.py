@@ -121,14 +121,17 @@ def audit(
     return replace(result, warnings=tuple(notes))
 
 
-def save_audit(found: Audit, folder: Path) -> None:
-    """Write mismatch, favouritism, win rates and ratings (Parquet) and audit.json into an existing folder."""
+def save_audit(found: Audit, folder: Path, *, about: Mapping[str, Any] | None = None) -> None:
+    """Write mismatch, favouritism, win rates and ratings (Parquet) and audit.json into an existing folder.
+
+    ``about`` is more that audit.json is to say: a ``title``, or ``variants`` of a finding.
+    """
     save(found.mismatch, folder / "mismatch.parquet", force=True)
     save(found.win_rates, folder / "win_rates.parquet", force=True)
     save(found.ratings, folder / "ratings.parquet", force=True)
     if found.favouritism is not None:
         save(found.favouritism, folder / "favouritism.parquet", force=True)
-    write_json(found.to_json(), folder / "audit.json", force=True)
+    write_json({**found.to_json(), **(about or {})}, folder / "audit.json", force=True)
 
 
 def measure_mismatch(source: _Auditable, ratings: Ratings, **settings: Any) -> Mismatch:

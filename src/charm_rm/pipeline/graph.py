@@ -202,7 +202,12 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             "report",
             "write the page and its figures",
             report.run_stage,
-            lambda c: {"name": c.name, "simulated": c.simulated},
+            lambda c: {
+                "name": c.name,
+                "simulated": c.simulated,
+                "title": c.report.title,
+                "date": c.report.date,
+            },
             reads=("ratings.parquet", "responses.parquet", *(f"before/{n}" for n in _AUDIT_FILES)),
             optional=(
                 f"before/{audit.FAVOUR}",

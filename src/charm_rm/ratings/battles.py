@@ -10,6 +10,7 @@ import polars as pl
 
 from .. import store
 from ..errors import CharmWarning, SchemaError, did_you_mean, listing
+from ..provenance import source_record
 from ..settings import Votes
 from ..tables import NUMBER, TEXT, Battles, with_kinds
 from .votes import choose_votes, record
@@ -56,7 +57,7 @@ def load_battles(
         choice = choose_votes(frame, votes=votes, judge=judge, where=str(path))
         kept = [*keep, *_texts_to_count(frame, style)]
         tidy = _without_self_battles(_as_battles(frame, kept).filter(choice.counted), frame, path)
-        provenance = {"verb": "load_battles", "source": str(path), **record(choice, votes)}
+        provenance = {"verb": "load_battles", **source_record(path), **record(choice, votes)}
         return Battles(tidy, provenance=provenance)
 
 

@@ -21,6 +21,7 @@ from .sandwich import Clustered, cluster_score_variance, robust_covariance, scor
 
 # What battles know of themselves, and ratings keep.
 _OF_BATTLES = ("votes", "judge", "left_out", "style_counts")
+_FILE = ("source", "source_sha256")
 
 
 def fit_ratings(
@@ -91,6 +92,7 @@ def fit_ratings(
         **_solver_record(fit, tolerance),
         **_battle_record(tally, len(policies)),
         **{k: battles.provenance[k] for k in _OF_BATTLES if k in battles.provenance},
+        "battles": {k: battles.provenance[k] for k in _FILE if k in battles.provenance},
         "style": _style_record(fit.parameters, parameter_covariance, style, quantile),
     }
     return _ratings(policies, rating, covariance, quantile, _votes(tally), provenance)
@@ -176,7 +178,9 @@ def _ratings(
         "ci_high": rating + quantile * error,
     }
     frame = pl.DataFrame(table).join(votes, on="policy", how="left", maintain_order="left")[order]
-    frame = frame.with_columns(pl.lit("fitted from battles").alias("source"))
+    file = provenance["battles"].get("source")
+    source = f"fitted to the votes of {file}" if file else "fitted to votes"
+    frame = frame.with_columns(pl.lit(source).alias("source"))
     return Ratings(frame, provenance=provenance, covariance=covariance[np.ix_(order, order)])
 
 

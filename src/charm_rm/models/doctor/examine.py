@@ -15,6 +15,7 @@ import polars as pl
 
 from ...errors import CharmError, ModelError
 from ...protocols import ScalarReward
+from ...provenance import source_name
 from ...style import Calibrator, load_calibrator, uncalibrated
 from ...tables import Responses
 from ..loading.opening import open_model
@@ -275,7 +276,7 @@ def _collected(
 ) -> Diagnosis:
     provenance = {
         "verb": "diagnose",
-        "rm": model.source,
+        "rm": source_name(model.source),
         "rm_fingerprint": model.fingerprint,
         "layout": model.encoder.layout,
         "max_length": model.encoder.max_length,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
+from ...provenance import source_name
 from ...style import CalibratedReward, apply_calibrator, uncalibrated
 from ...tables import Responses, Scores, as_messages
 from ...text_hash import text_hashes
@@ -268,7 +269,7 @@ def _size(prompt: Prompt, response: str) -> int:
 def _provenance(model: ScalarReward, responses: Responses, scored: ScoredTexts) -> dict[str, Any]:
     about = {
         "verb": "score_responses",
-        "rm": model.source,
+        "rm": source_name(model.source),
         "rm_fingerprint": model.fingerprint,
         "from_store": scored.from_store,
         "responses": dict(responses.provenance),
