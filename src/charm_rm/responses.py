@@ -25,8 +25,8 @@ from .errors import (
     SchemaError,
     UnknownPolicy,
     UnreadableFile,
-    did_you_mean,
 )
+from .policy_names import near_policies
 from .provenance import source_record
 from .store import naming, payload_of, read_conversations
 from .tables import TEXT, Responses, with_kinds
@@ -203,7 +203,7 @@ def _of_policies(responses: Responses, policies: Sequence[str] | None) -> pl.Dat
     for name in policies:
         if name not in known:
             raise UnknownPolicy(
-                f"no responses of policy {name!r}.{did_you_mean(name, known)}", fix="check the policy's name"
+                f"no responses of policy {name!r}.{near_policies(name, known)}", fix="check the policy's name"
             )
     return responses.frame.filter(pl.col("policy").is_in(list(policies)))
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UnknownPolicy, counted, did_you_mean
+from ..errors import UnknownPolicy, counted
+from ..policy_names import near_policies
 from .common import conclude, echo, print_frame, print_json, say
 from .options import PATH, force_option, given_paths, json_option, output_option, top_option
 
@@ -98,7 +99,7 @@ def command(
 def _check_policy(policy: str | None, known: list[str]) -> None:
     if policy is not None and policy not in known:
         raise UnknownPolicy(
-            f"no responses of policy {policy!r}.{did_you_mean(policy, known)}", fix="check the policy's name"
+            f"no responses of policy {policy!r}.{near_policies(policy, known)}", fix="check the policy's name"
         )
 
 

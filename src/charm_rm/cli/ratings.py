@@ -181,7 +181,7 @@ def _print(ratings: Ratings, *, title: str, top: int | None, as_json: bool, find
 def _found(frame: Any, text: str) -> Any:
     import polars as pl
 
-    from ..ratings.names import fold_name
+    from ..policy_names import fold_name
 
     wanted = fold_name(text)
     hits = frame.filter(pl.Series([wanted in fold_name(name) for name in frame["policy"]], dtype=pl.Boolean))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ..errors import ConfigError, SchemaError, did_you_mean, listing
+from ..errors import ConfigError, ReadingNote, SchemaError, listing
+from ..policy_names import near_policies
 from ..provenance import source_record
 from ..store import naming, read_frame
 from ..tables import NUMBER, TEXT, WHOLE, WinRates, with_kinds
@@ -47,7 +49,7 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         _check_percentages(frame)
         baseline = _baseline(frame, baseline)
         provenance: dict[str, Any] = {"verb": "load_leaderboard", **source_record(path), "baseline": baseline}
-        note(_told(frame, baseline, path))
+        warnings.warn(_told(frame, baseline, path), ReadingNote, stacklevel=4)
         others = frame.filter(pl.col("policy") != baseline)
         n = [pl.col("n_total").alias("n")] if "n_total" in frame.columns else []
         return WinRates(
@@ -89,7 +91,9 @@ def _check_percentages(frame: pl.DataFrame) -> None:
 
 def _baseline(frame: pl.DataFrame, baseline: str | None) -> str:
     if baseline is not None:
-        if baseline not in frame["policy"] and (near := did_you_mean(baseline, frame["policy"].drop_nulls())):
+        if baseline not in frame["policy"] and (
+            near := near_policies(baseline, frame["policy"].drop_nulls())
+        ):
             note(f"the baseline {baseline!r} has no row of its own.{near}")
         return baseline
     itself = frame.filter((pl.col("win_rate") == 50) & (pl.col("standard_error") == 0))["policy"].to_list()

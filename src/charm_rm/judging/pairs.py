@@ -11,7 +11,8 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 
-from ..errors import ConfigError, NoOverlap, UnknownPolicy, did_you_mean
+from ..errors import ConfigError, NoOverlap, UnknownPolicy
+from ..policy_names import near_policies
 from ..tables import Responses
 
 SPECS = "all, vs:POLICY or sampled:K"
@@ -58,7 +59,7 @@ def _all(answered: pl.DataFrame) -> pl.DataFrame:
 def _against(answered: pl.DataFrame, reference: str, known: Sequence[str]) -> pl.DataFrame:
     if reference not in known:
         raise UnknownPolicy(
-            f"no responses of policy {reference!r}.{did_you_mean(reference, known)}",
+            f"no responses of policy {reference!r}.{near_policies(reference, known)}",
             fix="check the policy's name",
         )
     theirs = answered.filter(pl.col("policy") == reference).rename({"policy": "reference"})

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import NoOverlap, UnknownPolicy, did_you_mean, listing
+from ..errors import NoOverlap, UnknownPolicy, listing
+from ..policy_names import near_policies
 from ..statistics import (
     FloatArray,
     IntArray,
@@ -69,7 +70,7 @@ def position(policies: Sequence[str], policy: str) -> int:
         return list(policies).index(policy)
     except ValueError:
         raise UnknownPolicy(
-            f"no policy {policy!r} among those scored or judged.{did_you_mean(policy, policies)}",
+            f"no policy {policy!r} among those scored or judged.{near_policies(policy, policies)}",
             fix="name a policy that was scored or judged",
         ) from None
 

@@ -18,11 +18,11 @@ from ..errors import (
     ConfigError,
     UnknownPolicy,
     counted,
-    did_you_mean,
     listing,
     noting_warnings,
 )
 from ..estimates import signed
+from ..policy_names import near_policies
 from ..ratings import Aliases, fit_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..solved_on import warn_if_in_sample
@@ -206,7 +206,7 @@ def _chosen(held: Held, found: Favours, policy: str | None) -> int:
         return int(np.argmax(found.favour))
     if policy not in held.policies:
         raise UnknownPolicy(
-            f"no policy {policy!r} among those audited.{did_you_mean(policy, held.policies)}",
+            f"no policy {policy!r} among those audited.{near_policies(policy, held.policies)}",
             fix="name a policy that was scored or judged, and has a rating",
         )
     return held.policies.index(policy)

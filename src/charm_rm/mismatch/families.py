@@ -25,6 +25,7 @@ from ..errors import (
     listing,
     noting_warnings,
 )
+from ..policy_names import near_policies
 from ..ratings import Aliases
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
@@ -155,7 +156,7 @@ def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None
     members = {p: given[p] for p in policies if p in given}
     if not members:
         raise ConfigError(
-            f"none of the audited policies has a group.{did_you_mean(policies[0], given)}",
+            f"none of the audited policies has a group.{near_policies(policies[0], given)}",
             fix="write the policies as the scores do, in a file with the columns policy,group",
         )
     if own is not None and own not in members.values():

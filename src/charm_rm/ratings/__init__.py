@@ -8,10 +8,13 @@ from .fit import fit_ratings
 from .leaving_out import leave_out_steps
 from .load import load_ratings
 from .names import Aliases, match_ratings, read_aliases, resolve_names
+from .naming import NameReport, compare_names
 
 __all__ = [
     "Aliases",
+    "NameReport",
     "Yardstick",
+    "compare_names",
     "expected_matrix",
     "expected_variance",
     "expected_win_rate",

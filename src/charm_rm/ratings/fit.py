@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import ConfigError, UnknownPolicy, did_you_mean
+from ..errors import ConfigError, UnknownPolicy
 from ..estimates import Z95
+from ..policy_names import near_policies
 from ..statistics import ELO_PER_LOGIT
 from ..tables import Battles, Ratings
 from .bradley_terry import Counts, Fit, Floats, maximise
@@ -146,7 +147,7 @@ def _check_settings(policies: Sequence[str], anchor: tuple[str, float] | None, p
         )
     if anchor and anchor[0] not in policies:
         raise UnknownPolicy(
-            f"the anchor {anchor[0]!r} is in no battle.{did_you_mean(anchor[0], policies)}",
+            f"the anchor {anchor[0]!r} is in no battle.{near_policies(anchor[0], policies)}",
             fix="anchor on a policy of the battles",
         )
     if anchor and not math.isfinite(anchor[1]):
