@@ -119,6 +119,10 @@ class CharmWarning(UserWarning):
     """The result is right, but may mislead if this is not known."""
 
 
+class ReadingNote(UserWarning):
+    """How a table was read that has not charm's own columns: nothing is wrong, and it is worth a look."""
+
+
 @contextlib.contextmanager
 def noting_warnings() -> Iterator[list[str]]:
     """Yield a list that, after the block, holds the block's CharmWarnings, each once; they are said then, too.

@@ -310,12 +310,12 @@ def read_columns(
         return with_kinds(frame, kinds, noun=noun)
 
 
-def read_conversations(path: str | Path, *, noun: type[Table]) -> pl.DataFrame:
+def read_conversations(path: str | Path, *, noun: type[Table], texts: Collection[str] = ()) -> pl.DataFrame:
     """:func:`read_frame` for tables of prompts and responses: messages that were written as text are messages again.
 
     A column that holds both text and messages has dtype Object.
     """
-    frame = read_frame(path, noun=noun)
+    frame = read_frame(path, noun=noun, texts=texts)
     with naming(path):
         return reading.with_messages(frame, untyped=Path(path).suffix == ".csv")
 

@@ -48,7 +48,7 @@ def test_the_annotator_has_to_be_chosen(charm: Charm, folder: Path) -> None:
     result = charm("audit", folder / "annotations.json", "--ratings", folder / "ratings.csv")
     assert result.exit_code == 2
     assert "'mild', 'stern'" in result.output
-    assert "--annotator" in result.output
+    assert "--judge" in result.output
 
 
 def test_calibrate_apply_and_audit_again(charm: Charm, folder: Path) -> None:
@@ -75,7 +75,7 @@ def test_calibrate_apply_and_audit_again(charm: Charm, folder: Path) -> None:
 
 
 def test_joint_offsets_and_labels_of_judgements(charm: Charm, folder: Path) -> None:
-    who = ("--annotator", "stern")
+    who = ("--judge", "stern")
     run(charm, folder, "calibrate", *who, "--all", "--ref", "base", "-o", folder / "o.parquet")
     relabel = ("relabel", folder / "annotations.json", folder / "responses.json", folder / "o.parquet", *who)
     result = charm(*relabel, "-o", folder / "prefs")

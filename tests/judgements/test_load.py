@@ -117,7 +117,7 @@ def test_both_orders_are_averaged_as_preferences(tmp_path: Path) -> None:
 
 def test_one_annotator_has_to_be_chosen_of_several(tmp_path: Path) -> None:
     path = write(tmp_path / "a.json", alpaca([1, 1]) + alpaca([2, 2], annotator="other"))
-    with pytest.raises(ConfigError, match="2 annotators: 'judge', 'other'"):
+    with pytest.raises(ConfigError, match="2 judges: 'judge', 'other'"):
         load_judgements(path)
     assert wins(load_judgements(path, annotator="other")) == pytest.approx([1, 1])
     with pytest.raises(ConfigError, match=r"'othr'.*Did you mean 'other'"):
@@ -195,16 +195,29 @@ def test_a_folder_of_models_is_one_judges(tmp_path: Path) -> None:
 
 
 def test_mt_bench_pairs(tmp_path: Path) -> None:
-    base = {"question_id": 81, "model_1": "oak", "model_2": "reed", "judge": ["gpt-4", "pair-v2"]}
-    outcomes = [("model_1", "model_1"), ("model_1", "model_2"), ("tie", "model_2")]
-    rows = [
-        base | {"g1_winner": a, "g2_winner": b, "turn": t, "tstamp": 1.5}
-        for t, (a, b) in enumerate(outcomes, start=1)
+    """As FastChat writes them: one judge under four prompts (by turn and mathematics), ``error`` where it named no winner."""
+    base = {"model_1": "oak", "model_2": "reed", "tstamp": 1.5}
+    outcomes = [
+        (81, 1, "pair-v2", "model_1", "model_1"),
+        (82, 1, "pair-v2", "model_1", "model_2"),
+        (83, 1, "pair-v2", "tie", "model_2"),
+        (111, 1, "pair-math-v1", "error", "model_1"),
+        (81, 2, "pair-v2-multi-turn", "model_2", "model_2"),
+        (111, 2, "pair-math-v1-multi-turn", "model_2", "model_2"),
     ]
-    margins = load_judgements(write(tmp_path / "gpt-4_pair.jsonl", rows))
+    rows = [
+        base | {"question_id": q, "turn": t, "judge": ["gpt-4", prompt], "g1_winner": a, "g2_winner": b}
+        for q, t, prompt, a, b in outcomes
+    ]
+    with pytest.warns(CharmWarning) as said:
+        margins = load_judgements(write(tmp_path / "gpt-4_pair.jsonl", rows))
     np.testing.assert_allclose(wins(margins), [1, 0.5, 0.25], atol=1e-9)
-    assert margins.frame["prompt_id"].to_list() == ["81-turn1", "81-turn2", "81-turn3"]
-    assert margins.provenance["annotator"] == "gpt-4/pair-v2"
+    assert margins.frame["prompt_id"].to_list() == ["81", "82", "83"]
+    assert margins.provenance["annotator"] == "gpt-4"
+    assert [str(w.message).partition("jsonl: ")[2] for w in said] == [
+        "2 of 6 judgements left out: of a later turn, where models share no prompt",
+        "1 of 4 judgements dropped: no verdict",
+    ]
 
 
 # --- a table of one's own -------------------------------------------------------------------------
@@ -297,7 +310,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
 
 def test_an_annotator_is_refused_where_there_are_no_judgements(tmp_path: Path) -> None:
     path = write(tmp_path / "scores.csv", [{"prompt_id": "p", "policy": "oak", "score": 1.0}])
-    with pytest.raises(ConfigError, match="--annotator"):
+    with pytest.raises(ConfigError, match="--judge"):
         load_source(path, annotator="gpt")
     assert isinstance(load_source(path), Scores)
 

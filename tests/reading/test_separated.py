@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charm_rm import store
-from charm_rm.errors import CharmError, SchemaError, UnreadableFile
+from charm_rm.errors import CharmError, ReadingNote, SchemaError, UnreadableFile
 from charm_rm.preferences import load_preferences
 from charm_rm.ratings import load_battles, load_ratings
 from charm_rm.ratings.names import read_aliases
@@ -209,7 +209,7 @@ def test_columns_that_are_no_names_have_the_type_of_all_their_cells(tmp_path: Pa
     [
         'model,arena_score,95_pct_ci\nb,1100,+5/-5\na,"1,234",+5/-5\n',
         'model,rating\nb,1100\na,"1,234"\na,"1,235"\n',
-        "policy;rating;ci_low;ci_high\nb;1100;1090;1110\na;1234,5;1230;1240\n",
+        "policy;rating;ci_low;ci_high\nb;1100;1090;1110\na;1,234;1230;1240\n",
     ],
 )
 def test_ratings_with_commas_are_refused_with_the_row(tmp_path: Path, text: str) -> None:
@@ -272,3 +272,20 @@ class TestTypedSources:
         for day in (date(2024, 12, 31), datetime(2024, 12, 31)):
             frame = Ratings(pl.DataFrame({"policy": ["a"], "rating": [1.0], "date": [day]})).frame
             assert frame["date"].to_list() == ["2024-12-31"]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas_are_read_where_nothing_else_can_be_meant(tmp_path: Path, separator: str) -> None:
+    rows = ["prompt_id,policy,score,n_tokens", "1.10,claude-2.1,-1.5,7", "p,b,1234.25,1000", "q,b,3,12"]
+    text = "\n".join(r.replace(",", separator) for r in rows)
+    commas = text.replace("-1.5", "-1,5").replace("1234.25", "1234,25")
+    with pytest.warns(ReadingNote, match="decimal commas in column 'score'$"):
+        found = store.load(Scores, written(tmp_path, commas))
+    assert found.frame.equals(store.load(Scores, written(tmp_path, text)).frame)
+
+
+@pytest.mark.parametrize("cells", [["1,234", "2,500"], ["1,5", "1.5"], ["1,5", "x"], ["1,234,567", "1,5"]])
+def test_commas_that_may_be_anything_are_refused(tmp_path: Path, cells: list[str]) -> None:
+    text = "prompt_id;policy;score\n" + "".join(f"p{i};a;{c}\n" for i, c in enumerate(cells))
+    with pytest.raises(SchemaError, match="'score' should hold a number"):
+        store.load(Scores, written(tmp_path, text))

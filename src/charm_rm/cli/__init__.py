@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..errors import CharmError, CharmWarning
+from ..errors import CharmError, CharmWarning, ReadingNote
 from ..visible import visible
 from .common import echo
 from .refusals import drop_standard_output, open_closed_streams, system_refusal
@@ -25,6 +25,7 @@ COMMANDS = {
     "init": "init",
     "run": "run",
     "ratings": "ratings",
+    "names": "names",
     "doctor": "doctor",
     "features": "features",
     "score": "score",
@@ -58,6 +59,7 @@ class _CharmGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("always", CharmWarning)
+            warnings.simplefilter("always", ReadingNote)
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             try:
                 return super().invoke(ctx)
@@ -126,5 +128,7 @@ def _show_warning(
 ) -> None:
     if issubclass(category, CharmWarning):
         echo(str(message), err=True, label="warning:", colour="yellow")
+    elif issubclass(category, ReadingNote):
+        echo(str(message), err=True, label="note:")
     else:
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from .common import load_comparable, say
-from .options import PATH, force_option, given_paths, judgement_options, output_option
+from .options import PATH, force_option, given_paths, judgement_options, output_option, table_options
 from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
+    from ..settings import TableSettings
     from ..tables import Margins, Scores
 
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     "--other-model", is_flag=True, help="Apply a calibrator to the scores of another model than its own."
 )
 @judgement_options
+@table_options("scores", "responses")
 @prompt_options
 @output_option(required=True, what="Where to write the calibrated scores or margins.")
 @force_option
@@ -44,6 +46,7 @@ def command(
     other_model: bool,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     prompts: PromptChoice,
     output: Path,
     force: bool,
@@ -77,7 +80,7 @@ def command(
     by_style = is_calibrator(calibration)
     if not by_style and (responses is not None or own or other_model):
         raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")
-    source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline))
+    source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
     if by_style:
         calibrated = _by_style(source, calibration, responses, own, other_model=other_model)
     else:

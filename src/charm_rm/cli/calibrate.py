@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..errors import ConfigError
-from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice
+from ..errors import ConfigError, counted
+from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice, TableSettings
 from .calibrator import calibrator_json, print_calibrator
-from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .look import look_options
 from .options import (
     PATH,
     draws_option,
     force_option,
     given_paths,
-    json_option,
     judgement_options,
     naming_the_option,
     output_option,
     ratings_options,
     seed_option,
     settings_options,
+    table_options,
     top_option,
 )
 from .prompts import PromptChoice, prompt_options
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options
+@table_options("scores", "responses")
 @prompt_options
 @settings_options(CalibrateSettings, "settings", but=("method",))
 @click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once: --method joint.")
@@ -60,12 +62,13 @@ if TYPE_CHECKING:
 @top_option(20)
 @output_option(what="Where to write the offsets (Parquet), or the calibrator (JSON).")
 @force_option
-@json_option
+@look_options(whole="--top 0")  # its --all is all policies
 def command(
     scores: Path,
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     prompts: PromptChoice,
     settings: CalibrateSettings,
     joint: bool,
@@ -114,7 +117,7 @@ def command(
     _check_usage(ratings, settings, responses)
     if output:
         _refuse_output(output, settings, force=force)
-    source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline))
+    source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
     if settings.method == "style":
         calibrator = _by_style(source, responses, chosen_ratings(ratings), ratings, settings, draws, seed)
         if output:
@@ -235,8 +238,16 @@ def _print(offsets: Offsets, *, top: int) -> None:
         pl.col("attained").alias("attained in-sample"),
         pl.col("attained_cross_fitted").alias("cross-fitted"),
     )
+    for row in moved.sort("delta").head(1).iter_rows(named=True):
+        conclude(f"{counted(moved.height, 'offset')}; lowest {row['policy']}, {row['delta']:+.3f}")
     unit = "log-odds" if how["unit"] == "log-odds" else "score units"
-    print_frame(shown, title=f"Offsets, in {unit} ({link} link)", limit=top)
+    print_frame(
+        shown,
+        extra=("SE", "target win rate"),
+        full=moved,
+        title=f"Offsets, in {unit} ({link} link)",
+        limit=top,
+    )
     if offsets.residuals is not None:
         _print_residuals(offsets.residuals, top=top)
     _print_effect(how.get("effect", []))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice
-from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from ..settings import AuditSettings, RatingsChoice, TableSettings
+from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .families import own_words
 from .options import (
     PATH,
@@ -22,6 +22,7 @@ from .options import (
     ratings_options,
     seed_option,
     settings_options,
+    table_options,
     top_option,
 )
 
@@ -38,6 +39,7 @@ _WIDTH = 80
 @click.option("--responses", type=PATH, required=True, help="The responses that were scored or judged.")
 @ratings_options
 @judgement_options
+@table_options("scores", "responses")
 @click.option(
     "--calibrator",
     type=PATH,
@@ -87,6 +89,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     calibrator: Path | None,
     features: tuple[str, ...],
     join: tuple[str, ...],
@@ -139,7 +142,7 @@ def command(
     joined = dict(_joined(join))
     given = load_calibrator(calibrator) if calibrator else None
     table = chosen_ratings(ratings)
-    source = load_comparable(scores, annotator=annotator, baseline=baseline)
+    source = load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = explain_favour(
         source,
         load_responses(responses),
@@ -204,6 +207,7 @@ def _print(found: Explanation, *, by: By, top: int) -> None:
 
     summary = found.summary
     heading("What style explains of the favour shown to each policy")
+    conclude("; ".join(_summary_words(summary)))
     for line in _summary_words(summary):
         _wrapped(line, "  ")
     favour = found.frame.filter(pl.col("kind") == "favour").sort(pl.col("elo").abs(), descending=True)
@@ -249,6 +253,7 @@ def _print_policy(found: Explanation, policy: str, *, by: By) -> None:
 
     from ..style import explanation_words
 
+    conclude(explanation_words(found, policy, by=by))
     _wrapped(explanation_words(found, policy, by=by), "")
     rows = found.of(policy).filter(pl.col("kind") != "favour")
     largest = pl.col("elo").abs()

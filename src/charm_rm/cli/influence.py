@@ -8,19 +8,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..estimates import signed
-from ..settings import MOST_PRIOR, AuditSettings, FitSettings, RatingsChoice, Votes
-from .common import echo, heading, print_frame, print_json, say
+from ..settings import (
+    MOST_PRIOR,
+    AuditSettings,
+    FitSettings,
+    RatingsChoice,
+    ScoreSettings,
+    TableSettings,
+    Votes,
+)
+from .common import conclude, echo, heading, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
     PATH,
     force_option,
     given_paths,
     json_option,
-    judgement_options,
     option_of,
     output_option,
     ratings_options,
     settings_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +40,9 @@ if TYPE_CHECKING:
 @click.command("influence")
 @click.argument("scores", type=PATH)
 @ratings_options
-@judgement_options
+@option_of(ScoreSettings, "annotator", "--annotator")
+@option_of(ScoreSettings, "baseline")
+@table_options("scores")
 @settings_options(AuditSettings, "settings", but=("references", "ties", "draws"))
 @click.option(
     "--battles",
@@ -64,6 +74,7 @@ def command(
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     settings: AuditSettings,
     battles: Path | None,
     prior: float,
@@ -99,11 +110,13 @@ def command(
         raise click.UsageError("give either --ratings or --battles")
     if battles is None and prior:
         raise click.UsageError("--prior is of the fit to --battles")
+    if battles is None and annotator is None:  # there are no votes: the judge is that of the judgements
+        annotator = judge
     if battles is None:
         known: Any = chosen_ratings(ratings)
     else:
         known = load_battles(battles, votes=votes, judge=judge)
-    source = load_source(scores, annotator=annotator, baseline=baseline)
+    source = load_source(scores, annotator=annotator, baseline=baseline, table=read_as)
     how = settings.accepted_by(influence) | {"policy": policy, "top": top, "prior": prior}
     found = influence(source, known, aliases=ratings.aliases, unrated=ratings.unrated, **how)
     if as_json:
@@ -120,6 +133,9 @@ def _print(found: Influence, *, title: str, top: int) -> None:
     heading(
         f"What carries the favour of {found.policy} in {title}: {signed(found.favour, 1)} Elo, {found.verdict}"
     )
+    conclude(
+        f"{found.policy}: {signed(found.favour, 1)} Elo, {found.verdict}; {' '.join(found.sentences[:1])}"
+    )
     for line in found.sentences:
         echo(f"  {line}")
     _print_rows(found.policies, ["policy"], "Policies, each left out", top)
@@ -132,4 +148,10 @@ def _print(found: Influence, *, title: str, top: int) -> None:
 
 def _print_rows(frame: pl.DataFrame, key: list[str], title: str, top: int) -> None:
     rows = frame.head(top).select(*key, "change", "favour", "sharpness", "verdict")
-    print_frame(rows, title=f"{title}: change of the favour in Elo points, and what is left", digits=2)
+    print_frame(
+        rows,
+        title=f"{title}: change of the favour in Elo points, and what is left",
+        digits=2,
+        extra=("sharpness",),
+        full=frame,
+    )

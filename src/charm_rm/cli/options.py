@@ -20,10 +20,13 @@ from ..settings import (
     RatingsChoice,
     Setting,
     Settings,
+    TableSettings,
     TrainSettings,
+    parse_columns,
     setting_named,
     settings_of,
 )
+from .look import look_options
 
 MOST_ROWS = 1_000_000_000
 _Command = Callable[..., Any]
@@ -61,8 +64,8 @@ def settings_options(
     return decorate
 
 
-def option_of(cls: type[Settings], name: str) -> _Decorator:
-    """One setting as an option; the command gets its value, checked, under its name."""
+def option_of(cls: type[Settings], name: str, *flags: str) -> _Decorator:
+    """One setting as an option; the command gets its value, checked, under its name. ``flags``: other ones than its own."""
     one = setting_named(cls, name)
 
     def decorate(command: _Command) -> _Command:
@@ -73,7 +76,7 @@ def option_of(cls: type[Settings], name: str) -> _Decorator:
                 one.check(values[name], where=name)
             return command(*args, **values)
 
-        return _option(one)(with_setting)
+        return _option(one, flags)(with_setting)
 
     return decorate
 
@@ -103,10 +106,10 @@ def _given(one: Setting, value: Any) -> Any:
     return one.default if one.many and not value and not one.required else value
 
 
-def _option(one: Setting) -> _Decorator:
+def _option(one: Setting, flags: tuple[str, ...] = ()) -> _Decorator:
     """A setting as a click option."""
     about: dict[str, Any] = {"help": one.about, "required": one.required, "metavar": one.bounds.metavar}
-    flags = one.flags
+    flags = flags or one.flags
     if one.kind is bool:
         both = one.default is not False and "/" not in flags[0]
         flags = tuple(f"{f}/--no-{f[2:]}" for f in flags) if both else flags
@@ -138,19 +141,43 @@ trust_option = option_of(LocalModelSettings, "trust_remote_code")
 reward_option = option_of(ModelSettings, "reward")
 
 force_option = click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables."
-)
+json_option = look_options()
 rm_option = click.option(
     "--rm", required=True, metavar="DIR_OR_ID", help="Reward model: a local folder or a Hugging Face hub id."
 )
 
 
 def judgement_options(command: _Command) -> _Command:
-    """Whose judgements, against whom: ``--annotator``, ``--baseline``, as :func:`~charm_rm.sources.load_source` takes them."""
+    """Whose judgements, against whom: ``--judge``, ``--baseline``, as :func:`~charm_rm.sources.load_source` takes them."""
     from ..settings import ScoreSettings
 
     return option_of(ScoreSettings, "annotator")(option_of(ScoreSettings, "baseline")(command))
+
+
+def table_options(first: str, *others: str, samples: bool = True) -> _Decorator:
+    """``--column``, ``--reward-model``, ``--sample`` of a command that reads tables: which is the ``first``, and what ``others`` there are.
+
+    The command gets them as ``read_as``. ``samples``: whether the first table is one of scores, in which there may be several.
+    """
+    but = () if samples else ("reward_model", "sample")
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def with_table(*args: Any, **values: Any) -> Any:
+            for field in parse_columns(values["read_as"].columns):
+                about, dot, _name = field.rpartition(".")
+                if dot and about not in (first, *others):
+                    known = ", ".join(f"{name}.FIELD" for name in (first, *others))
+                    raise BadSetting(
+                        f"this command reads no table {about!r}",
+                        where=f"--column {field}=...",
+                        fix=f"write FIELD=COLUMN, or {known}",
+                    )
+            return command(*args, **values)
+
+        return settings_options(TableSettings, "read_as", but=but)(with_table)
+
+    return decorate
 
 
 def top_option(default: int) -> _Decorator:

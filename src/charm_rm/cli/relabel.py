@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..settings import RelabelSettings
-from .common import load_comparable, print_frame, print_json, say
+from ..errors import counted
+from ..settings import RelabelSettings, TableSettings
+from .common import conclude, load_comparable, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -18,6 +19,7 @@ from .options import (
     output_option,
     seed_option,
     settings_options,
+    table_options,
     top_option,
 )
 from .prompts import PromptChoice, prompt_options
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     help="A function (python:MODULE:FUNCTION) that the calibrator may call; repeatable.",
 )
 @judgement_options
+@table_options("scores", "responses")
 @settings_options(RelabelSettings, "settings")
 @click.option("--policy", "policies", multiple=True, metavar="POLICY", help="Use this policy; repeatable.")
 @prompt_options
@@ -60,6 +63,7 @@ def command(
     own: tuple[str, ...],
     annotator: str | None,
     baseline: str | None,
+    read_as: TableSettings,
     settings: RelabelSettings,
     policies: tuple[str, ...],
     prompts: PromptChoice,
@@ -97,7 +101,7 @@ def command(
     file = calibration or calibrator or Path()
     refuse_folder(output, force=force, inputs=given_paths())
     relabelled = relabel(
-        prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline)),
+        prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)),
         load_responses(responses),
         _load(file, must_be_calibrator=calibrator is not None),
         settings,
@@ -131,8 +135,9 @@ def _print(relabelled: Relabelled, *, top: int) -> None:
     import polars as pl
 
     ledger = relabelled.ledger
+    conclude(f"{counted(len(relabelled.preferences), 'pair')}, {ledger['flipped'].sum()} labels flipped")
     shares = ledger.with_columns((pl.col("flipped") / pl.col("pairs")).alias("share flipped"))
     print_frame(shares.sort("flipped", descending=True), title="What became of the labels", limit=top)
     if ledger.height > 1:
         total = ledger.select(pl.exclude("policy", "reference").sum())
-        print_frame(total, title="All pairs of policies")
+        print_frame(total, title="All pairs of policies", main=False)

@@ -1,17 +1,18 @@
-"""Judgements that exist already -> Margins: AlpacaEval, Arena-Hard, MT-Bench pairs, a table of one's own."""
+"""Judgements that exist already -> Margins, Scores or WinRates: AlpacaEval, Arena-Hard, MT-Bench, tables of one's own."""
 
 from __future__ import annotations
 
-from .layouts import VERDICTS, layout_of
-from .load import judgement_frame, judgements_from_frame, load_judgements
+from .layouts import layout_of
+from .load import judged_from_frame, load_judged, load_judgements
 from .margins import MARGIN_BOUND, SURE
+from .pair_rows import VERDICTS
 
 __all__ = [
     "MARGIN_BOUND",
     "SURE",
     "VERDICTS",
-    "judgement_frame",
-    "judgements_from_frame",
+    "judged_from_frame",
     "layout_of",
+    "load_judged",
     "load_judgements",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 import polars.selectors as cs
@@ -34,23 +34,29 @@ def refuse_rows(
         )
 
 
+# What stands in the place of a verdict where there is none, in lower case.
+NO_VERDICT = frozenset({"", "error", "none", "null", "nan", "n/a", "invalid"})
 # Whatever the layout; what else a layout has, it checks itself.
 _KINDS = {
     **dict.fromkeys(("policy", "reference", "generator_1", "generator_2", "model", "model_1", "model_2", "baseline"), TEXT),
+    **dict.fromkeys(("model_a", "model_b", "policy_a", "policy_b"), TEXT),
     **dict.fromkeys(("prompt_id", "question_id", "uid", "instruction", "output_1", "output_2", "winner"), TEXT),
-    **dict.fromkeys(("g1_winner", "g2_winner", "turn"), TEXT),
+    **dict.fromkeys(("g1_winner", "g2_winner"), TEXT),
+    "turn": NUMBER,
     **dict.fromkeys(("margin", "preference", "probability", "p_first", "p_second"), NUMBER),
 }  # fmt: skip
 
 
-def numbered(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+def numbered(frame: pl.DataFrame, where: str, *, but: Collection[str] = ()) -> pl.DataFrame:
     """The frame with each row's number (``row``), names and texts as text and measures as numbers, null for none (NaN too).
+
+    Columns in ``but`` stay as they are: their layout knows more than one kind.
 
     Raises:
         SchemaError: a name or a measure is of another kind; with the row.
     """
     with store.naming(where):
-        frame = with_kinds(frame, _KINDS, noun="judgements")
+        frame = with_kinds(frame, {c: k for c, k in _KINDS.items() if c not in but}, noun="judgements")
     return frame.with_columns(cs.float().fill_nan(None)).with_row_index("row")
 
 
@@ -60,6 +66,18 @@ def without_repeats(frame: pl.DataFrame, columns: Sequence[str], where: str) -> 
     if lost := frame.height - once.height:
         note(f"{where}: {lost} of {frame.height} judgements say the same as another: counted once")
     return once
+
+
+def first_turn(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The first turn alone, with a count: a later one was asked after each model's own answer, so models share no prompt there."""
+    if "turn" not in frame.columns:
+        return frame
+    later = (frame["turn"] > frame["turn"].min()).fill_null(False)
+    if lost := int(later.sum()):
+        note(
+            f"{where}: {lost} of {frame.height} judgements left out: of a later turn, where models share no prompt"
+        )
+    return frame.filter(~later)
 
 
 def refuse_twice(frame: pl.DataFrame, where: str) -> None:

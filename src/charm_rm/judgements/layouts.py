@@ -16,27 +16,23 @@ import polars as pl
 from ..conversations import prompt_ids
 from ..errors import ConfigError, SchemaError, listing
 from ..statistics import sigmoid
-from .checks import needed, note, refuse_rows, without_repeats
+from .checks import first_turn, needed, note, refuse_rows, without_repeats
+from .pair_rows import OUTCOMES, VERDICTS, pair_columns, pair_rows
+from .pair_rows import USED as USED_IN_PAIRS
 
-# Log-odds in favour of A. Arena-Hard's own score counts a strong verdict as three slight ones; so does this.
-VERDICTS = {
-    "A>>B": 3.0,
-    "A>B": 1.0,
-    "A=B": 0.0,
-    "B>A": -1.0,
-    "B>>A": -3.0,
-    "B<<A": 3.0,
-    "B<A": 1.0,
-    "B=A": 0.0,
-    "A<B": -1.0,
-    "A<<B": -3.0,
-}
 MEASURES = ("margin", "preference", "probability", "winner")
-ALPACA_EVAL, ARENA_HARD, MT_BENCH, OWN = "AlpacaEval", "Arena-Hard", "MT-Bench", "own table"
+ALPACA_EVAL, ARENA_HARD, MT_BENCH, PAIRS, OWN = (
+    "AlpacaEval",
+    "Arena-Hard",
+    "MT-Bench",
+    "pairs of models",
+    "own table",
+)
 LAYOUTS = {
     ALPACA_EVAL: ("generator_1", "generator_2", "preference"),
     ARENA_HARD: ("model", "games"),
     MT_BENCH: ("question_id", "model_1", "model_2", "g1_winner", "g2_winner"),
+    PAIRS: ("model_a", "model_b", "winner"),
     OWN: ("prompt_id", "policy", "reference"),
 }
 USED = {
@@ -44,6 +40,7 @@ USED = {
     *MEASURES,
     *("annotator", "judge", "instruction", "output_1", "output_2", "uid", "baseline", "turn"),
     *("p_first", "p_second"),
+    *USED_IN_PAIRS,
 }
 
 
@@ -52,9 +49,16 @@ def layout_of(columns: Iterable[str]) -> str | None:
     names = set(columns)
     telling = {*MEASURES[1:], "annotator", "judge"}
     for layout, columns_needed in LAYOUTS.items():
+        if layout == PAIRS and pair_columns(names) is not None:
+            return layout
         if names >= set(columns_needed) and (layout != OWN or names & telling):
             return layout
     return None
+
+
+def of_several_kinds(layout: str | None) -> tuple[str, ...]:
+    """Columns that may hold text or numbers, which the layout sorts out."""
+    return OUTCOMES if layout == PAIRS else ()
 
 
 def judged_rows(frame: pl.DataFrame, *, where: str, baseline: str | None) -> pl.DataFrame:
@@ -64,6 +68,8 @@ def judged_rows(frame: pl.DataFrame, *, where: str, baseline: str | None) -> pl.
         return _alpaca_eval(frame, where)
     if layout == ARENA_HARD:
         return _arena_hard(frame, where, baseline)
+    if layout == PAIRS:
+        return pair_rows(frame, where)
     return _mt_bench(frame, where) if layout == MT_BENCH else _own(frame, where)
 
 
@@ -147,7 +153,7 @@ def _are_games(value: Any) -> bool:
 def _verdicts(frame: pl.DataFrame, games: Sequence[Any], where: str) -> pl.Series:
     """Log-odds for A; null where the judge gave no verdict."""
     labels = [None if game is None else game.get("score") for game in games]
-    said = [None if x is None else VERDICTS.get(str(x).strip(), np.nan) for x in labels]
+    said = [None if x is None else VERDICTS.get(str(x).strip(" []"), np.nan) for x in labels]
     odds = pl.Series(said, dtype=pl.Float64)
     shown = pl.Series([None if x is None else str(x) for x in labels], dtype=pl.String)
     refuse_rows(frame, odds.is_nan(), "score", where, f"is not one of {', '.join(VERDICTS)}", shown=shown)
@@ -159,16 +165,16 @@ def _probability(odds: pl.Series) -> pl.Series:
 
 
 def _mt_bench(frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """g1 shows model_1 first, g2 model_2; both winners are named by model. ``error`` is no verdict."""
+    """g1 shows model_1 first, g2 model_2; both winners are named by model. ``error`` is no verdict; the first turn counts."""
+    frame = first_turn(frame, where)
     known = {"model_1": 1.0, "model_2": 0.0, "tie": 0.5, "error": None}
     sides = []
     for column in ("g1_winner", "g2_winner"):
         unknown = ~frame[column].is_in(list(known))
         refuse_rows(frame, unknown, column, where, f"is not one of {', '.join(known)}")
         sides.append(frame[column].replace_strict(known, return_dtype=pl.Float64))
-    turn = [pl.lit("-turn"), pl.col("turn")] if "turn" in frame.columns else []
     return frame.select(
-        pl.concat_str(pl.col("question_id"), *turn).alias("prompt_id"),
+        pl.col("question_id").alias("prompt_id"),
         pl.col("model_1").alias("policy"),
         pl.col("model_2").alias("reference"),
     ).with_columns(_both_orders(p_first=sides[0], p_second=sides[1]))

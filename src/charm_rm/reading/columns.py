@@ -9,6 +9,7 @@ import polars as pl
 
 from ..tables import nouns
 from ..tables.schema import ANY, TEXT, Table
+from .names import is_name_or_id
 
 _NOUNS = [v for v in vars(nouns).values() if isinstance(v, type) and issubclass(v, Table)]
 # Names and ids in the layouts of other tools, and in the small tables that are given beside the nouns.
@@ -27,7 +28,27 @@ CONVERSATIONS = ("prompt", "chosen", "rejected", "response")
 _NUMBER = r"^\s*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?i:inf|infinity|nan))?\s*$"
 # What a spreadsheet's identifier looks like and a number's text does not.
 _LEADING_ZERO = r"^\s*[+-]?0\d"
+# Numbers with a decimal comma or none; and those that a thousands separator would write alike.
+_COMMA = r"^\s*[+-]?\d*,?\d+(?:[eE][+-]?\d+)?\s*$"
+_THOUSANDS = r"^\s*[+-]?\d{1,3}(?:,\d{3})*\s*$"
 _SAMPLE = 64
+
+
+def with_decimal_points(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """A frame of text whose cells no comma separates, with decimal points; and the columns that had decimal commas.
+
+    A column has them where every cell is a number so written, none has a point, and one at least (``1,17``) can be nothing else:
+    ``1,234`` alone may be a thousand.
+    """
+    found = [s.name for s in frame if not is_name_or_id(s.name) and _has_commas(s.drop_nulls())]
+    return frame.with_columns(pl.col(found).str.replace(",", ".", literal=True)), found
+
+
+def _has_commas(told: pl.Series) -> bool:
+    if not told.len() or not told.head(_SAMPLE).str.contains(_COMMA).all():
+        return False
+    fraction = told.str.contains(",", literal=True) & ~told.str.contains(_THOUSANDS)
+    return bool(told.str.contains(_COMMA).all() and fraction.any())
 
 
 def typed(frame: pl.DataFrame, texts: Collection[str]) -> pl.DataFrame:
@@ -35,7 +56,7 @@ def typed(frame: pl.DataFrame, texts: Collection[str]) -> pl.DataFrame:
 
     Any other column stays text, cell by cell as it was. So does one with leading zeros.
     """
-    return frame.with_columns([_typed(s) for s in frame if s.name not in texts])
+    return frame.with_columns([_typed(s) for s in frame if s.name not in texts and not is_name_or_id(s.name)])
 
 
 def name_texts(names: pl.Series) -> pl.Series:

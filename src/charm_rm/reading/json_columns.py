@@ -14,6 +14,7 @@ from ..conversations import as_conversation
 from ..errors import CharmError, SchemaError
 from ..tables.schema import NUMBER, TRUTH, WHOLE, Column
 from .columns import CONVERSATIONS, TEXTS
+from .names import is_name_or_id
 
 Place = Callable[[int], str]
 _LARGEST = sys.float_info.max
@@ -52,10 +53,19 @@ def json_series(
             _conversation(name, v, i, place) if isinstance(v, list) else v for i, v in enumerate(values)
         ]
     kinds = {type(v) for v in values} - {type(None)}
-    if declared is not None and declared.kind in (NUMBER, WHOLE, TRUTH):
+    if (
+        declared is not None
+        and declared.kind in (NUMBER, WHOLE, TRUTH)
+        and not (kinds and kinds <= {list, dict})
+    ):
         values = _numbers(name, values, kinds, place, declared)
         kinds = {type(v) for v in values} - {type(None)}
-    elif (name in TEXTS or as_text) and int in kinds and kinds <= {int, str} and name not in CONVERSATIONS:
+    elif (
+        (name in TEXTS or as_text or is_name_or_id(name))
+        and int in kinds
+        and kinds <= {int, str}
+        and name not in CONVERSATIONS
+    ):
         return _exact_text(name, values, place)
     elif name in _KEYS and len(kinds) > 1:
         raise _mixed(name, values, place)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import warnings
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
@@ -16,8 +17,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ..errors import SchemaError, UnreadableFile, first_line, listing
-from .columns import TEXTS, typed
+from ..errors import ReadingNote, SchemaError, UnreadableFile, first_line, listing
+from .columns import TEXTS, typed, with_decimal_points
+from .names import is_known
 from .refusals import wrong_encoding
 
 SEPARATORS = (",", ";", "\t")
@@ -46,7 +48,16 @@ def read_separated(path: Path, texts: Collection[str] = ()) -> pl.DataFrame:
         ) from error
     if frame.width > 1 and frame.height and frame[:, -1].null_count():
         _check_lengths(data, separator, len(names), path)
-    return typed(_without_blank_end(frame), TEXTS | set(texts))
+    frame, texts = _without_blank_end(frame), TEXTS | set(texts)
+    if separator != ",":
+        spare = [c for c in frame.columns if c not in texts]
+        numbers, commas = with_decimal_points(frame.select(spare))
+        frame = frame.with_columns(numbers)
+        if commas:
+            warnings.warn(
+                f"{path}: read decimal commas in column {listing(commas)}", ReadingNote, stacklevel=4
+            )
+    return typed(frame, texts)
 
 
 def header(path: Path) -> list[str]:
@@ -70,13 +81,17 @@ def _dialect(data: bytes, path: Path) -> tuple[str, list[str]]:
     except UnicodeDecodeError as error:
         raise wrong_encoding(path) from error
     found = {s: next(csv.reader(io.StringIO(first), delimiter=s), [""]) for s in SEPARATORS}
-    separator = max(SEPARATORS, key=lambda s: (sum(n in TEXTS for n in found[s]), len(found[s]), s == ","))
+    separator = max(SEPARATORS, key=lambda s: (_known(found[s]), len(found[s]), s == ","))
     twice = [name for name, n in Counter(found[separator]).items() if n > 1 and name]
     if twice:
         raise SchemaError(
             f"column {listing(twice)} is there twice", where=str(path), fix="rename or drop one of each"
         )
     return separator, found[separator]
+
+
+def _known(names: list[str]) -> int:
+    return sum(n in TEXTS or is_known(n) for n in names)
 
 
 def _first_row(text: str) -> str:

@@ -18,6 +18,7 @@ from .report import ReportSettings
 from .responses import ResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
 from .score import ScoreSettings
+from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
 from .vocabulary import (
     AnchorEstimate,
@@ -30,6 +31,7 @@ from .vocabulary import (
     Objective,
     OnError,
     Outcome,
+    Sample,
     Scope,
     Strategy,
     TieRule,
@@ -67,11 +69,13 @@ __all__ = [
     "ReportSettings",
     "ResponsesSettings",
     "RewardModelSettings",
+    "Sample",
     "Scope",
     "ScoreSettings",
     "Setting",
     "Settings",
     "Strategy",
+    "TableSettings",
     "TieRule",
     "TrainFromSettings",
     "TrainSectionSettings",
@@ -81,6 +85,7 @@ __all__ = [
     "as_names",
     "check_draws",
     "parse_anchor",
+    "parse_columns",
     "parse_fixed",
     "setting",
     "setting_named",

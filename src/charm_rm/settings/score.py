@@ -17,15 +17,19 @@ class ScoreSettings(Settings):
     )
     judgements: str | None = setting(
         None,
-        "Judgements made elsewhere, instead of an rm: margins, or a file or folder of AlpacaEval, Arena-Hard or MT-Bench.",
+        "Judgements made elsewhere, instead of an rm: margins, or a file or folder of AlpacaEval, Arena-Hard, MT-Bench pairs ...",
         path="path",
     )
     annotator: str | None = setting(
-        None, "Judgements: whose, where the file or folder holds several judges.", metavar="NAME"
+        None,
+        "Judgements: whose, where the file or folder holds several judges (of Inspect's logs the scorer, of promptfoo's results a "
+        "metric).",
+        flags=("--judge", "--annotator"),
+        metavar="NAME",
     )
     baseline: str | None = setting(
         None,
-        "Judgements: the model that all others met, where the file does not name it (Arena-Hard v0.1).",
+        "Judgements: the model that all others met, where the file does not name it (Arena-Hard v0.1, leaderboards).",
         metavar="POLICY",
     )
     token_budget: int | None = setting(

@@ -1,0 +1,234 @@
+"""Tables of scores as people have them -> one row a score: prompt_id, policy, score.
+
+==================  ===============================================================================================
+layout              known by
+==================  ===============================================================================================
+long                columns for policy and score
+nested              ``score`` holds lists (samples, or one a policy) or an object (policy -> score)
+pairs               two policies and two scores a row: ``chosen_model``, ``rejected_model``, ``score_chosen`` ...
+wide                no column for policy or score: every column of numbers is a policy, a row is a prompt
+wide by prompt      a column for policy, none for score: every column of numbers is a prompt
+==================  ===============================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from ..errors import SchemaError, counted, did_you_mean, listing
+from .names import FIGURES, OTHER_NUMBERS, SPELLINGS, folded, is_index, spellings
+from .resolve import columns_of, option, renamed, told
+
+FIELDS = (
+    "reward_model",
+    "policy",
+    "prompt_id",
+    "prompt",
+    "score",
+    "sample",
+    "n_tokens",
+    "truncated",
+    "text_hash",
+)
+_NOUN = "scores"
+_SIDES = (("chosen", "rejected"), ("a", "b"), ("1", "2"))
+
+
+def long_scores(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str]) -> pl.DataFrame:
+    """The rows of any of the layouts above, with :data:`FIELDS` under their own names; what was done goes to ``notes``.
+
+    Raises:
+        SchemaError: of no layout; it names the option that would help.
+        ConfigError: a column of ``given`` is not there.
+    """
+    frame = _unnested(frame, notes)
+    if not given and (pairs := _sides(frame)):
+        return _from_pairs(frame, pairs, notes)
+    found = columns_of(frame, FIELDS, given, noun=_NOUN)
+    notes += [words for words in [told(found)] if words]
+    if "score" in found:
+        return _exploded(_without_index(_needing_policy(renamed(frame, found)), notes), notes)
+    numbers = _numbers(frame, found)
+    if len(numbers) < 2 or not _may_be_wide(frame, found):
+        raise _no_score(frame, numbers)
+    return _from_wide(frame, found, numbers, notes)
+
+
+# --- long -----------------------------------------------------------------------------------------
+
+
+def _needing_policy(frame: pl.DataFrame) -> pl.DataFrame:
+    if "policy" not in frame.columns:
+        raise SchemaError(
+            f"scores: no column names the policy (the model that answered); found {listing(frame.columns, limit=20)}",
+            fix=f"say which column it is: {option('policy')}",
+        )
+    return frame
+
+
+def _without_index(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Without the numbers of rows that pandas writes in front."""
+    index = [c for c in frame.columns if is_index(c)]
+    if index:
+        notes.append(f"left out the column {listing(index)}, an index")
+    return frame.drop(index)
+
+
+def _no_score(frame: pl.DataFrame, numbers: list[str]) -> SchemaError:
+    of = f"; columns of numbers: {listing(numbers, limit=20)}" if numbers else ""
+    found = "" if numbers else f"; found {listing(frame.columns, limit=20)}"
+    return SchemaError(
+        f"scores: no column is known to hold the score{of}{found}",
+        fix="say which column it is: "
+        + (" or ".join(option("score", n) for n in numbers[:4]) or option("score")),
+    )
+
+
+def _exploded(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Scores in lists: one row each. Beside an equally long list of policies they are the policies'; else they are samples."""
+    if not isinstance(frame.schema["score"], pl.List):
+        return frame
+    if isinstance(frame.schema["policy"], pl.List):
+        other = frame["policy"].list.len() != frame["score"].list.len()
+        if other.fill_null(True).any():
+            row = int(other.fill_null(True).arg_true()[0])
+            raise SchemaError(
+                "there are not as many policies as scores",
+                where=f"scores, row {row}",
+                fix="give each policy a score",
+            )
+        notes.append("read the lists of policies and scores element by element")
+        return frame.explode("policy", "score")
+    if (frame["score"].list.len() == 1).all():
+        notes.append("took the scores out of lists of one")
+        return frame.explode("score")
+    notes.append("read the lists of scores as samples of one policy on one prompt")
+    numbered = frame.drop("sample", strict=False).with_columns(
+        pl.int_ranges(pl.col("score").list.len()).alias("sample")
+    )
+    return numbered.explode("score", "sample")
+
+
+def _unnested(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Objects policy -> score as columns; lists of objects as rows."""
+    for name, dtype in frame.schema.items():
+        if folded(name) in {n for tier in [("score",), *SPELLINGS["score"]] for n in tier} | {"results"}:
+            if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Struct):
+                frame, dtype = frame.explode(name), dtype.inner
+            if isinstance(dtype, pl.Struct):
+                notes.append(f"took the parts of {name!r} as columns")
+                inner = [f.name for f in dtype.fields]
+                return frame.drop([c for c in inner if c in frame.columns and c != name]).unnest(name)
+    return frame
+
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+
+def _sides(frame: pl.DataFrame) -> dict[str, tuple[str, str]] | None:
+    """Columns of both sides: policy and score of ``chosen`` and ``rejected``, or of a and b; None where a part is missing."""
+    by_name = {folded(c): c for c in frame.columns}
+    for one, other in _SIDES:
+        found = {}
+        for field in ("policy", "score"):
+            words = [n for tier in [(field,), *SPELLINGS[field]] for n in tier]
+            for word in words:
+                both = [
+                    next((by_name[n] for n in (f"{word}_{side}", f"{side}_{word}") if n in by_name), None)
+                    for side in (one, other)
+                ]
+                if field not in found and both[0] and both[1]:
+                    found[field] = (both[0], both[1])
+        if len(found) == 2:
+            return found
+    return None
+
+
+def _from_pairs(frame: pl.DataFrame, sides: Mapping[str, tuple[str, str]], notes: list[str]) -> pl.DataFrame:
+    """Two rows of each; a score that several pairs repeat is one."""
+    spare = frame.drop([c for both in sides.values() for c in both])
+    taken = columns_of(spare, ("reward_model", "prompt_id", "prompt"), {}, noun=_NOUN)
+    if "reward_model" not in taken and "model" in spare.columns:
+        taken["reward_model"] = "model"  # of a file of one model's results on a benchmark
+    rest = renamed(spare, taken).select(list(taken))
+    parts = [
+        rest.with_columns(frame[sides["policy"][i]].alias("policy"), frame[sides["score"][i]].alias("score"))
+        for i in (0, 1)
+    ]
+    if isinstance(frame.schema[sides["score"][0]], pl.List):
+        parts = [p.explode("score") for p in parts]
+    notes.append(
+        "read two scores a row: "
+        + " and ".join(f"{sides['score'][i]!r} of {sides['policy'][i]!r}" for i in (0, 1))
+        + (f", {told(taken).removeprefix('read ')}" if told(taken) else "")
+    )
+    return pl.concat(parts, how="vertical_relaxed").unique(maintain_order=True)
+
+
+# --- wide -----------------------------------------------------------------------------------------
+
+
+def _may_be_wide(frame: pl.DataFrame, found: Mapping[str, str]) -> bool:
+    """Whether columns of numbers may be policies' (or prompts'): no figures of other tables, no misspelt score."""
+    if any(folded(c) in FIGURES or folded(c) in spellings("reference")[0] for c in frame.columns):
+        return False
+    if did_you_mean("score", [c for c in frame.columns if c not in found.values()]):
+        return False
+    if "policy" not in found:
+        return True
+    return not {"prompt_id", "prompt"} & set(found) and not frame[found["policy"]].is_duplicated().any()
+
+
+def _numbers(frame: pl.DataFrame, found: Mapping[str, str]) -> list[str]:
+    """The columns that may be a policy's: of numbers, no other field's, nothing that is counted."""
+    return [
+        name
+        for name, dtype in frame.schema.items()
+        if (dtype.is_numeric() or dtype == pl.Null)
+        and name not in found.values()
+        and not is_index(name)
+        and folded(name) not in OTHER_NUMBERS
+    ]
+
+
+def _from_wide(
+    frame: pl.DataFrame, found: Mapping[str, str], numbers: list[str], notes: list[str]
+) -> pl.DataFrame:
+    """A row a score; cells without one are left out, and counted."""
+    by_prompt = "policy" in found
+    fields = {
+        f: c for f, c in found.items() if f in ("prompt_id", "prompt", "policy", "reward_model", "sample")
+    }
+    named = renamed(frame, fields).select([*fields, *[n for n in numbers if n not in fields]])
+    if not by_prompt and not {"prompt_id", "prompt"} & set(fields):
+        named = named.with_columns(_row_ids(frame, notes))
+    across, down = ("prompt_id", "policy") if by_prompt else ("policy", "prompt_id")
+    index = [c for c in named.columns if c not in numbers]
+    long = named.unpivot(
+        on=[c for c in numbers if c in named.columns], index=index, variable_name=across, value_name="score"
+    )
+    what = "prompt" if by_prompt else "policy"
+    plural = "prompts" if by_prompt else "policies"
+    notes.append(
+        f"read a column a {what}: {counted(len(numbers), what, plural)}, {listing(numbers, limit=6)}"
+    )
+    whole = long.drop_nulls("score")
+    if empty := long.height - whole.height:
+        notes.append(f"left out {counted(empty, 'empty cell')}")
+    return whole.with_columns(pl.col(down).cast(pl.String)) if down in whole.columns else whole
+
+
+def _row_ids(frame: pl.DataFrame, notes: list[str]) -> pl.Series:
+    """Ids of the rows of a wide table without any: its unnamed column, its only column of distinct texts, their numbers."""
+    index = [c for c in frame.columns if is_index(c)]
+    texts = [c for c, t in frame.schema.items() if t == pl.String and c not in index]
+    for column in [*index, *(texts if len(texts) == 1 else [])]:
+        ids = frame[column]
+        if not ids.is_duplicated().any() and not ids.null_count():
+            if not is_index(column):
+                notes.append(f"read {column!r} as prompt_id")
+            return ids.cast(pl.String).alias("prompt_id")
+    notes.append("there is no column of prompts: rows are prompts 0, 1, ... in their order")
+    return pl.int_range(frame.height, eager=True).cast(pl.String).alias("prompt_id")

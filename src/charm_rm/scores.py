@@ -1,0 +1,170 @@
+"""Scores as people have them: reading any table that holds a reward of each policy on each prompt."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from .conversations import prompt_hash
+from .errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
+from .provenance import source_record
+from .reading.resolve import option
+from .reading.score_layouts import long_scores
+from .settings import Sample, TableSettings
+from .store import naming, payload_of, read_conversations, restored
+from .tables import NUMBER, TEXT, Scores, with_kinds
+
+_AS_NAMED = TableSettings()
+_KEY = ["prompt_id", "policy"]
+_CHOICES = "--sample first (one response a prompt, as voters saw them), --sample mean (of the scores) or --sample max (best of n)"
+
+
+def load_scores(
+    source: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    reward_model: str | None = None,
+    sample: Sample | None = None,
+) -> Scores:
+    """Read scores from a table in any of the layouts of :mod:`~charm_rm.reading.score_layouts`.
+
+    What is not in charm's own columns is told in a :class:`~charm_rm.errors.ReadingNote`, and in the provenance.
+
+    Args:
+        columns: which column holds which field (``{"policy": "model"}``), where names do not tell.
+        reward_model: whose scores, where the table has those of several reward models.
+        sample: of several scores of a policy on a prompt the ``first``, their ``mean`` or their ``max``.
+
+    Raises:
+        SchemaError: the columns are of no layout, or ambiguous; the error names the option that helps.
+        ConfigError: a choice is needed (several reward models, several samples), or does not fit the table.
+        UnreadableFile: the file cannot be read.
+    """
+    path = Path(source)
+    table = TableSettings.of(columns, reward_model=reward_model, sample=sample)
+    frame = read_conversations(path, noun=Scores, texts=table.fields("scores").values())
+    return scores_from_frame(frame, source=str(path), table=table, payload=payload_of(path))
+
+
+def scores_from_frame(
+    frame: pl.DataFrame,
+    *,
+    source: str,
+    table: TableSettings = _AS_NAMED,
+    payload: Mapping[str, Any] | None = None,
+) -> Scores:
+    """Scores of a frame in any layout; ``source`` says where it came from. Errors as :func:`load_scores`.
+
+    ``payload`` is what charm kept in the file beside the rows: scores that it wrote keep their provenance.
+    """
+    ours = payload if payload and payload.get("noun") == Scores.noun else None
+    if ours is not None and table == _AS_NAMED:
+        return restored(Scores, frame, ours, source)
+    notes: list[str] = []
+    given = table.fields("scores")
+    with naming(source):
+        long = long_scores(frame, given, notes)
+        long = _of_reward_model(long, table.reward_model, notes)
+        long = _with_prompt_ids(long, notes)
+        long = with_kinds(long, {"prompt_id": TEXT, "policy": TEXT, "score": NUMBER}, noun=Scores.noun)
+        long = _one_score_each(long, table.sample, notes)
+        if notes:
+            warnings.warn(f"{source}: {'; '.join(notes)}", ReadingNote, stacklevel=3)
+        how: dict[str, Any] = {"verb": "load_scores", **source_record(source)} | (
+            {"read": notes} if notes else {}
+        )
+        provenance = how if ours is None else {**ours.get("provenance", {}), "read": notes}
+        return Scores(long.drop("prompt", "sample", strict=False), provenance=provenance)
+
+
+def _of_reward_model(frame: pl.DataFrame, chosen: str | None, notes: list[str]) -> pl.DataFrame:
+    """The rows of one reward model."""
+    if "reward_model" not in frame.columns:
+        if chosen is not None:
+            raise ConfigError(
+                "a reward model is chosen, and no column names one",
+                where=f"--reward-model {chosen}",
+                fix=f"leave it out, or say which column does: {option('reward_model')}",
+            )
+        return frame
+    names = frame["reward_model"].cast(pl.String)
+    known = names.drop_nulls().unique().sort().to_list()
+    if chosen is None and len(known) > 1:
+        raise ConfigError(
+            f"the table has scores of {len(known)} reward models: {listing(known, limit=30)}",
+            fix=f"choose one: --reward-model {known[0]!r}",
+        )
+    if chosen is not None and chosen not in known:
+        raise ConfigError(
+            f"no scores of reward model {chosen!r}.{did_you_mean(chosen, known)}",
+            fix=f"choose one of {listing(known, limit=30)}",
+        )
+    name = chosen if chosen is not None else (known[0] if known else None)
+    if name is not None:
+        notes.append(f"scores of reward model {name!r}")
+    return (frame if name is None else frame.filter((names == name).fill_null(False))).drop("reward_model")
+
+
+def _with_prompt_ids(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Ids of the prompts' texts where there is no column of ids, or one that numbers the rows."""
+    ids, prompts = "prompt_id" in frame.columns, "prompt" in frame.columns
+    numbers_rows = (
+        ids
+        and frame.height > frame["policy"].n_unique() > 1
+        and frame["prompt_id"].n_unique() == frame.height
+        and prompts
+        and frame["prompt"].n_unique() < frame.height
+    )
+    if ids and not numbers_rows:
+        return frame
+    if not prompts:
+        raise SchemaError(
+            f"scores: no column says which prompt a score is of; found {listing(frame.columns, limit=20)}",
+            fix=f"say which column it is: {option('prompt_id')} (an id) or {option('prompt')} (its text)",
+        )
+    texts = frame["prompt"]
+    made = [None if p is None else prompt_hash(p if isinstance(p, str) else list(p)) for p in texts.to_list()]
+    notes.append(
+        ("the ids differ in every row, and number rows: " if ids else "")
+        + "made prompt_id of the prompts' texts"
+    )
+    return frame.with_columns(pl.Series("prompt_id", made, dtype=pl.String))
+
+
+def _one_score_each(frame: pl.DataFrame, sample: Sample | None, notes: list[str]) -> pl.DataFrame:
+    """One score of each policy on each prompt.
+
+    Human ratings are of single responses, so no choice is made unasked: with n samples of standard deviation s, a policy that is
+    better by d wins Phi(d / (s sqrt 2)) of single comparisons and Phi(sqrt(n) d / (s sqrt 2)) of comparisons of means.
+    """
+    several = frame.select(pl.struct(_KEY).is_duplicated().alias("_"))["_"]
+    if not several.any():
+        if sample is not None:
+            notes.append(f"every policy has one score a prompt: --sample {sample} changes nothing")
+        return frame
+    counts = frame.group_by(_KEY).len()["len"].to_list()
+    most = max(counts)
+    if sample is None and "sample" not in frame.columns and not _is_sampled(counts):
+        return frame  # rows that repeat a key are an error of the table, which the noun refuses
+    if sample is None:
+        raise ConfigError(
+            f"the table has several scores of a policy on a prompt (up to {most}: samples, best of n), and an audit compares one",
+            fix=f"choose {_CHOICES}",
+        )
+    if frame["score"].null_count():
+        return frame  # a missing score is an error of the table, which the noun refuses with its row
+    notes.append(f"took the {sample} of up to {most} samples: {counted(len(counts), 'score')}")
+    if sample == "mean":  # of no one response: what else a row says of its response goes
+        return frame.group_by(_KEY, maintain_order=True).agg(pl.col("score").mean())
+    by, down = ("score", True) if sample == "max" else ("sample", False)
+    ordered = frame.sort(by, descending=down, maintain_order=True) if by in frame.columns else frame
+    return ordered.unique(_KEY, keep="first", maintain_order=True)
+
+
+def _is_sampled(counts: list[int]) -> bool:
+    """Whether most policies have several scores on most prompts, as samples do and rows given twice do not."""
+    return sum(n > 1 for n in counts) > len(counts) / 2
