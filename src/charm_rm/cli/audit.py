@@ -168,7 +168,8 @@ def _audit_example(
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
         controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
     title = title or f"{judge.name}, published win rates"
-    variants = variants_of(judge.baseline, {"raw": raw, "length-controlled": controlled})
+    ways = {"raw": raw, "length-controlled": controlled}
+    variants = variants_of(judge.baseline, ways, role="the judge's own baseline")
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:
