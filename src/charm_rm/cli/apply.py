@@ -82,7 +82,7 @@ def command(
         raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
     if by_style:
-        calibrated = _by_style(source, calibration, responses, own, other_model=other_model)
+        calibrated = _by_style(source, calibration, responses, own, read_as, other_model=other_model)
     else:
         calibrated = apply_offsets(source, store.load(Offsets, calibration))
     store.save(calibrated, output, force=force)
@@ -98,6 +98,7 @@ def _by_style(
     calibration: Path,
     responses: Path | None,
     own: tuple[str, ...],
+    read_as: TableSettings,
     *,
     other_model: bool,
 ) -> Scores | Margins:
@@ -109,5 +110,5 @@ def _by_style(
         say("note: this calibrator has no features, only the scale: scores stay as they are")
     if calibrator.features and responses is None:
         raise click.UsageError("a calibrator measures the responses that were scored: give --responses")
-    texts = None if responses is None else load_responses(responses)
+    texts = None if responses is None else load_responses(responses, columns=read_as.named("responses"))
     return apply_calibrator(source, calibrator, texts, own=own, other_model=other_model)

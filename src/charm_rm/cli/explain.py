@@ -145,7 +145,7 @@ def command(
     source = load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = explain_favour(
         source,
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         table,
         given,
         **_features(features),

@@ -101,7 +101,7 @@ def command(
     refuse_folder(output, force=force, inputs=given_paths())
     relabelled = relabel(
         prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)),
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         _load(file, must_be_calibrator=calibrator is not None),
         settings,
         output,
