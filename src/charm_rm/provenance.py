@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,3 +52,41 @@ def hash_path(path: str | Path) -> str:
             while chunk := handle.read(1 << 20):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def source_name(source: str | Path) -> str:
+    """What a file, folder or model is called in files that are shared: by its last part, never by where it lies.
+
+    Ids of the hub, addresses and functions (``python:module:function``) stay as they are; in ``hf:DIR`` and ``dpo:DIR,DIR``
+    each folder is named by its last part, in ``FILE:category@date`` the file.
+    """
+    name = str(source)
+    path = Path(name)
+    if "://" in name:
+        return name
+    if _is_place(path):
+        return path.name if path.name not in ("", "..") else path.resolve().name
+    head, colon, rest = name.partition(":")
+    if not colon or head == "python":
+        return name
+    if _is_place(Path(head)):
+        return f"{source_name(head)}:{rest}"
+    return f"{head}:{','.join(map(source_name, rest.split(',')))}"
+
+
+def _is_place(path: Path) -> bool:
+    """Whether a name is one of the file system, and not an id or a word."""
+    return path.is_absolute() or str(path).startswith(("~", "..")) or path.exists()
+
+
+def source_record(source: str | Path) -> dict[str, str]:
+    """``source``, the name of a file or folder, and ``source_sha256``, the hash of what it holds (where it is on this machine)."""
+    path = Path(source)
+    hashed = {"source_sha256": hash_path(path)} if path.exists() else {}
+    return {"source": source_name(source), **hashed}
+
+
+def file_records(paths: Iterable[str | Path]) -> list[dict[str, str]]:
+    """Names and content hashes of the files and folders among ``paths``, each once; other names are passed over."""
+    found = dict.fromkeys(Path(path) for path in paths if Path(path).exists())
+    return [{"name": source_name(path), "sha256": hash_path(path)} for path in found]

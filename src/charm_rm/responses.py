@@ -9,10 +9,11 @@ an AlpacaEval ``model_outputs.json`` (instruction, output, generator), or a fold
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -28,15 +29,30 @@ from .errors import (
     did_you_mean,
     listing,
 )
+from .paths import expanded
+from .policy_names import near_policies
+from .provenance import source_record
 from .reading.parts import is_dataset
 from .reading.resolve import columns_of, option, preferring_texts, renamed, told
 from .store import kind_of, naming, payload_of, read_conversations
-from .tables import TEXT, Responses, with_kinds
+from .tables import TEXT, Responses, TableLike, as_frame, with_kinds
 
 ALPACA_EVAL_FILE = "model_outputs.json"
 # AlpacaEval's column names and ours.
 _ALPACA_EVAL = {"instruction": "prompt", "output": "response", "generator": "policy"}
 _NEEDED = {"prompt_id", "prompt", "policy", "response"}
+
+
+ResponsesLike: TypeAlias = Responses | TableLike | str | os.PathLike[str]
+
+
+def as_responses(given: ResponsesLike) -> Responses:
+    """Responses, or the path or table that holds them, as :func:`load_responses` and :func:`responses_from_frame` read it."""
+    if isinstance(given, Responses):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_responses(expanded(given))
+    return responses_from_frame(as_frame(given, noun=Responses.noun), source="the table given")
 
 
 def load_responses(source: str | Path, *, columns: Mapping[str, str] | None = None) -> Responses:
@@ -78,7 +94,7 @@ def responses_from_frame(
             )
         frame = frame.rename(_ALPACA_EVAL)
     frame = _in_our_columns(frame, columns or {}, source)
-    return _responses(frame, source=source, provenance={"verb": "load_responses", "source": source})
+    return _responses(frame, source=source, provenance={"verb": "load_responses", **source_record(source)})
 
 
 def _in_our_columns(frame: pl.DataFrame, given: Mapping[str, str], source: str) -> pl.DataFrame:
@@ -114,7 +130,7 @@ def _responses(frame: pl.DataFrame, *, source: str, provenance: Mapping[str, Any
 
 
 def sample_instructions(
-    responses: Responses,
+    responses: ResponsesLike,
     *,
     n: int | None,
     seed: int = 0,
@@ -131,6 +147,7 @@ def sample_instructions(
         UnknownPolicy: a chosen policy has no responses.
         NoOverlap: there are fewer than ``n`` prompts to pick from.
     """
+    responses = as_responses(responses)
     frame = _of_policies(responses, policies)
     answered = frame.group_by("prompt_id").len()
     wanted = frame["policy"].n_unique() if complete else 1
@@ -156,7 +173,7 @@ def sample_instructions(
 
 
 def split_prompts(
-    responses: Responses, *, test_fraction: float, seed: int = 0
+    responses: ResponsesLike, *, test_fraction: float, seed: int = 0
 ) -> tuple[Responses, Responses]:
     """Split into (train, test) by prompt: no prompt text is on both sides.
 
@@ -166,6 +183,7 @@ def split_prompts(
     Raises:
         ConfigError: ``test_fraction`` leaves a side empty.
     """
+    responses = as_responses(responses)
     frame = responses.frame.with_columns(
         pl.Series("_text", [prompt_hash(p) for p in responses.frame["prompt"].to_list()])
     )
@@ -188,8 +206,9 @@ def split_prompts(
     return train, test
 
 
-def count_empty(responses: Responses) -> pl.DataFrame:
+def count_empty(responses: ResponsesLike) -> pl.DataFrame:
     """Empty (or blank) responses per policy: allowed, but worth knowing. Columns policy, n, empty."""
+    responses = as_responses(responses)
     blank = pl.col("response").str.strip_chars() == ""
     return (
         responses.frame.group_by("policy").agg(pl.len().alias("n"), blank.sum().alias("empty")).sort("policy")
@@ -228,7 +247,7 @@ def _of_policies(responses: Responses, policies: Sequence[str] | None) -> pl.Dat
     for name in policies:
         if name not in known:
             raise UnknownPolicy(
-                f"no responses of policy {name!r}.{did_you_mean(name, known)}", fix="check the policy's name"
+                f"no responses of policy {name!r}.{near_policies(name, known)}", fix="check the policy's name"
             )
     return responses.frame.filter(pl.col("policy").is_in(list(policies)))
 

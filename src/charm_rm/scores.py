@@ -11,6 +11,7 @@ import polars as pl
 
 from .conversations import as_conversation, prompt_hash, prompt_ids, uniform_prompts
 from .errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
+from .provenance import source_record
 from .reading.resolve import option
 from .reading.score_layouts import long_scores
 from .settings import Sample, TableSettings
@@ -78,7 +79,9 @@ def scores_from_frame(
         long = _one_score_each(long, table.sample, notes)
         if notes:
             warnings.warn(f"{source}: {'; '.join(notes)}", ReadingNote, stacklevel=3)
-        how: dict[str, Any] = {"verb": "load_scores", "source": source} | ({"read": notes} if notes else {})
+        how: dict[str, Any] = {"verb": "load_scores", **source_record(source)} | (
+            {"read": notes} if notes else {}
+        )
         provenance = how if ours is None else {**ours.get("provenance", {}), "read": notes}
         return Scores(long.drop("prompt", "sample", strict=False), provenance=provenance)
 

@@ -70,7 +70,7 @@ def test_a_folder_of_tables_and_a_report(charm: Charm, scores: Path, ratings: Pa
         "report.html",
     }
     drawn = (folder / "figures" / "ratings.svg").read_text()
-    assert "Arena Elo 1,100 [1,090, 1,110]" in drawn  # people's own interval is part of the picture
+    assert "Human Elo 1,100 [1,090, 1,110]" in drawn  # people's own interval is part of the picture
     again = charm("audit", scores, "--ratings", ratings, "-o", folder)
     assert again.exit_code == 2
     assert "already exists" in again.stderr

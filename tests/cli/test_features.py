@@ -46,7 +46,7 @@ def test_the_table_says_what_sets_policies_apart(charm: Charm, responses: Path) 
 
 def test_one_policy_in_full(charm: Charm, responses: Path) -> None:
     shown = charm("features", responses, "--policy", "loud", "--feature", "bold", "--feature", "words").stdout
-    assert [line.split()[1] for line in shown.splitlines() if "bold" in line or "words" in line] == [
+    assert [line.split()[0] for line in shown.splitlines() if "bold" in line or "words" in line] == [
         "bold",
         "words",
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from charm_rm import load_example, load_source
-from charm_rm.errors import CharmWarning, ConfigError, SchemaError
+from charm_rm.errors import ConfigError, ReadingNote, SchemaError
 from charm_rm.tables import WinRates
 
 HEADER = (
@@ -28,7 +28,7 @@ def board(path: Path, text: str = HEADER + BODY) -> Path:
 def test_a_leaderboard_is_win_rates_against_its_baseline(tmp_path: Path) -> None:
     path = board(tmp_path / "leaderboard.csv")
     with pytest.warns(
-        CharmWarning, match="raw win rates in percent against 'base', whose own row is left out"
+        ReadingNote, match="raw win rates in percent against 'base', whose own row is left out"
     ):
         found = load_source(path)
     assert isinstance(found, WinRates)
@@ -42,7 +42,7 @@ def test_a_leaderboard_is_win_rates_against_its_baseline(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["policy", "model", "name", "Unnamed: 0"])
 def test_the_first_column_by_any_name(tmp_path: Path, name: str) -> None:
     path = board(tmp_path / "leaderboard.csv", name + HEADER + BODY.replace("oak", "1.10"))
-    with pytest.warns(CharmWarning, match="AlpacaEval leaderboard"):
+    with pytest.warns(ReadingNote, match="AlpacaEval leaderboard"):
         assert load_source(path).policies == ["1.10", "base", "elm"]
 
 
@@ -51,7 +51,7 @@ def test_a_baseline_that_nobody_names_has_to_be_given(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not say whom all others met: no row wins 50 %") as caught:
         load_source(path)
     assert "--baseline" in str(caught.value)
-    with pytest.warns(CharmWarning, match="against 'davinci'; length_controlled_winrate is not used"):
+    with pytest.warns(ReadingNote, match="against 'davinci'; length_controlled_winrate is not used"):
         assert load_source(path, baseline="davinci").policies == ["davinci", "elm", "oak"]
 
 
@@ -87,7 +87,7 @@ def test_a_judge_cannot_be_chosen_of_a_leaderboard(tmp_path: Path) -> None:
 
 
 @pytest.mark.realdata
-@pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.ReadingNote")
 def test_the_published_leaderboard_gives_the_shipped_example(real_data: Path) -> None:
     """The win rates that the package ships are those of the leaderboard."""
     found = load_source(real_data / "alpaca_eval" / "leaderboard_gpt4_turbo.csv")

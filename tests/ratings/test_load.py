@@ -158,7 +158,8 @@ def test_a_csv_of_ones_own(tmp_path: Path) -> None:
     ratings = load_ratings(path)
     assert ratings.frame["rating"].to_list() == [1010.0, 990.5]
     assert ratings.frame["ci_high"][0] == pytest.approx(1029.6, abs=0.01)
-    assert ratings.provenance["source"] == str(path)
+    assert ratings.provenance["source"] == path.name
+    assert len(ratings.provenance["source_sha256"]) == 64
 
 
 def test_the_csv_history_layout(tmp_path: Path) -> None:

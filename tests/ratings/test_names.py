@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charm_rm.errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy
+from charm_rm.policy_names import fold_name
 from charm_rm.ratings import load_ratings, match_ratings, read_aliases, resolve_names
-from charm_rm.ratings.names import fold_name
 from charm_rm.tables import Ratings
 
 

@@ -108,7 +108,7 @@ def test_hovering_shows_names_and_numbers(visit: Visit) -> None:
     shown = page.locator("#tip:visible")  # reading waits for it: what is hidden has no line breaks
     tip = shown.inner_text()
     assert tip.startswith("claude-2.1\n")
-    assert "Arena Elo" in tip
+    assert "Human Elo" in tip
     page.keyboard.press("Escape")
     assert page.locator("#tip").is_hidden()
     cell = page.locator("#mismatch svg [data-tip*='against']").first

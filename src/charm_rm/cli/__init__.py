@@ -25,6 +25,7 @@ COMMANDS = {
     "init": "init",
     "run": "run",
     "ratings": "ratings",
+    "names": "names",
     "doctor": "doctor",
     "features": "features",
     "score": "score",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice, TableSettings
+from ..settings import AuditSettings, RatingsChoice, ReportSettings, TableSettings
 from .common import echo, heading, interval, print_json, say
+from .fail_if import Gate, apply_gates, fail_if_option
 from .families import contrasts_of, members_of, print_families
+from .measured import AUDIT_NAMES, audit_figures
 from .options import (
     PATH,
     force_option,
     given_paths,
     json_option,
     judgement_options,
+    option_of,
     output_option,
     ratings_options,
     seed_option,
@@ -28,6 +32,7 @@ from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
     from ..mismatch import Audit
+    from ..settings import Scope
 
 
 @click.command("audit")
@@ -49,7 +54,9 @@ if TYPE_CHECKING:
     help="CSV (policy, group): also measure the favour shown to each group, beside all others.",
 )
 @click.option("--own", metavar="GROUP", help="The judge's own group: does it favour policies of its maker?")
+@fail_if_option(AUDIT_NAMES)
 @top_option(12)
+@option_of(ReportSettings, "title")
 @output_option(what="Folder for tables (Parquet, JSON) and the HTML report.")
 @force_option
 @json_option
@@ -65,7 +72,9 @@ def command(
     example: bool,
     groups: Path | None,
     own: str | None,
+    gates: tuple[Gate, ...],
     top: int,
+    title: str | None,
     output: Path | None,
     force: bool,
     as_json: bool,
@@ -91,6 +100,7 @@ def command(
       charm audit calibrated.parquet --ratings arena --split test
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
+      charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
     """
     from ..folders import refuse_folder
 
@@ -106,29 +116,35 @@ def command(
             own_ratings=ratings != RatingsChoice(),
             chosen=prompts != PromptChoice(),
         )
-        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json)
+        found = _audit_example(
+            settings, seed, top=top, output=output, force=force, as_json=as_json, title=title
+        )
+        apply_gates(gates, audit_figures(found))
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
     from ..pipeline.stages.audit import audit_source, save_with_report
     from ..pipeline.stages.ratings import chosen_ratings
+    from ..provenance import file_records
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
     source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline, table=read_as))
     found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
+    found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
     families = None
     if members is not None:
         families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
     if as_json:
         print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:
-        print_audit(found, title=scores.name, top=top)
+        print_audit(found, title=title or scores.name, top=top)
         if families is not None:
             print_families(families)
     if output:
-        save_with_report(found, output, force=force, families=families)
+        save_with_report(found, output, force=force, families=families, title=title)
         say(f"wrote {output} (open {output / 'report.html'})")
+    apply_gates(gates, audit_figures(found))
 
 
 def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> None:
@@ -141,12 +157,19 @@ def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> Non
 
 
 def _audit_example(
-    settings: AuditSettings, seed: int, *, top: int, output: Path | None, force: bool, as_json: bool
-) -> None:
+    settings: AuditSettings,
+    seed: int,
+    *,
+    top: int,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+    title: str | None,
+) -> Audit:
     import warnings
 
     from ..errors import CharmWarning
-    from ..pipeline.stages.audit import audit_source, save_with_report
+    from ..pipeline.stages.audit import audit_source, save_with_report, variants_of
     from ..sources import load_example
 
     judge = load_example()
@@ -154,26 +177,24 @@ def _audit_example(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
         controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
+    title = title or f"{judge.name}, published win rates"
+    variants = variants_of(judge.baseline, {"raw": raw, "length-controlled": controlled})
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:
-        print_audit(raw, title=f"{judge.name}, published win rates", top=top)
-        _print_baseline(judge.baseline, {"raw": raw, "length-controlled": controlled})
+        print_audit(raw, title=title, top=top)
+        _print_variants(judge.baseline, variants, scope=settings.scope)
     if output:
-        save_with_report(raw, output, force=force)
+        save_with_report(raw, output, force=force, title=title, variants=variants)
         say(f"wrote {output} (open {output / 'report.html'})")
+    return raw
 
 
-def _print_baseline(baseline: str, audits: dict[str, Audit]) -> None:
-    import polars as pl
-
+def _print_variants(baseline: str, variants: list[dict[str, Any]], *, scope: Scope) -> None:
+    from ..estimates import Estimate
     from ..mismatch.words import SCOPES
 
-    scope = next(iter(audits.values())).provenance["settings"]["scope"]
     heading(f"Favour shown to the judge's own baseline, {baseline} ({SCOPES[scope]})")
-    for name, found in audits.items():
-        if found.favouritism is not None and found.sharpness is not None:
-            row = found.favouritism.frame.row(by_predicate=pl.col("policy") == baseline, named=True)
-            echo(
-                f"  {name + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {interval(found.sharpness)}"
-            )
+    for row in variants:
+        sharpness = interval(Estimate(**row["sharpness"]))
+        echo(f"  {row['name'] + ':':19s}{favour_words(row)}, {row['verdict']}; sharpness {sharpness}")

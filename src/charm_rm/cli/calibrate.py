@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, counted
 from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice, TableSettings
 from .calibrator import calibrator_json, print_calibrator
-from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .look import look_options
 from .options import (
     PATH,
     draws_option,
     force_option,
     given_paths,
-    json_option,
     judgement_options,
     naming_the_option,
     output_option,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 @top_option(20)
 @output_option(what="Where to write the offsets (Parquet), or the calibrator (JSON).")
 @force_option
-@json_option
+@look_options(whole="--top 0")  # its --all is all policies
 def command(
     scores: Path,
     ratings: RatingsChoice,
@@ -248,8 +248,16 @@ def _print(offsets: Offsets, *, top: int) -> None:
         pl.col("attained").alias("attained in-sample"),
         pl.col("attained_cross_fitted").alias("cross-fitted"),
     )
+    for row in moved.sort("delta").head(1).iter_rows(named=True):
+        conclude(f"{counted(moved.height, 'offset')}; lowest {row['policy']}, {row['delta']:+.3f}")
     unit = "log-odds" if how["unit"] == "log-odds" else "score units"
-    print_frame(shown, title=f"Offsets, in {unit} ({link} link)", limit=top)
+    print_frame(
+        shown,
+        extra=("SE", "target win rate"),
+        full=moved,
+        title=f"Offsets, in {unit} ({link} link)",
+        limit=top,
+    )
     if offsets.residuals is not None:
         _print_residuals(offsets.residuals, top=top)
     _print_effect(how.get("effect", []))

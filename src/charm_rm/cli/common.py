@@ -1,21 +1,20 @@
-"""What the subcommands share: printing. Options are in :mod:`.options`."""
+"""What the subcommands share: printing. Options are in :mod:`.options`, the form of what is printed in :mod:`.look`."""
 
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..estimates import signed
-from ..visible import json_visible, visible
+from ..visible import as_markdown, json_visible, visible
+from .look import look, screen_width
 
 if TYPE_CHECKING:
     import polars as pl
-    from rich.console import Console
-    from rich.text import Text
 
     from ..settings import TableSettings
     from ..tables import Estimate, Margins, Scores
@@ -43,11 +42,7 @@ def load_comparable(
     return source
 
 
-def console() -> Console:
-    """A rich console on standard output: colour where the terminal has it, full width when piped."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+# --- lines ----------------------------------------------------------------------------------------
 
 
 def print_json(value: Any) -> None:
@@ -55,23 +50,66 @@ def print_json(value: Any) -> None:
     click.echo(json_visible(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str)))
 
 
-def echo(text: str = "", *, err: bool = False, label: str = "", colour: str | None = None) -> None:
+def echo(
+    text: str = "", *, err: bool = False, label: str = "", colour: str | None = None, wrap: bool = True
+) -> None:
     """Print text, which may hold names and paths from anywhere: no part of it steers the terminal.
 
-    ``label`` comes first, bold, in ``colour``. Every command prints through this, :func:`print_frame` or :func:`console`.
+    ``label`` comes first, bold, in ``colour``. Every command prints through this, :func:`heading` and :func:`print_frame`. On standard
+    output it is part of the result: broken between words at the screen's width unless ``wrap`` is false, a list item of Markdown, and
+    left out where only a table or one line is asked for.
     """
-    start = f"{click.style(visible(label, keep=chr(10)), fg=colour, bold=True)} " if label else ""
-    click.echo(start + visible(text, keep="\n\t"), err=err)
+    form = "text" if err else look().form
+    if form == "markdown":
+        _echo_markdown(text, label)
+    elif form in ("text", "json"):
+        start = f"{click.style(visible(label, keep=chr(10)), fg=colour, bold=True)} " if label else ""
+        shown = visible(text, keep="\n\t")
+        if wrap and not err:
+            shown = _wrapped(shown, first=len(visible(label)) + 1 if label else 0)
+        click.echo(start + shown, err=err)
+
+
+def _wrapped(text: str, *, first: int = 0) -> str:
+    """Each line broken between words at the screen's width; ``first`` cells of the first line are taken."""
+    from .layout import wrapped
+
+    width = screen_width()
+    lines = text.split("\n")
+    if width is None:
+        return text
+    head = wrapped("_" * first + lines[0], width, hang=2)
+    return "\n".join([*head, *(part for line in lines[1:] for part in wrapped(line, width, hang=2))])[first:]
+
+
+def _echo_markdown(text: str, label: str) -> None:
+    bold = f"**{as_markdown(label.strip())}** " if label.strip() else ""
+    for line in text.strip("\n").split("\n"):
+        if line.strip() or bold:
+            indent = "  " if line.startswith("    ") else ""
+            click.echo(f"{indent}- {bold}{as_markdown(line.strip())}")
+            bold = ""
 
 
 def say(message: str) -> None:
-    """Tell the person something, on standard error, so that standard output stays data."""
-    echo(message, err=True)
+    """Tell the person something, on standard error, so that standard output stays data; nothing with ``--quiet``."""
+    if look().form != "quiet":
+        echo(message, err=True)
 
 
 def heading(text: str) -> None:
-    """Print a bold line on standard output (plain where it is no terminal)."""
-    click.echo(click.style(visible(text), bold=True))
+    """Print a bold line on standard output (plain where it is no terminal), a heading of Markdown."""
+    form = look().form
+    if form == "markdown":
+        click.echo(f"\n### {as_markdown(text)}\n")
+    elif form in ("text", "json"):
+        click.echo(click.style(_wrapped(visible(text)), bold=True))
+
+
+def conclude(text: str) -> None:
+    """The result in one line: all that ``--quiet`` prints, and nothing otherwise."""
+    if look().form == "quiet":
+        click.echo(visible(text))
 
 
 def interval(estimate: Estimate, *, digits: int = 2, unit: str = "") -> str:
@@ -81,6 +119,8 @@ def interval(estimate: Estimate, *, digits: int = 2, unit: str = "") -> str:
         return value
     return f"{value} [{estimate.ci_low:.{digits}f}, {estimate.ci_high:.{digits}f}]"
 
+
+# --- tables ---------------------------------------------------------------------------------------
 
 # Text columns of numbers: set to the right.
 _INTERVAL, _Q = "95 % CI", "q"
@@ -109,46 +149,65 @@ def q_column() -> pl.Expr:
 
 
 def print_frame(
-    frame: pl.DataFrame, *, title: str, digits: int = 3, limit: int | None = None, tail: int = 0
+    frame: pl.DataFrame,
+    *,
+    title: str,
+    digits: int = 3,
+    limit: int | None = None,
+    tail: int = 0,
+    extra: Sequence[str] = (),
+    full: pl.DataFrame | None = None,
+    main: bool = True,
 ) -> None:
-    """Print a frame as a rich table.
+    """Print a frame as a table, as wide as the screen at most: see :mod:`.layout`.
 
-    Beyond ``limit`` rows the middle is left out, saying so; the last ``tail`` rows are always shown.
+    Beyond ``limit`` rows the middle is left out, saying so, unless ``--all`` is given; the last ``tail`` rows are always shown.
+    Columns named in ``extra`` are left out first where the screen is narrow. ``--csv`` prints the first frame of a command that is
+    ``main``: all rows of ``full``, which has the numbers as they are, or of the frame.
     """
-    from rich.table import Table
-    from rich.text import Text
+    how = look()
+    if how.form == "csv":
+        if main and not how.printed:
+            how.printed = True
+            _print_csv(frame if full is None else full)
+        return
+    if how.form == "quiet":
+        return
+    from .tables import framed, markdown_table
 
-    table = Table(title=Text(visible(title)), title_justify="left", header_style="bold")
-    for name, dtype in frame.schema.items():
-        numeric = dtype.is_numeric() or name in (_INTERVAL, _Q)
-        table.add_column(
-            Text(visible(name)), justify="right" if numeric else "left", no_wrap=numeric, overflow="fold"
-        )
-    shown = limit if limit and frame.height > limit + tail else frame.height
-    head, cut = frame.head(shown), shown < frame.height
-    for row in head.iter_rows():
-        table.add_row(*[_cell(v, digits, name) for name, v in zip(frame.columns, row, strict=True)])
-    if cut:
-        table.add_row(f"... {frame.height - head.height - tail} more", *[""] * (frame.width - 1), style="dim")
-        for row in frame.tail(tail).iter_rows():
-            table.add_row(*[_cell(v, digits, name) for name, v in zip(frame.columns, row, strict=True)])
-    console().print(table)
+    limit = None if how.whole or how.form == "json" else limit
+    more = f" ({how.option} shows all)" if how.option else ""
+    table = framed(frame, digits=digits, limit=limit, tail=tail, extra=extra)
+    if how.form == "markdown":
+        click.echo(f"\n**{as_markdown(title)}**\n")
+        click.echo("\n".join(markdown_table(table, more=more)) + "\n")
+        return
+    from .layout import table_lines
+
+    click.echo(click.style(_wrapped(visible(title)), italic=True))
+    click.echo("\n".join(table_lines(table, screen_width(), more=more, style=_coloured)))
+
+
+def _print_csv(frame: pl.DataFrame) -> None:
+    """The frame as CSV, hidden characters of names written out as everywhere; what is nested, as JSON."""
+    import polars as pl
+
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    flat = frame.with_columns(
+        pl.col(name).map_elements(lambda v: json.dumps(v, default=str), return_dtype=pl.String)
+        for name in nested
+    )
+    click.echo(visible(flat.write_csv(), keep="\n"), nl=False)
 
 
 # Columns that carry the verdict of a row, coloured where the terminal has colour.
 _COLOURS = {
     "verdict": {"wins too often": "red", "wins too rarely": "blue"},
     "better": {"yes": "green", "no": "red"},
+    "status": {"ok": "green", "warn": "yellow", "fail": "red"},
 }
 
 
-def _cell(value: Any, digits: int, column: str) -> Text:
-    """A value as text: data are never read as markup."""
-    from rich.text import Text
-
-    if value is None:
-        return Text("-", style="dim")
-    if isinstance(value, float) and 0 < abs(value) < 0.5 * 10**-digits:
-        return Text(f"{value:.0e}")
-    text = f"{value:.{digits}f}" if isinstance(value, float) else visible(str(value))
-    return Text(text, style=_COLOURS.get(column, {}).get(text, ""))
+def _coloured(column: str, text: str) -> str:
+    colour = _COLOURS.get(column, {}).get(text)
+    return click.style(text, fg=colour) if colour else text

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import ModelSettings, TableSettings
-from ..visible import visible
-from .common import console, echo, heading, print_frame, print_json, say
+from .common import conclude, echo, heading, print_frame, print_json, say
 from .options import (
     json_option,
     option_of,
@@ -104,20 +103,14 @@ def show(found: Diagnosis, *, verbose: bool = False) -> None:
     counts = ", ".join(f"{len(found.of(s))} {s}" for s in _COLOURS if found.of(s))
     verdict = "sound" if found.sound else "not sound: its scores would be wrong"
     echo(f"\n{counts}: {verdict}")
+    conclude(f"{found.source}: {counts}: {verdict}")
 
 
 def _print_checks(checks: tuple[Check, ...]) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    import polars as pl
 
-    table = Table(header_style="bold", show_edge=False)
-    for name in ("check", "status", "found"):
-        table.add_column(name, overflow="fold", no_wrap=name == "status")
-    for check in checks:
-        table.add_row(
-            Text(check.title), Text(check.status, style=_COLOURS[check.status]), Text(visible(check.found))
-        )
-    console().print(table)
+    rows = [{"check": c.title, "status": c.status, "found": c.found} for c in checks]
+    print_frame(pl.DataFrame(rows), title="Checks")
 
 
 def _print_drift(found: Diagnosis) -> None:
@@ -129,7 +122,13 @@ def _print_drift(found: Diagnosis) -> None:
         (pl.col("flips") * 100).alias("flips %"), "pairs", "spearman", "lost",
     )  # fmt: skip
     echo()
-    print_frame(shown, title="Drift from float32, one response at a time", digits=4)
+    print_frame(
+        shown,
+        title="Drift from float32, one response at a time",
+        digits=4,
+        extra=("pairs", "mean_abs", "n"),
+        main=False,
+    )
 
 
 def _print_details(check: Check) -> None:

@@ -19,6 +19,8 @@ from ..settings import (
 )
 from .common import print_json, say
 from .evaluation_tables import print_benchmarks, print_evaluation
+from .fail_if import Gate, apply_gates, fail_if_option
+from .measured import EVALUATE_NAMES, evaluation_figures
 from .options import (
     PATH,
     check_store_usage,
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 @ratings_options
 @draws_option
 @seed_option
+@fail_if_option(EVALUATE_NAMES)
 @store_options("scores and answers")
 @output_option(what="Folder for benchmarks.parquet, alignment.parquet and evaluation.json.")
 @force_option
@@ -77,6 +80,7 @@ def command(
     read_as: TableSettings,
     draws: int,
     seed: int,
+    gates: tuple[Gate, ...],
     cache: Path | None,
     no_cache: bool,
     output: Path | None,
@@ -114,7 +118,7 @@ def command(
     check_store_usage(cache, no_cache=no_cache, output=output)
     from ..evaluate import evaluation_json, save_evaluation
     from ..folders import refuse_folder
-    from ..provenance import versions
+    from ..provenance import file_records, source_name, versions
 
     if output:
         refuse_folder(output, force=force, inputs=given_paths(but=("data",)))
@@ -123,10 +127,12 @@ def command(
     with _store(output, cache, no_cache=no_cache) as memo:
         found = _evaluate(asked, models, memo, **how)
     loading = models.pop("loading").values()
-    settings = {**models, **loading, **asked.values(), **how, "ratings": ratings.source}
-    settings |= {"scores": scores, "baseline_scores": baseline_scores}
+    read = {**models, "ratings": ratings.source, "scores": scores, "baseline_scores": baseline_scores}
+    read |= {"data": asked.data, "pairs": asked.pairs, "calibrator": loading.get("calibrator")}
+    names = {key: value and source_name(value) for key, value in read.items()}
+    settings = {**loading, **asked.values(), **how, **names}
     provenance = {"verb": "evaluate", "settings": settings, "truncated": found.truncated}
-    provenance["versions"] = versions()
+    provenance |= {"files": file_records(given_paths(but=("data", *_MODELS))), "versions": versions()}
     if as_json:
         print_json(evaluation_json(found.results, alignment, provenance=provenance))
     else:
@@ -134,6 +140,7 @@ def command(
     if output:
         save_evaluation(output, found.results, alignment, provenance=provenance, force=force)
         say(f"wrote {output}")
+    apply_gates(gates, evaluation_figures(found.results, alignment))
     return None
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..visible import visible
-from .common import console, echo, print_frame, print_json
+from .common import conclude, echo, print_frame, print_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,18 +16,33 @@ if TYPE_CHECKING:
 
 def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentResult | None) -> None:
     """A table per benchmark, and one of the alignment with ratings."""
+    import polars as pl
+
+    conclude("; ".join(_in_short(results, alignment)))
     for result in results:
-        _print_accuracies(result)
+        _print_accuracies(result, full=pl.concat([r.frame for r in results], how="diagonal"))
     if alignment is not None:
         from ..mismatch.metrics import WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS
 
         title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
-        print_frame(_alignment_table(alignment.frame), title=title)
+        print_frame(_alignment_table(alignment.frame), title=title, full=alignment.frame)
         echo(f"  {WHAT_P_IS}")
         echo("  floor: the figure of a perfectly aligned model with as many prompts and such ratings")
         if alignment.frame["difference"].null_count() < alignment.frame.height:
             echo(f"  {WHAT_P_TESTS}")
             echo(f"  {WHAT_PLACEBO_IS}")
+
+
+def _in_short(results: Sequence[BenchmarkResult], alignment: AlignmentResult | None) -> Iterator[str]:
+    """The last row of every benchmark, which is its average, and the first figure of the alignment."""
+    for result in results:
+        row = result.frame.row(-1, named=True)
+        ends = _range(row["ci_low"], row["ci_high"])
+        yield f"{result.benchmark.name} {row['subset']} {100 * row['accuracy']:.1f} %{ends}"
+    if alignment is not None:
+        from ..mismatch.metrics import in_order, say_figure
+
+        yield from (say_figure(row) for row in in_order(alignment.frame.to_dicts())[:1])
 
 
 def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None:
@@ -45,31 +59,20 @@ def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None
     return None
 
 
-def _print_accuracies(result: BenchmarkResult) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def _print_accuracies(result: BenchmarkResult, *, full: pl.DataFrame) -> None:
+    import polars as pl
 
     benchmark, frame = result.benchmark, result.frame
     compared = frame["difference"].null_count() == 0
     label = " (PARTIAL)" if benchmark.partial else ""
-    table = Table(
-        title=f"{visible(benchmark.name)}{label}: accuracy in %, \\[] are 95 % intervals",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
     several = frame["metric"].n_unique() > 1
-    for name in ("subset", "metric") if several else ("subset",):
-        table.add_column(name, no_wrap=True)
-    for name in ("n", "accuracy", *(_COMPARISON if compared else ())):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in frame.iter_rows(named=True):
-        cells = [row["subset"] + (" *" if row["partial"] else ""), *([row["metric"]] if several else [])]
-        cells += [str(row["n"]), f"{100 * row['accuracy']:.1f}{_range(row['ci_low'], row['ci_high'])}"]
-        cells += _comparison(row) if compared else []
-        table.add_row(
-            *[visible(c).replace("[", r"\[") for c in cells], end_section=row["metric"] == "average"
-        )
-    console().print(table)
+    rows = [_accuracy(row, several=several, compared=compared) for row in frame.iter_rows(named=True)]
+    print_frame(
+        pl.DataFrame(rows),
+        title=f"{benchmark.name}{label}: accuracy in %, [] are 95 % intervals",
+        extra=("better:worse", "p"),
+        full=full,
+    )
     for note in benchmark.notes:
         echo(f"  * partial: {note}")
     counted = {0.0: "wrong", 0.5: "half right"}.get(benchmark.tie_value, f"as {benchmark.tie_value:g}")
@@ -81,17 +84,26 @@ def _print_accuracies(result: BenchmarkResult) -> None:
     echo()
 
 
-_COMPARISON = ("baseline", "difference", "better:worse", "p", "q")
+def _accuracy(row: dict[str, Any], *, several: bool, compared: bool) -> dict[str, str]:
+    """One row as it is shown; ``several``: the benchmark has several metrics."""
+    shown = {"subset": row["subset"] + (" *" if row["partial"] else "")}
+    if several:
+        shown["metric"] = row["metric"]
+    shown |= {
+        "n": str(row["n"]),
+        "accuracy": f"{100 * row['accuracy']:.1f}{_range(row['ci_low'], row['ci_high'])}",
+    }
+    return shown | (_comparison(row) if compared else {})
 
 
-def _comparison(row: dict[str, Any]) -> list[str]:
-    return [
-        f"{100 * row['baseline_accuracy']:.1f}",
-        f"{100 * row['difference']:+.1f}{_range(row['diff_ci_low'], row['diff_ci_high'], '+')}",
-        "-" if row["better"] is None else f"{row['better']}:{row['worse']}",
-        _p(row["p_value"]),
-        _p(row["q_value"]),
-    ]
+def _comparison(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "baseline": f"{100 * row['baseline_accuracy']:.1f}",
+        "difference": f"{100 * row['difference']:+.1f}{_range(row['diff_ci_low'], row['diff_ci_high'], '+')}",
+        "better:worse": "-" if row["better"] is None else f"{row['better']}:{row['worse']}",
+        "p": _p(row["p_value"]),
+        "q": _p(row["q_value"]),
+    }
 
 
 def _alignment_table(frame: pl.DataFrame) -> pl.DataFrame:

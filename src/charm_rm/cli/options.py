@@ -26,6 +26,7 @@ from ..settings import (
     setting_named,
     settings_of,
 )
+from .look import look_options
 
 MOST_ROWS = 1_000_000_000
 _Command = Callable[..., Any]
@@ -140,9 +141,7 @@ trust_option = option_of(LocalModelSettings, "trust_remote_code")
 reward_option = option_of(ModelSettings, "reward")
 
 force_option = click.option("--force", is_flag=True, help="Overwrite the output where it exists.")
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON for machines instead of tables."
-)
+json_option = look_options()
 rm_option = click.option(
     "--rm", required=True, metavar="DIR_OR_ID", help="Reward model: a local folder or a Hugging Face hub id."
 )

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UnknownPolicy, did_you_mean
+from ..errors import UnknownPolicy, counted, did_you_mean
 from ..settings import FitSettings
-from ..visible import visible
-from .common import console, print_frame, print_json, say
+from .common import conclude, echo, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
     PATH,
@@ -23,6 +22,8 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..tables import Ratings
+
+_ROWS = 25  # of a long leaderboard, unless more are asked for
 
 _category_option = click.option("--category", help="Which category, where the leaderboard has several.")
 _date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
@@ -171,13 +172,16 @@ def _print(ratings: Ratings, *, title: str, top: int | None, as_json: bool, find
         print_json({"ratings": rows, "provenance": dict(ratings.provenance)})
         return
     shown = [c for c in ("place", "policy", "rating", "ci_low", "ci_high", "votes") if c in frame.columns]
-    print_frame(frame.select(shown), title=title, digits=1, limit=top)
+    for row in frame.head(1).iter_rows(named=True):
+        conclude(f"{counted(frame.height, 'policy', 'policies')}; {row['policy']} {row['rating']:.1f}")
+    limit = top or (None if find else _ROWS)
+    print_frame(frame.select(shown), title=title, digits=1, limit=limit, full=frame.head(top or frame.height))
 
 
 def _found(frame: Any, text: str) -> Any:
     import polars as pl
 
-    from ..ratings.names import fold_name
+    from ..policy_names import fold_name
 
     wanted = fold_name(text)
     hits = frame.filter(pl.Series([wanted in fold_name(name) for name in frame["policy"]], dtype=pl.Boolean))
@@ -201,18 +205,13 @@ def _print_fit_notes(ratings: Ratings) -> None:
     """One line on what was fitted, one per style: below the table, where the eye ends up."""
     record = ratings.provenance
     outcomes = ", ".join(f"{count} {name}" for name, count in record["outcomes"].items())
-    out = console()
-    out.print(
+    echo(
         f"{record['n_battles']} battles ({outcomes}); level: {record['gauge']}; {record['solver']},"
-        f" {record['iterations']} iterations; log-likelihood {record['log_likelihood']:.1f}",
-        markup=False,
+        f" {record['iterations']} iterations; log-likelihood {record['log_likelihood']:.1f}"
     )
     if record["prior"]:
-        out.print(
-            f"prior: {record['prior']:g} pseudo-battles per pair that met, half won, half lost", markup=False
-        )
+        echo(f"prior: {record['prior']:g} pseudo-battles per pair that met, half won, half lost")
     for name, b in record["style"].items():
-        out.print(
-            f"style {visible(name)}: {b['coefficient']:+.3f} log-odds per RMS [{b['ci_low']:+.3f}, {b['ci_high']:+.3f}]",
-            markup=False,
+        echo(
+            f"style {name}: {b['coefficient']:+.3f} log-odds per RMS [{b['ci_low']:+.3f}, {b['ci_high']:+.3f}]"
         )

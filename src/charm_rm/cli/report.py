@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
+from ..settings import ReportSettings
 from .common import say
-from .options import PATH, force_option, output_option
+from .options import PATH, force_option, output_option, settings_options
 
 
 @click.command()
 @click.argument("directory", type=PATH, metavar="DIR")
 @output_option(what="Where to write the page (default: DIR/report.html, which may always be written again).")
+@settings_options(ReportSettings, "settings", but=("enabled",))
 @force_option
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
-def command(directory: Path, output: Path | None, force: bool, show: bool) -> None:
+def command(directory: Path, output: Path | None, settings: ReportSettings, force: bool, show: bool) -> None:
     """Show what a run found as one self-contained HTML page.
 
     DIR is a folder that `charm run` or `charm audit -o` wrote; sections without files are left out. The page
@@ -27,6 +29,7 @@ def command(directory: Path, output: Path | None, force: bool, show: bool) -> No
       charm report runs/simpo
       charm report runs/simpo --open
       charm report audit -o simpo.html --force
+      charm report audit --title "SimPO under our judge" --date 2026-11-26
     """
     from ..pipeline.stages.report import report
     from ..store import refuse_input
@@ -34,7 +37,7 @@ def command(directory: Path, output: Path | None, force: bool, show: bool) -> No
     if output is not None and output.suffix not in (".html", ".htm"):
         refuse_input(output, [directory])
 
-    page = report(directory, output=output, force=force)
+    page = report(directory, settings, output=output, force=force)
     say(f"wrote {page}, and figures under {directory / 'figures'}")
     if show:
         click.launch(page.resolve().as_uri())

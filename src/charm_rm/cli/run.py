@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..visible import visible
 from .calibrator import NO_BETTER, no_better_than_noise
-from .common import console, print_frame, print_json, say
+from .common import conclude, echo, print_frame, print_json, say
 from .options import PATH, json_option, output_option
 
 if TYPE_CHECKING:
@@ -118,11 +117,20 @@ def run_and_show(
         return
     if not ran:
         say("All stages are up to date.")
+    conclude(f"ran {', '.join(ran) or 'nothing: up to date'}; {_in_short(summary)}")
     _show(summary)
     if beside:
         _print_beside(beside)
     for report in reports:
-        console().print(visible(f"Report: {report}"), markup=False)
+        echo(f"Report: {report}")
+
+
+def _in_short(summary: Summary) -> str:
+    """The first figure of the run, before and after."""
+    for row in summary.frame.head(1).iter_rows(named=True):
+        after = "" if row.get("after") is None else f" -> {row['after']:.3f}"
+        return f"{row['measure']}: {row['before']:.3f}{after}"
+    return "no figures"
 
 
 def _show(summary: Summary) -> None:
@@ -131,7 +139,7 @@ def _show(summary: Summary) -> None:
     if summary.frame.height:
         print_frame(summary.frame.rename({"placebo": PLACEBO}, strict=False), title=summary.title)
         for line in summary.remarks:
-            console().print(visible(line), markup=False)
+            echo(line)
 
 
 def _beside(directory: Path) -> list[dict[str, Any]]:
@@ -156,10 +164,9 @@ def _print_beside(rows: list[dict[str, Any]]) -> None:
         | {title: METRICS[row["metric"]].shown(row[name]) for name, title in titles.items()}
         for row in in_order(rows)
     ]
-    print_frame(pl.DataFrame(shown), title="On policies and prompts that had no part in what was added")
-    console().print(
-        "A policy left out has no offset; its style is corrected all the same. Placebo: noise added.",
-        markup=False,
+    print_frame(
+        pl.DataFrame(shown), main=False, title="On policies and prompts that had no part in what was added"
     )
+    echo("A policy left out has no offset; its style is corrected all the same. Placebo: noise added.")
     if no_better_than_noise({row["metric"]: (row["style"], row["placebo"]) for row in rows}):
-        console().print(f"Style: {NO_BETTER}", markup=False)
+        echo(f"Style: {NO_BETTER}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .layouts import layout_of
-from .load import holds_judgements, load_judged, load_judgements
+from .load import holds_judgements, judged_from_frame, load_judged, load_judgements
 from .margins import MARGIN_BOUND, SURE
 from .pair_rows import VERDICTS
 
@@ -12,6 +12,7 @@ __all__ = [
     "SURE",
     "VERDICTS",
     "holds_judgements",
+    "judged_from_frame",
     "layout_of",
     "load_judged",
     "load_judgements",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ..errors import ConfigError, SchemaError, did_you_mean, listing
+from ..errors import ConfigError, ReadingNote, SchemaError, listing
+from ..policy_names import near_policies
+from ..provenance import source_record
 from ..store import naming, read_frame
 from ..tables import NUMBER, TEXT, WHOLE, WinRates, with_kinds
 from .checks import note
@@ -33,8 +36,12 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         ConfigError: no baseline was named and no row is one.
         SchemaError: no column of policies, or rates that are no percentages.
     """
-    frame = read_frame(path, texts=_POLICIES)
-    with naming(path):
+    return leaderboard_from_frame(read_frame(path, texts=_POLICIES), where=str(path), baseline=baseline)
+
+
+def leaderboard_from_frame(frame: pl.DataFrame, *, where: str, baseline: str | None) -> WinRates:
+    """:func:`load_leaderboard` of a frame; ``where`` names it in messages."""
+    with naming(where):
         frame = with_kinds(frame, _KINDS, noun=WinRates.noun)
         column = next((c for c in _POLICIES if c in frame.columns), None)
         if column is None:
@@ -45,8 +52,12 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         frame = frame.rename({column: "policy"})
         _check_percentages(frame)
         baseline = _baseline(frame, baseline)
-        provenance: dict[str, Any] = {"verb": "load_leaderboard", "source": str(path), "baseline": baseline}
-        note(_told(frame, baseline, path))
+        provenance: dict[str, Any] = {
+            "verb": "load_leaderboard",
+            **source_record(where),
+            "baseline": baseline,
+        }
+        warnings.warn(_told(frame, baseline, where), ReadingNote, stacklevel=4)
         others = frame.filter(pl.col("policy") != baseline)
         n = [pl.col("n_total").alias("n")] if "n_total" in frame.columns else []
         return WinRates(
@@ -61,8 +72,8 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         )
 
 
-def _told(frame: pl.DataFrame, baseline: str, path: Path) -> str:
-    words = f"{path}: read as an AlpacaEval leaderboard: raw win rates in percent against {baseline!r}"
+def _told(frame: pl.DataFrame, baseline: str, where: str) -> str:
+    words = f"{where}: read as an AlpacaEval leaderboard: raw win rates in percent against {baseline!r}"
     if (frame["policy"] == baseline).any():
         words += ", whose own row is left out"
     if "length_controlled_winrate" in frame.columns:
@@ -88,7 +99,9 @@ def _check_percentages(frame: pl.DataFrame) -> None:
 
 def _baseline(frame: pl.DataFrame, baseline: str | None) -> str:
     if baseline is not None:
-        if baseline not in frame["policy"] and (near := did_you_mean(baseline, frame["policy"].drop_nulls())):
+        if baseline not in frame["policy"] and (
+            near := near_policies(baseline, frame["policy"].drop_nulls())
+        ):
             note(f"the baseline {baseline!r} has no row of its own.{near}")
         return baseline
     itself = frame.filter((pl.col("win_rate") == 50) & (pl.col("standard_error") == 0))["policy"].to_list()

@@ -10,12 +10,13 @@ from typing import Any
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, listing
+from ..provenance import source_record
 from ..reading import json_series, name_texts
 from ..reading.columns import CONVERSATIONS
 from ..reading.parts import is_dataset
 from ..store import column_names, kind_of, read_frame, read_json, read_json_lines
 from ..tables import Margins, Scores, WinRates
-from .boards import is_leaderboard, load_leaderboard
+from .boards import is_leaderboard, leaderboard_from_frame, load_leaderboard
 from .checks import numbered
 from .grades import USED as USED_IN_GRADES
 from .grades import as_scores, grade_columns, graded_rows
@@ -53,11 +54,16 @@ def load_judged(
         _refuse_annotator(annotator, path)
         return load_leaderboard(path, baseline=baseline)
     frame = _rows(path)
-    if frame is None:
+    return None if frame is None else _judged(frame, str(path), annotator, baseline)
+
+
+def judged_from_frame(frame: pl.DataFrame, *, where: str) -> Margins | Scores | WinRates | None:
+    """:func:`load_judged` of a frame; ``where`` names it in messages."""
+    if is_leaderboard(frame.columns):
+        return leaderboard_from_frame(frame, where=where, baseline=None)
+    if not _is_known(frame.columns):
         return None
-    if layout_of(frame.columns) is None:
-        return _scores(frame, str(path), annotator)
-    return _margins(frame, str(path), annotator, baseline)
+    return _judged(frame.select([c for c in frame.columns if c in _USED]), where, None, None)
 
 
 def load_judgements(
@@ -150,10 +156,16 @@ def _text(value: Any) -> str | None:
 # --- one file -------------------------------------------------------------------------------------
 
 
+def _judged(frame: pl.DataFrame, where: str, annotator: str | None, baseline: str | None) -> Margins | Scores:
+    if layout_of(frame.columns) is None:
+        return _scores(frame, where, annotator)
+    return _margins(frame, where, annotator, baseline)
+
+
 def _margins(frame: pl.DataFrame, where: str, annotator: str | None, baseline: str | None) -> Margins:
     """Margins of one frame in a known layout; ``where`` names it in messages."""
     frame, name = _of_annotator(_numbered(frame, where), annotator, where)
-    provenance = {"verb": "load_judgements", "source": where, "layout": layout_of(frame.columns)}
+    provenance = {"verb": "load_judgements", **source_record(where), "layout": layout_of(frame.columns)}
     judged = judged_rows(frame, where=where, baseline=baseline)
     return as_margins(judged, where=where, provenance=provenance | {"annotator": name, "baseline": baseline})
 
@@ -161,7 +173,7 @@ def _margins(frame: pl.DataFrame, where: str, annotator: str | None, baseline: s
 def _scores(frame: pl.DataFrame, where: str, annotator: str | None) -> Scores:
     """Scores of one frame of grades."""
     frame, name = _of_annotator(_numbered(frame, where), annotator, where)
-    provenance = {"verb": "load_judgements", "source": where, "layout": "grades", "annotator": name}
+    provenance = {"verb": "load_judgements", **source_record(where), "layout": "grades", "annotator": name}
     return as_scores(graded_rows(frame, where), where=where, provenance=provenance, dropped={})
 
 
@@ -196,7 +208,7 @@ def _load_folder(folder: Path, annotator: str | None, baseline: str | None) -> M
         if file.name == _ANNOTATIONS and "policy" not in frame.columns and _is_of_one(frame):
             frame = frame.with_columns(pl.lit(file.resolve().parent.parent.name).alias("policy"))
         frames.append(judged_rows(frame, where=str(file), baseline=baseline))
-    provenance = {"verb": "load_judgements", "source": str(folder), "files": len(files)}
+    provenance = {"verb": "load_judgements", **source_record(folder), "files": len(files)}
     provenance |= {"annotator": _choose(names, annotator, str(folder)), "baseline": baseline}
     judged = pl.concat(frames, how="diagonal_relaxed")
     return as_margins(judged, where=str(folder), provenance=provenance)

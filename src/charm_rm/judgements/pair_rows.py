@@ -53,8 +53,10 @@ class Columns(NamedTuple):
 
 
 def pair_columns(columns: Iterable[str]) -> Columns | None:
-    """The columns of two models and an outcome; None where they are not all there."""
+    """The columns of two models and an outcome; None where they are not all there, or where both sides have scores: these count."""
     names = set(columns)
+    if names >= {"score_a", "score_b"}:
+        return None
     sides = next((pair for pair in SIDES if names.issuperset(pair)), None)
     outcome = next((c for c in OUTCOMES if c in names), None)
     return None if sides is None or outcome is None else Columns(*sides, outcome)

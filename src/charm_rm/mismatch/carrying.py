@@ -18,17 +18,18 @@ from ..errors import (
     ConfigError,
     UnknownPolicy,
     counted,
-    did_you_mean,
     listing,
     noting_warnings,
 )
 from ..estimates import signed
-from ..ratings import Aliases, fit_ratings
+from ..given import SourceLike, as_source
+from ..policy_names import near_policies
+from ..ratings import Aliases, RatingsLike, as_ratings, fit_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..solved_on import warn_if_in_sample
 from ..statistics import FloatArray
 from ..store import write_frame, write_json
-from ..tables import Battles, Margins, Ratings, Scores, WinRates
+from ..tables import Battles
 from .favour import Favours
 from .held import Derivatives, Held, derivatives, hold_against
 from .refits import TOLD, Finding, Refit, told
@@ -126,8 +127,8 @@ class Influence:
 
 
 def influence(
-    source: Scores | Margins | WinRates,
-    ratings: Ratings | Battles,
+    source: SourceLike,
+    ratings: RatingsLike | Battles,
     *,
     policy: str | None = None,
     scope: Scope = "sample",
@@ -158,9 +159,10 @@ def influence(
     if top < 1:
         raise ConfigError(f"top is {top}", fix="leave at least 1 out in earnest")
     with noting_warnings() as notes:
+        source = as_source(source)
         warn_if_in_sample(source)
         battles = ratings if isinstance(ratings, Battles) else None
-        rated = fit_ratings(ratings, prior=prior) if isinstance(ratings, Battles) else ratings
+        rated = fit_ratings(ratings, prior=prior) if isinstance(ratings, Battles) else as_ratings(ratings)
         held = hold_against(
             source, rated, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
         )
@@ -206,7 +208,7 @@ def _chosen(held: Held, found: Favours, policy: str | None) -> int:
         return int(np.argmax(found.favour))
     if policy not in held.policies:
         raise UnknownPolicy(
-            f"no policy {policy!r} among those audited.{did_you_mean(policy, held.policies)}",
+            f"no policy {policy!r} among those audited.{near_policies(policy, held.policies)}",
             fix="name a policy that was scored or judged, and has a rating",
         )
     return held.policies.index(policy)

@@ -25,10 +25,12 @@ from ..errors import (
     listing,
     noting_warnings,
 )
-from ..ratings import Aliases
+from ..given import SourceLike, as_source
+from ..policy_names import near_policies
+from ..ratings import Aliases, RatingsLike, as_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
-from ..tables import TEXT, Margins, Ratings, Scores, WinRates
+from ..tables import TEXT
 from .favour import FEWEST, Measured, favour_verdict
 from .held import hold_against
 from .line import fit_lines
@@ -64,8 +66,8 @@ class FamilyContrasts:
 
 
 def family_contrasts(
-    source: Scores | Margins | WinRates,
-    ratings: Ratings,
+    source: SourceLike,
+    ratings: RatingsLike,
     groups: Groups,
     *,
     own: str | None = None,
@@ -92,6 +94,8 @@ def family_contrasts(
         ConfigError: no policy has a group, or ``own`` is none of the groups.
         NotIdentifiable: favour cannot be measured at all.
     """
+    source = as_source(source)
+    ratings = as_ratings(ratings)
     AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     with noting_warnings() as notes:
         held = hold_against(
@@ -155,7 +159,7 @@ def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None
     members = {p: given[p] for p in policies if p in given}
     if not members:
         raise ConfigError(
-            f"none of the audited policies has a group.{did_you_mean(policies[0], given)}",
+            f"none of the audited policies has a group.{near_policies(policies[0], given)}",
             fix="write the policies as the scores do, in a file with the columns policy,group",
         )
     if own is not None and own not in members.values():

@@ -7,7 +7,6 @@ outputs still have the recorded hashes need not run again.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from .. import store
 from ..errors import CharmError, ConfigError
-from ..provenance import hash_path
+from ..provenance import hash_path, source_name
 from ..reading.shapes import check_shape
 
 _RECORD = {"inputs": dict, "settings": dict, "outputs": dict, "warnings": [str]}
@@ -72,7 +71,7 @@ class Ledger:
         if not path.is_file():
             return None
         stat = path.stat()
-        key = os.path.relpath(path, self.directory)
+        key = self._key(path)
         signature = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         if key in self.seen and self.seen[key][:-1] == signature:
             return str(self.seen[key][-1])
@@ -80,8 +79,18 @@ class Ledger:
         return str(self.seen[key][-1])
 
     def hash_input(self, name: str) -> str | None:
-        """Hash of an input outside the run directory; a hub id stands for itself."""
-        return self.hash(name) if Path(name).exists() or Path(name).is_absolute() else f"id:{name}"
+        """Hash of an input outside the run directory, and of the folders in a spec (``dpo:DIR,DIR``); a hub id stands for itself."""
+        if Path(name).exists() or Path(name).is_absolute():
+            return self.hash(name)
+        folders = [part for part in name.partition(":")[2].split(",") if part and Path(part).exists()]
+        return " ".join([f"id:{source_name(name)}", *(str(self.hash(folder)) for folder in folders)])
+
+    def _key(self, path: Path) -> str:
+        """Under which a file is remembered: its path in the run directory; of files elsewhere a digest of it, which tells nobody where."""
+        place, own = path.resolve(), self.directory.resolve()
+        if place.is_relative_to(own):
+            return place.relative_to(own).as_posix()
+        return "elsewhere:" + hashlib.sha256(str(place).encode()).hexdigest()[:32]
 
 
 def _read_hashes(path: Path) -> dict[str, list[Any]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..provenance import versions
 from .config import Config
 from .graph import Stage, planned_stages, stage_named
 from .manifest import FILE, LOCK, Ledger, changed_keys
+from .portable import GIVEN, given_names, portable, without_places
 from .run import Run
 
 _Say = Callable[[str], None]
@@ -124,12 +126,12 @@ def _why_run(stage: Stage, config: Config, ledger: Ledger, *, fresh: str | None 
     record = ledger.stages.get(stage.name)
     if record is None:
         return "has not run"
-    if keys := changed_keys(record["settings"], _plain(stage.settings(config))):
+    if keys := changed_keys(record["settings"], _settings(stage, config)):
         return f"setting changed: {', '.join(keys)}"
     if fresh is not None:
         return f"input comes from {fresh}, which runs"
     if names := changed_keys(record["inputs"], _inputs(stage, config, ledger)):
-        return f"input changed: {', '.join(Path(n).name for n in names)}"
+        return f"input changed: {', '.join(Path(n.removeprefix(GIVEN)).name for n in names)}"
     for name, digest in record["outputs"].items():
         found = ledger.hash(ledger.directory / name)
         if found != digest:
@@ -171,7 +173,7 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
             where=str(run.directory),
             fix="run the stages before it: leave out --only",
         )
-    inputs, settings = _inputs(stage, run.config, ledger), _plain(stage.settings(run.config))
+    inputs, settings = _inputs(stage, run.config, ledger), _settings(stage, run.config)
     ledger.stages.pop(stage.name, None)  # from here on its old outputs may go
     ledger.save()
     started, clock = datetime.now(UTC), time.perf_counter()
@@ -182,6 +184,7 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
             where=str(run.directory),
             fix=f"run it again: --force-stage {stage.name}; does something else clear this folder?",
         )
+    plain = partial(without_places, files=stage.files(run.config), directory=run.directory)
     written = [n for n in (*stage.writes, *stage.may_write) if (run.directory / n).exists()]
     record = {
         "inputs": inputs,
@@ -191,8 +194,8 @@ def _run_stage(stage: Stage, run: Run, ledger: Ledger) -> dict[str, Any]:
         "versions": versions(_PACKAGES),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 3),
-        "summary": summary,
-        "warnings": said,
+        "summary": plain(summary),
+        "warnings": list(map(plain, said)),
     }
     ledger.stages[stage.name] = record
     ledger.save()
@@ -211,10 +214,11 @@ def _work(stage: Stage, run: Run) -> tuple[str, list[str]]:
 
 
 def _inputs(stage: Stage, config: Config, ledger: Ledger) -> dict[str, Any]:
-    """Hash of everything a stage reads: paths of the run directory as they are, others in full."""
+    """Hash of everything a stage reads: files of the run directory by their paths in it, others by their names."""
     inside = [n for n in (*stage.reads, *stage.optional) if (ledger.directory / n).exists()]
     hashes: dict[str, Any] = {name: ledger.hash(ledger.directory / name) for name in inside}
-    return hashes | {name: ledger.hash_input(name) for name in stage.files(config)}
+    given = given_names(stage.files(config))
+    return hashes | {name: ledger.hash_input(path) for name, path in given.items()}
 
 
 def _header(config: Config) -> dict[str, Any]:
@@ -222,16 +226,16 @@ def _header(config: Config) -> dict[str, Any]:
         "name": config.name,
         "simulated": config.simulated,
         "seed": config.seed,
-        "config": asdict(config),
+        "config": asdict(portable(config)),
         "versions": versions(_PACKAGES),
     }
 
 
-def _plain(settings: Any) -> dict[str, Any]:
-    """Settings as JSON would give them back, so that a reread record compares equal."""
+def _settings(stage: Stage, config: Config) -> dict[str, Any]:
+    """The settings that a stage depends on, files by their names, as JSON would give them back: a reread record compares equal."""
     import json
 
-    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    plain: dict[str, Any] = json.loads(json.dumps(stage.settings(portable(config))))
     return plain
 
 

@@ -9,22 +9,25 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import ConfigError, UnknownPolicy, did_you_mean
+from ..errors import ConfigError, UnknownPolicy
 from ..estimates import Z95
+from ..policy_names import near_policies
 from ..statistics import ELO_PER_LOGIT
 from ..tables import Battles, Ratings
 from .bradley_terry import Counts, Fit, Floats, maximise
 from .clusters import AUTO, cluster_column, clustered_battles
 from .counts import as_counts, count_battles, joined, pseudo_battles, single_battles, style_covariates
+from .given import BattlesLike, as_battles
 from .identifiable import check_identifiable
 from .sandwich import Clustered, cluster_score_variance, robust_covariance, score_variance
 
 # What battles know of themselves, and ratings keep.
 _OF_BATTLES = ("votes", "judge", "left_out", "style_counts")
+_FILE = ("source", "source_sha256")
 
 
 def fit_ratings(
-    battles: Battles,
+    battles: BattlesLike,
     *,
     anchor: tuple[str, float] | None = None,
     mean: float = 1000.0,
@@ -60,6 +63,8 @@ def fit_ratings(
         NotConverged: Newton's method stopped short of ``tolerance``.
         SchemaError: a style or cluster column is missing or unusable.
     """
+    kept = [] if cluster in (None, AUTO) else [str(cluster)]
+    battles = as_battles(battles, keep=kept, style=style)
     tally = count_battles(battles)
     # of the counts: far quicker than of the battles
     policies = sorted({*tally["policy_a"], *tally["policy_b"]})
@@ -91,6 +96,7 @@ def fit_ratings(
         **_solver_record(fit, tolerance),
         **_battle_record(tally, len(policies)),
         **{k: battles.provenance[k] for k in _OF_BATTLES if k in battles.provenance},
+        "battles": {k: battles.provenance[k] for k in _FILE if k in battles.provenance},
         "style": _style_record(fit.parameters, parameter_covariance, style, quantile),
     }
     return _ratings(policies, rating, covariance, quantile, _votes(tally), provenance)
@@ -144,7 +150,7 @@ def _check_settings(policies: Sequence[str], anchor: tuple[str, float] | None, p
         )
     if anchor and anchor[0] not in policies:
         raise UnknownPolicy(
-            f"the anchor {anchor[0]!r} is in no battle.{did_you_mean(anchor[0], policies)}",
+            f"the anchor {anchor[0]!r} is in no battle.{near_policies(anchor[0], policies)}",
             fix="anchor on a policy of the battles",
         )
     if anchor and not math.isfinite(anchor[1]):
@@ -176,7 +182,9 @@ def _ratings(
         "ci_high": rating + quantile * error,
     }
     frame = pl.DataFrame(table).join(votes, on="policy", how="left", maintain_order="left")[order]
-    frame = frame.with_columns(pl.lit("fitted from battles").alias("source"))
+    file = provenance["battles"].get("source")
+    source = f"fitted to the votes of {file}" if file else "fitted to votes"
+    frame = frame.with_columns(pl.lit(source).alias("source"))
     return Ratings(frame, provenance=provenance, covariance=covariance[np.ix_(order, order)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,6 +13,7 @@ import polars as pl
 
 from .. import store
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, first_line, listing
+from ..provenance import hash_path, source_name, source_record
 from ..reading.files import check_plain_file
 from ..tables import Ratings
 from .layouts import tidy_catalog, tidy_leaderboard
@@ -100,12 +101,21 @@ def _shipped(category: str | None, date: str | None) -> Ratings:
     with resources.as_file(resources.files("charm_rm") / "data" / SHIPPED) as path:
         frame = store.read_frame(path)
     ratings = Ratings(tidy_leaderboard(frame))
-    return _choose(ratings, category or DEFAULT_CATEGORY, date, source=ATTRIBUTION, where="arena")
+    record = {"source": ATTRIBUTION}
+    return _choose(ratings, category or DEFAULT_CATEGORY, date, record=record, where="arena")
+
+
+def ratings_from_frame(
+    frame: pl.DataFrame, *, where: str, category: str | None = None, date: str | None = None
+) -> Ratings:
+    """:func:`load_ratings` of a frame in any of the layouts of :mod:`.layouts`; ``where`` names it in messages."""
+    with store.naming(where):
+        return _choose(tidy_leaderboard(frame), category, date, record={"source": where}, where=where)
 
 
 def _from_file(path: Path, category: str | None, date: str | None) -> Ratings:
     with store.naming(path):
-        return _choose(_read_file(path), category, date, source=str(path), where=str(path))
+        return _choose(_read_file(path), category, date, record=source_record(path), where=str(path))
 
 
 def _read_file(path: Path) -> Ratings | pl.DataFrame:
@@ -149,18 +159,25 @@ def _from_hub(root: str, config: str, category: str | None, date: str | None, *,
             + config,
         ) from error
     tidy = tidy_leaderboard(frame)
-    return _choose(
-        tidy, category or DEFAULT_CATEGORY, date, source=f"{source} ({config}/{split})", where=source
+    hashes = [hash_path(file) for file in files]
+    record = {"source": f"{source_name(source)} ({config}/{split})"} | (
+        {"source_sha256": hashes} if hashes else {}
     )
+    return _choose(tidy, category or DEFAULT_CATEGORY, date, record=record, where=source)
 
 
 # --- choosing one table -------------------------------------------------------------------------
 
 
 def _choose(
-    table: Ratings | pl.DataFrame, category: str | None, date: str | None, *, source: str, where: str
+    table: Ratings | pl.DataFrame,
+    category: str | None,
+    date: str | None,
+    *,
+    record: Mapping[str, Any],
+    where: str,
 ) -> Ratings:
-    """Keep one category at one date, one row per policy, with the covariance of what is kept."""
+    """Keep one category at one date, one row per policy, with the covariance of what is kept; ``record`` says where it is from."""
     frame = table.frame if isinstance(table, Ratings) else table
     if frame.is_empty():
         raise SchemaError("ratings: the table has no rows", where=where, fix="check what wrote it")
@@ -170,11 +187,11 @@ def _choose(
     frame = _one_row_per_policy(frame, where)
     rows = frame["row_"].to_numpy()
     frame = frame.drop("row_")
-    provenance: dict[str, Any] = {"verb": "load_ratings", "source": source}
+    provenance: dict[str, Any] = {"verb": "load_ratings", **record}
     if "source" in frame.columns:
         provenance["origin"] = "; ".join(frame["source"].drop_nulls().unique().sort())
     else:
-        frame = frame.with_columns(pl.lit(source).alias("source"))
+        frame = frame.with_columns(pl.lit(record["source"]).alias("source"))
     provenance |= {c: frame[c][0] for c in ("category", "date") if c in frame.columns}
     if not isinstance(table, Ratings):
         return Ratings(frame, provenance=provenance)

@@ -9,9 +9,9 @@ misses, and what hits twice is an error with both.
 from __future__ import annotations
 
 import functools
-import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -19,23 +19,33 @@ import numpy as np
 import polars as pl
 
 from .. import store
-from ..errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy, did_you_mean, listing
+from ..errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy, counted, listing
+from ..policy_names import fold_name, near_policies
 from ..settings import Unrated
 from ..tables import TEXT, Ratings, with_kinds
+from .given import RatingsLike, as_ratings
 
 Aliases = Mapping[str, str] | str | Path
 
-# Runs of anything but letters, digits and decimal points (a point with a digit on both sides).
-_SEPARATORS = re.compile(r"(?:(?!(?<=\d)\.(?=\d))[\W_])+")
+OWN, SAME, SHIPPED, CLOSE, FOLDED, NONE = (
+    "your alias",
+    "same name",
+    "shipped alias",
+    "shipped alias, close",
+    "case and punctuation",
+    "no rating",
+)
 
 
-def fold_name(name: str) -> str:
-    """Lower case, every run of punctuation or space one dash; decimal points stay and + becomes plus.
+@dataclass(frozen=True)
+class Match:
+    """How one policy found its rating: its name there (None: it has none), by which way, and what is to be said of it."""
 
-    ``GPT-4o (2024-05-13)`` is ``gpt-4o-2024-05-13``, ``Llama 3.1_8B`` is ``llama-3.1-8b``, and ``Command R+`` is
-    ``command-r-plus``: another model than ``Command R``.
-    """
-    return _SEPARATORS.sub("-", name.casefold().replace("+", "-plus-")).strip("-")
+    policy: str
+    rated: str | None
+    how: str
+    note: str | None = None
+    wanted: str | None = None
 
 
 def read_aliases(path: str | Path) -> pl.DataFrame:
@@ -64,7 +74,7 @@ def read_aliases(path: str | Path) -> pl.DataFrame:
         raise SchemaError(
             "aliases: an empty name",
             where=f"{path}, row {int(bad.arg_true()[0])}",
-            fix="give both names, or drop the row",
+            fix="give both names, or drop the row: a policy without a rating needs none",
         )
     if frame["policy"].is_duplicated().any():
         name = frame.filter(pl.col("policy").is_duplicated())["policy"][0]
@@ -78,7 +88,7 @@ def read_aliases(path: str | Path) -> pl.DataFrame:
 
 def resolve_names(
     policies: Iterable[str],
-    ratings: Ratings,
+    ratings: RatingsLike,
     *,
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
@@ -95,36 +105,52 @@ def resolve_names(
         UnknownPolicy: a policy has no rating, or its name fits several.
         ConfigError: ``ratings`` holds several categories or dates.
     """
-    rated = _rated_names(ratings)
-    own = _own_aliases(aliases)
-    found: dict[str, str] = {}
-    unknown: dict[str, str | None] = {}
-    notes = []
-    shipped = _shipped_aliases()
-    folded = _by_fold(rated)
-    for policy in dict.fromkeys(policies):
-        wanted, note = own.get(policy), None
-        if wanted is None and policy not in rated:
-            wanted, note = shipped.get(fold_name(policy), (None, None))
-        hit = _hit(policy, wanted, rated, folded)
-        if hit is None and wanted is not None and policy not in own:
-            hit, note = _hit(policy, None, rated, folded), None
-        if hit is None:
-            unknown[policy] = wanted
-            continue
-        found[policy] = hit
-        if note:
-            notes.append(f"{policy!r} as {hit!r} ({note})")
-    _report_unknown(unknown, rated, unrated)
+    ratings = as_ratings(ratings)
+    rated = rated_names(ratings)
+    matches = find_names(policies, rated, aliases=aliases)
+    _report_unknown([m for m in matches if m.rated is None], rated, unrated)
+    notes = [f"{m.policy!r} as {m.rated!r} ({m.note})" for m in matches if m.note]
     if notes:
         _warn(
             f"{len(notes)} policies were matched to a close, not the same, rated policy: {'; '.join(notes)}"
         )
-    return found
+    return {m.policy: m.rated for m in matches if m.rated is not None}
+
+
+def find_names(
+    policies: Iterable[str], rated: frozenset[str], *, aliases: Aliases | None = None
+) -> list[Match]:
+    """How each policy finds its name among those rated, in the order given; those that find none are there, too.
+
+    Raises:
+        UnknownPolicy: a name fits several rated policies.
+    """
+    own, shipped, folded = _own_aliases(aliases), _shipped_aliases(), _by_fold(rated)
+    return [_match(policy, own.get(policy), shipped, rated, folded) for policy in dict.fromkeys(policies)]
+
+
+def _match(
+    policy: str,
+    own: str | None,
+    shipped: Mapping[str, tuple[str | None, str | None]],
+    rated: frozenset[str],
+    folded: Mapping[str, Sequence[str]],
+) -> Match:
+    if own is not None:
+        hit = _hit(policy, own, rated, folded)
+        return Match(policy, hit, NONE if hit is None else OWN, wanted=own)
+    if policy in rated:
+        return Match(policy, policy, SAME)
+    wanted, note = shipped.get(fold_name(policy), (None, None))
+    hit = None if wanted is None else _hit(policy, wanted, rated, folded)
+    if hit is not None:
+        return Match(policy, hit, CLOSE if note else SHIPPED, note=note, wanted=wanted)
+    hit = _hit(policy, None, rated, folded)
+    return Match(policy, hit, NONE if hit is None else FOLDED, wanted=wanted)
 
 
 def match_ratings(
-    ratings: Ratings,
+    ratings: RatingsLike,
     policies: Iterable[str],
     *,
     aliases: Aliases | None = None,
@@ -135,6 +161,7 @@ def match_ratings(
     Raises:
         UnknownPolicy: as :func:`resolve_names`; also where no policy at all has a rating.
     """
+    ratings = as_ratings(ratings)
     asked = list(dict.fromkeys(policies))
     names = resolve_names(asked, ratings, aliases=aliases, unrated=unrated)
     if not names:
@@ -150,7 +177,12 @@ def match_ratings(
     return Ratings(frame, provenance=dict(ratings.provenance) | {"renamed": renamed}, covariance=covariance)
 
 
-def _rated_names(ratings: Ratings) -> frozenset[str]:
+def rated_names(ratings: Ratings) -> frozenset[str]:
+    """The names of one leaderboard.
+
+    Raises:
+        ConfigError: ``ratings`` holds several categories or dates.
+    """
     names = ratings.frame["policy"]
     if names.is_duplicated().any():
         raise ConfigError(
@@ -202,22 +234,23 @@ def _shipped_aliases() -> dict[str, tuple[str | None, str | None]]:
     return {fold_name(policy): (name, note) for policy, name, note in rows}
 
 
-def _report_unknown(unknown: Mapping[str, str | None], rated: frozenset[str], unrated: Unrated) -> None:
+def _report_unknown(unknown: Sequence[Match], rated: frozenset[str], unrated: Unrated) -> None:
     if not unknown:
         return
     if unrated == "skip":
-        _warn(f"skipped {len(unknown)} policies without a rating: {listing(unknown, limit=20)}")
+        names = listing([m.policy for m in unknown], limit=20)
+        _warn(f"skipped {counted(len(unknown), 'policy', 'policies')} without a rating: {names}")
         return
     lines = [
-        f"\n    {policy!r}"
-        + (f", by alias {wanted!r}" if wanted else "")
-        + did_you_mean(wanted or policy, rated)
-        for policy, wanted in list(unknown.items())[:10]
+        f"\n    {m.policy!r}"
+        + (f", by alias {m.wanted!r}" if m.wanted else "")
+        + near_policies(m.wanted or m.policy, rated)
+        for m in unknown[:10]
     ]
     tail = f"\n    and {len(unknown) - 10} more" if len(unknown) > 10 else ""
     raise UnknownPolicy(
-        f"{len(unknown)} policies have no rating under any known name:{''.join(lines)}{tail}",
-        fix="give --alias FILE (CSV: policy,arena_name), or skip them with --unrated skip",
+        f"{counted(len(unknown), 'policy has', 'policies have')} no rating under any known name:{''.join(lines)}{tail}",
+        fix="give --alias FILE (CSV: policy,arena_name; `charm names` writes one to fill in), or leave them out with --unrated skip",
     )
 
 

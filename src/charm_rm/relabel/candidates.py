@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, did_you_mean
+from ..errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy
 from ..margins import JudgedMargins, pair_judgements, score_matrix
+from ..policy_names import near_policies
 from ..statistics import FloatArray
 from ..style import Calibrator
 from ..tables import Margins, Offsets, Responses, Scores
@@ -48,7 +49,7 @@ def names_to_use(
     done = "scores" if isinstance(source, Scores) else "judgements"
     for name in sorted(set(names) - set(source.policies)):
         raise UnknownPolicy(
-            f"policy {name!r} has no {done}.{did_you_mean(name, source.policies)}",
+            f"policy {name!r} has no {done}.{near_policies(name, source.policies)}",
             fix=f"name policies of the {done}",
         )
     if strategy != "pair":

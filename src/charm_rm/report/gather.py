@@ -45,6 +45,11 @@ class Audited:
         return rho if isinstance(rho, Mapping) else None
 
     @property
+    def variants(self) -> list[Mapping[str, Any]]:
+        """The favour shown to one policy by several ways of counting wins, the audit's own first; empty where there is one way."""
+        return list(self.details.get("variants") or [])
+
+    @property
     def is_calibrated(self) -> bool:
         """True where the audited scores had offsets added (see :func:`charm_rm.apply_offsets`)."""
         return "calibrated" in self._input

@@ -39,6 +39,7 @@ def verdict(findings: Findings) -> list[Markup]:
     sentences = [
         _favour_sentence(findings.before),
         _sharpness_sentence(findings.before),
+        _variants_sentence(findings.before),
         _change_sentence(findings),
     ]
     return [s for s in sentences if s] or [_mismatch_sentence(findings.before)]
@@ -78,6 +79,16 @@ def _favour_sentence(audited: Audited) -> Markup | None:
     return told + Markup(" {} of {} {} over-valued or under-valued beyond chance ({}).").format(
         real, count(total, "policy", "policies"), "is" if real == 1 else "are", BEYOND_CHANCE
     )
+
+
+def _variants_sentence(audited: Audited) -> Markup | None:
+    """What another way of counting, such as control for length, makes of the favour shown to one policy."""
+    if len(rows := audited.variants) < 2:
+        return None
+    told = Markup("; ").join(
+        Markup("{} <strong>{}&nbsp;Elo</strong> {}").format(r["name"], elo(r["favour"]), _ci(r)) for r in rows
+    )
+    return Markup("Favour shown to <strong>{}</strong>: {}.").format(rows[0]["policy"], told)
 
 
 def _sharpness_sentence(audited: Audited) -> Markup | None:
@@ -132,7 +143,7 @@ def _elo(row: Mapping[str, Any]) -> str:
 
 
 def _ci(row: Mapping[str, Any]) -> str:
-    return interval(row["ci_low"], row["ci_high"], 0, signed=True)
+    return interval(row.get("ci_low"), row.get("ci_high"), 0, signed=True)
 
 
 # --- tiles --------------------------------------------------------------------------------------

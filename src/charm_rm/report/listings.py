@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 
 from ..mismatch import METRICS, both_ways
+from .about import ratings_name, source_files
 from .gather import Findings, has_baseline
-from .words import chance, clean, count, interval, number
+from .words import chance, clean, count, estimate_words, interval, number
 
 _MAX_ROWS = 2000
 
@@ -42,7 +43,7 @@ def favour_listing(findings: Findings) -> Listing | None:
     later = findings.after.favouritism if findings.after else None
     columns: dict[str, _Column] = {
         "Policy": _text("policy"),
-        "Arena Elo": _number("arena_elo", 0),
+        ratings_name(findings): _number("arena_elo", 0),
         "RM Elo": _number("rm_elo", 0),
         "Favour, Elo": _number("favour", 0, signed=True),
         "95 % CI": _interval("ci_low", "ci_high", 0),
@@ -59,6 +60,32 @@ def favour_listing(findings: Findings) -> Listing | None:
             "95 % CI after": _interval("after_low", "after_high", 0),
         }
     return _listing("favour", "Favour shown to every policy", frame.sort("favour", descending=True), columns)
+
+
+def variants_listing(findings: Findings) -> Listing | None:
+    """Favour shown to one policy by several ways of counting its wins, such as with and without control for length."""
+    if not (rows := findings.before.variants):
+        return None
+    columns = {
+        "Win rates": _text("name"),
+        "Favour, Elo": _number("favour", 0, signed=True),
+        "95 % CI": _interval("ci_low", "ci_high", 0),
+        "q": _chance("q_value"),
+        "Sharpness": _Column(lambda r: estimate_words(r["sharpness"], 2) if r.get("sharpness") else "–"),
+    }
+    caption = f"Favour shown to {clean(rows[0]['policy'])}, by how win rates are counted"
+    cells = [[column.cell(r) for column in columns.values()] for r in rows]
+    return Listing("variants", caption, [(title, c.is_number) for title, c in columns.items()], cells)
+
+
+def sources_listing(findings: Findings) -> Listing | None:
+    """The files that were read, and what they held."""
+    rows = source_files(findings)
+    return (
+        Listing("sources", "Source files", [("File", False), ("SHA-256 of its content", False)], rows)
+        if rows
+        else None
+    )
 
 
 def explanation_listing(findings: Findings) -> Listing | None:

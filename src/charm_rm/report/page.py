@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ..mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS
 from ..mismatch.words import WHY_NOT_THE_DIFFERENCE, WHY_PAIRS_DIFFER, detectable_words
 from ..provenance import versions
-from . import headline, listings, words
+from . import about, headline, listings, words
 from .effect import agreement_rows, effect_rows, offset_effect
 from .figures import Figure
 from .gather import Findings
@@ -42,8 +42,10 @@ _SECTIONS = {
 }
 
 
-def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
-    """The report as HTML text."""
+def render_page(
+    findings: Findings, figures: Mapping[str, Figure], *, title: str | None = None, date: str | None = None
+) -> str:
+    """The report as HTML text; ``title`` and ``date`` are those to show at its head."""
     css = css_variables() + _asset("style.css")
     script = _asset("page.js")
     tables = _tables(findings)
@@ -56,7 +58,10 @@ def render_page(findings: Findings, figures: Mapping[str, Figure]) -> str:
         css=Markup(css),
         script=Markup(script),
         policy=_content_policy(css, script),
-        title=headline.title(findings),
+        heading=about.heading(findings, title),
+        facts=about.facts(findings, date),
+        ties=about.tie_words(findings),
+        finding=headline.title(findings),
         verdict=headline.verdict(findings),
         tiles=headline.tiles(findings),
         groups=groups(findings),
@@ -107,6 +112,7 @@ def _asset(name: str) -> str:
 def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
     return {
         "favour": listings.favour_listing(findings),
+        "variants": listings.variants_listing(findings),
         "explanation": listings.explanation_listing(findings),
         "mismatch": listings.mismatch_listing(findings),
         "offsets": listings.offsets_listing(findings),
@@ -163,14 +169,28 @@ def _offset_note(findings: Findings) -> str:
 
 def _provenance(findings: Findings) -> list[listings.Listing]:
     sources = {
-        "Run manifest": findings.manifest,
+        "Run manifest": _reproducible(findings.manifest),
         "Audit before" if findings.after else "Audit": (findings.before.details.get("provenance") or {}),
         "Audit after": (findings.after.details.get("provenance") or {}) if findings.after else {},
         "Offsets": {k: v for k, v in findings.offset_settings.items() if k != "effect"},
         "Style calibration": _calibration(findings),
         "Evaluation": findings.evaluation,
     }
-    return [_pairs(name, value) for name, value in sources.items() if value]
+    files = listings.sources_listing(findings)
+    return [*([files] if files else []), *(_pairs(name, value) for name, value in sources.items() if value)]
+
+
+def _reproducible(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest without what another run of the same would have otherwise: when stages ran, how long, and what of the page itself."""
+    stages = manifest.get("stages") or {}
+    kept = {
+        name: {key: value for key, value in record.items() if key not in ("started", "seconds")}
+        for name, record in stages.items()
+        if name != "report" and isinstance(record, Mapping)
+    }
+    return {key: value for key, value in manifest.items() if key != "stages"} | (
+        {"stages": kept} if kept else {}
+    )
 
 
 def _calibration(findings: Findings) -> dict[str, Any]:

@@ -22,14 +22,29 @@ _COMPARED = (
 )
 _EFFECT = [{"metric": str, "n": int, **dict.fromkeys(("value", "placebo_value", *_COMPARED), _MAYBE_NUMBER)}]
 _DETECTABLE = dict.fromkeys(("elo", "power", "wanted", "detectable", "floor"), _MAYBE_NUMBER)
+# One finding by several ways of counting: favour shown to one policy.
+_VARIANT = {
+    "name": str,
+    "policy": str,
+    "favour": NUMBER,
+    **dict.fromkeys(("ci_low", "ci_high", "q_value"), _MAYBE_NUMBER),
+    "sharpness": _ESTIMATE,
+}
 
 AUDIT: dict[str, Any] = {
+    "title": Maybe(str),
     "warnings": Maybe([str]),
+    "variants": Maybe([_VARIANT]),
     "favouritism": Maybe([dict]),
     "sharpness": _ESTIMATE,
     "rank_correlation": Maybe({"spearman": _ESTIMATE, "kendall": _ESTIMATE}),
     "provenance": Maybe(
-        {"input": Maybe(dict), "settings": Maybe({"outcome": Maybe(str), "temperature": _MAYBE_NUMBER})}
+        {
+            "input": Maybe(dict),
+            "settings": Maybe({"outcome": Maybe(str), "ties": Maybe(str), "temperature": _MAYBE_NUMBER}),
+            "ratings": Maybe(dict),
+            "files": Maybe([dict]),
+        }
     ),
     "summary": Maybe(
         {
@@ -42,7 +57,9 @@ AUDIT: dict[str, Any] = {
         }
     ),
 }
-MANIFEST: dict[str, Any] = {"name": Maybe(str), "simulated": Maybe(bool), "warnings": Maybe([str])}
+MANIFEST: dict[str, Any] = {
+    "name": Maybe(str), "simulated": Maybe(bool), "warnings": Maybe([str]), "stages": Maybe(dict),
+}  # fmt: skip
 EVALUATION: dict[str, Any] = {"warnings": Maybe([str])}
 # Of the offsets' provenance.
 OFFSETS: dict[str, Any] = {

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, NotIdentifiable, counted, did_you_mean
+from ..errors import ConfigError, NotIdentifiable, counted
+from ..policy_names import near_policies
 from ..splits import fold_of
 from ..statistics import FloatArray, IntArray
 from .comparisons import MarginsView, Part, kept_of_order, restricted, soft_rates, stacked, thinned
@@ -113,7 +114,7 @@ def _by_family(policies: Sequence[str], families: Mapping[str, str]) -> IntArray
     for policy in policies:
         if policy not in families:
             raise ConfigError(
-                f"policy {policy!r} has no family.{did_you_mean(policy, families)}",
+                f"policy {policy!r} has no family.{near_policies(policy, families)}",
                 where="style calibration",
                 fix="name a family for every policy",
             )

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, Self
 import polars as pl
 
 from .. import store
-from ..errors import SchemaError, UnknownPolicy, did_you_mean
+from ..errors import SchemaError, UnknownPolicy
+from ..policy_names import near_policies
 from ..tables import Column, Table
 
 By = Literal["feature", "group"]
@@ -83,7 +84,7 @@ class Explanation(Table):
         rows = self.frame.filter(pl.col("policy") == policy)
         if rows.is_empty():
             raise UnknownPolicy(
-                f"policy {policy!r} is not explained.{did_you_mean(policy, self.policies)}",
+                f"policy {policy!r} is not explained.{near_policies(policy, self.policies)}",
                 fix="name a policy that was scored and has a rating",
             )
         return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,18 @@ from .state import headless, load_classifier
 from .tokenizers import load_tokenizer
 
 
+def name_base(base: str | Path, output: Path) -> str:
+    """What an adapter in ``output`` calls its base: an id, or the way there from the adapter, so that both can move together."""
+    if not Path(base).is_dir():
+        return str(base)
+    return Path(os.path.relpath(Path(base).resolve(), output.resolve())).as_posix()
+
+
+def find_base(name: str, folder: Path) -> str:
+    """The base that the adapter in ``folder`` names: an id, a path, or (beginning with ``..``) the way there from the adapter."""
+    return str(folder.resolve() / name) if name.startswith("..") else name
+
+
 def open_adapter(folder: Path, options: dict[str, Any], choice: Choice | None) -> Opened:
     """Load the base of a PEFT adapter, put adapter and saved head on it, and merge."""
     if choice is not None:
@@ -26,8 +39,9 @@ def open_adapter(folder: Path, options: dict[str, Any], choice: Choice | None) -
         )
     peft = require("peft")
     settings = peft.PeftConfig.from_pretrained(str(folder))
-    base = model_folder(settings.base_model_name_or_path)
-    source = find_source(settings.base_model_name_or_path, base, None, options)
+    name = find_base(settings.base_model_name_or_path, folder)
+    base = model_folder(name)
+    source = find_source(name, base, None, options)
     model, missing = load_classifier(source, 1)
     saved = peft.load_peft_weights(str(folder), device="cpu")
     lost = {key for key in missing if not any(name.endswith(key) for name in saved)}

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
+from ...provenance import source_name
+from ...responses import ResponsesLike, as_responses
 from ...style import CalibratedReward, apply_calibrator, uncalibrated
 from ...tables import Responses, Scores, as_messages
 from ...text_hash import text_hashes
@@ -38,7 +40,7 @@ CHUNK_SIZE = 64
 
 def score_responses(
     model: ScalarReward,
-    responses: Responses,
+    responses: ResponsesLike,
     *,
     token_budget: int | None = None,
     progress: bool = True,
@@ -61,6 +63,7 @@ def score_responses(
         ModelError: a score is not finite (the message names prompts and policies), or a row does not fit into memory.
         CharmWarning: (as a warning) some texts were truncated, or memory ran out and batches became smaller.
     """
+    responses = as_responses(responses)
     model, calibrator = uncalibrated(model)
     frame = responses.frame
     scored = score_texts(
@@ -268,7 +271,7 @@ def _size(prompt: Prompt, response: str) -> int:
 def _provenance(model: ScalarReward, responses: Responses, scored: ScoredTexts) -> dict[str, Any]:
     about = {
         "verb": "score_responses",
-        "rm": model.source,
+        "rm": source_name(model.source),
         "rm_fingerprint": model.fingerprint,
         "from_store": scored.from_store,
         "responses": dict(responses.provenance),

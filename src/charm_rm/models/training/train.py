@@ -18,8 +18,8 @@ from ... import store
 from ...errors import ConfigError, NotConverged, OutputExists, SchemaError
 from ...folders import refuse_folder, replacing_directory
 from ...locks import locked
-from ...preferences import prompt_key
-from ...provenance import Manifest, versions
+from ...preferences import PreferencesLike, any_preferences, prompt_key
+from ...provenance import Manifest, source_name, versions
 from ...tables import Preferences
 from ..extras import require
 from ..loading.lineage import anchored_on
@@ -45,12 +45,12 @@ _EXTRAS = ("torch", "transformers", "trl", "peft", "datasets")
 
 
 def train_reward_model(
-    preferences: Preferences,
+    preferences: PreferencesLike,
     rm: str | Path,
     output: str | Path,
     *,
     settings: TrainSettings | None = None,
-    held_out: Preferences | None = None,
+    held_out: PreferencesLike | None = None,
     anchor: Anchor | None = None,
     force: bool = False,
     resume: bool = False,
@@ -76,6 +76,8 @@ def train_reward_model(
         NoOverlap: no two policies of the anchor share ``settings.anchor_prompts`` prompts.
         ModelError: ``rm`` has no one-output head and ``new_head`` is off.
     """
+    preferences = any_preferences(preferences)
+    held_out = None if held_out is None else any_preferences(held_out)
     settings = settings or TrainSettings()
     output = refuse_folder(output, force=force, inputs=[rm])
     for module in _EXTRAS:
@@ -185,12 +187,17 @@ def _save(
     force: bool,
 ) -> None:
     """Write model, tokenizer, card and ``training.json``, all together or none."""
+    from ..loading.adapters import name_base
+
     model: Any = trainer.model
     if settings.lora and settings.merge:
         model = model.merge_and_unload()  # adapters into the weights; the trained head takes its place
     elif settings.lora:
-        local = Path(rm).is_dir()
-        model.peft_config["default"].base_model_name_or_path = str(Path(rm).resolve() if local else rm)
+        adapter = model.peft_config["default"]
+        adapter.base_model_name_or_path = name_base(rm, result.output)
+        adapter.target_modules = sorted(
+            adapter.target_modules
+        )  # a set, written in another order by every process
     with replacing_directory(result.output, force=force) as folder:
         model.save_pretrained(folder)
         base.tokenizer.save_pretrained(folder)
@@ -211,7 +218,7 @@ def _provenance(
 
     base = Path(rm)
     record: dict[str, Any] = {
-        "base": "/".join(base.resolve().parts[-2:]) if base.is_dir() else str(rm),
+        "base": source_name(base) if base.is_dir() else str(rm),
         "base_sha256": model_fingerprint(base) if base.is_dir() else None,
         "training_pairs_sha256": _hash_preferences(training),
         "held_out_pairs_sha256": None if held_out is None else _hash_preferences(held_out),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +35,38 @@ def audit_source(
 
 
 def save_with_report(
-    found: Audit, folder: Path, *, force: bool = False, families: FamilyContrasts | None = None
+    found: Audit,
+    folder: Path,
+    *,
+    force: bool = False,
+    families: FamilyContrasts | None = None,
+    title: str | None = None,
+    variants: Sequence[Mapping[str, Any]] = (),
 ) -> None:
-    """Write an audit, the favour of families where it was measured, and the page into a folder of its own, whole or not at all."""
+    """Write an audit, the favour of families where it was measured, and the page into a folder of its own, whole or not at all.
+
+    ``title`` and ``variants`` (see :func:`variants_of`) are kept in audit.json, for the page.
+    """
     from ...report import write_report
 
     with replacing_directory(folder, force=force) as temporary:
-        save_audit(found, temporary)
+        about = {"title": title, "variants": list(variants)}
+        save_audit(found, temporary, about={key: value for key, value in about.items() if value})
         if families is not None:
             save_families(families, temporary)
         write_report(temporary)
+
+
+def variants_of(policy: str, audits: Mapping[str, Audit]) -> list[dict[str, Any]]:
+    """The favour shown to one policy in several audits, such as of win rates with and without control for length, by their names."""
+    import polars as pl
+
+    rows = []
+    for name, found in audits.items():
+        if found.favouritism is not None and found.sharpness is not None:
+            row = found.favouritism.frame.row(by_predicate=pl.col("policy") == policy, named=True)
+            rows.append({"name": name, **row, "sharpness": asdict(found.sharpness)})
+    return rows
 
 
 # --- a run's part -------------------------------------------------------------------------------

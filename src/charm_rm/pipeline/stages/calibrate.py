@@ -16,13 +16,13 @@ from ...errors import (
     NoOverlap,
     NotIdentifiable,
     UnknownPolicy,
-    did_you_mean,
     listing,
 )
 from ...evaluate.attained import effect_of_offsets
 from ...margins import only_policies, position
 from ...mismatch.words import upside_down_words
 from ...offsets import solve_joint_offsets, solve_offsets
+from ...policy_names import near_policies
 from ...ratings import expected_win_rate
 from ...settings import AUTO, AuditSettings, CalibrateSettings, Unrated, as_names
 from ...tables import Favouritism, Margins, Offsets, Ratings, Scores
@@ -183,7 +183,7 @@ def without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margi
     for name in held_out:
         if name not in known:
             raise UnknownPolicy(
-                f"calibrate.held_out: policy {name!r} has no {source.noun}.{did_you_mean(name, known)}",
+                f"calibrate.held_out: policy {name!r} has no {source.noun}.{near_policies(name, known)}",
                 fix="name policies of the responses",
             )
     return only_policies(source, set(known) - set(held_out)) if held_out else source

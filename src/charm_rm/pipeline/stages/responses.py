@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ... import store
+from ...provenance import source_record
 from ...responses import sample_instructions, split_prompts
 from ...settings import ResponsesSettings, TableSettings
 from ...tables import Responses
@@ -33,7 +34,8 @@ def _read(source: str | tuple[str, ...], split: str | None, columns: dict[str, s
         return load_any_responses(source, split=split, columns=columns)
     parts = [load_any_responses(one, split=split, columns=columns) for one in source]
     frame = pl.concat([p.frame for p in parts], how="diagonal_relaxed")
-    return Responses(frame, provenance={"verb": "load_responses", "source": list(source)})
+    records = [source_record(one) for one in source]
+    return Responses(frame, provenance={"verb": "load_responses", "sources": records})
 
 
 def run_stage(run: Run) -> str:

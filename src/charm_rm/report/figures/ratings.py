@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from ..about import ratings_name
 from ..charts import Line, Point, scatter
 from ..gather import Findings
 from ..significance import BEYOND_CHANCE
@@ -20,7 +21,8 @@ from ._rows import by_policy, colour_role, favour_words, ranked
 def ratings_figure(findings: Findings, favouritism: pl.DataFrame) -> Iterator[Picture]:
     human, sharpness = by_policy(findings.ratings), findings.before.sharpness
     slope = sharpness["value"] if sharpness else 1.0
-    points = [_point(i, r, human.get(r["policy"], {}), slope) for i, r in ranked(favouritism)]
+    named = ratings_name(findings)
+    points = [_point(i, r, human.get(r["policy"], {}), slope, named) for i, r in ranked(favouritism)]
     lines = _sharpness_lines(points, favouritism, slope) if sharpness else []
     fitted = f" {estimate_words(sharpness, 2)}" if sharpness else ""
 
@@ -30,7 +32,7 @@ def ratings_figure(findings: Findings, favouritism: pl.DataFrame) -> Iterator[Pi
             lines=lines,
             width=width,
             height=480 if width > 500 else 380,
-            x="Arena Elo: what people think",
+            x=f"{named}: what people think",
             y="RM Elo: what the judge thinks",
             labels=len(points) if len(points) <= 8 else 12 if width > 500 else 5,
         )
@@ -44,14 +46,14 @@ def ratings_figure(findings: Findings, favouritism: pl.DataFrame) -> Iterator[Pi
     )
 
 
-def _point(rank: int, row: Mapping[str, Any], human: Mapping[str, Any], slope: float) -> Point:
+def _point(rank: int, row: Mapping[str, Any], human: Mapping[str, Any], slope: float, named: str) -> Point:
     middle = row["rm_elo"] - slope * row["favour"]
     people = f"{number(row['arena_elo'], 0)} {interval(human.get('ci_low'), human.get('ci_high'), 0)}"
     return Point(
         name=row["policy"],
         x=row["arena_elo"],
         y=row["rm_elo"],
-        tip=f"{row['policy']}\nArena Elo {people}\nRM Elo {number(row['rm_elo'], 0)}\n{favour_words(row)}",
+        tip=f"{row['policy']}\n{named} {people}\nRM Elo {number(row['rm_elo'], 0)}\n{favour_words(row)}",
         x_low=human.get("ci_low"),
         x_high=human.get("ci_high"),
         y_low=None if row["ci_low"] is None else middle + slope * row["ci_low"],
@@ -62,7 +64,7 @@ def _point(rank: int, row: Mapping[str, Any], human: Mapping[str, Any], slope: f
 
 
 def _sharpness_lines(points: list[Point], frame: pl.DataFrame, slope: float) -> list[Line]:
-    """RM Elo = c + a * (Arena Elo), and the same with a = 1 through the middle of the points."""
+    """RM Elo = c + a * (human Elo), and the same with a = 1 through the middle of the points."""
     residual = pl.col("rm_elo") - slope * (pl.col("arena_elo") + pl.col("favour"))
     constant = float(frame.select(residual.median()).item())
     xs = (min(p.x for p in points), max(p.x for p in points))

@@ -1,0 +1,116 @@
+"""``charm names``: which policies find a rating, by which name, and what is near to those that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import counted
+from ..settings import RatingsChoice, TableSettings
+from .common import echo, heading, print_json, say
+from .options import (
+    PATH,
+    force_option,
+    given_paths,
+    json_option,
+    judgement_options,
+    output_option,
+    ratings_options,
+    table_options,
+)
+
+if TYPE_CHECKING:
+    from ..ratings import NameReport
+
+
+@click.command("names")
+@click.argument("scores", type=PATH)
+@ratings_options
+@judgement_options
+@table_options("scores")
+@output_option(what="Where to write an alias table (CSV, JSON, JSONL, Parquet) to fill in, for --alias.")
+@force_option
+@json_option
+def command(
+    scores: Path,
+    ratings: RatingsChoice,
+    annotator: str | None,
+    baseline: str | None,
+    read_as: TableSettings,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Which policies find a rating, under which name? What is near to those that find none?
+
+    SCORES is what `charm audit` takes, or a table of responses. A policy is looked up as everywhere: your aliases (--alias), its name
+    as written, the shipped aliases, its name whatever case and punctuation.
+
+    A near name is never taken for the same model unless it has the same parts. Another size, version, date, tuning (SimPO, it) or
+    quantisation is another model: it is shown with what differs.
+
+    With -o an alias table is written: names with the same parts filled in, to be checked; the others empty, to fill in or drop.
+
+    \b
+    Examples:
+      charm names scores.parquet --ratings arena
+      charm names scores.parquet --ratings arena -o aliases.csv
+      charm names scores.parquet --ratings arena --alias aliases.csv
+    """
+    from .. import store
+    from ..pipeline.stages.names import names_in
+
+    if ratings.source is None:
+        raise click.UsageError("give --ratings")
+    if output:
+        store.refuse_table(output, force=force, inputs=given_paths())
+    found = names_in(scores, ratings, annotator=annotator, baseline=baseline, table=read_as)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _print(found, ratings.source)
+    if output:
+        _write(found, output, force=force)
+
+
+def _write(found: NameReport, output: Path, *, force: bool) -> None:
+    from .. import store
+
+    aliases = found.alias_table()
+    if aliases.height == 0:
+        say(f"every policy finds its rating without aliases: nothing written to {output}")
+        return
+    store.write_frame(aliases, output, force=force)
+    empty = int((aliases["arena_name"] == "").sum())
+    say(
+        f"wrote {output}: {counted(aliases.height, 'row')}, {empty} to fill in or drop; then give it with --alias"
+    )
+
+
+def _print(found: NameReport, spec: str) -> None:
+    from ..ratings.names import SAME
+    from ..ratings.naming import in_words
+
+    total = len(found.matched) + len(found.unmatched)
+    where = ", ".join(str(found.origin[k]) for k in ("category", "date") if k in found.origin)
+    board = f"{spec} ({counted(found.origin['n'], 'rating')}{', ' if where else ''}{where})"
+    if found.unmatched:
+        heading(
+            f"{len(found.unmatched)} of {counted(total, 'policy', 'policies')} without a rating in {board}"
+        )
+    for match in found.unmatched:
+        echo(
+            f"  {match.policy}" + (f" (not under its alias {match.wanted!r} either)" if match.wanted else "")
+        )
+        for near in found.near[match.policy]:
+            echo(f"      {in_words(near)}")
+    heading(f"{len(found.matched)} of {counted(total, 'policy', 'policies')} with a rating in {board}")
+    for match in found.matched:
+        how = (
+            ""
+            if match.how == SAME
+            else f": {match.rated!r}, by {match.how}" + (f" ({match.note})" if match.note else "")
+        )
+        echo(f"  {match.policy}{how}")

@@ -1,0 +1,66 @@
+"""Every command that writes files, on small inputs: run in a process of its own, ``everything.py INPUTS OUTPUTS [models]``.
+
+Inputs and outputs are given by absolute paths, as that is when a path could get into a file.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+RATED = "--ratings {in}/ratings.parquet"
+KNOWN = f"{RATED} --draws 100"
+CORE = (
+    "init {out}/charm.yaml",
+    "ratings fit {in}/battles.parquet -o {out}/ratings.parquet",
+    "ratings fit {in}/battles.parquet --prior 1 -o {out}/ratings.csv",
+    "ratings save {in}/ratings.parquet -o {out}/saved.parquet",
+    "ratings save {in}/board.csv -o {out}/board.parquet",
+    "features {in}/responses.csv -o {out}/features.parquet",
+    "score {in}/responses.csv --rm python:own_model:score -o {out}/scores.parquet",
+    "score {in}/responses.parquet --rm python:own_model:score -o {out}/scores.csv",
+    "judge {in}/responses.csv --judge python:own_model:judge -o {out}/margins.parquet",
+    f"audit {{in}}/scores.parquet {KNOWN} --ties loss -o {{out}}/audit",
+    "audit {in}/scores.csv --ratings {in}/board.csv --alias {in}/aliases.csv --draws 0 --group {in}/groups.csv -o {out}/grouped",
+    f"audit {{out}}/margins.parquet {KNOWN} -o {{out}}/judged",
+    f"audit {{in}}/annotations.json {KNOWN} --annotator mild -o {{out}}/annotated",
+    f"compare {{in}}/scores.parquet {{out}}/scores.parquet {KNOWN} -o {{out}}/compared",
+    f"influence {{in}}/scores.parquet {RATED} --top 2 -o {{out}}/influence",
+    f"calibrate {{in}}/scores.parquet {KNOWN} --over velvet --ref oak --prompts {{in}}/prompts.csv --split train -o {{out}}/offsets.parquet",
+    f"calibrate {{in}}/scores.parquet {KNOWN} --all -o {{out}}/joint.json",
+    f"calibrate {{in}}/scores.csv {RATED} --draws 0 --style --responses {{in}}/responses.csv --feature words --feature bullets -o {{out}}/calibrator.json",
+    f"explain {{in}}/scores.csv {KNOWN} --responses {{in}}/responses.csv --calibrator {{out}}/calibrator.json -o {{out}}/audit/explanation.parquet",
+    "apply {in}/scores.parquet {out}/offsets.parquet -o {out}/applied.parquet",
+    "apply {in}/scores.csv {out}/calibrator.json --responses {in}/responses.csv -o {out}/styled.parquet",
+    f"audit {{out}}/applied.parquet {KNOWN} -o {{out}}/recalibrated",
+    "relabel {in}/scores.parquet {in}/responses.csv {out}/offsets.parquet --strategy sampled -o {out}/prefs",
+    f"evaluate --scores {{out}}/applied.parquet --baseline-scores {{in}}/scores.csv {KNOWN} -o {{out}}/evaluated",
+    "evaluate --rm python:own_model:score --pairs {in}/pairs.parquet --draws 100 -o {out}/pairs",
+    "run {in}/scored.yaml -o {out}/scored",
+    "run {in}/judged.yaml -o {out}/judged-run",
+    "report {out}/audit -o {out}/page.html",
+)  # fmt: skip
+MODELS = (
+    "score {in}/responses.csv --rm {in}/rm --unchecked --max-length 64 -o {out}/rm.parquet",
+    f"evaluate --rm {{in}}/rm --baseline {{in}}/rm --pairs {{in}}/true_pairs.parquet --scores {{in}}/scores.parquet {KNOWN} -o {{out}}/evaluation",
+    f"train {{in}}/pairs.parquet --rm {{in}}/rm --max-steps 2 --batch-size 4 --max-length 64 --responses {{in}}/responses.parquet {RATED} --unchecked -o {{out}}/model",
+    "train {in}/pairs.parquet --rm {in}/rm --max-steps 2 --batch-size 4 --lora --no-merge --lora-rank 2 -o {out}/adapter",
+    "run {in}/whole.yaml -o {out}/whole",
+)  # fmt: skip
+
+
+def main(inputs: Path, outputs: Path, *, models: bool) -> None:
+    """Run all commands, in order; the first that fails ends it."""
+    from charm_rm.cli import main as charm
+
+    sys.path.insert(0, str(inputs))
+    warnings.simplefilter("ignore")
+    for line in (*CORE, *(MODELS if models else ())):
+        words = [word.format(**{"in": inputs, "out": outputs}) for word in line.split()]
+        print("$ charm", *words, flush=True)
+        charm(words, standalone_mode=False)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), models="models" in sys.argv[3:])
