@@ -155,3 +155,27 @@ def test_one_origin_of_scores_or_judgements(inputs: Path) -> None:
         load_config(configure(inputs, judge={"spec": "openai:m"}, rm={"model": "x"}))
     with pytest.raises(ConfigError, match="either scores or judgements"):
         load_config(configure(inputs, score={"scores": "a", "judgements": "b"}))
+
+
+def test_a_judge_is_evaluated_on_benchmarks_too(inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked in both orders, as `charm evaluate --judge` asks."""
+    (inputs / "own_judge.py").write_text(JUDGE)
+    monkeypatch.syspath_prepend(str(inputs))
+    rows = [{"prompt": f"p{i}", "chosen": "long " * (2 + i), "rejected": "short"} for i in range(8)]
+    pl.DataFrame(rows).write_ndjson(inputs / "pairs.jsonl")
+    judge = {"spec": "python:own_judge:longer"}
+    path = configure(inputs, judge=judge, evaluate={"pairs": "pairs.jsonl"})
+    assert "evaluate" in run_pipeline(load_config(path), inputs / "run").ran
+    found = store.read_frame(inputs / "run/evaluation/benchmarks.parquet")
+    assert found["accuracy"].to_list() == [1.0] * found.height
+    assert run_pipeline(load_config(path), inputs / "run").ran == ()
+
+
+def test_an_evaluation_that_nothing_could_come_of_is_refused(inputs: Path) -> None:
+    judge, given = {"spec": "python:own_judge:longer"}, {"judgements": "annotations.json"}
+    with pytest.raises(ConfigError, match=r"evaluate would do nothing(?s:.*)or give benchmarks or pairs"):
+        load_config(configure(inputs, judge=judge, evaluate={}))
+    with pytest.raises(ConfigError, match="evaluate would do nothing"):
+        load_config(configure(inputs, score=given, evaluate={}))
+    with pytest.raises(ConfigError, match="ask a model, and this run has none"):
+        load_config(configure(inputs, score=given, evaluate={"pairs": "pairs.jsonl"}))

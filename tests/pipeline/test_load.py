@@ -79,6 +79,42 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(tmp_path: Path):
     assert config.train.learning_rate == 2e-6
 
 
+@pytest.mark.parametrize(
+    "name", ["2024-05-13", "2024-13-45", "1.10", "007", "no", "on", "1e5", "12:30:45", "0x1F", "1_0"]
+)
+def test_names_are_the_text_that_the_file_says(tmp_path: Path, name: str):
+    text = (
+        f"responses: {{source: r, policies: [{name}, b]}}\nscore: {{scores: s}}\nratings: {{date: {name}}}\n"
+    )
+    config = _load(tmp_path, f"name: {name}\n{text}calibrate: {{over: {name}, references: [b]}}\n")
+    assert config.name == name
+    assert config.responses.policies == (name, "b")
+    assert config.ratings.date == name
+    assert config.calibrate is not None
+    assert config.calibrate.over == name
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("no", False), ("off", False), ("False", False), ("yes", True), ("on", True)]
+)
+def test_truths_as_yaml_has_them(tmp_path: Path, word: str, value: bool):
+    assert _load(tmp_path, GOOD + f"simulated: {word}\n").simulated is value
+
+
+def test_numbers_are_read_as_they_stand(tmp_path: Path):
+    """Not as YAML 1.1 does, for which 010 is 8 and 1:30 is 90."""
+    assert _load(tmp_path, GOOD + "seed: 010\n").seed == 10
+    for word in ("1:30", "0x1F", "2024-05-13", "no", "1.5"):
+        with pytest.raises(ConfigError, match="line 5.*seed is"):
+            _load(tmp_path, GOOD + f"seed: {word}\n")
+
+
+@pytest.mark.parametrize("nothing", ["null", "~", "", "Null"])
+def test_null_is_null(tmp_path: Path, nothing: str):
+    assert _load(tmp_path, GOOD + f"calibrate: {nothing}\n").calibrate is None
+    assert _load(tmp_path, GOOD + "name: 'null'\n").name == "null"
+
+
 def test_bounds_are_told_in_the_words_of_the_settings_with_their_line(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"line 7.*draws is 50(?s:.)*0 \(no bootstrap.*100 to 100,000"):
         _load(tmp_path, GOOD + "audit:\n  ties: half\n  draws: 50\n")

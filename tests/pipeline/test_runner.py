@@ -203,11 +203,47 @@ def test_a_stage_without_its_output_is_a_failure_of_ours(configure, tmp_path, mo
         run_pipeline(configure(), tmp_path / "run")
 
 
-def test_unscored_responses_are_counted_and_named(configure, arena_files, tmp_path):
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")  # few prompts
+def test_scores_of_part_of_the_prompts_are_enough(configure, arena_files, tmp_path):
+    """Those of 60 of 100 prompts, with three scores more missing; the rest is left out of every stage, and said."""
     frame = store.read_frame(arena_files / "scores.parquet")
-    frame[:-3].write_parquet(tmp_path / "few.parquet")
-    with pytest.raises(ConfigError, match=r"3 of 1200 responses have no score"):
-        run_pipeline(configure(score={"scores": str(tmp_path / "few.parquet")}), tmp_path / "run")
+    some = frame["prompt_id"].unique(maintain_order=True)[:60].to_list()
+    frame.filter(pl.col("prompt_id").is_in(some))[:-3].write_parquet(tmp_path / "few.parquet")
+    with pytest.warns(
+        CharmWarning, match=r"483 of 1,200 responses have no score and are left out, 40 prompts altogether"
+    ):
+        done = run_pipeline(configure(score={"scores": str(tmp_path / "few.parquet")}), tmp_path / "run")
+    assert done.ran == STAGES
+    scored = store.read_frame(tmp_path / "run/before/scores.parquet")
+    assert scored.height == 717
+    preferences = store.read_frame(tmp_path / "run/prefs/preferences.parquet")
+    assert set(preferences["prompt_id"]) <= set(some)
+    assert any(
+        "483 of 1,200" in w for w in json.loads((tmp_path / "run/manifest.json").read_text())["warnings"]
+    )
+
+
+def test_scores_of_other_prompts_or_without_a_policy_are_refused(configure, arena_files, tmp_path):
+    frame = store.read_frame(arena_files / "scores.parquet")
+    frame.with_columns(pl.format("other {}", "prompt_id").alias("prompt_id")).write_parquet(
+        tmp_path / "others.parquet"
+    )
+    with pytest.raises(NoOverlap, match="none of the scores is of these responses"):
+        run_pipeline(configure(score={"scores": str(tmp_path / "others.parquet")}), tmp_path / "run")
+    renamed = frame.with_columns(pl.col("policy").replace("velvet", "Velvet-1"))
+    renamed.write_parquet(tmp_path / "renamed.parquet")
+    with pytest.raises(
+        UnknownPolicy, match=r"'velvet' has responses and no score\.(?s:.*)responses\.policies"
+    ):
+        run_pipeline(configure(score={"scores": str(tmp_path / "renamed.parquet")}), tmp_path / "run")
+
+
+def test_an_evaluation_of_given_scores_is_their_alignment(configure, tmp_path):
+    assert run_pipeline(configure(evaluate={}), tmp_path / "run").ran == (*STAGES, "evaluate")
+    found = json.loads((tmp_path / "run/evaluation/evaluation.json").read_text())
+    assert {row["metric"] for row in found["alignment"]} >= {"spearman", "mean_abs_mismatch"}
+    with pytest.raises(ConfigError, match="ask a model, and this run has none"):
+        configure(evaluate={"pairs": "pairs.jsonl"})
 
 
 # --- two runs, killed runs ----------------------------------------------------------------------

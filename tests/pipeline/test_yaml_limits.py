@@ -24,7 +24,7 @@ CASES = {
     "deep in brackets": ("[" * 5000, "nested too deep"),
     "deep and closed": ("a: " + "[" * 200 + "]" * 200, "nested more than 30 deep"),
     "deep by indentation": ("\n".join(" " * i + f"k{i}:" for i in range(200)), "nested more than 30 deep"),
-    "no date": ("name: 2024-13-45", "cannot be read"),
+    "no date": ("name: !!timestamp 2024-13-45", "cannot be read"),
     "no number": ("seed: !!int x", "cannot be read"),
     "half a character": ('name: "\\ud800"', "lone surrogate"),
     "an unknown tag": ("name: !!python/object:os.system x", "not valid YAML"),

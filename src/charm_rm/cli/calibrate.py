@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, counted
 from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice, TableSettings
 from .calibrator import calibrator_json, print_calibrator
-from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .look import look_options
 from .options import (
     PATH,
@@ -238,8 +238,16 @@ def _print(offsets: Offsets, *, top: int) -> None:
         pl.col("attained").alias("attained in-sample"),
         pl.col("attained_cross_fitted").alias("cross-fitted"),
     )
+    for row in moved.sort("delta").head(1).iter_rows(named=True):
+        conclude(f"{counted(moved.height, 'offset')}; lowest {row['policy']}, {row['delta']:+.3f}")
     unit = "log-odds" if how["unit"] == "log-odds" else "score units"
-    print_frame(shown, title=f"Offsets, in {unit} ({link} link)", limit=top)
+    print_frame(
+        shown,
+        extra=("SE", "target win rate"),
+        full=moved,
+        title=f"Offsets, in {unit} ({link} link)",
+        limit=top,
+    )
     if offsets.residuals is not None:
         _print_residuals(offsets.residuals, top=top)
     _print_effect(how.get("effect", []))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..settings import ModelSettings
-from .common import echo, heading, print_frame, print_json, say
+from .common import conclude, echo, heading, print_frame, print_json, say
 from .options import json_option, option_of, reward_option, rm_option, seed_option, trust_option
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def show(found: Diagnosis, *, verbose: bool = False) -> None:
     counts = ", ".join(f"{len(found.of(s))} {s}" for s in _COLOURS if found.of(s))
     verdict = "sound" if found.sound else "not sound: its scores would be wrong"
     echo(f"\n{counts}: {verdict}")
+    conclude(f"{found.source}: {counts}: {verdict}")
 
 
 def _print_checks(checks: tuple[Check, ...]) -> None:

@@ -12,6 +12,8 @@ import click
 from ..settings import EvaluateSettings, JudgeSettings, ModelSettings, RatingsChoice, settings_of
 from .common import print_json, say
 from .evaluation_tables import print_benchmarks, print_evaluation
+from .fail_if import Gate, apply_gates, fail_if_option
+from .measured import EVALUATE_NAMES, evaluation_figures
 from .options import (
     PATH,
     check_store_usage,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 @ratings_options
 @draws_option
 @seed_option
+@fail_if_option(EVALUATE_NAMES)
 @store_options("scores and answers")
 @output_option(what="Folder for benchmarks.parquet, alignment.parquet and evaluation.json.")
 @force_option
@@ -67,6 +70,7 @@ def command(
     baseline_scores: Path | None,
     draws: int,
     seed: int,
+    gates: tuple[Gate, ...],
     cache: Path | None,
     no_cache: bool,
     output: Path | None,
@@ -126,6 +130,7 @@ def command(
     if output:
         save_evaluation(output, found.results, alignment, provenance=provenance, force=force)
         say(f"wrote {output}")
+    apply_gates(gates, evaluation_figures(found.results, alignment))
     return None
 
 

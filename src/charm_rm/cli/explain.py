@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ..settings import AuditSettings, RatingsChoice, TableSettings
-from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .families import own_words
 from .options import (
     PATH,
@@ -207,6 +207,7 @@ def _print(found: Explanation, *, by: By, top: int) -> None:
 
     summary = found.summary
     heading("What style explains of the favour shown to each policy")
+    conclude("; ".join(_summary_words(summary)))
     for line in _summary_words(summary):
         _wrapped(line, "  ")
     favour = found.frame.filter(pl.col("kind") == "favour").sort(pl.col("elo").abs(), descending=True)
@@ -252,6 +253,7 @@ def _print_policy(found: Explanation, policy: str, *, by: By) -> None:
 
     from ..style import explanation_words
 
+    conclude(explanation_words(found, policy, by=by))
     _wrapped(explanation_words(found, policy, by=by), "")
     rows = found.of(policy).filter(pl.col("kind") != "favour")
     largest = pl.col("elo").abs()

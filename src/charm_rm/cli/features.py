@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UnknownPolicy
+from ..errors import UnknownPolicy, counted
 from ..policy_names import near_policies
-from .common import echo, print_frame, print_json, say
+from .common import conclude, echo, print_frame, print_json, say
 from .options import PATH, force_option, given_paths, json_option, output_option, top_option
 
 if TYPE_CHECKING:
@@ -147,8 +147,20 @@ def _print_policies(summary: pl.DataFrame, top: int) -> None:
         .sort("far", descending=True, nulls_last=True, maintain_order=True)
         .with_columns(pl.col("apart").map_elements(_apart_words, return_dtype=pl.String))
     )
+    for row in apart.head(1).iter_rows(named=True):
+        conclude(
+            f"{counted(apart.height, 'policy', 'policies')}; most unusual {row['policy']}: {row['apart']}"
+        )
     title = "What sets each policy apart from the others on the same prompts (standard deviations), most unusual first"
-    print_frame(apart.select("policy", "responses", "apart"), title=title, limit=top or None)
+    print_frame(apart.select("policy", "responses", "apart"), title=title, limit=top or None, full=summary)
+
+
+def _largest_words(mine: pl.DataFrame) -> list[str]:
+    """The features of one policy that differ most."""
+    import polars as pl
+
+    largest = mine.sort(pl.col("difference").abs(), descending=True, nulls_last=True).head(_SHOWN)
+    return [_apart_words(largest.select("feature", "difference").to_dicts())]
 
 
 def _apart_words(parts: Any) -> str:
@@ -169,6 +181,7 @@ def _print_policy(summary: pl.DataFrame, policy: str) -> None:
         pl.col("typical_others").alias("of others"),
         pl.col("difference").alias("difference in sd"),
     )
+    conclude(f"{policy}: {', '.join(_largest_words(mine))}")
     print_frame(
         rows,
         title=f"Style of {policy}: {mine['responses'][0]} responses, beside other policies on the same prompts",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UnknownPolicy, did_you_mean
+from ..errors import UnknownPolicy, counted, did_you_mean
 from ..settings import FitSettings
-from .common import echo, print_frame, print_json, say
+from .common import conclude, echo, print_frame, print_json, say
 from .options import (
     MOST_ROWS,
     PATH,
@@ -22,6 +22,8 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..tables import Ratings
+
+_ROWS = 25  # of a long leaderboard, unless more are asked for
 
 _category_option = click.option("--category", help="Which category, where the leaderboard has several.")
 _date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
@@ -170,7 +172,10 @@ def _print(ratings: Ratings, *, title: str, top: int | None, as_json: bool, find
         print_json({"ratings": rows, "provenance": dict(ratings.provenance)})
         return
     shown = [c for c in ("place", "policy", "rating", "ci_low", "ci_high", "votes") if c in frame.columns]
-    print_frame(frame.select(shown), title=title, digits=1, limit=top)
+    for row in frame.head(1).iter_rows(named=True):
+        conclude(f"{counted(frame.height, 'policy', 'policies')}; {row['policy']} {row['rating']:.1f}")
+    limit = top or (None if find else _ROWS)
+    print_frame(frame.select(shown), title=title, digits=1, limit=limit, full=frame.head(top or frame.height))
 
 
 def _found(frame: Any, text: str) -> Any:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from ..settings import RelabelSettings, TableSettings
-from .common import load_comparable, print_frame, print_json, say
+from .common import conclude, load_comparable, print_frame, print_json, say
 from .options import (
     PATH,
     force_option,
@@ -134,8 +135,9 @@ def _print(relabelled: Relabelled, *, top: int) -> None:
     import polars as pl
 
     ledger = relabelled.ledger
+    conclude(f"{counted(len(relabelled.preferences), 'pair')}, {ledger['flipped'].sum()} labels flipped")
     shares = ledger.with_columns((pl.col("flipped") / pl.col("pairs")).alias("share flipped"))
     print_frame(shares.sort("flipped", descending=True), title="What became of the labels", limit=top)
     if ledger.height > 1:
         total = ledger.select(pl.exclude("policy", "reference").sum())
-        print_frame(total, title="All pairs of policies")
+        print_frame(total, title="All pairs of policies", main=False)

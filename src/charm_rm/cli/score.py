@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from ..settings import ModelSettings, ResponsesSettings, ScoreSettings
-from .common import print_frame, print_json, say
+from .common import conclude, print_frame, print_json, say
 from .options import (
     check_store_usage,
     force_option,
@@ -96,6 +97,11 @@ def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) 
             {"output": str(output), "policies": summary.to_dicts(), "provenance": dict(scores.provenance)}
         )
         return
+    best = summary.row(0, named=True)
+    conclude(
+        f"{counted(len(scores), 'response')} of {counted(summary.height, 'policy', 'policies')} scored; "
+        f"best mean: {best['policy']}, {best['mean_score']:.3f}"
+    )
     print_frame(summary, title=f"Scores of {len(scores)} responses, best mean first")
     say(f"wrote {output}")
 

@@ -82,6 +82,26 @@ class Config(Settings):
                 fix="give the folder, or leave the benchmarks out",
             )
 
+        self._check_evaluation()
+
+    def _check_evaluation(self) -> None:
+        """Refuse an evaluation that nothing could come of, rather than leave it out in silence."""
+        if self.evaluate is None or self.rm is not None:
+            return
+        asks = bool(self.evaluate.benchmarks) or self.evaluate.pairs is not None
+        if asks and self.judge is None:
+            raise BadSetting(
+                "evaluate.benchmarks and evaluate.pairs ask a model, and this run has none: its scores or judgements come from a file",
+                setting="evaluate",
+                fix="give rm or judge, leave benchmarks and pairs out, or use charm evaluate",
+            )
+        if self.judges and not asks:
+            raise BadSetting(
+                "evaluate would do nothing: how judgements agree with the ratings is in the audit",
+                setting="evaluate",
+                fix="set evaluate to null" + (", or give benchmarks or pairs" if self.judge else ""),
+            )
+
     def _check_method(self, calibrate: CalibrateSettings) -> None:
         try:
             calibrate.check_method()

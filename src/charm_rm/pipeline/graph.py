@@ -70,7 +70,7 @@ def planned_stages(config: Config) -> tuple[Stage, ...]:
         "train": config.trains,
         "rescore": config.trains,
         "reaudit": config.trains,
-        "evaluate": config.evaluate is not None and config.rm is not None,
+        "evaluate": config.evaluate is not None,
         "report": config.report.enabled,
     }
     return tuple(stage for stage in _stages(config) if wanted.get(stage.name, True))
@@ -191,12 +191,20 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             "evaluate",
             "measure accuracy on benchmarks and alignment with the ratings",
             evaluate.run_stage,
-            lambda c: {**_auditing(c), **_scoring(c), "evaluate": c.section("evaluate")},
+            lambda c: {
+                **_auditing(c),
+                **(_judging(c) if c.judges else _scoring(c)),
+                "evaluate": c.section("evaluate"),
+            },
             reads=(source, "prompts.parquet", "ratings.parquet", *trained_first),
             optional=(SCORES_AFTER, MODEL),
             writes=("evaluation/evaluation.json",),
             may_write=("evaluation/benchmarks.parquet", "evaluation/alignment.parquet"),
-            files=lambda c: [*_alias_files(c), *_scorer_files(c), *_benchmark_files(c)],
+            files=lambda c: [
+                *_alias_files(c),
+                *(_judge_files(c) if c.judges else _scorer_files(c)),
+                *_benchmark_files(c),
+            ],
         ),
         Stage(
             "report",

@@ -103,15 +103,27 @@ def _path_or_id(value: Any, folder: Path) -> Any:
 # --- YAML ---------------------------------------------------------------------------------------
 
 
+class _AsWritten(yaml.SafeLoader):
+    """Plain values are the text that the file says, or null; what they mean is the setting's to say.
+
+    YAML by itself would make a date of a policy called 2024-05-13, 1.1 of version 1.10, false of `no`, and 8 of seed 010.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (as the base class has it)
+        first: [r for r in resolvers if r[0] in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def _read_yaml(path: Path) -> tuple[yaml.Node | None, Any]:
     """The document as nodes, which know their lines, and as plain values."""
     if not path.exists():
         raise UnreadableFile("no such file", where=str(path), fix="write one with: charm init")
     text = read_text(path, most=_LONGEST_YAML)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_AsWritten)
         _refuse_explosion(node, where=str(path))
-        return node, yaml.safe_load(text)
+        return node, yaml.load(text, Loader=_AsWritten)
     except RecursionError as error:
         raise ConfigError("is nested too deep", where=str(path), fix="start from: charm init") from error
     except yaml.YAMLError as error:

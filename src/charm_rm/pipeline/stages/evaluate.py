@@ -147,28 +147,40 @@ def _evaluate_one(
 
 
 def run_stage(run: Run) -> str:
-    """Benchmarks and alignment: the fine-tuned model beside the first, or the first alone."""
+    """Benchmarks and alignment: the fine-tuned model beside the first, or the first alone; of a judge its benchmarks, of given scores alignment."""
     section = run.config.evaluate
     if section is None:
         raise ConfigError("the section evaluate is off", fix="give the section in the configuration")
     benchmarks = load_benchmarks(section, seed=run.config.seed)
-    first = _contestant(run, run.first_model)
     tuned = _contestant(run, str(run.directory / MODEL)) if run.config.trains else None
     how: dict[str, Any] = {"draws": run.config.audit.draws, "seed": run.config.seed}
     with run_store(run.aside("evaluation/scores")) as memo:
-        found = evaluate_models(
-            benchmarks, tuned or first, first if tuned else None, memo=memo, progress=run.progress, **how
-        )
-        provenance = {
-            "baseline": "the reward model before fine-tuning",
-            "alignment": "test prompts only",
-            "truncated": found.truncated,
-        }
+        found = Evaluation()
+        if (first := _first(run)) is not None:
+            found = evaluate_models(
+                benchmarks, tuned or first, first if tuned else None, memo=memo, progress=run.progress, **how
+            )
+        provenance: dict[str, Any] = {"truncated": found.truncated}
+        if tuned:
+            provenance["baseline"] = "the reward model before fine-tuning"
         folder = run.directory / "evaluation"
-        alignment = _alignment(run, **how)
+        # A judge's agreement with the ratings is what the audit is about.
+        alignment = None if run.config.judges else _alignment(run, **how)
+        if alignment is not None:
+            provenance["alignment"] = "test prompts only"
         save_evaluation(folder, found.results, alignment, provenance=provenance, force=True)
-    figures = (f"{r.benchmark.name} {r.headline:.3f}" for r in found.results)
-    return "; ".join([*figures, say_figures(alignment.frame.to_dicts())])
+    figures = [f"{r.benchmark.name} {r.headline:.3f}" for r in found.results]
+    return "; ".join([*figures, *([] if alignment is None else [say_figures(alignment.frame.to_dicts())])])
+
+
+def _first(run: Run) -> Contestant | None:
+    """What is audited, where it can be asked: the reward model before fine-tuning, or the judge."""
+    if run.config.rm is not None:
+        return _contestant(run, run.first_model)
+    if (judge := run.config.judge) is None:
+        return None
+    options = {name: value for name, value in judge.accepted_by(load_judge).items() if name != "spec"}
+    return Contestant(judge.spec, "judge", options)
 
 
 def _alignment(run: Run, *, draws: int, seed: int) -> AlignmentResult:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ... import store
-from ...errors import ConfigError
+from ...errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, counted, did_you_mean, listing
 from ...settings import ModelSettings, ScoreSettings
 from ...spec_options import SCORER_OPTIONS
 from ...specs import load_scorer
@@ -57,24 +58,45 @@ def score(
 
 
 def _take_scores(responses: Responses, path: str | Path) -> Scores:
-    """Scores made elsewhere of these responses.
+    """Scores made elsewhere of these responses; what has none is left out with a :class:`CharmWarning`.
 
     Raises:
-        ConfigError: a response has no score.
+        NoOverlap: none of the scores is of these responses.
+        UnknownPolicy: a policy has no score at all, which more often is another name than a choice.
     """
     given = store.load(Scores, path)
     key = ["prompt_id", "policy"]
     wanted = responses.frame.select(key)
-    scores = given.frame.join(wanted, on=key, how="semi")
-    if missing := wanted.height - scores.height:
-        first = wanted.join(scores, on=key, how="anti").row(0, named=True)
-        raise ConfigError(
-            f"{missing} of {wanted.height} responses have no score, first prompt {first['prompt_id']!r} of "
-            f"policy {first['policy']!r}",
+    frame = given.frame.join(wanted, on=key, how="semi")
+    if frame.is_empty():
+        raise NoOverlap(
+            "none of the scores is of these responses",
             where=str(path),
-            fix="score these responses, or choose policies and prompts that have scores",
+            fix="check prompt_id and the names of policies in both",
         )
-    return Scores(scores, given.provenance)
+    scores = Scores(frame, given.provenance)
+    if absent := sorted(set(responses.policies) - set(scores.policies)):
+        raise UnknownPolicy(
+            f"{listing(absent)} {'has' if len(absent) == 1 else 'have'} responses and no score."
+            f"{did_you_mean(absent[0], given.policies)}",
+            where=str(path),
+            fix="score them, or choose policies that have scores: responses.policies",
+        )
+    _tell_unscored(wanted.join(scores.frame, on=key, how="anti"), wanted, scores)
+    return scores
+
+
+def _tell_unscored(missing: pl.DataFrame, wanted: pl.DataFrame, scores: Scores) -> None:
+    if missing.is_empty():
+        return
+    first = missing.row(0, named=True)
+    prompts = wanted["prompt_id"].n_unique() - scores.frame["prompt_id"].n_unique()
+    warnings.warn(
+        f"{missing.height:,} of {wanted.height:,} responses have no score and are left out, {counted(prompts, 'prompt')} "
+        f"altogether; the first: prompt {first['prompt_id']!r} of policy {first['policy']!r}",
+        CharmWarning,
+        stacklevel=3,
+    )
 
 
 # --- a run's part -------------------------------------------------------------------------------
