@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from .common import say
+from .help import CharmCommand
 from .options import PATH, force_option
 
 
-@click.command("init")
+@click.command("init", cls=CharmCommand)
 @click.argument("path", type=PATH, default="charm.yaml")
 @force_option
 def command(path: Path, force: bool) -> None:
