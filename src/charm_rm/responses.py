@@ -9,10 +9,11 @@ an AlpacaEval ``model_outputs.json`` (instruction, output, generator), or a fold
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -26,15 +27,28 @@ from .errors import (
     UnknownPolicy,
     UnreadableFile,
 )
+from .paths import expanded
 from .policy_names import near_policies
 from .provenance import source_record
 from .store import naming, payload_of, read_conversations
-from .tables import TEXT, Responses, with_kinds
+from .tables import TEXT, Responses, TableLike, as_frame, with_kinds
 
 ALPACA_EVAL_FILE = "model_outputs.json"
 # AlpacaEval's column names and ours.
 _ALPACA_EVAL = {"instruction": "prompt", "output": "response", "generator": "policy"}
 _NEEDED = {"prompt_id", "prompt", "policy", "response"}
+
+
+ResponsesLike: TypeAlias = Responses | TableLike | str | os.PathLike[str]
+
+
+def as_responses(given: ResponsesLike) -> Responses:
+    """Responses, or the path or table that holds them, as :func:`load_responses` and :func:`responses_from_frame` read it."""
+    if isinstance(given, Responses):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_responses(expanded(given))
+    return responses_from_frame(as_frame(given, noun=Responses.noun), source="the table given")
 
 
 def load_responses(source: str | Path) -> Responses:
@@ -86,7 +100,7 @@ def _responses(frame: pl.DataFrame, *, source: str, provenance: Mapping[str, Any
 
 
 def sample_instructions(
-    responses: Responses,
+    responses: ResponsesLike,
     *,
     n: int | None,
     seed: int = 0,
@@ -103,6 +117,7 @@ def sample_instructions(
         UnknownPolicy: a chosen policy has no responses.
         NoOverlap: there are fewer than ``n`` prompts to pick from.
     """
+    responses = as_responses(responses)
     frame = _of_policies(responses, policies)
     answered = frame.group_by("prompt_id").len()
     wanted = frame["policy"].n_unique() if complete else 1
@@ -128,7 +143,7 @@ def sample_instructions(
 
 
 def split_prompts(
-    responses: Responses, *, test_fraction: float, seed: int = 0
+    responses: ResponsesLike, *, test_fraction: float, seed: int = 0
 ) -> tuple[Responses, Responses]:
     """Split into (train, test) by prompt: no prompt text is on both sides.
 
@@ -138,6 +153,7 @@ def split_prompts(
     Raises:
         ConfigError: ``test_fraction`` leaves a side empty.
     """
+    responses = as_responses(responses)
     frame = responses.frame.with_columns(
         pl.Series("_text", [prompt_hash(p) for p in responses.frame["prompt"].to_list()])
     )
@@ -160,8 +176,9 @@ def split_prompts(
     return train, test
 
 
-def count_empty(responses: Responses) -> pl.DataFrame:
+def count_empty(responses: ResponsesLike) -> pl.DataFrame:
     """Empty (or blank) responses per policy: allowed, but worth knowing. Columns policy, n, empty."""
+    responses = as_responses(responses)
     blank = pl.col("response").str.strip_chars() == ""
     return (
         responses.frame.group_by("policy").agg(pl.len().alias("n"), blank.sum().alias("empty")).sort("policy")

@@ -15,7 +15,7 @@ from ..reading import json_series, name_texts
 from ..reading.columns import CONVERSATIONS
 from ..store import column_names, read_frame, read_json, read_json_lines
 from ..tables import Margins, Scores, WinRates
-from .boards import is_leaderboard, load_leaderboard
+from .boards import is_leaderboard, leaderboard_from_frame, load_leaderboard
 from .checks import numbered
 from .grades import USED as USED_IN_GRADES
 from .grades import as_scores, grade_columns, graded_rows
@@ -53,11 +53,16 @@ def load_judged(
         _refuse_annotator(annotator, path)
         return load_leaderboard(path, baseline=baseline)
     frame = _rows(path)
-    if frame is None:
+    return None if frame is None else _judged(frame, str(path), annotator, baseline)
+
+
+def judged_from_frame(frame: pl.DataFrame, *, where: str) -> Margins | Scores | WinRates | None:
+    """:func:`load_judged` of a frame; ``where`` names it in messages."""
+    if is_leaderboard(frame.columns):
+        return leaderboard_from_frame(frame, where=where, baseline=None)
+    if not _is_known(frame.columns):
         return None
-    if layout_of(frame.columns) is None:
-        return _scores(frame, str(path), annotator)
-    return _margins(frame, str(path), annotator, baseline)
+    return _judged(frame.select([c for c in frame.columns if c in _USED]), where, None, None)
 
 
 def load_judgements(
@@ -147,6 +152,12 @@ def _text(value: Any) -> str | None:
 
 
 # --- one file -------------------------------------------------------------------------------------
+
+
+def _judged(frame: pl.DataFrame, where: str, annotator: str | None, baseline: str | None) -> Margins | Scores:
+    if layout_of(frame.columns) is None:
+        return _scores(frame, where, annotator)
+    return _margins(frame, where, annotator, baseline)
 
 
 def _margins(frame: pl.DataFrame, where: str, annotator: str | None, baseline: str | None) -> Margins:

@@ -105,6 +105,14 @@ def _shipped(category: str | None, date: str | None) -> Ratings:
     return _choose(ratings, category or DEFAULT_CATEGORY, date, record=record, where="arena")
 
 
+def ratings_from_frame(
+    frame: pl.DataFrame, *, where: str, category: str | None = None, date: str | None = None
+) -> Ratings:
+    """:func:`load_ratings` of a frame in any of the layouts of :mod:`.layouts`; ``where`` names it in messages."""
+    with store.naming(where):
+        return _choose(tidy_leaderboard(frame), category, date, record={"source": where}, where=where)
+
+
 def _from_file(path: Path, category: str | None, date: str | None) -> Ratings:
     with store.naming(path):
         return _choose(_read_file(path), category, date, record=source_record(path), where=str(path))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .. import store
 from ..errors import SchemaError, did_you_mean, listing
+from ..paths import expanded
 from .calibrator import Calibrator, FeatureWeight
 
 FORMAT, VERSION = "charm-calibrator", 1
@@ -39,6 +41,14 @@ def load_calibrator(path: str | Path) -> Calibrator:
     except SchemaError as error:
         error.where = f"{path}: {error.where}" if error.where else str(path)
         raise
+
+
+CalibratorLike: TypeAlias = Calibrator | str | os.PathLike[str]
+
+
+def as_calibrator(given: CalibratorLike) -> Calibrator:
+    """A calibrator, or the one that a file holds."""
+    return given if isinstance(given, Calibrator) else load_calibrator(expanded(given))
 
 
 def is_calibrator(path: str | Path) -> bool:

@@ -16,6 +16,7 @@ import polars as pl
 from ...errors import CharmError, ModelError
 from ...protocols import ScalarReward
 from ...provenance import source_name
+from ...responses import ResponsesLike, as_responses
 from ...style import Calibrator, load_calibrator, uncalibrated
 from ...tables import Responses
 from ..loading.opening import open_model
@@ -57,7 +58,7 @@ _PRECISIONS = ("bfloat16", "float16")
 
 def diagnose(
     rm: str | os.PathLike[str] | RewardModel,
-    responses: Responses | None = None,
+    responses: ResponsesLike | None = None,
     *,
     n: int = 64,
     dtypes: Sequence[str] = (),
@@ -90,6 +91,7 @@ def diagnose(
         ConfigError: a setting is out of the question.
         SchemaError: the calibrator's file is none.
     """
+    responses = None if responses is None else as_responses(responses)
     known = load_calibrator(Path(calibrator)) if isinstance(calibrator, str | os.PathLike) else calibrator
     tell("loading the model")
     loading: dict[str, Any] = {
