@@ -78,14 +78,15 @@ def command(
     from ..tables import Offsets
 
     store.refuse_table(output, force=force, inputs=given_paths())
-    by_style = is_calibrator(calibration)
-    if not by_style and (responses is not None or own or other_model):
+    # What is neither a calibrator nor offsets is told before its options are.
+    offsets = None if is_calibrator(calibration) else store.load(Offsets, calibration)
+    if offsets is not None and (responses is not None or own or other_model):
         raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
-    if by_style:
+    if offsets is None:
         calibrated = _by_style(source, calibration, responses, own, other_model=other_model)
     else:
-        calibrated = apply_offsets(source, store.load(Offsets, calibration))
+        calibrated = apply_offsets(source, offsets)
     store.save(calibrated, output, force=force)
     if output.suffix != ".parquet":
         say(

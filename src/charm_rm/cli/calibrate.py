@@ -100,7 +100,7 @@ def command(
 
     \b
     Examples:
-      charm calibrate scores.parquet --ratings arena --over gemma-2-9b-it-SimPO \\
+      charm calibrate scores.parquet --ratings example --over gemma-2-9b-it-SimPO \\
           --ref gpt-4o-mini-2024-07-18 -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --all -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --all --split train -o offsets.parquet

@@ -114,7 +114,7 @@ def show(
 ) -> None:
     """Print the leaderboard that SPEC names, best first.
 
-    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), a file of your own (CSV, Parquet, JSON; also
+    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), `example` (older Arena scores of 45 policies, shipped), a file of your own (CSV, Parquet, JSON; also
     FILE:CATEGORY@DATE), or `hf:lmarena-ai/leaderboard-dataset[:CONFIG][@DATE]`. Dates and categories are never mixed:
     where several are there and none is chosen, the error lists them.
 
