@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .common import load_comparable, say
+from .help import CharmCommand
 from .options import PATH, force_option, given_paths, judgement_options, output_option, table_options
 from .prompts import PromptChoice, prompt_options
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..tables import Margins, Scores
 
 
-@click.command("apply")
+@click.command("apply", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @click.argument("calibration", type=PATH)
 @click.option(

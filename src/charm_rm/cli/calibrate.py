@@ -12,6 +12,7 @@ from ..errors import ConfigError, counted
 from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice, TableSettings
 from .calibrator import calibrator_json, print_calibrator
 from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .help import CharmCommand
 from .look import look_options
 from .options import (
     PATH,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ..tables import Margins, Offsets, Ratings, Scores
 
 
-@click.command("calibrate")
+@click.command("calibrate", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options

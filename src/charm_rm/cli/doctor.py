@@ -8,6 +8,7 @@ import click
 
 from ..settings import ModelSettings, TableSettings
 from .common import conclude, echo, heading, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     json_option,
     option_of,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
 
 
-@click.command("doctor")
+@click.command("doctor", cls=CharmCommand)
 @rm_option
 @click.option("--responses", metavar="RESPONSES", help="What it is to score (default: a small built-in set).")
 @click.option(

@@ -20,6 +20,7 @@ from ..settings import (
 from .common import print_json, say
 from .evaluation_tables import print_benchmarks, print_evaluation
 from .fail_if import Gate, apply_gates, fail_if_option
+from .help import CharmCommand
 from .measured import EVALUATE_NAMES, evaluation_figures
 from .options import (
     PATH,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from ..pipeline.stages.evaluate import Contestant, Evaluation
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=CharmCommand)
 @click.option(
     "--rm",
     metavar="SPEC",

@@ -10,6 +10,7 @@ import click
 from ..errors import UnknownPolicy, counted
 from ..policy_names import near_policies
 from .common import conclude, echo, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _SHOWN = 4  # features named per policy
 
 
-@click.command("features")
+@click.command("features", cls=CharmCommand)
 @click.argument("responses", type=PATH, required=False)
 @click.option(
     "--list", "only_list", is_flag=True, help="List the features and their definitions, and measure nothing."

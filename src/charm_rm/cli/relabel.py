@@ -10,6 +10,7 @@ import click
 from ..errors import counted
 from ..settings import RelabelSettings, TableSettings
 from .common import conclude, load_comparable, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..tables import Offsets
 
 
-@click.command("relabel")
+@click.command("relabel", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @click.argument("responses", type=PATH)
 @click.argument("calibration", type=PATH, required=False)

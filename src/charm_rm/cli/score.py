@@ -10,6 +10,7 @@ import click
 from ..errors import counted
 from ..settings import ModelSettings, ResponsesSettings, ScoreSettings
 from .common import conclude, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     check_store_usage,
     force_option,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _OF_SCORES = ("columns", "reward_model", "sample")
 
 
-@click.command()
+@click.command("score", cls=CharmCommand)
 @click.argument("source", metavar="RESPONSES")
 @click.option("--rm", required=True, metavar="SPEC", help="What scores: see above.")
 @output_option(required=True, what="Where to write the scores (.parquet, .csv, .jsonl).")
