@@ -24,10 +24,42 @@ HEADER = """\
 
 Written by `python docs/make_cli.py` from the commands themselves: edit their help texts, not this page.
 
-`charm COMMAND --help` shows the same. Results go to standard output, warnings and progress to standard error. A
-command exits with 0 when done, 2 for bad input or usage, and 1 for a failure of charm or of the machine; expected
+`charm COMMAND --help` shows the same. Results go to standard output, warnings and progress to standard error. Expected
 errors come without a traceback, which `charm --debug COMMAND` shows. An output that exists is refused without
 `--force`, before any work is done, and every output appears whole or not at all.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | a failure of charm or of the machine; of `charm doctor`: a check failed |
+| 2 | bad input or usage |
+| 3 | what `--fail-if` names holds ([Gating a release](ci.md)) |
+
+Commands that print a result share these options; give one of the first four:
+
+| option | standard output holds |
+|---|---|
+| none | a summary, then tables that fit the screen. Where it is narrow, columns of less weight are left out and named, or each row takes a few lines; no number is cut. In a file or pipe nothing is left out. `$COLUMNS` sets the width. |
+| `--json` | all figures as one JSON document |
+| `--markdown` | the same as without, as GitHub-flavoured Markdown |
+| `--csv` | the main table alone: all rows, numbers with all digits. Control characters in names are written out (`\\x1b`). |
+| `-q`, `--quiet` | one line. Standard error has warnings, errors and progress, and no notes. |
+| `--all` | long tables to the end (`charm calibrate`, whose `--all` means all policies: `--top 0`) |
+
+Shell completion: [below](#shell-completion).
+"""
+
+
+COMPLETION = """\
+## Shell completion
+
+The shell completes commands and options after one line in its start-up file:
+
+```bash
+eval "$(_CHARM_COMPLETE=bash_source charm)"        # ~/.bashrc (bash 4.4 or later)
+eval "$(_CHARM_COMPLETE=zsh_source charm)"         # ~/.zshrc
+_CHARM_COMPLETE=fish_source charm | source         # ~/.config/fish/completions/charm.fish
+```
 """
 
 
@@ -36,7 +68,7 @@ def render() -> str:
     commands = list(_walk(main, ("charm",)))
     contents = [f"- [`{name}`](#{name.replace(' ', '-')}): {_summary(c)}" for name, c in commands[1:]]
     sections = [_section(name, command) for name, command in commands]
-    return "\n\n".join([HEADER.rstrip(), "\n".join(contents), *sections]) + "\n"
+    return "\n\n".join([HEADER.rstrip(), "\n".join(contents), *sections, COMPLETION.rstrip()]) + "\n"
 
 
 def _walk(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[str, click.Command]]:

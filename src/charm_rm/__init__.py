@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .estimates import Estimate
     from .evaluate import alignment_with_ratings, evaluate_benchmark
     from .features import StyleFeatures, measure_features
+    from .given import as_judgements, as_offsets, as_scores, as_source
     from .judgements import load_judgements
     from .judging import judge_responses, measure_position_bias, plan_pairs
     from .margins import margins_from_scores, pair_margins, score_matrix, tally_margins
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     )
     from .offsets import apply_offsets, solve_joint_offsets, solve_offsets
     from .pipeline import run_pipeline
-    from .preferences import load_preferences
+    from .preferences import as_preferences, load_preferences
     from .ratings import (
+        as_battles,
+        as_ratings,
         expected_win_rate,
         fit_ratings,
         load_battles,
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
     )
     from .relabel import relabel_preferences
     from .report import write_report
-    from .responses import load_responses, sample_instructions, split_prompts
+    from .responses import as_responses, load_responses, sample_instructions, split_prompts
     from .scores import load_scores
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
@@ -91,7 +94,10 @@ _HOMES = {
     ],
     "estimates": ["Estimate"],
     "store": ["load", "save"],
+    "given": ["as_source", "as_scores", "as_judgements", "as_offsets"],
     "ratings": [
+        "as_battles",
+        "as_ratings",
         "load_battles",
         "fit_ratings",
         "load_ratings",
@@ -99,7 +105,7 @@ _HOMES = {
         "resolve_names",
         "expected_win_rate",
     ],
-    "responses": ["load_responses", "sample_instructions", "split_prompts"],
+    "responses": ["as_responses", "load_responses", "sample_instructions", "split_prompts"],
     "features": ["measure_features", "StyleFeatures"],
     "scores": ["load_scores"],
     "sources": ["load_source", "load_example"],
@@ -134,7 +140,7 @@ _HOMES = {
         "save_calibrator",
         "explain_favour",
     ],
-    "preferences": ["load_preferences"],
+    "preferences": ["as_preferences", "load_preferences"],
     "relabel": ["relabel_preferences"],
     "benchmarks": ["load_benchmark"],
     "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],

@@ -7,18 +7,20 @@ begin with ``Human:`` and end with ``Assistant:`` (HH-RLHF).
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
 from . import store
 from .conversations import MESSAGES, Messages
 from .errors import CharmWarning, SchemaError, did_you_mean, listing
-from .tables import Preferences
+from .paths import expanded
+from .tables import Preferences, TableLike, as_frame
 from .turns import REPEATED, Pair, canonical_pair
 
 _POLICY_NAMES = {"chosen_model": "chosen_policy", "rejected_model": "rejected_policy"}
@@ -40,8 +42,9 @@ def load_preferences(path: str | Path) -> Preferences:
         return as_preferences(frame, provenance=provenance | {"file": Path(path).name})
 
 
-def as_preferences(frame: pl.DataFrame, *, provenance: Mapping[str, Any] | None = None) -> Preferences:
-    """Bring a frame of pairs to the noun: message lists, policy names, no pair of equal responses."""
+def as_preferences(frame: TableLike, *, provenance: Mapping[str, Any] | None = None) -> Preferences:
+    """Bring a table of pairs to the noun: message lists, policy names, no pair of equal responses."""
+    frame = as_frame(frame, noun=Preferences.noun)
     missing = [name for name in ("chosen", "rejected") if name not in frame.columns]
     if missing:
         raise SchemaError(
@@ -79,6 +82,18 @@ def as_preferences(frame: pl.DataFrame, *, provenance: Mapping[str, Any] | None 
     counts = {"pairs": len(pairs), "dropped": dict(dropped), "canonicalised": dict(changed)}
     _tell(changed, len(pairs))
     return Preferences(pl.DataFrame(columns).hstack(rest), provenance={**(provenance or {}), **counts})
+
+
+PreferencesLike: TypeAlias = Preferences | TableLike | str | os.PathLike[str]
+
+
+def any_preferences(given: PreferencesLike) -> Preferences:
+    """Preferences, or the path or table that holds them, as :func:`load_preferences` and :func:`as_preferences` read it."""
+    if isinstance(given, Preferences):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_preferences(expanded(given))
+    return as_preferences(given)
 
 
 def prompt_key(prompt: str | Sequence[Mapping[str, str]]) -> str:

@@ -50,10 +50,13 @@ def load_source(
         ConfigError: ``annotator`` or ``baseline`` is given for a file that is no list of judgements.
         UnreadableFile: the file cannot be read.
     """
-    from .judgements import load_judged
+    from .judgements import holds_judgements, load_judged
 
     path = Path(path)
-    judged = load_judged(path, annotator=annotator, baseline=baseline)
+    asked = table.reward_model is not None or table.sample is not None  # of scores alone
+    judged = None
+    if not asked and (not path.is_dir() or holds_judgements(path)):
+        judged = load_judged(path, annotator=annotator, baseline=baseline)
     if judged is not None:
         return judged
     if annotator is not None or baseline is not None:
@@ -64,40 +67,53 @@ def load_source(
             fix="leave out --judge and --baseline, or name the file of judgements",
         )
     frame = read_conversations(path, noun=Scores, texts=table.fields("scores").values())
-    payload = payload_of(path)
+    return source_from_frame(frame, where=str(path), table=table, payload=payload_of(path))
+
+
+def source_from_frame(
+    frame: pl.DataFrame,
+    *,
+    where: str,
+    table: TableSettings = _AS_NAMED,
+    payload: Mapping[str, Any] | None = None,
+) -> Scores | Margins | WinRates:
+    """Scores, margins or win rates of a frame, by its columns; ``where`` names it in messages, ``payload`` is what charm kept beside it.
+
+    Errors as :func:`load_source`.
+    """
     kinds = [c for c in _BY_COLUMN if c in frame.columns]
     if len(kinds) > 1:
-        raise _no_kind(frame.columns, path)
+        raise _no_kind(frame.columns, where)
     if kinds in (["margin"], ["win_rate"]):
-        return _in_other_names(_BY_COLUMN[kinds[0]], frame, payload, path, table)
+        return _in_other_names(_BY_COLUMN[kinds[0]], frame, payload or {}, where, table)
     try:
-        return scores_from_frame(frame, source=str(path), table=table, payload=payload)
+        return scores_from_frame(frame, source=where, table=table, payload=payload)
     except SchemaError as error:
         if kinds or error.fix is None or "--column score" not in error.fix:
             raise
-        raise _no_kind(frame.columns, path, as_scores=error) from error
+        raise _no_kind(frame.columns, where, as_scores=error) from error
 
 
 def _in_other_names(
-    noun: type[T], frame: pl.DataFrame, payload: Mapping[str, Any], path: Path, table: TableSettings
+    noun: type[T], frame: pl.DataFrame, payload: Mapping[str, Any], where: str, table: TableSettings
 ) -> T:
     """A noun of a frame in which some of its columns have other names."""
-    with naming(path):
+    with naming(where):
         given = table.fields("scores")
         found = columns_of(frame, [c.name for c in noun.columns], given, noun=noun.noun)
     if words := told(found):
-        warnings.warn(f"{path}: {words}", ReadingNote, stacklevel=3)
-    return restored(noun, renamed(frame, found), payload, path)
+        warnings.warn(f"{where}: {words}", ReadingNote, stacklevel=3)
+    return restored(noun, renamed(frame, found), payload, where)
 
 
-def _no_kind(columns: list[str], path: Path, *, as_scores: SchemaError | None = None) -> SchemaError:
+def _no_kind(columns: list[str], where: str, *, as_scores: SchemaError | None = None) -> SchemaError:
     """The error for a table that is none of the three, or more than one."""
     hints = {c: did_you_mean(c, columns) for c in _BY_COLUMN}
     near = next((f" No {c!r}.{hint}" for c, hint in hints.items() if hint and c not in columns), "")
     of_scores = "" if as_scores is None else f" {as_scores.what[0].upper()}{as_scores.what[1:]}."
     return SchemaError(
         f"need exactly one of the columns {listing(_BY_COLUMN)}; found {listing(columns, limit=12)}.{near}{of_scores}",
-        where=str(path),
+        where=where,
         fix=("" if as_scores is None else f"{as_scores.fix}; or: ")
         + "scores: prompt_id, policy, score; judgements: prompt_id, policy, reference, margin (or an "
         "AlpacaEval, Arena-Hard or MT-Bench file); published: policy, reference, win_rate, std_err or n",

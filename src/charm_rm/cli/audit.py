@@ -10,7 +10,10 @@ import click
 
 from ..settings import AuditSettings, RatingsChoice, ReportSettings, TableSettings
 from .common import echo, heading, interval, print_json, say
+from .fail_if import Gate, apply_gates, fail_if_option
 from .families import contrasts_of, members_of, print_families
+from .help import CharmCommand
+from .measured import AUDIT_NAMES, audit_figures
 from .options import (
     PATH,
     force_option,
@@ -29,10 +32,11 @@ from .print_audit import favour_words, print_audit
 from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
+    from ..mismatch import Audit
     from ..settings import Scope
 
 
-@click.command("audit")
+@click.command("audit", cls=CharmCommand)
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     help="CSV (policy, group): also measure the favour shown to each group, beside all others.",
 )
 @click.option("--own", metavar="GROUP", help="The judge's own group: does it favour policies of its maker?")
+@fail_if_option(AUDIT_NAMES)
 @top_option(12)
 @option_of(ReportSettings, "title")
 @output_option(what="Folder for tables (Parquet, JSON) and the HTML report.")
@@ -68,6 +73,7 @@ def command(
     example: bool,
     groups: Path | None,
     own: str | None,
+    gates: tuple[Gate, ...],
     top: int,
     title: str | None,
     output: Path | None,
@@ -95,6 +101,7 @@ def command(
       charm audit calibrated.parquet --ratings arena --split test
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
+      charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
     """
     from ..folders import refuse_folder
 
@@ -110,7 +117,10 @@ def command(
             own_ratings=ratings != RatingsChoice(),
             chosen=prompts != PromptChoice(),
         )
-        _audit_example(settings, seed, top=top, output=output, force=force, as_json=as_json, title=title)
+        found = _audit_example(
+            settings, seed, top=top, output=output, force=force, as_json=as_json, title=title
+        )
+        apply_gates(gates, audit_figures(found))
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
@@ -135,6 +145,7 @@ def command(
     if output:
         save_with_report(found, output, force=force, families=families, title=title)
         say(f"wrote {output} (open {output / 'report.html'})")
+    apply_gates(gates, audit_figures(found))
 
 
 def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> None:
@@ -155,7 +166,7 @@ def _audit_example(
     force: bool,
     as_json: bool,
     title: str | None,
-) -> None:
+) -> Audit:
     import warnings
 
     from ..errors import CharmWarning
@@ -178,6 +189,7 @@ def _audit_example(
     if output:
         save_with_report(raw, output, force=force, title=title, variants=variants)
         say(f"wrote {output} (open {output / 'report.html'})")
+    return raw
 
 
 def _print_variants(baseline: str, variants: list[dict[str, Any]], *, scope: Scope) -> None:

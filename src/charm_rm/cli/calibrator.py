@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..estimates import signed
-from .common import echo, heading, print_frame
+from .common import conclude, echo, heading, print_frame
 
 if TYPE_CHECKING:
     from ..style import Calibrator
@@ -29,6 +29,7 @@ def calibrator_json(calibrator: Calibrator) -> dict[str, Any]:
 
 def print_calibrator(calibrator: Calibrator, *, top: int) -> None:
     """Print the figures on policies never rated, the weights, what is kept, the temperature, and the offsets where there are some."""
+    conclude(_in_short(calibrator))
     _print_held_out(calibrator)
     if calibrator.features:
         _print_weights(calibrator, top=top)
@@ -37,6 +38,18 @@ def print_calibrator(calibrator: Calibrator, *, top: int) -> None:
     _print_scale(calibrator)
     if calibrator.offsets:
         _print_offsets(calibrator, top=top)
+
+
+def _in_short(calibrator: Calibrator) -> str:
+    """The first figure on policies never rated, before and after."""
+    from ..mismatch import METRICS
+    from ..mismatch.metrics import in_order
+
+    for row in in_order(calibrator.held_out):
+        metric = METRICS[row["metric"]]
+        after = metric.shown(row["after"], row["ci_low"], row["ci_high"])
+        return f"policies never rated: {metric.label} {metric.shown(row['before'])} -> {after}"
+    return f"T = {calibrator.temperature:.3g}"
 
 
 def _print_held_out(calibrator: Calibrator) -> None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ..settings import AuditSettings, RatingsChoice, TableSettings
-from .common import echo, heading, interval_column, print_frame, print_json, q_column, say
+from .common import conclude, echo, heading, interval_column, print_frame, print_json, q_column, say
+from .fail_if import Gate, apply_gates, fail_if_option
+from .help import CharmCommand
+from .measured import COMPARE_NAMES, comparison_figures
 from .options import (
     PATH,
     force_option,
@@ -22,12 +25,13 @@ from .options import (
     table_options,
     top_option,
 )
+from .print_audit import favour_words
 
 if TYPE_CHECKING:
     from ..mismatch import FavourComparison
 
 
-@click.command("compare")
+@click.command("compare", cls=CharmCommand)
 @click.argument("first", type=PATH)
 @click.argument("second", type=PATH)
 @ratings_options
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 @table_options("first", "second")
 @settings_options(AuditSettings, "settings", but=("references", "ties"))
 @seed_option
+@fail_if_option(COMPARE_NAMES)
 @top_option(12)
 @output_option(what="Folder for tables (Parquet) and comparison.json.")
 @force_option
@@ -48,6 +53,7 @@ def command(
     read_as: TableSettings,
     settings: AuditSettings,
     seed: int,
+    gates: tuple[Gate, ...],
     top: int,
     output: Path | None,
     force: bool,
@@ -64,6 +70,7 @@ def command(
       charm compare old_rm.parquet new_rm.parquet --ratings arena
       charm compare rm.parquet judged.parquet --ratings ratings.parquet -o comparison
       charm compare before.parquet after.parquet --ratings arena:coding --json
+      charm compare new_rm.parquet old_rm.parquet --ratings arena --fail-if "difference.low>20"
     """
     from ..folders import refuse_folder, replacing_directory
     from ..mismatch import compare_favour, save_comparison
@@ -91,6 +98,7 @@ def command(
         with replacing_directory(output, force=force) as folder:
             save_comparison(found, folder)
         say(f"wrote {output}")
+    apply_gates(gates, comparison_figures(found))
 
 
 def _print(found: FavourComparison, *, first: str, second: str, top: int) -> None:
@@ -106,13 +114,28 @@ def _print(found: FavourComparison, *, first: str, second: str, top: int) -> Non
         )
     verdicts = ", ".join(f"{count} {name}" for name, count in sorted(summary["verdicts"].items()))
     echo(f"  verdicts: {verdicts}")
+    conclude(f"{first} compared with {second}: {_largest(found)}; {verdicts}")
     rows = found.frame.select(
         "policy", "first_favour", "second_favour", "difference", interval_column(1), q_column(), "verdict"
     )
     print_frame(
-        rows, title="Favour in Elo points, difference: first minus second", digits=1, limit=top, tail=3
+        rows,
+        title="Favour in Elo points, difference: first minus second",
+        digits=1,
+        limit=top,
+        tail=3,
+        extra=("q", "second_favour", "first_favour"),
+        full=found.frame,
     )
     figures = found.figures.select(
         "figure", "first", "second", "difference", interval_column(2), pl.col("p_value").alias("p")
     )
     print_frame(figures, title="Sharpness and rank correlation with human ratings", digits=2)
+
+
+def _largest(found: FavourComparison) -> str:
+    """``largest difference of favour, SimPO +42 Elo [+11, +73]``."""
+    row = max(found.frame.iter_rows(named=True), key=lambda row: abs(row["difference"]))
+    return (
+        f"largest difference of favour, {row['policy']} {favour_words(row | {'favour': row['difference']})}"
+    )

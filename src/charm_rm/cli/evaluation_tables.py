@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .common import echo, print_frame, print_json
+from .common import conclude, echo, print_frame, print_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,6 +18,7 @@ def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentRes
     """A table per benchmark, and one of the alignment with ratings."""
     import polars as pl
 
+    conclude("; ".join(_in_short(results, alignment)))
     for result in results:
         _print_accuracies(result, full=pl.concat([r.frame for r in results], how="diagonal"))
     if alignment is not None:
@@ -30,6 +31,18 @@ def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentRes
         if alignment.frame["difference"].null_count() < alignment.frame.height:
             echo(f"  {WHAT_P_TESTS}")
             echo(f"  {WHAT_PLACEBO_IS}")
+
+
+def _in_short(results: Sequence[BenchmarkResult], alignment: AlignmentResult | None) -> Iterator[str]:
+    """The last row of every benchmark, which is its average, and the first figure of the alignment."""
+    for result in results:
+        row = result.frame.row(-1, named=True)
+        ends = _range(row["ci_low"], row["ci_high"])
+        yield f"{result.benchmark.name} {row['subset']} {100 * row['accuracy']:.1f} %{ends}"
+    if alignment is not None:
+        from ..mismatch.metrics import in_order, say_figure
+
+        yield from (say_figure(row) for row in in_order(alignment.frame.to_dicts())[:1])
 
 
 def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None:

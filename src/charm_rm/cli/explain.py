@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ..settings import AuditSettings, RatingsChoice, TableSettings
-from .common import echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .families import own_words
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -34,7 +35,7 @@ _MAKERS = "makers"
 _WIDTH = 80
 
 
-@click.command("explain")
+@click.command("explain", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @click.option("--responses", type=PATH, required=True, help="The responses that were scored or judged.")
 @ratings_options
@@ -119,7 +120,7 @@ def command(
       charm explain scores.parquet --responses responses.parquet --ratings arena
       charm explain scores.parquet --responses responses.parquet --ratings arena \\
         --feature words --feature bold --feature numbered --group-by feature
-      charm explain scores.parquet --responses responses.parquet --ratings arena \\
+      charm explain scores.parquet --responses responses.parquet --ratings example \\
         --policy gemma-2-9b-it-SimPO
       charm explain judged.parquet --responses responses.parquet --ratings arena \\
         --own OpenAI
@@ -145,7 +146,7 @@ def command(
     source = load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = explain_favour(
         source,
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         table,
         given,
         **_features(features),
@@ -207,6 +208,7 @@ def _print(found: Explanation, *, by: By, top: int) -> None:
 
     summary = found.summary
     heading("What style explains of the favour shown to each policy")
+    conclude("; ".join(_summary_words(summary)))
     for line in _summary_words(summary):
         _wrapped(line, "  ")
     favour = found.frame.filter(pl.col("kind") == "favour").sort(pl.col("elo").abs(), descending=True)
@@ -252,6 +254,7 @@ def _print_policy(found: Explanation, policy: str, *, by: By) -> None:
 
     from ..style import explanation_words
 
+    conclude(explanation_words(found, policy, by=by))
     _wrapped(explanation_words(found, policy, by=by), "")
     rows = found.of(policy).filter(pl.col("kind") != "favour")
     largest = pl.col("elo").abs()

@@ -7,18 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UnknownPolicy
+from ..errors import UnknownPolicy, counted
 from ..policy_names import near_policies
-from .common import echo, print_frame, print_json, say
-from .options import PATH, force_option, given_paths, json_option, output_option, top_option
+from .common import conclude, echo, print_frame, print_json, say
+from .help import CharmCommand
+from .options import (
+    PATH,
+    force_option,
+    given_paths,
+    json_option,
+    output_option,
+    table_options,
+    top_option,
+)
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from ..settings import TableSettings
+
 _SHOWN = 4  # features named per policy
 
 
-@click.command("features")
+@click.command("features", cls=CharmCommand)
 @click.argument("responses", type=PATH, required=False)
 @click.option(
     "--list", "only_list", is_flag=True, help="List the features and their definitions, and measure nothing."
@@ -41,6 +52,7 @@ _SHOWN = 4  # features named per policy
     what="Where to write the features, one row a response (.parquet keeps the versions of definitions)."
 )
 @top_option(20)
+@table_options("responses", samples=False)
 @json_option
 @force_option
 def command(
@@ -53,6 +65,7 @@ def command(
     top: int,
     as_json: bool,
     force: bool,
+    read_as: TableSettings,
 ) -> None:
     """Measure what can be seen in RESPONSES: length, Markdown, form, tone, language, and overlap with the prompt.
 
@@ -79,7 +92,7 @@ def command(
     if output:
         store.refuse_table(output, force=force, inputs=given_paths())
     chosen = names or (() if own else DEFAULT_FEATURES)
-    table = load_responses(responses)
+    table = load_responses(responses, columns=read_as.fields("responses"))
     _check_policy(policy, table.policies)
     found = measure_features(table, features=chosen, own=own)
     if output:
@@ -147,8 +160,20 @@ def _print_policies(summary: pl.DataFrame, top: int) -> None:
         .sort("far", descending=True, nulls_last=True, maintain_order=True)
         .with_columns(pl.col("apart").map_elements(_apart_words, return_dtype=pl.String))
     )
+    for row in apart.head(1).iter_rows(named=True):
+        conclude(
+            f"{counted(apart.height, 'policy', 'policies')}; most unusual {row['policy']}: {row['apart']}"
+        )
     title = "What sets each policy apart from the others on the same prompts (standard deviations), most unusual first"
-    print_frame(apart.select("policy", "responses", "apart"), title=title, limit=top or None)
+    print_frame(apart.select("policy", "responses", "apart"), title=title, limit=top or None, full=summary)
+
+
+def _largest_words(mine: pl.DataFrame) -> list[str]:
+    """The features of one policy that differ most."""
+    import polars as pl
+
+    largest = mine.sort(pl.col("difference").abs(), descending=True, nulls_last=True).head(_SHOWN)
+    return [_apart_words(largest.select("feature", "difference").to_dicts())]
 
 
 def _apart_words(parts: Any) -> str:
@@ -169,6 +194,7 @@ def _print_policy(summary: pl.DataFrame, policy: str) -> None:
         pl.col("typical_others").alias("of others"),
         pl.col("difference").alias("difference in sd"),
     )
+    conclude(f"{policy}: {', '.join(_largest_words(mine))}")
     print_frame(
         rows,
         title=f"Style of {policy}: {mine['responses'][0]} responses, beside other policies on the same prompts",

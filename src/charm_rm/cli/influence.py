@@ -17,7 +17,8 @@ from ..settings import (
     TableSettings,
     Votes,
 )
-from .common import echo, heading, print_frame, print_json, say
+from .common import conclude, echo, heading, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     MOST_ROWS,
     PATH,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ..mismatch import Influence
 
 
-@click.command("influence")
+@click.command("influence", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @ratings_options
 @option_of(ScoreSettings, "annotator", "--annotator")
@@ -95,7 +96,7 @@ def command(
     \b
     Examples:
       charm influence scores.parquet --ratings arena
-      charm influence scores.parquet --ratings arena --policy gemma-2-9b-it-SimPO --top 20
+      charm influence scores.parquet --ratings example --policy gemma-2-9b-it-SimPO --top 20
       charm influence scores.parquet --battles votes.parquet -o influence
     """
     from ..folders import refuse_folder, replacing_directory
@@ -133,6 +134,9 @@ def _print(found: Influence, *, title: str, top: int) -> None:
     heading(
         f"What carries the favour of {found.policy} in {title}: {signed(found.favour, 1)} Elo, {found.verdict}"
     )
+    conclude(
+        f"{found.policy}: {signed(found.favour, 1)} Elo, {found.verdict}; {' '.join(found.sentences[:1])}"
+    )
     for line in found.sentences:
         echo(f"  {line}")
     _print_rows(found.policies, ["policy"], "Policies, each left out", top)
@@ -145,4 +149,10 @@ def _print(found: Influence, *, title: str, top: int) -> None:
 
 def _print_rows(frame: pl.DataFrame, key: list[str], title: str, top: int) -> None:
     rows = frame.head(top).select(*key, "change", "favour", "sharpness", "verdict")
-    print_frame(rows, title=f"{title}: change of the favour in Elo points, and what is left", digits=2)
+    print_frame(
+        rows,
+        title=f"{title}: change of the favour in Elo points, and what is left",
+        digits=2,
+        extra=("sharpness",),
+        full=frame,
+    )

@@ -10,7 +10,8 @@ import click
 
 from ..errors import counted
 from ..settings import JudgeSettings, ResponsesSettings
-from .common import echo, heading, interval, print_frame, print_json, say
+from .common import conclude, echo, heading, interval, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     check_store_usage,
     force_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..tables import Margins
 
 
-@click.command()
+@click.command("judge", cls=CharmCommand)
 @click.argument("source", metavar="RESPONSES")
 @settings_options(JudgeSettings, "settings")
 @output_option(required=True, what="Where to write the margins (.parquet, .csv, .jsonl).")
@@ -114,7 +115,12 @@ def _show(run: JudgeRun, output: Path, pair_spec: str, *, as_json: bool) -> None
             | spent
             | {"provenance": dict(run.margins.provenance)}
         )
-    print_frame(rates, title="Win rates, against ½", limit=40)
+    lost = _lost(run)
+    conclude(
+        f"{counted(rates.height, 'pair')} of policies, {counted(len(run.margins), 'judgement')}, "
+        f"{counted(lost, 'answer')} without a verdict"
+    )
+    print_frame(rates, title="Win rates, against ½", limit=40, extra=("n", "ties"))
     _show_bias(run)
     _show_usage(run)
     say(f"wrote {output}; next: charm audit {output} --ratings arena")
@@ -152,6 +158,12 @@ def _summarise(margins: Margins, *, references: Sequence[str] | None = None) -> 
     ).sort("reference", "win_rate", descending=[False, True])
 
 
+def _lost(run: JudgeRun) -> int:
+    """Answers without a verdict."""
+    answers = run.margins.provenance["answers"]
+    return sum(answers.get(how, 0) for how in ("unread", "refused", "failed"))
+
+
 def _show_bias(run: JudgeRun) -> None:
     if run.bias is None:
         return
@@ -169,7 +181,7 @@ def _show_bias(run: JudgeRun) -> None:
 def _show_usage(run: JudgeRun) -> None:
     how = run.margins.provenance
     answers, pairs = how["answers"], how["pairs"]
-    lost = sum(answers.get(how, 0) for how in ("unread", "refused", "failed"))
+    lost = _lost(run)
     heading("Answers")
     echo(
         f"{sum(answers.values()):,} ({run.asked:,} asked now, {run.known:,} known), without a verdict {lost:,} "

@@ -21,7 +21,7 @@ _FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "json": (("--json",), "Print JSON for machines."),
     "markdown": (("--markdown",), "Print GitHub-flavoured Markdown: for a pull request or $GITHUB_STEP_SUMMARY."),
     "csv": (("--csv",), "Print the main table alone as CSV: all rows, numbers in full."),
-    "quiet": (("-q", "--quiet"), "Print one line, the main result; only warnings and errors besides."),
+    "quiet": (("-q", "--quiet"), "Print the main result in one line, and no notes."),
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import counted
 from ..estimates import signed
-from .common import echo, heading, interval, interval_column, print_frame, q_column
+from .common import conclude, echo, heading, interval, interval_column, print_frame, q_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def print_audit(found: Audit, *, title: str, top: int) -> None:
     """Print an audit: the headline, favour by policy, mismatch by pair, and the floor."""
     heading(f"Audit of {title}")
+    conclude(in_short(found, title=title))
     for line in headline(found):
         echo(f"  {line}")
     if found.favouritism is not None:
@@ -42,6 +43,22 @@ def headline(found: Audit) -> list[str]:
     pairs = f"pairs at a false discovery rate of {summary['significance']:.0%}"
     lines.append(f"{pairs}: {counted_verdicts(summary['verdicts'])}")
     return lines
+
+
+def in_short(found: Audit, *, title: str) -> str:
+    """The audit in one line: verdicts, the most favoured policy, rank correlation; upside down comes first."""
+    from ..mismatch.words import counted_verdicts
+
+    parts = _upside_down(found)
+    if found.favouritism is not None:
+        first = found.favouritism.frame.row(0, named=True)
+        parts += [
+            f"favour {counted_verdicts(found.summary['favour_verdicts'])}",
+            f"most favoured {first['policy']}, {favour_words(first)}",
+        ]
+    spearman = found.rank_correlation.get("spearman")
+    parts += [] if spearman is None else [f"Spearman {interval(spearman)}"]
+    return f"{title}: {'; '.join(parts)}"
 
 
 def favour_words(row: dict[str, Any]) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UnknownPolicy, did_you_mean
+from ..errors import UnknownPolicy, counted, did_you_mean
 from ..settings import FitSettings
-from .common import echo, print_frame, print_json, say
+from .common import conclude, echo, print_frame, print_json, say
+from .help import CharmCommand, CharmGroup
 from .options import (
     MOST_ROWS,
     PATH,
@@ -23,6 +24,8 @@ from .options import (
 if TYPE_CHECKING:
     from ..tables import Ratings
 
+_ROWS = 25  # of a long leaderboard, unless more are asked for
+
 _category_option = click.option("--category", help="Which category, where the leaderboard has several.")
 _date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
 top_option = click.option(
@@ -30,7 +33,7 @@ top_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CharmGroup)
 def command() -> None:
     """Human-preference ratings on the Elo scale, the yardstick of every audit: fit them from your own battles,
     or take a leaderboard. Wherever charm wants ratings it takes the names that `show` takes.
@@ -43,7 +46,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Fit Bradley-Terry ratings to votes, with intervals")
 @click.argument("battles", type=PATH)
 @output_option(
     what="Where to write the ratings (Parquet keeps covariance and provenance). Without: print only."
@@ -95,7 +98,7 @@ def fit(
         _print_fit_notes(ratings)
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Print a leaderboard, best first")
 @click.argument("spec")
 @_category_option
 @_date_option
@@ -111,7 +114,7 @@ def show(
 ) -> None:
     """Print the leaderboard that SPEC names, best first.
 
-    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), a file of your own (CSV, Parquet, JSON; also
+    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), `example` (older Arena scores of 45 policies, shipped), a file of your own (CSV, Parquet, JSON; also
     FILE:CATEGORY@DATE), or `hf:lmarena-ai/leaderboard-dataset[:CONFIG][@DATE]`. Dates and categories are never mixed:
     where several are there and none is chosen, the error lists them.
 
@@ -127,7 +130,7 @@ def show(
     _print(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Write a leaderboard as a ratings table")
 @click.argument("spec", metavar="SPEC")
 @_category_option
 @_date_option
@@ -170,7 +173,10 @@ def _print(ratings: Ratings, *, title: str, top: int | None, as_json: bool, find
         print_json({"ratings": rows, "provenance": dict(ratings.provenance)})
         return
     shown = [c for c in ("place", "policy", "rating", "ci_low", "ci_high", "votes") if c in frame.columns]
-    print_frame(frame.select(shown), title=title, digits=1, limit=top)
+    for row in frame.head(1).iter_rows(named=True):
+        conclude(f"{counted(frame.height, 'policy', 'policies')}; {row['policy']} {row['rating']:.1f}")
+    limit = top or (None if find else _ROWS)
+    print_frame(frame.select(shown), title=title, digits=1, limit=limit, full=frame.head(top or frame.height))
 
 
 def _found(frame: Any, text: str) -> Any:

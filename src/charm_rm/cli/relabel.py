@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from ..settings import RelabelSettings, TableSettings
-from .common import load_comparable, print_frame, print_json, say
+from .common import conclude, load_comparable, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from ..tables import Offsets
 
 
-@click.command("relabel")
+@click.command("relabel", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @click.argument("responses", type=PATH)
 @click.argument("calibration", type=PATH, required=False)
@@ -101,7 +103,7 @@ def command(
     refuse_folder(output, force=force, inputs=given_paths())
     relabelled = relabel(
         prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)),
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         _load(file, must_be_calibrator=calibrator is not None),
         settings,
         output,
@@ -134,8 +136,9 @@ def _print(relabelled: Relabelled, *, top: int) -> None:
     import polars as pl
 
     ledger = relabelled.ledger
+    conclude(f"{counted(len(relabelled.preferences), 'pair')}, {ledger['flipped'].sum()} labels flipped")
     shares = ledger.with_columns((pl.col("flipped") / pl.col("pairs")).alias("share flipped"))
     print_frame(shares.sort("flipped", descending=True), title="What became of the labels", limit=top)
     if ledger.height > 1:
         total = ledger.select(pl.exclude("policy", "reference").sum())
-        print_frame(total, title="All pairs of policies")
+        print_frame(total, title="All pairs of policies", main=False)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .calibrator import NO_BETTER, no_better_than_noise
-from .common import echo, print_frame, print_json, say
+from .common import conclude, echo, print_frame, print_json, say
+from .help import CharmCommand
 from .options import PATH, json_option, output_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..pipeline.before_after import Summary
 
 
-@click.command("run")
+@click.command("run", cls=CharmCommand)
 @click.argument("config", type=PATH)
 @output_option(what="Run directory. Default: a folder named as the run, beside the configuration.")
 @click.option("--only", metavar="STAGE", help="Run this stage alone, on what the run directory holds.")
@@ -117,11 +118,20 @@ def run_and_show(
         return
     if not ran:
         say("All stages are up to date.")
+    conclude(f"ran {', '.join(ran) or 'nothing: up to date'}; {_in_short(summary)}")
     _show(summary)
     if beside:
         _print_beside(beside)
     for report in reports:
         echo(f"Report: {report}")
+
+
+def _in_short(summary: Summary) -> str:
+    """The first figure of the run, before and after."""
+    for row in summary.frame.head(1).iter_rows(named=True):
+        after = "" if row.get("after") is None else f" -> {row['after']:.3f}"
+        return f"{row['measure']}: {row['before']:.3f}{after}"
+    return "no figures"
 
 
 def _show(summary: Summary) -> None:
@@ -155,7 +165,9 @@ def _print_beside(rows: list[dict[str, Any]]) -> None:
         | {title: METRICS[row["metric"]].shown(row[name]) for name, title in titles.items()}
         for row in in_order(rows)
     ]
-    print_frame(pl.DataFrame(shown), title="On policies and prompts that had no part in what was added")
+    print_frame(
+        pl.DataFrame(shown), main=False, title="On policies and prompts that had no part in what was added"
+    )
     echo("A policy left out has no offset; its style is corrected all the same. Placebo: noise added.")
     if no_better_than_noise({row["metric"]: (row["style"], row["placebo"]) for row in rows}):
         echo(f"Style: {NO_BETTER}")

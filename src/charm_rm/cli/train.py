@@ -9,7 +9,8 @@ import click
 
 from ..errors import counted
 from ..settings import AuditSettings, RatingsChoice, TrainSettings
-from .common import echo, heading, print_frame, print_json, say
+from .common import conclude, echo, heading, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..models.training.settings import TrainResult
 
 
-@click.command("train")
+@click.command("train", cls=CharmCommand)
 @click.argument("prefs", type=PATH)
 @rm_option
 @output_option(what="Folder for the trained model (needed but for --dry-run).")
@@ -160,7 +161,7 @@ def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code:
             heading(
                 f"Row {pair.row}, {name} ({side.tokens} tokens{cut}{', the same as chosen' if pair.same else ''})"
             )
-            echo(side.text)
+            echo(side.text, wrap=False)
     counts = preview.counts
     say(
         f"{counts['read']} of {counts['pairs']} pairs would be read (layout {preview.layout}, at most {preview.max_length} "
@@ -212,6 +213,7 @@ def _print_result(result: TrainResult) -> None:
             ]
         )
         title = f"Held-out accuracy ({counted(result.after.n, 'pair')}, {counted(result.after.n_prompts, 'prompt')})"
+        conclude(f"{title}: {result.before.accuracy:.3f} before, {result.after.accuracy:.3f} after")
         print_frame(frame, title=title)
     say(f"{result.steps} steps on {result.pairs['train']} pairs, mean training loss {result.train_loss:.4f}")
     if result.anchor:

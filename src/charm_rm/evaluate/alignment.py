@@ -15,10 +15,11 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, NoOverlap, NotIdentifiable, noting_warnings
+from ..given import ScoresLike, as_scores
 from ..margins import PairedMargins, Tally, pair_margins, swap_models, tally_margins
 from ..mismatch.effect import measure_effect
 from ..mismatch.ordering import ordering_rows
-from ..ratings import Aliases, Yardstick, match_ratings, yardstick
+from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
 from ..settings import Unrated, check_draws
 from ..solved_on import warn_if_in_sample
 from ..statistics import PromptWeights, draw_prompt_weights
@@ -46,10 +47,10 @@ class AlignmentResult:
 
 
 def alignment_with_ratings(
-    scores: Scores,
-    ratings: Ratings,
+    scores: ScoresLike,
+    ratings: RatingsLike,
     *,
-    baseline: Scores | None = None,
+    baseline: ScoresLike | None = None,
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
     draws: int = 1000,
@@ -67,6 +68,9 @@ def alignment_with_ratings(
         NoOverlap: fewer than three policies, or no prompts shared.
         NotIdentifiable: all scores, or all ratings, are equal; intervals are wanted from a single prompt.
     """
+    scores = as_scores(scores)
+    ratings = as_ratings(ratings)
+    baseline = None if baseline is None else as_scores(baseline)
     check_draws(draws)
     with noting_warnings() as notes:
         result = _align(scores, ratings, baseline, aliases, unrated, draws=draws, seed=seed)

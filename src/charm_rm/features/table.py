@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from ..errors import SchemaError
-from ..tables import Column, Responses, Table
+from ..responses import ResponsesLike, as_responses
+from ..tables import Column, Table
 from .catalogue import DEFAULT_FEATURES, find_features
 from .measure import FloatArray, measure_raw, transformed
 from .own import measure_own
@@ -62,7 +63,7 @@ class StyleFeatures(Table):
 
 
 def measure_features(
-    responses: Responses, *, features: Sequence[str] = DEFAULT_FEATURES, own: Sequence[str] = ()
+    responses: ResponsesLike, *, features: Sequence[str] = DEFAULT_FEATURES, own: Sequence[str] = ()
 ) -> StyleFeatures:
     """Measure the features of every response.
 
@@ -81,6 +82,7 @@ def measure_features(
         SchemaError: a column of one's own is missing, not numeric, or lacks a number.
         ModelError: a function of one's own fails or gives no finite numbers.
     """
+    responses = as_responses(responses)
     refuse_repeats([*features, *own])
     chosen = find_features(features)
     texts = responses.frame.select(asked_column(responses.frame["prompt"]), "response")

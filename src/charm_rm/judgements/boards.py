@@ -36,8 +36,12 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         ConfigError: no baseline was named and no row is one.
         SchemaError: no column of policies, or rates that are no percentages.
     """
-    frame = read_frame(path, texts=_POLICIES)
-    with naming(path):
+    return leaderboard_from_frame(read_frame(path, texts=_POLICIES), where=str(path), baseline=baseline)
+
+
+def leaderboard_from_frame(frame: pl.DataFrame, *, where: str, baseline: str | None) -> WinRates:
+    """:func:`load_leaderboard` of a frame; ``where`` names it in messages."""
+    with naming(where):
         frame = with_kinds(frame, _KINDS, noun=WinRates.noun)
         column = next((c for c in _POLICIES if c in frame.columns), None)
         if column is None:
@@ -48,8 +52,12 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         frame = frame.rename({column: "policy"})
         _check_percentages(frame)
         baseline = _baseline(frame, baseline)
-        provenance: dict[str, Any] = {"verb": "load_leaderboard", **source_record(path), "baseline": baseline}
-        warnings.warn(_told(frame, baseline, path), ReadingNote, stacklevel=4)
+        provenance: dict[str, Any] = {
+            "verb": "load_leaderboard",
+            **source_record(where),
+            "baseline": baseline,
+        }
+        warnings.warn(_told(frame, baseline, where), ReadingNote, stacklevel=4)
         others = frame.filter(pl.col("policy") != baseline)
         n = [pl.col("n_total").alias("n")] if "n_total" in frame.columns else []
         return WinRates(
@@ -64,8 +72,8 @@ def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
         )
 
 
-def _told(frame: pl.DataFrame, baseline: str, path: Path) -> str:
-    words = f"{path}: read as an AlpacaEval leaderboard: raw win rates in percent against {baseline!r}"
+def _told(frame: pl.DataFrame, baseline: str, where: str) -> str:
+    words = f"{where}: read as an AlpacaEval leaderboard: raw win rates in percent against {baseline!r}"
     if (frame["policy"] == baseline).any():
         words += ", whose own row is left out"
     if "length_controlled_winrate" in frame.columns:

@@ -10,8 +10,8 @@ import polars as pl
 
 from ..errors import NotIdentifiable
 from ..estimates import Z95, Estimate
+from ..given import MarginsLike, as_judgements
 from ..statistics import FloatArray
-from ..tables import Margins
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class PositionBias:
         return {"pairs": self.pairs, "prompts": self.prompts} | figures
 
 
-def measure_position_bias(margins: Margins) -> PositionBias:
+def measure_position_bias(margins: MarginsLike) -> PositionBias:
     """Position bias of judged margins, from their columns ``p_first`` and ``p_second``; intervals are clustered by prompt.
 
     With q₁ and q₂ the preference for whatever is shown first, in the two orders of a pair, the bias is
@@ -47,6 +47,7 @@ def measure_position_bias(margins: Margins) -> PositionBias:
     Raises:
         NotIdentifiable: no pair was asked in both orders.
     """
+    margins = as_judgements(margins)
     frame = margins.frame
     if {"p_first", "p_second"} <= set(frame.columns):
         frame = frame.drop_nulls(["p_first", "p_second"])

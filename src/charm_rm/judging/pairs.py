@@ -13,13 +13,13 @@ import polars as pl
 
 from ..errors import ConfigError, NoOverlap, UnknownPolicy
 from ..policy_names import near_policies
-from ..tables import Responses
+from ..responses import ResponsesLike, as_responses
 
 SPECS = "all, vs:POLICY or sampled:K"
 _SCHEMA = {"prompt_id": pl.String, "policy": pl.String, "reference": pl.String}
 
 
-def plan_pairs(responses: Responses, spec: str = "all", seed: int = 0) -> pl.DataFrame:
+def plan_pairs(responses: ResponsesLike, spec: str = "all", seed: int = 0) -> pl.DataFrame:
     """Pairs (prompt_id, policy, reference) of responses to the same prompt, sorted.
 
     Args:
@@ -33,6 +33,7 @@ def plan_pairs(responses: Responses, spec: str = "all", seed: int = 0) -> pl.Dat
         UnknownPolicy: no responses of the policy in ``vs:POLICY``.
         NoOverlap: no two policies answered the same prompt.
     """
+    responses = as_responses(responses)
     kind, _, rest = spec.partition(":")
     answered = responses.frame.select("prompt_id", "policy").sort("prompt_id", "policy")
     if kind == "all" and not rest:

@@ -18,8 +18,9 @@ from ..errors import CharmWarning, ConfigError, ModelError, NotIdentifiable
 from ..memo import Memo
 from ..protocols import PairwisePreference
 from ..provenance import source_name
+from ..responses import ResponsesLike, as_responses
 from ..style import apply_calibrator, uncalibrated
-from ..tables import Margins, Responses
+from ..tables import Margins, Responses, TableLike, as_frame
 from .averaging import PREFERENCE_BOUND, Missing, margins_table
 from .bias import PositionBias, measure_position_bias
 from .costs import Prices, Usage, total_usage
@@ -49,8 +50,8 @@ class JudgeRun:
 
 def judge_responses(
     judge: PairwisePreference,
-    responses: Responses,
-    pairs: pl.DataFrame,
+    responses: ResponsesLike,
+    pairs: TableLike,
     *,
     memo: Memo | None = None,
     missing: Missing = "drop",
@@ -58,6 +59,7 @@ def judge_responses(
     progress: bool = True,
 ) -> Margins:
     """Judge ``pairs`` of responses; :func:`run_judge` tells more about the run."""
+    responses, pairs = as_responses(responses), as_frame(pairs, noun="pairs")
     run = run_judge(judge, responses, pairs, memo=memo, missing=missing, prices=prices, progress=progress)
     return run.margins
 

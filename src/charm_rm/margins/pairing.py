@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..errors import NoOverlap, UnknownPolicy, listing
+from ..given import ComparableLike, ScoresLike, as_comparable, as_scores
 from ..policy_names import near_policies
 from ..statistics import (
     FloatArray,
@@ -47,8 +48,9 @@ class ScoreMatrix:
         return self.values[:, position(self.policies, policy)]
 
 
-def score_matrix(scores: Scores, *, policies: Sequence[str] | None = None) -> ScoreMatrix:
+def score_matrix(scores: ScoresLike, *, policies: Sequence[str] | None = None) -> ScoreMatrix:
     """Arrange scores by prompt and policy, both sorted (policies in the order given, if given)."""
+    scores = as_scores(scores)
     names = list(policies) if policies is not None else scores.policies
     rows, prompts = _codes(scores.frame["prompt_id"])
     columns = scores.frame["policy"].replace_strict(
@@ -212,13 +214,14 @@ def _chosen(names: tuple[str, ...], which: NDArray[np.bool_]) -> tuple[str, ...]
     return tuple(itertools.compress(names, which.tolist()))
 
 
-def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None = None) -> PairedMargins:
+def pair_margins(source: ComparableLike, *, references: Sequence[str] | None = None) -> PairedMargins:
     """Pair a source's policies: every pair, or every policy against the ``references``.
 
     Raises:
         UnknownPolicy: a reference is not among the policies.
         NoOverlap: fewer than two policies, or no pair shares a prompt.
     """
+    source = as_comparable(source)
     if len(source.policies) < 2:
         raise NoOverlap(
             f"{source.noun}: {len(source.policies)} policy, at least two are needed to compare",
@@ -234,8 +237,9 @@ def pair_margins(source: Scores | Margins, *, references: Sequence[str] | None =
     return paired
 
 
-def margins_from_scores(scores: Scores, *, references: Sequence[str] | None = None) -> Margins:
+def margins_from_scores(scores: ScoresLike, *, references: Sequence[str] | None = None) -> Margins:
     """Write the paired margins out as a table; for every pair of many policies this is large."""
+    scores = as_scores(scores)
     matrix = score_matrix(scores)
     paired = _pair_scores(scores, references)
     frames = [

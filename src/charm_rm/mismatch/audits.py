@@ -12,8 +12,9 @@ import numpy as np
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
 from ..estimates import Estimate
+from ..given import SourceLike, as_source
 from ..margins import Tally, only_policies, pair_margins, tally_margins
-from ..ratings import Aliases, Yardstick, match_ratings, yardstick
+from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
 from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
@@ -68,8 +69,8 @@ class Audit:
 
 
 def audit(
-    source: _Auditable,
-    ratings: Ratings,
+    source: SourceLike,
+    ratings: RatingsLike,
     *,
     references: Sequence[str] | None = None,
     aliases: Aliases | None = None,
@@ -84,8 +85,9 @@ def audit(
     """Hold a reward model or judge against human ratings.
 
     Args:
-        source: per-response scores, per-prompt judgements, or published win rates.
-        ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`.
+        source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`).
+        ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`; a name such as ``arena``, a path,
+            or any table (:func:`charm_rm.as_ratings`).
         references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
             the over-valued side; where all pairs have one policy in common, a judge's baseline, that is the reference).
             Favouritism always uses every pair.
@@ -104,6 +106,8 @@ def audit(
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
+    source = as_source(source)
+    ratings = as_ratings(ratings)
     _check_settings(source, draws, outcome, ties, temperature)
     check_scope(scope)
     how = _Tallying(draws, outcome, ties, temperature)
@@ -134,12 +138,12 @@ def save_audit(found: Audit, folder: Path, *, about: Mapping[str, Any] | None = 
     write_json({**found.to_json(), **(about or {})}, folder / "audit.json", force=True)
 
 
-def measure_mismatch(source: _Auditable, ratings: Ratings, **settings: Any) -> Mismatch:
+def measure_mismatch(source: SourceLike, ratings: RatingsLike, **settings: Any) -> Mismatch:
     """The mismatch table of :func:`audit`, whose settings it takes."""
     return audit(source, ratings, **settings).mismatch
 
 
-def measure_favouritism(source: _Auditable, ratings: Ratings, **settings: Any) -> Favouritism:
+def measure_favouritism(source: SourceLike, ratings: RatingsLike, **settings: Any) -> Favouritism:
     """The favouritism table of :func:`audit`, whose settings it takes.
 
     Raises:

@@ -22,13 +22,14 @@ from ..errors import (
     noting_warnings,
 )
 from ..estimates import signed
+from ..given import SourceLike, as_source
 from ..policy_names import near_policies
-from ..ratings import Aliases, fit_ratings
+from ..ratings import Aliases, RatingsLike, as_ratings, fit_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..solved_on import warn_if_in_sample
 from ..statistics import FloatArray
 from ..store import write_frame, write_json
-from ..tables import Battles, Margins, Ratings, Scores, WinRates
+from ..tables import Battles
 from .favour import Favours
 from .held import Derivatives, Held, derivatives, hold_against
 from .refits import TOLD, Finding, Refit, told
@@ -126,8 +127,8 @@ class Influence:
 
 
 def influence(
-    source: Scores | Margins | WinRates,
-    ratings: Ratings | Battles,
+    source: SourceLike,
+    ratings: RatingsLike | Battles,
     *,
     policy: str | None = None,
     scope: Scope = "sample",
@@ -158,9 +159,10 @@ def influence(
     if top < 1:
         raise ConfigError(f"top is {top}", fix="leave at least 1 out in earnest")
     with noting_warnings() as notes:
+        source = as_source(source)
         warn_if_in_sample(source)
         battles = ratings if isinstance(ratings, Battles) else None
-        rated = fit_ratings(ratings, prior=prior) if isinstance(ratings, Battles) else ratings
+        rated = fit_ratings(ratings, prior=prior) if isinstance(ratings, Battles) else as_ratings(ratings)
         held = hold_against(
             source, rated, aliases=aliases, unrated=unrated, outcome=outcome, temperature=temperature
         )

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from ..errors import CharmWarning, ConfigError, NoOverlap, counted, listing, noting_warnings
 from ..estimates import SIGNIFICANT
-from ..ratings import Aliases
+from ..given import SourceLike, as_source
+from ..ratings import Aliases, RatingsLike, as_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..solved_on import warn_if_in_sample
 from ..statistics import benjamini_hochberg
@@ -69,9 +70,9 @@ class FavourComparison:
 
 
 def compare_favour(
-    first: Scores | Margins | WinRates,
-    second: Scores | Margins | WinRates,
-    ratings: Ratings,
+    first: SourceLike,
+    second: SourceLike,
+    ratings: RatingsLike,
     *,
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
@@ -101,6 +102,9 @@ def compare_favour(
         NoOverlap: the two share fewer than two prompts or three policies.
         NotIdentifiable: favour cannot be measured for one of them.
     """
+    first = as_source(first)
+    second = as_source(second)
+    ratings = as_ratings(ratings)
     AuditSettings(outcome=outcome, temperature=temperature, scope=scope, draws=draws)
     how = _How(unrated, outcome, temperature, scope)
     with noting_warnings() as notes:

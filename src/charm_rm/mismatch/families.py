@@ -25,11 +25,12 @@ from ..errors import (
     listing,
     noting_warnings,
 )
+from ..given import SourceLike, as_source
 from ..policy_names import near_policies
-from ..ratings import Aliases
+from ..ratings import Aliases, RatingsLike, as_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
-from ..tables import TEXT, Margins, Ratings, Scores, WinRates
+from ..tables import TEXT
 from .favour import FEWEST, Measured, favour_verdict
 from .held import hold_against
 from .line import fit_lines
@@ -65,8 +66,8 @@ class FamilyContrasts:
 
 
 def family_contrasts(
-    source: Scores | Margins | WinRates,
-    ratings: Ratings,
+    source: SourceLike,
+    ratings: RatingsLike,
     groups: Groups,
     *,
     own: str | None = None,
@@ -93,6 +94,8 @@ def family_contrasts(
         ConfigError: no policy has a group, or ``own`` is none of the groups.
         NotIdentifiable: favour cannot be measured at all.
     """
+    source = as_source(source)
+    ratings = as_ratings(ratings)
     AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     with noting_warnings() as notes:
         held = hold_against(

@@ -8,15 +8,18 @@ from typing import overload
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, UnknownPolicy, listing
+from ..given import ComparableLike, OffsetsLike, PathLike, as_comparable, as_offsets
 from ..solved_on import carrying, check_not_carried, of_offsets
-from ..tables import Margins, Offsets, Scores
+from ..tables import Margins, Offsets, Scores, TableLike
 
 
 @overload
-def apply_offsets(source: Scores, offsets: Offsets) -> Scores: ...
+def apply_offsets(source: Scores, offsets: OffsetsLike) -> Scores: ...
 @overload
-def apply_offsets(source: Margins, offsets: Offsets) -> Margins: ...
-def apply_offsets(source: Scores | Margins, offsets: Offsets) -> Scores | Margins:
+def apply_offsets(source: Margins, offsets: OffsetsLike) -> Margins: ...
+@overload
+def apply_offsets(source: TableLike | PathLike, offsets: OffsetsLike) -> Scores | Margins: ...
+def apply_offsets(source: ComparableLike, offsets: OffsetsLike) -> Scores | Margins:
     """Return the scores with each policy's offset added, s' = s + Δ; or margins, m' = m + Δ_policy - Δ_reference.
 
     Policies without an offset stay as they are and are named in a warning. Calibrated judgements lose ``p_first``
@@ -26,6 +29,7 @@ def apply_offsets(source: Scores | Margins, offsets: Offsets) -> Scores | Margin
         UnknownPolicy: no policy of the source has an offset.
         ConfigError: the offsets are of the other kind, log-odds for scores or the reverse; or the source carries them already.
     """
+    source, offsets = as_comparable(source), as_offsets(offsets)
     check_unit(source, offsets)
     check_not_carried(source, of_offsets(offsets))
     known = set(offsets.frame["policy"])

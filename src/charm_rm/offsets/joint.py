@@ -11,12 +11,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..errors import ConfigError, NoOverlap, NotIdentifiable, listing
+from ..given import ComparableLike, as_comparable
 from ..margins import PairedMargins, only_policies, pair_margins, position
-from ..ratings import Aliases, expected_win_rate, match_ratings
+from ..ratings import Aliases, RatingsLike, as_ratings, expected_win_rate, match_ratings
 from ..settings import Link, Objective, Unrated
 from ..solved_on import solved_on
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
-from ..tables import Margins, Offsets, Ratings, Scores
+from ..tables import Offsets
 from . import cross_fitting
 from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted, where_unmoved
 from .inputs import BoolArray, Settings, Targets, check_sharpness, named, rating_targets
@@ -35,8 +36,8 @@ from .uncertainty import draw_deltas
 
 
 def solve_joint_offsets(
-    source: Scores | Margins,
-    ratings: Ratings,
+    source: ComparableLike,
+    ratings: RatingsLike,
     *,
     references: str | Sequence[str] = (),
     link: Link = "hard",
@@ -79,6 +80,8 @@ def solve_joint_offsets(
         NotConverged: the solver stopped short.
         ConfigError: a setting is not usable.
     """
+    source = as_comparable(source)
+    ratings = as_ratings(ratings)
     settings = Settings(link, temperature, draws, seed, cross_fit)
     if objective not in ("total-wins", "least-squares"):
         raise ConfigError(f"objective {objective!r} is not known", fix="use total-wins or least-squares")

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 
 from ..errors import NoOverlap, NotIdentifiable
+from ..given import ComparableLike, as_comparable
 from ..margins import margins_between, only_policies, pair_margins, position
-from ..ratings import Aliases, expected_matrix
+from ..ratings import Aliases, RatingsLike, as_ratings, expected_matrix
 from ..settings import Link
 from ..solved_on import solved_on
 from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
-from ..tables import Margins, Offsets, Ratings, Scores
+from ..tables import Offsets
 from . import cross_fitting
 from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted
 from .inputs import BoolArray, Question, Settings, Targets, checked_weights, named, rating_targets
@@ -26,8 +27,8 @@ from .unpaired import Unpaired, score_columns
 
 
 def solve_offsets(
-    source: Scores | Margins,
-    ratings: Ratings,
+    source: ComparableLike,
+    ratings: RatingsLike,
     *,
     over: str | Sequence[str],
     references: str | Sequence[str],
@@ -74,6 +75,8 @@ def solve_offsets(
         ConfigError: a setting is not usable.
         NotConverged: the sigmoid is too steep for numbers of this size.
     """
+    source = as_comparable(source)
+    ratings = as_ratings(ratings)
     settings = Settings(link, temperature, draws, seed, cross_fit)
     overs, refs = named(over), named(references)
     weights = checked_weights(overs, refs, reference_weights)

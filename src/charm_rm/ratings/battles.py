@@ -52,12 +52,25 @@ def load_battles(
         SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
     frame = store.read_frame(path, noun=Battles, texts=keep)
-    with store.naming(path):
+    return battles_from_frame(frame, where=str(path), keep=keep, style=style, votes=votes, judge=judge)
+
+
+def battles_from_frame(
+    frame: pl.DataFrame,
+    *,
+    where: str,
+    keep: Sequence[str] = (),
+    style: Sequence[str] = (),
+    votes: Votes = "arena",
+    judge: str | None = None,
+) -> Battles:
+    """:func:`load_battles` of a frame; ``where`` names it in messages."""
+    with store.naming(where):
         frame = _with_kinds(frame)
-        choice = choose_votes(frame, votes=votes, judge=judge, where=str(path))
+        choice = choose_votes(frame, votes=votes, judge=judge, where=where)
         kept = [*keep, *_texts_to_count(frame, style)]
-        tidy = _without_self_battles(_as_battles(frame, kept).filter(choice.counted), frame, path)
-        provenance = {"verb": "load_battles", **source_record(path), **record(choice, votes)}
+        tidy = _without_self_battles(_as_battles(frame, kept).filter(choice.counted), frame, where)
+        provenance = {"verb": "load_battles", **source_record(where), **record(choice, votes)}
         return Battles(tidy, provenance=provenance)
 
 

@@ -17,6 +17,7 @@ from ..tables import Battles, Ratings
 from .bradley_terry import Counts, Fit, Floats, maximise
 from .clusters import AUTO, cluster_column, clustered_battles
 from .counts import as_counts, count_battles, joined, pseudo_battles, single_battles, style_covariates
+from .given import BattlesLike, as_battles
 from .identifiable import check_identifiable
 from .sandwich import Clustered, cluster_score_variance, robust_covariance, score_variance
 
@@ -26,7 +27,7 @@ _FILE = ("source", "source_sha256")
 
 
 def fit_ratings(
-    battles: Battles,
+    battles: BattlesLike,
     *,
     anchor: tuple[str, float] | None = None,
     mean: float = 1000.0,
@@ -62,6 +63,8 @@ def fit_ratings(
         NotConverged: Newton's method stopped short of ``tolerance``.
         SchemaError: a style or cluster column is missing or unusable.
     """
+    kept = [] if cluster in (None, AUTO) else [str(cluster)]
+    battles = as_battles(battles, keep=kept, style=style)
     tally = count_battles(battles)
     # of the counts: far quicker than of the battles
     policies = sorted({*tally["policy_a"], *tally["policy_b"]})

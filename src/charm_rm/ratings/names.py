@@ -23,6 +23,7 @@ from ..errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy, coun
 from ..policy_names import fold_name, near_policies
 from ..settings import Unrated
 from ..tables import TEXT, Ratings, with_kinds
+from .given import RatingsLike, as_ratings
 
 Aliases = Mapping[str, str] | str | Path
 
@@ -87,7 +88,7 @@ def read_aliases(path: str | Path) -> pl.DataFrame:
 
 def resolve_names(
     policies: Iterable[str],
-    ratings: Ratings,
+    ratings: RatingsLike,
     *,
     aliases: Aliases | None = None,
     unrated: Unrated = "error",
@@ -104,6 +105,7 @@ def resolve_names(
         UnknownPolicy: a policy has no rating, or its name fits several.
         ConfigError: ``ratings`` holds several categories or dates.
     """
+    ratings = as_ratings(ratings)
     rated = rated_names(ratings)
     matches = find_names(policies, rated, aliases=aliases)
     _report_unknown([m for m in matches if m.rated is None], rated, unrated)
@@ -148,7 +150,7 @@ def _match(
 
 
 def match_ratings(
-    ratings: Ratings,
+    ratings: RatingsLike,
     policies: Iterable[str],
     *,
     aliases: Aliases | None = None,
@@ -159,6 +161,7 @@ def match_ratings(
     Raises:
         UnknownPolicy: as :func:`resolve_names`; also where no policy at all has a rating.
     """
+    ratings = as_ratings(ratings)
     asked = list(dict.fromkeys(policies))
     names = resolve_names(asked, ratings, aliases=aliases, unrated=unrated)
     if not names:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from ..policy_names import Near, near_names
-from ..tables import Ratings
+from .given import RatingsLike, as_ratings
 from .names import OWN, Aliases, Match, find_names, rated_names
 
 CHECK = "check"
@@ -58,7 +58,9 @@ class NameReport:
         }
 
 
-def compare_names(policies: Iterable[str], ratings: Ratings, *, aliases: Aliases | None = None) -> NameReport:
+def compare_names(
+    policies: Iterable[str], ratings: RatingsLike, *, aliases: Aliases | None = None
+) -> NameReport:
     """Look every policy up in the ratings, as an audit would, and tell what is near to those without one.
 
     Args:
@@ -70,6 +72,7 @@ def compare_names(policies: Iterable[str], ratings: Ratings, *, aliases: Aliases
         UnknownPolicy: a name fits several rated policies.
         ConfigError: ``ratings`` holds several categories or dates.
     """
+    ratings = as_ratings(ratings)
     rated = rated_names(ratings)
     matches = find_names(policies, rated, aliases=aliases)
     unmatched = tuple(m for m in matches if m.rated is None)

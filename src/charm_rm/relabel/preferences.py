@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -13,11 +14,14 @@ from ..errors import (
     ConfigError,
     NotIdentifiable,
 )
+from ..given import ComparableLike, OffsetsLike, as_comparable, as_offsets
 from ..margins import soft_outcomes
+from ..paths import expanded
+from ..responses import ResponsesLike, as_responses
 from ..settings import Strategy
 from ..statistics import FloatArray
-from ..style import Calibrator
-from ..tables import Margins, Offsets, Preferences, Responses, Scores
+from ..style import Calibrator, is_calibrator, load_calibrator
+from ..tables import Offsets, Preferences, Scores
 from .candidates import Candidates, from_judgements, from_scores, names_to_use, nothing_to_compare
 from .pairing import Indices, Pairs
 from .shifts import check_usable
@@ -40,9 +44,9 @@ class Relabelled:
 
 
 def relabel_preferences(
-    source: Scores | Margins,
-    responses: Responses,
-    calibration: Offsets | Calibrator,
+    source: ComparableLike,
+    responses: ResponsesLike,
+    calibration: OffsetsLike | Calibrator,
     *,
     strategy: Strategy = "pair",
     k: int = 4,
@@ -84,6 +88,9 @@ def relabel_preferences(
         NoOverlap: the source and the responses have no pair in common.
         NotIdentifiable: every pair is a tie or twice the same text.
     """
+    source = as_comparable(source)
+    responses = as_responses(responses)
+    calibration = _as_calibration(calibration)
     t, whose = _temperature(temperature, calibration)
     _check_settings(strategy, k, t)
     check_usable(source, calibration)
@@ -119,6 +126,15 @@ class _Compared:
     reference: Indices
     margin: FloatArray
     fate: Indices
+
+
+def _as_calibration(given: OffsetsLike | Calibrator) -> Offsets | Calibrator:
+    """Offsets or a calibrator, or the file that holds one of them."""
+    if isinstance(given, Calibrator):
+        return given
+    if isinstance(given, str | os.PathLike) and is_calibrator(expanded(given)):
+        return load_calibrator(expanded(given))
+    return as_offsets(given)
 
 
 def _temperature(given: float | None, calibration: Offsets | Calibrator) -> tuple[float, str]:

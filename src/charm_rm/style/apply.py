@@ -10,10 +10,13 @@ import polars as pl
 
 from ..errors import ConfigError, NoOverlap, counted, listing
 from ..features import FEATURES, StyleFeatures, measure_features
+from ..given import ComparableLike, PathLike, as_comparable
+from ..responses import ResponsesLike, as_responses
 from ..solved_on import Calibration, carrying, check_not_carried
-from ..tables import Margins, Responses, Scores
+from ..tables import Margins, Responses, Scores, TableLike
 from ..text_hash import refuse_other_texts
 from .calibrator import Calibrator
+from .calibrator_file import CalibratorLike, as_calibrator
 from .models import check_model
 
 _KEY = ["prompt_id", "policy"]
@@ -23,8 +26,8 @@ _PYTHON = "python:"
 @overload
 def apply_calibrator(
     source: Scores,
-    calibrator: Calibrator,
-    responses: Responses | None = None,
+    calibrator: CalibratorLike,
+    responses: ResponsesLike | None = None,
     *,
     own: Collection[str] = ...,
     other_model: bool = ...,
@@ -32,16 +35,25 @@ def apply_calibrator(
 @overload
 def apply_calibrator(
     source: Margins,
-    calibrator: Calibrator,
-    responses: Responses | None = None,
+    calibrator: CalibratorLike,
+    responses: ResponsesLike | None = None,
     *,
     own: Collection[str] = ...,
     other_model: bool = ...,
 ) -> Margins: ...
+@overload
 def apply_calibrator(
-    source: Scores | Margins,
-    calibrator: Calibrator,
-    responses: Responses | None = None,
+    source: TableLike | PathLike,
+    calibrator: CalibratorLike,
+    responses: ResponsesLike | None = None,
+    *,
+    own: Collection[str] = ...,
+    other_model: bool = ...,
+) -> Scores | Margins: ...
+def apply_calibrator(
+    source: ComparableLike,
+    calibrator: CalibratorLike,
+    responses: ResponsesLike | None = None,
     *,
     own: Collection[str] = (),
     other_model: bool = False,
@@ -65,6 +77,8 @@ def apply_calibrator(
         NoOverlap: rows have no response; they are counted, and the first is named.
         SchemaError: the responses are other texts than those scored, or lack a column that is a feature.
     """
+    source, calibrator = as_comparable(source), as_calibrator(calibrator)
+    responses = None if responses is None else as_responses(responses)
     check_unit(source, calibrator)
     check_model(source, calibrator, other_model=other_model)
     check_not_carried(source, as_calibration(calibrator))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from .. import store
 from ..errors import SchemaError, did_you_mean, listing
+from ..paths import expanded
+from ..reading.files import check_plain_file
 from .calibrator import Calibrator, FeatureWeight
 
 FORMAT, VERSION = "charm-calibrator", 1
@@ -41,9 +44,22 @@ def load_calibrator(path: str | Path) -> Calibrator:
         raise
 
 
+CalibratorLike: TypeAlias = Calibrator | str | os.PathLike[str]
+
+
+def as_calibrator(given: CalibratorLike) -> Calibrator:
+    """A calibrator, or the one that a file holds."""
+    return given if isinstance(given, Calibrator) else load_calibrator(expanded(given))
+
+
 def is_calibrator(path: str | Path) -> bool:
-    """Whether a file holds a calibrator (or what was one), as its content says: a JSON object with a format, or features. Offsets are a table."""
+    """Whether a file holds a calibrator (or what was one), as its content says: a JSON object with a format, or features. Offsets are a table.
+
+    Raises:
+        UnreadableFile: there is no such file, or it cannot be opened.
+    """
     path = Path(path)
+    check_plain_file(path)
     try:
         with path.open("rb") as file:
             start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -9,13 +9,15 @@ import numpy as np
 
 from ..errors import ConfigError, did_you_mean, listing, noting_warnings
 from ..features import FEATURES
-from ..ratings import Aliases
+from ..given import ComparableLike, as_comparable
+from ..ratings import Aliases, RatingsLike, as_ratings
+from ..responses import ResponsesLike, as_responses
 from ..settings import AuditSettings, Outcome, Scope, Unrated, check_draws
 from ..solved_on import warn_if_in_sample
 from ..statistics import FloatArray, percentile_interval
-from ..tables import Margins, Ratings, Responses, Scores
 from .attribution import How, Judged, Taken, judge, take_style_off
 from .calibrator import Calibrator
+from .calibrator_file import CalibratorLike, as_calibrator
 from .explain_rows import Lot, explanation_rows
 from .explanation import Explanation
 from .group_favour import favour_of_groups
@@ -25,10 +27,10 @@ from .weighing import Solver, Weighed, measured_for, problem_of, weighed_by
 
 
 def explain_favour(
-    source: Scores | Margins,
-    responses: Responses,
-    ratings: Ratings,
-    calibrator: Calibrator | None = None,
+    source: ComparableLike,
+    responses: ResponsesLike,
+    ratings: RatingsLike,
+    calibrator: CalibratorLike | None = None,
     *,
     features: Sequence[str] = STYLE_FEATURES,
     own: Sequence[str] = (),
@@ -77,6 +79,10 @@ def explain_favour(
         ConfigError: the calibrator does not fit the source, or a setting cannot be used.
         NotIdentifiable, NotConverged: favour cannot be measured, or the weights cannot be solved.
     """
+    source = as_comparable(source)
+    calibrator = None if calibrator is None else as_calibrator(calibrator)
+    responses = as_responses(responses)
+    ratings = as_ratings(ratings)
     check_draws(draws)
     AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     how, rng = How(outcome, temperature, scope), np.random.default_rng(seed)

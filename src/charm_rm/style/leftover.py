@@ -7,20 +7,23 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ..errors import CharmWarning
+from ..given import ComparableLike, as_comparable
 from ..margins import only_policies
 from ..offsets import solve_joint_offsets
-from ..ratings import Aliases, match_ratings
+from ..ratings import Aliases, RatingsLike, as_ratings, match_ratings
+from ..responses import ResponsesLike, as_responses
 from ..settings import Unrated
-from ..tables import Margins, Ratings, Responses, Scores
+from ..tables import Margins, Responses, Scores
 from .apply import apply_calibrator
 from .calibrator import Calibrator
+from .calibrator_file import CalibratorLike, as_calibrator
 
 
 def with_leftover_offsets(
-    calibrator: Calibrator,
-    source: Scores | Margins,
-    responses: Responses,
-    ratings: Ratings,
+    calibrator: CalibratorLike,
+    source: ComparableLike,
+    responses: ResponsesLike,
+    ratings: RatingsLike,
     *,
     own: Collection[str] = (),
     aliases: Aliases | None = None,
@@ -34,6 +37,10 @@ def with_leftover_offsets(
     Raises:
         as :func:`charm_rm.style.apply_calibrator` and :func:`charm_rm.offsets.solve_joint_offsets`.
     """
+    source = as_comparable(source)
+    calibrator = as_calibrator(calibrator)
+    responses = as_responses(responses)
+    ratings = as_ratings(ratings)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
     rated = only_policies(source, set(matched.policies))
     bare = _answered(rated, responses)

@@ -20,6 +20,7 @@ from ..errors import CharmWarning, ConfigError
 from ..protocols import PairwisePreference, Prompt, ScalarReward
 from ..statistics import FloatArray
 from .calibrator import Calibrator, Unit
+from .calibrator_file import CalibratorLike, as_calibrator
 from .models import told_of_model
 
 # A plain yes or no has finite log-odds: preferences are kept this far from 0 and 1, as in `judging/averaging.py`.
@@ -88,11 +89,11 @@ class CalibratedPreference:
 
 
 @overload
-def calibrated(model: ScalarReward, calibrator: Calibrator) -> CalibratedReward: ...
+def calibrated(model: ScalarReward, calibrator: CalibratorLike) -> CalibratedReward: ...
 @overload
-def calibrated(model: PairwisePreference, calibrator: Calibrator) -> CalibratedPreference: ...
+def calibrated(model: PairwisePreference, calibrator: CalibratorLike) -> CalibratedPreference: ...
 def calibrated(
-    model: ScalarReward | PairwisePreference, calibrator: Calibrator
+    model: ScalarReward | PairwisePreference, calibrator: CalibratorLike
 ) -> CalibratedReward | CalibratedPreference:
     """The model with the calibrator's adjustment added to all that it says; it goes wherever a model goes.
 
@@ -105,6 +106,7 @@ def calibrated(
             defined otherwise by now; or the model is calibrated already.
         CharmWarning: (as a warning) the calibrator does not say which model it was solved on, or has offsets of rated policies.
     """
+    calibrator = as_calibrator(calibrator)
     check_calibrator(model, calibrator)
     calibrator = replace(calibrator, offsets={})
     if calibrator.unit == "score":

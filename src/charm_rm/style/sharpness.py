@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CharmWarning, NoOverlap, NotIdentifiable, counted, noting_warnings
+from ..given import ComparableLike, as_comparable
 from ..margins import PairedMargins, blocks, only_policies, pair_margins
 from ..offsets.results import measured_in
-from ..ratings import Aliases, Yardstick, expected_win_rate, match_ratings, yardstick
+from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, expected_win_rate, match_ratings, yardstick
 from ..settings import Unrated, check_draws
 from ..solved_on import solved_on, warn_if_in_sample
 from ..splits import fold_of
 from ..statistics import FloatArray, IntArray, percentile_interval, sigmoid
-from ..tables import Margins, Ratings, Scores
+from ..tables import Scores
 from .calibrator import Calibrator
 from .comparisons import Part, SomePairs, spread_of_margins, thinned
 from .models import model_of
@@ -30,8 +31,8 @@ _CELLS = 20_000_000
 
 
 def solve_sharpness(
-    source: Scores | Margins,
-    ratings: Ratings,
+    source: ComparableLike,
+    ratings: RatingsLike,
     *,
     folds: int = 5,
     draws: int = 1000,
@@ -59,6 +60,8 @@ def solve_sharpness(
         NoOverlap: fewer than two rated policies.
         NotIdentifiable: all margins are 0, or no scale brings win rates nearer to people's.
     """
+    source = as_comparable(source)
+    ratings = as_ratings(ratings)
     check_draws(draws)
     with noting_warnings() as notes:
         warn_if_in_sample(source)

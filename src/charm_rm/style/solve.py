@@ -11,11 +11,13 @@ import numpy as np
 
 from ..errors import CharmWarning, ConfigError, NoOverlap, did_you_mean, listing, noting_warnings
 from ..features import StyleFeatures, measure_features
+from ..given import ComparableLike, as_comparable
 from ..offsets.results import measured_in
-from ..ratings import Aliases
+from ..ratings import Aliases, RatingsLike, as_ratings
+from ..responses import ResponsesLike, as_responses
 from ..settings import Unrated, check_draws
 from ..solved_on import solved_on, warn_if_in_sample
-from ..tables import Margins, Ratings, Responses, Scores
+from ..tables import Margins, Responses, Scores
 from ..text_hash import refuse_other_texts
 from .calibrator import Calibrator, FeatureWeight
 from .comparisons import kept_of_order, thinned
@@ -56,9 +58,9 @@ class _Told:
 
 
 def solve_style_offsets(
-    source: Scores | Margins,
-    responses: Responses,
-    ratings: Ratings,
+    source: ComparableLike,
+    responses: ResponsesLike,
+    ratings: RatingsLike,
     *,
     features: Sequence[str] = STYLE_FEATURES,
     own: Sequence[str] = (),
@@ -107,6 +109,9 @@ def solve_style_offsets(
         NotConverged: the weights do not settle.
         SchemaError: the responses are other texts than those scored, or a feature of one's own lacks a number.
     """
+    source = as_comparable(source)
+    responses = as_responses(responses)
+    ratings = as_ratings(ratings)
     check_draws(draws)
     _check(keep, temperature, penalty)
     with noting_warnings() as notes:

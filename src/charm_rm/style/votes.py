@@ -15,6 +15,8 @@ import polars as pl
 from ..errors import CharmError, ConfigError, NoOverlap, NotConverged, NotIdentifiable
 from ..estimates import Z95
 from ..features import StyleFeatures
+from ..given import ScoresLike, as_scores
+from ..ratings import BattlesLike, as_battles
 from ..statistics import FloatArray, IntArray, sigmoid, two_sided_p
 from ..tables import Battles, Scores
 from .calibrator import Calibrator
@@ -40,7 +42,7 @@ class VoteWeights:
 
 
 def fit_vote_weights(
-    votes: Battles, scores: Scores, features: StyleFeatures, calibrator: Calibrator
+    votes: BattlesLike, scores: ScoresLike, features: StyleFeatures, calibrator: Calibrator
 ) -> VoteWeights:
     """Fit w and T to votes by maximum likelihood, with a covariance clustered by prompt.
 
@@ -55,6 +57,8 @@ def fit_vote_weights(
         NoOverlap: no vote is on two responses with scores and features.
         NotIdentifiable: the votes do not tell the features apart, or go against the scores.
     """
+    votes = as_battles(votes)
+    scores = as_scores(scores)
     if "prompt_id" not in votes.frame.columns:
         raise ConfigError(
             "the votes name no prompts, so that responses cannot be found", fix="add a column prompt_id"

@@ -1,6 +1,7 @@
 """The nouns: frozen, validated tables that every stage reads and writes."""
 
 from ..estimates import Estimate
+from .frames import TableLike, as_frame
 from .nouns import (
     Battles,
     Favouritism,
@@ -33,7 +34,9 @@ __all__ = [
     "Responses",
     "Scores",
     "Table",
+    "TableLike",
     "WinRates",
+    "as_frame",
     "as_messages",
     "damaged_metadata",
     "read_payload",

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, SchemaError, did_you_mean, first_line, listing
+from .frames import as_frame
 
 TEXT, NUMBER, WHOLE, TRUTH, ANY = "text", "number", "whole number", "true/false", "any"
 _DTYPES = {TEXT: pl.String, NUMBER: pl.Float64, WHOLE: pl.Int64, TRUTH: pl.Boolean}
@@ -51,6 +52,8 @@ class Column:
 class Table:
     """Base of the nouns: a validated frame and how it came about.
 
+    Made of a Polars frame, or of any other table that :func:`.frames.as_frame` takes (pandas, Arrow, ``datasets``, columns, rows).
+
     Raises:
         SchemaError: a column is missing or of the wrong kind, a value is null, NaN, infinite or out of
             range, or the key is not unique. The message names column, row and fix.
@@ -66,7 +69,8 @@ class Table:
     may_be_empty: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "frame", _validated(type(self), self.frame))
+        frame = as_frame(self.frame, noun=self.noun)
+        object.__setattr__(self, "frame", _validated(type(self), frame))
 
     def __len__(self) -> int:
         return self.frame.height

@@ -16,6 +16,7 @@ import polars as pl
 from ...errors import CharmError, ModelError
 from ...protocols import ScalarReward
 from ...provenance import source_name
+from ...responses import ResponsesLike, as_responses
 from ...style import Calibrator, load_calibrator, uncalibrated
 from ...tables import Responses
 from ..loading.opening import open_model
@@ -45,6 +46,7 @@ from .head import check_head, check_outputs
 from .known import check_registry
 from .pooling import pooling_checks
 from .sample import built_in
+from .switches import across_switches, known_switches
 from .template import template_checks
 from .tokens import check_pad, check_special_text, check_unknown
 from .truncation import check_length, length_checks
@@ -57,7 +59,7 @@ _PRECISIONS = ("bfloat16", "float16")
 
 def diagnose(
     rm: str | os.PathLike[str] | RewardModel,
-    responses: Responses | None = None,
+    responses: ResponsesLike | None = None,
     *,
     n: int = 64,
     dtypes: Sequence[str] = (),
@@ -90,6 +92,7 @@ def diagnose(
         ConfigError: a setting is out of the question.
         SchemaError: the calibrator's file is none.
     """
+    responses = None if responses is None else as_responses(responses)
     known = load_calibrator(Path(calibrator)) if isinstance(calibrator, str | os.PathLike) else calibrator
     tell("loading the model")
     loading: dict[str, Any] = {
@@ -188,7 +191,9 @@ class Examination:
         other = list(attention_rows(model, texts, reference))
         checks = [
             check_spread(reference, margins, temperature=self.temperature),
-            check_batching(plain, sd=float(np.std(reference)), side=model.padding_side),
+            check_batching(
+                plain, sd=float(np.std(reference)), side=model.padding_side, switches=known_switches(model)
+            ),
             check_attention(other, used=attention_of(model)),
             self._determinism(texts),
         ]
@@ -201,7 +206,9 @@ class Examination:
 
     def _texts(self) -> Texts:
         encode = self.model.encoder.encode
-        rows = [encode(p, r) for p, r in self.frame.select("prompt", "response").iter_rows()]
+        texts = list(self.frame.select("prompt", "response").iter_rows())
+        rows = [encode(p, r) for p, r in texts]
+        rows += across_switches(self.model, texts, rows)
         return Texts(rows, choose_pairs(self.frame["prompt_id"].to_list(), rows, seed=self.seed))
 
     def _determinism(self, texts: Texts) -> Check:

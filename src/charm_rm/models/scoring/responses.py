@@ -21,6 +21,7 @@ from ...errors import ModelError
 from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
 from ...provenance import source_name
+from ...responses import ResponsesLike, as_responses
 from ...style import CalibratedReward, apply_calibrator, uncalibrated
 from ...tables import Responses, Scores, as_messages
 from ...text_hash import text_hashes
@@ -39,7 +40,7 @@ CHUNK_SIZE = 64
 
 def score_responses(
     model: ScalarReward,
-    responses: Responses,
+    responses: ResponsesLike,
     *,
     token_budget: int | None = None,
     progress: bool = True,
@@ -62,6 +63,7 @@ def score_responses(
         ModelError: a score is not finite (the message names prompts and policies), or a row does not fit into memory.
         CharmWarning: (as a warning) some texts were truncated, or memory ran out and batches became smaller.
     """
+    responses = as_responses(responses)
     model, calibrator = uncalibrated(model)
     frame = responses.frame
     scored = score_texts(

@@ -18,7 +18,7 @@ from ... import store
 from ...errors import ConfigError, NotConverged, OutputExists, SchemaError
 from ...folders import refuse_folder, replacing_directory
 from ...locks import locked
-from ...preferences import prompt_key
+from ...preferences import PreferencesLike, any_preferences, prompt_key
 from ...provenance import Manifest, source_name, versions
 from ...tables import Preferences
 from ..extras import require
@@ -45,12 +45,12 @@ _EXTRAS = ("torch", "transformers", "trl", "peft", "datasets")
 
 
 def train_reward_model(
-    preferences: Preferences,
+    preferences: PreferencesLike,
     rm: str | Path,
     output: str | Path,
     *,
     settings: TrainSettings | None = None,
-    held_out: Preferences | None = None,
+    held_out: PreferencesLike | None = None,
     anchor: Anchor | None = None,
     force: bool = False,
     resume: bool = False,
@@ -76,6 +76,8 @@ def train_reward_model(
         NoOverlap: no two policies of the anchor share ``settings.anchor_prompts`` prompts.
         ModelError: ``rm`` has no one-output head and ``new_head`` is off.
     """
+    preferences = any_preferences(preferences)
+    held_out = None if held_out is None else any_preferences(held_out)
     settings = settings or TrainSettings()
     output = refuse_folder(output, force=force, inputs=[rm])
     for module in _EXTRAS:

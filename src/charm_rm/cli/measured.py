@@ -1,0 +1,128 @@
+"""What ``--fail-if`` can name, command by command: the figures that ``--json`` has, under the same names where they have some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .fail_if import Figure, Measured
+
+if TYPE_CHECKING:
+    from ..evaluate import AlignmentResult, BenchmarkResult
+    from ..mismatch import Audit, FavourComparison
+
+_METRICS = (
+    "sharpness_fitted_mismatch",
+    "debiased_mismatch",
+    "mean_abs_mismatch",
+    "spearman",
+    "kendall",
+    "mean_abs_favour",
+)  # of mismatch.METRICS, which is not imported for --help
+_AUDIT_WHOLE = ("sharpness", *_METRICS, "over_valued", "under_valued")
+_COMPARED = ("sharpness", "spearman")
+
+AUDIT_NAMES: dict[str, str | None] = {
+    **dict.fromkeys(("favour", "abs_favour", "q"), "policy"),
+    **dict.fromkeys(("mismatch", "abs_mismatch", "md", "pair_q"), "pair"),
+    **dict.fromkeys(_AUDIT_WHOLE),
+}
+COMPARE_NAMES: dict[str, str | None] = {
+    **dict.fromkeys(("difference", "abs_difference", "first_favour", "second_favour", "q"), "policy"),
+    **{f"{which}_{name}": None for name in _COMPARED for which in ("first", "second")},
+    **{f"{name}_difference": None for name in _COMPARED},
+}
+EVALUATE_NAMES: dict[str, str | None] = {
+    **dict.fromkeys(("accuracy", "difference", "p", "q"), "figure"),
+    **dict.fromkeys(_METRICS),
+    **{f"{name}_difference": None for name in _METRICS},
+}
+
+
+def audit_figures(found: Audit) -> Measured:
+    """Favour by policy, mismatch by pair, and the figures of the whole audit."""
+    effect = {row["metric"]: _figure(row, "value") for row in found.summary["effect"]}
+    verdicts = found.summary["favour_verdicts"] or {}
+    whole = {name: effect[name] for name in _METRICS if name in effect}
+    if found.sharpness is not None:
+        whole["sharpness"] = Figure(found.sharpness.value, found.sharpness.ci_low, found.sharpness.ci_high)
+    if found.favouritism is not None:
+        for name in ("over-valued", "under-valued"):
+            whole[name.replace("-", "_")] = Figure(verdicts.get(name, 0))
+    policies = {} if found.favouritism is None else found.favouritism.frame.iter_rows(named=True)
+    pairs = found.mismatch.frame.iter_rows(named=True)
+    return Measured(
+        whole,
+        {
+            "policy": {
+                row["policy"]: {
+                    **_both_signs(row, "favour"),
+                    "q": Figure(row["q_value"]),
+                }
+                for row in policies
+            },
+            "pair": {
+                f"{row['policy']} against {row['reference']}": {
+                    **_both_signs(row, "mismatch"),
+                    "md": _figure(row, "mismatch_degree", prefix="mismatch_degree_ci_"),
+                    "pair_q": Figure(row["q_value"]),
+                }
+                for row in pairs
+            },
+        },
+    )
+
+
+def comparison_figures(found: FavourComparison) -> Measured:
+    """The difference of favour by policy; sharpness and rank correlation of both models."""
+    whole: dict[str, Figure] = {}
+    for row in found.figures.iter_rows(named=True):
+        if row["figure"] in _COMPARED:
+            whole[f"first_{row['figure']}"] = Figure(row["first"])
+            whole[f"second_{row['figure']}"] = Figure(row["second"])
+            whole[f"{row['figure']}_difference"] = _figure(row, "difference")
+    rows = {
+        row["policy"]: {
+            **_both_signs(row, "difference"),
+            "first_favour": Figure(row["first_favour"]),
+            "second_favour": Figure(row["second_favour"]),
+            "q": Figure(row["q_value"]),
+        }
+        for row in found.frame.iter_rows(named=True)
+    }
+    return Measured(whole, {"policy": rows})
+
+
+def evaluation_figures(results: Iterable[BenchmarkResult], alignment: AlignmentResult | None) -> Measured:
+    """Every row of every benchmark (accuracy is between 0 and 1), and the alignment with ratings."""
+    rows = {
+        f"{result.benchmark.name}, {row['subset']}, {row['metric']}": {
+            "accuracy": _figure(row, "accuracy"),
+            "difference": _figure(row, "difference", prefix="diff_ci_"),
+            "p": Figure(row["p_value"]),
+            "q": Figure(row["q_value"]),
+        }
+        for result in results
+        for row in result.frame.iter_rows(named=True)
+    }
+    whole: dict[str, Figure] = {}
+    if alignment is not None:
+        for row in alignment.frame.iter_rows(named=True):
+            whole[row["metric"]] = _figure(row, "value")
+            whole[f"{row['metric']}_difference"] = _figure(row, "difference", prefix="diff_ci_")
+    return Measured(whole, {"figure": rows})
+
+
+def _figure(row: Mapping[str, Any], name: str, *, prefix: str = "ci_") -> Figure:
+    return Figure(row[name], row[f"{prefix}low"], row[f"{prefix}high"])
+
+
+def _both_signs(row: Mapping[str, Any], name: str) -> dict[str, Figure]:
+    """A signed figure, and its distance from 0: an interval that holds 0 begins at 0."""
+    figure = _figure(row, name)
+    value, low, high = figure.value, figure.low, figure.high
+    if value is None or (low is None and high is None):
+        return {name: figure, f"abs_{name}": Figure(None if value is None else abs(value))}
+    near = max(0.0, low if low is not None else 0.0, -high if high is not None else 0.0)
+    far = None if low is None or high is None else max(abs(low), abs(high))
+    return {name: figure, f"abs_{name}": Figure(abs(value), near, far)}
