@@ -10,6 +10,7 @@ import click
 from ..errors import UnknownPolicy, counted, did_you_mean
 from ..settings import FitSettings
 from .common import conclude, echo, print_frame, print_json, say
+from .help import CharmCommand, CharmGroup
 from .options import (
     MOST_ROWS,
     PATH,
@@ -32,7 +33,7 @@ top_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CharmGroup)
 def command() -> None:
     """Human-preference ratings on the Elo scale, the yardstick of every audit: fit them from your own battles,
     or take a leaderboard. Wherever charm wants ratings it takes the names that `show` takes.
@@ -45,7 +46,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Fit Bradley-Terry ratings to votes, with intervals")
 @click.argument("battles", type=PATH)
 @output_option(
     what="Where to write the ratings (Parquet keeps covariance and provenance). Without: print only."
@@ -97,7 +98,7 @@ def fit(
         _print_fit_notes(ratings)
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Print a leaderboard, best first")
 @click.argument("spec")
 @_category_option
 @_date_option
@@ -113,7 +114,7 @@ def show(
 ) -> None:
     """Print the leaderboard that SPEC names, best first.
 
-    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), a file of your own (CSV, Parquet, JSON; also
+    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), `example` (older Arena scores of 45 policies, shipped), a file of your own (CSV, Parquet, JSON; also
     FILE:CATEGORY@DATE), or `hf:lmarena-ai/leaderboard-dataset[:CONFIG][@DATE]`. Dates and categories are never mixed:
     where several are there and none is chosen, the error lists them.
 
@@ -129,7 +130,7 @@ def show(
     print_ratings(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Write a leaderboard as a ratings table")
 @click.argument("spec", metavar="SPEC")
 @_category_option
 @_date_option
