@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .common import load_comparable, say
+from .help import CharmCommand
 from .options import PATH, force_option, given_paths, judgement_options, output_option, table_options
 from .prompts import PromptChoice, prompt_options
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..tables import Margins, Scores
 
 
-@click.command("apply")
+@click.command("apply", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @click.argument("calibration", type=PATH)
 @click.option(
@@ -83,7 +84,7 @@ def command(
         raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
     if offsets is None:
-        calibrated = _by_style(source, calibration, responses, own, other_model=other_model)
+        calibrated = _by_style(source, calibration, responses, own, read_as, other_model=other_model)
     else:
         calibrated = apply_offsets(source, offsets)
     store.save(calibrated, output, force=force)
@@ -99,6 +100,7 @@ def _by_style(
     calibration: Path,
     responses: Path | None,
     own: tuple[str, ...],
+    read_as: TableSettings,
     *,
     other_model: bool,
 ) -> Scores | Margins:
@@ -110,5 +112,5 @@ def _by_style(
         say("note: this calibrator has no features, only the scale: scores stay as they are")
     if calibrator.features and responses is None:
         raise click.UsageError("a calibrator measures the responses that were scored: give --responses")
-    texts = None if responses is None else load_responses(responses)
+    texts = None if responses is None else load_responses(responses, columns=read_as.named("responses"))
     return apply_calibrator(source, calibrator, texts, own=own, other_model=other_model)

@@ -12,6 +12,7 @@ from ..settings import AuditSettings, RatingsChoice, ReportSettings, TableSettin
 from .common import echo, heading, interval, print_json, say
 from .fail_if import Gate, apply_gates, fail_if_option
 from .families import contrasts_of, members_of, print_families
+from .help import CharmCommand
 from .measured import AUDIT_NAMES, audit_figures
 from .options import (
     PATH,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from ..settings import Scope
 
 
-@click.command("audit")
+@click.command("audit", cls=CharmCommand)
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
@@ -180,7 +181,8 @@ def _audit_example(
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
         controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
     title = title or f"{judge.name}, published win rates"
-    variants = variants_of(judge.baseline, {"raw": raw, "length-controlled": controlled})
+    ways = {"raw": raw, "length-controlled": controlled}
+    variants = variants_of(judge.baseline, ways, role="the judge's own baseline")
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:

@@ -10,6 +10,7 @@ import click
 from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import conclude, echo, heading, interval_column, print_frame, print_json, q_column, say
 from .fail_if import Gate, apply_gates, fail_if_option
+from .help import CharmCommand
 from .measured import COMPARE_NAMES, comparison_figures
 from .options import (
     PATH,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..mismatch import FavourComparison
 
 
-@click.command("compare")
+@click.command("compare", cls=CharmCommand)
 @click.argument("first", type=PATH)
 @click.argument("second", type=PATH)
 @ratings_options

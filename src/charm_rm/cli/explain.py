@@ -12,6 +12,7 @@ import click
 from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .families import own_words
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -34,7 +35,7 @@ _MAKERS = "makers"
 _WIDTH = 80
 
 
-@click.command("explain")
+@click.command("explain", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @click.option("--responses", type=PATH, required=True, help="The responses that were scored or judged.")
 @ratings_options
@@ -145,7 +146,7 @@ def command(
     source = load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = explain_favour(
         source,
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         table,
         given,
         **_features(features),

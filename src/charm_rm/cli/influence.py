@@ -18,6 +18,7 @@ from ..settings import (
     Votes,
 )
 from .common import conclude, echo, heading, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     MOST_ROWS,
     PATH,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ..mismatch import Influence
 
 
-@click.command("influence")
+@click.command("influence", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @ratings_options
 @option_of(ScoreSettings, "annotator", "--annotator")

@@ -10,6 +10,7 @@ import click
 from ..errors import UnknownPolicy, counted, did_you_mean
 from ..settings import FitSettings
 from .common import conclude, echo, print_frame, print_json, say
+from .help import CharmCommand, CharmGroup
 from .options import (
     MOST_ROWS,
     PATH,
@@ -32,7 +33,7 @@ top_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CharmGroup)
 def command() -> None:
     """Human-preference ratings on the Elo scale, the yardstick of every audit: fit them from your own battles,
     or take a leaderboard. Wherever charm wants ratings it takes the names that `show` takes.
@@ -45,7 +46,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Fit Bradley-Terry ratings to votes, with intervals")
 @click.argument("battles", type=PATH)
 @output_option(
     what="Where to write the ratings (Parquet keeps covariance and provenance). Without: print only."
@@ -97,7 +98,7 @@ def fit(
         _print_fit_notes(ratings)
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Print a leaderboard, best first")
 @click.argument("spec")
 @_category_option
 @_date_option
@@ -129,7 +130,7 @@ def show(
     _print(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
 
 
-@command.command()
+@command.command(cls=CharmCommand, short_help="Write a leaderboard as a ratings table")
 @click.argument("spec", metavar="SPEC")
 @_category_option
 @_date_option

@@ -6,8 +6,6 @@ A log is of one model on one task: a JSON document, or an ``.eval`` file, a zip 
 
 from __future__ import annotations
 
-import importlib
-import io
 import json
 import math
 import struct
@@ -19,9 +17,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from ..errors import ConfigError, MissingExtra, SchemaError, UnreadableFile, did_you_mean, first_line, listing
+from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, first_line, listing
 from ..reading.files import check_plain_file
 from ..reading.shapes import Maybe, check_shape
+from ..reading.unpacking import unpacked
 from .checks import NO_VERDICT
 
 SUFFIX = ".eval"
@@ -29,7 +28,6 @@ SUFFIX = ".eval"
 _VALUES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 _MOST = 2**30  # bytes of one member: scores of millions of samples
 _ZSTD = 93
-_ZSTD_MODULES = ("compression.zstd", "backports.zstd", "zstandard")
 _ONE_LOG = {
     "eval": {"task": str, "model": str},
     "samples": Maybe([{"id": (str, int), "epoch": Maybe(int), "scores": Maybe(dict)}]),
@@ -75,7 +73,6 @@ def read_archive(path: Path) -> Log:
 
     Raises:
         UnreadableFile: no zip archive, a log that is not finished, or one of another shape.
-        MissingExtra: it is compressed with Zstandard, and nothing installed can unpack that.
     """
     check_plain_file(path)
     try:
@@ -228,32 +225,14 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
         raise UnreadableFile(
             f"{name} in it is longer than {_MOST:,} bytes", where=str(path), fix="is it the right file?"
         )
-    data = _unpacked(path, info) if info.compress_type == _ZSTD else archive.read(info)
+    data = _of_zstandard(path, info) if info.compress_type == _ZSTD else archive.read(info)
     return json.loads(data.decode("utf-8-sig"))
 
 
-def _unpacked(path: Path, info: zipfile.ZipInfo) -> bytes:
+def _of_zstandard(path: Path, info: zipfile.ZipInfo) -> bytes:
     """A member in Zstandard, which :mod:`zipfile` reads from Python 3.14 on: the bytes after its local header, unpacked."""
     with path.open("rb") as file:
         file.seek(info.header_offset + 26)
         lengths = struct.unpack("<HH", file.read(4))
         file.seek(info.header_offset + 30 + sum(lengths))
-        packed = file.read(info.compress_size)
-    for name in _ZSTD_MODULES:
-        try:
-            module = importlib.import_module(name)
-        except ImportError:
-            continue
-        if name == "zstandard":
-            reader = module.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-        else:
-            reader = module.ZstdFile(io.BytesIO(packed))
-        try:
-            return bytes(reader.read(_MOST))
-        except Exception as error:  # each of the libraries has errors of its own
-            raise ValueError(f"{info.filename} is damaged: {first_line(error)}") from error
-    raise MissingExtra(
-        "the log is compressed with Zstandard, which this Python cannot unpack",
-        where=str(path),
-        fix="pip install zstandard, or write the log as JSON: inspect log convert --to json",
-    )
+        return unpacked(file.read(info.compress_size), "zstd", path)

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..provenance import source_record
-from ..store import column_names, read_json, read_json_lines
+from ..reading.containers import source_of
+from ..store import column_names, kind_of, read_json, read_json_lines
 from ..tables import Scores
 from .grades import as_scores
 from .inspect_logs import SUFFIX, Log, inspect_grades, is_log, log_of, read_archive
@@ -22,9 +23,10 @@ def is_logged(path: Path) -> bool:
     """Whether a file is a log of Inspect, or results of promptfoo."""
     if path.suffix == SUFFIX:
         return True
-    if path.suffix == ".jsonl":
+    kind = kind_of(path)
+    if kind == "jsonl":
         return is_result(column_names(path))
-    return path.suffix == ".json" and _is_object(path) and _kind(read_json(path)) is not None
+    return kind == "json" and _is_object(path) and _tool(read_json(path)) is not None
 
 
 def logs_in(folder: Path) -> list[Path]:
@@ -73,8 +75,8 @@ def load_logs(paths: Sequence[Path], where: str, judge: str | None) -> Scores:
 def _read(path: Path) -> Log | list[Any]:
     if path.suffix == SUFFIX:
         return read_archive(path)
-    document = {"results": read_json_lines(path)} if path.suffix == ".jsonl" else read_json(path)
-    if _kind(document) == INSPECT:
+    document = {"results": read_json_lines(path)} if kind_of(path) == "jsonl" else read_json(path)
+    if _tool(document) == INSPECT:
         return log_of(document, str(path))
     results = results_of(document)
     if results is None:
@@ -86,7 +88,7 @@ def _read(path: Path) -> Log | list[Any]:
     return list(results)
 
 
-def _kind(document: Any) -> str | None:
+def _tool(document: Any) -> str | None:
     if is_log(document):
         return INSPECT
     return None if results_of(document) is None else PROMPTFOO
@@ -94,7 +96,4 @@ def _kind(document: Any) -> str | None:
 
 def _is_object(path: Path) -> bool:
     """Whether a JSON file holds an object, by its first character: lists, the common case, are not read twice."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(_READ).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+    return source_of(path).start(_READ).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")

@@ -132,7 +132,7 @@ def _from_file(path: Path, category: str | None, date: str | None) -> Ratings:
 
 def _read_file(path: Path) -> Ratings | pl.DataFrame:
     """One's own Ratings whole, with their covariance; any other layout as a tidy frame."""
-    if path.suffix == ".json":
+    if store.kind_of(path) == "json":
         document = store.read_json(path)
         return (
             tidy_catalog(document) if isinstance(document, dict) else tidy_leaderboard(store.read_frame(path))
