@@ -37,7 +37,7 @@ def test_names_with_and_without_a_rating_are_listed(charm: Charm, folder: Path, 
     assert lines[0].startswith("2 of 3 policies without a rating in ")
     assert "      'Gemma 2 9B IT': a different model? (tuning simpo only in yours)" in lines
     assert "      'GPT-4o (2024-05-13)': the same model? (case, punctuation, order or maker alone)" in lines
-    assert "  Oak: 'oak', by case and punctuation" in lines
+    assert ["Oak", "oak", "case", "and", "punctuation"] in [line.split() for line in lines]
 
 
 def test_the_alias_table_closes_the_loop(charm: Charm, folder: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_unrated_policy_is_never_offered_another_model(charm: Charm, folder: 
     result = charm("audit", folder / "scores.csv", "--ratings", folder / "ratings.csv")
     assert result.exit_code == 2
     assert (
-        "'gemma-2-9b-it-SimPO' 'Gemma 2 9B IT': a different model? (tuning simpo only in yours)"
+        "'gemma-2-9b-it-SimPO' Near: 'Gemma 2 9B IT', a different model? (tuning simpo only in yours)"
         in result.output
     )
     assert "Did you mean 'Gemma" not in result.output

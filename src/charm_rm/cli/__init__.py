@@ -17,33 +17,35 @@ import click
 from ..errors import CharmError, CharmWarning, ReadingNote
 from ..visible import visible
 from .common import echo
+from .help import CharmGroup
 from .refusals import drop_standard_output, open_closed_streams, system_refusal
 
-# In pipeline order: this is the order of ``charm --help``. Each module holds a click command `command`.
+# In pipeline order: this is the order of ``charm --help``, with a summary that fits a line of 80 columns. The module of that
+# name holds a click command `command`.
 COMMANDS = {
-    "demo": "demo",
-    "init": "init",
-    "run": "run",
-    "ratings": "ratings",
-    "names": "names",
-    "doctor": "doctor",
-    "features": "features",
-    "score": "score",
-    "judge": "judge",
-    "audit": "audit",
-    "compare": "compare",
-    "influence": "influence",
-    "explain": "explain",
-    "calibrate": "calibrate",
-    "apply": "apply",
-    "relabel": "relabel",
-    "train": "train",
-    "evaluate": "evaluate",
-    "report": "report",
+    "demo": "The whole loop on simulated data, offline",
+    "init": "Write a commented configuration for `charm run`",
+    "run": "Run every stage from one configuration file",
+    "ratings": "Fit ratings from votes, or show a leaderboard",
+    "names": "Which policies find a rating, under which name",
+    "doctor": "Check a reward model before you trust its scores",
+    "features": "Measure the style of responses: length, lists, tone",
+    "score": "Score responses with a reward model",
+    "judge": "Judge pairs of responses, in both orders",
+    "audit": "Whom does a reward model or judge favour, is it real?",
+    "compare": "Compare the favour of two reward models or judges",
+    "influence": "Which policies, prompts or votes carry a finding",
+    "explain": "How much of the favour style explains",
+    "calibrate": "Solve score offsets, or weights of style",
+    "apply": "Write calibrated scores or judgements",
+    "relabel": "Label preference pairs by calibrated scores",
+    "train": "Fine-tune a reward model on preference pairs",
+    "evaluate": "Run benchmarks; hold scores against human ratings",
+    "report": "Show a run or an audit as one HTML page",
 }
 
 
-class _CharmGroup(click.Group):
+class _CharmGroup(CharmGroup):
     """Loads subcommands when asked for, and turns expected errors into short messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -52,9 +54,14 @@ class _CharmGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"{__name__}.{COMMANDS[cmd_name]}")
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
         command: click.Command = module.command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their summaries: no module is loaded for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         with warnings.catch_warnings():

@@ -10,6 +10,7 @@ import click
 from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import conclude, echo, heading, interval_column, print_frame, print_json, q_column, say
 from .fail_if import Gate, apply_gates, fail_if_option
+from .help import CharmCommand
 from .measured import COMPARE_NAMES, comparison_figures
 from .options import (
     PATH,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..mismatch import FavourComparison
 
 
-@click.command("compare")
+@click.command("compare", cls=CharmCommand)
 @click.argument("first", type=PATH)
 @click.argument("second", type=PATH)
 @ratings_options
@@ -92,7 +93,7 @@ def command(
     if as_json:
         print_json(found.to_json())
     else:
-        _print(found, first=first.stem, second=second.stem, top=top)
+        print_comparison(found, first=first.stem, second=second.stem, top=top)
     if output:
         with replacing_directory(output, force=force) as folder:
             save_comparison(found, folder)
@@ -100,7 +101,8 @@ def command(
     apply_gates(gates, comparison_figures(found))
 
 
-def _print(found: FavourComparison, *, first: str, second: str, top: int) -> None:
+def print_comparison(found: FavourComparison, *, first: str, second: str, top: int) -> None:
+    """Print a comparison: what differs most, favour by policy, sharpness and rank correlation."""
     import polars as pl
 
     summary = found.summary

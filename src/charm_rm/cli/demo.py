@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from .common import say
+from .help import CharmCommand
 from .options import json_option, output_option, seed_option
 
 
-@click.command("demo")
+@click.command("demo", cls=CharmCommand)
 @output_option("charm-demo", what="Folder for the demo's inputs and results.")
 @seed_option
 @json_option

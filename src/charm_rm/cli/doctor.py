@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import ModelSettings
+from ..settings import ModelSettings, TableSettings
 from .common import conclude, echo, heading, print_frame, print_json, say
-from .options import json_option, option_of, reward_option, rm_option, seed_option, trust_option
+from .help import CharmCommand
+from .options import (
+    json_option,
+    option_of,
+    reward_option,
+    rm_option,
+    seed_option,
+    table_options,
+    trust_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
 
 
-@click.command("doctor")
+@click.command("doctor", cls=CharmCommand)
 @rm_option
 @click.option("--responses", metavar="RESPONSES", help="What it is to score (default: a small built-in set).")
 @click.option(
@@ -43,8 +52,16 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
 @click.option("-v", "--verbose", is_flag=True, help="Show the details of checks that are well, too.")
 @seed_option
 @trust_option
+@table_options("responses", samples=False)
 @json_option
-def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **settings: Any) -> None:
+def command(
+    rm: str,
+    responses: str | None,
+    verbose: bool,
+    as_json: bool,
+    read_as: TableSettings,
+    **settings: Any,
+) -> None:
     """Examine a reward model before you trust its scores.
 
     Looks for what goes wrong before any statistics: a doubled BOS, no chat template or one that prints the date, adds a
@@ -64,7 +81,8 @@ def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **sett
     from ..models import load_any_responses
     from ..models.doctor import diagnose
 
-    table = None if responses is None else load_any_responses(responses)
+    columns = read_as.fields("responses")
+    table = None if responses is None else load_any_responses(responses, columns=columns)
     found = diagnose(rm, table, tell=_teller(), **settings)
     if as_json:
         print_json(found.to_json())

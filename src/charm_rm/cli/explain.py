@@ -12,6 +12,7 @@ import click
 from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .families import own_words
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -34,7 +35,7 @@ _MAKERS = "makers"
 _WIDTH = 80
 
 
-@click.command("explain")
+@click.command("explain", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @click.option("--responses", type=PATH, required=True, help="The responses that were scored or judged.")
 @ratings_options
@@ -119,7 +120,7 @@ def command(
       charm explain scores.parquet --responses responses.parquet --ratings arena
       charm explain scores.parquet --responses responses.parquet --ratings arena \\
         --feature words --feature bold --feature numbered --group-by feature
-      charm explain scores.parquet --responses responses.parquet --ratings arena \\
+      charm explain scores.parquet --responses responses.parquet --ratings example \\
         --policy gemma-2-9b-it-SimPO
       charm explain judged.parquet --responses responses.parquet --ratings arena \\
         --own OpenAI
@@ -145,7 +146,7 @@ def command(
     source = load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = explain_favour(
         source,
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         table,
         given,
         **_features(features),
@@ -166,7 +167,7 @@ def command(
     elif policy is not None:
         _print_policy(found, policy, by=cast("By", by))
     else:
-        _print(found, by=cast("By", by), top=top)
+        print_explanation(found, by=cast("By", by), top=top)
 
 
 # --- what is asked ----------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ def _groups(family: str | None, own: str | None, policies: list[str]) -> Mapping
 # --- printing ---------------------------------------------------------------------------------------
 
 
-def _print(found: Explanation, *, by: By, top: int) -> None:
+def print_explanation(found: Explanation, *, by: By, top: int) -> None:
     """The whole, then a sentence a policy, those of the largest favour first, then the families."""
     import polars as pl
 

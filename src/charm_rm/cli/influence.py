@@ -18,6 +18,7 @@ from ..settings import (
     Votes,
 )
 from .common import conclude, echo, heading, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     MOST_ROWS,
     PATH,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ..mismatch import Influence
 
 
-@click.command("influence")
+@click.command("influence", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @ratings_options
 @option_of(ScoreSettings, "annotator", "--annotator")
@@ -95,7 +96,7 @@ def command(
     \b
     Examples:
       charm influence scores.parquet --ratings arena
-      charm influence scores.parquet --ratings arena --policy gemma-2-9b-it-SimPO --top 20
+      charm influence scores.parquet --ratings example --policy gemma-2-9b-it-SimPO --top 20
       charm influence scores.parquet --battles votes.parquet -o influence
     """
     from ..folders import refuse_folder, replacing_directory
@@ -122,14 +123,15 @@ def command(
     if as_json:
         print_json(found.to_json())
     else:
-        _print(found, title=scores.name, top=top)
+        print_influence(found, title=scores.name, top=top)
     if output:
         with replacing_directory(output, force=force) as folder:
             save_influence(found, folder)
         say(f"wrote {output}")
 
 
-def _print(found: Influence, *, title: str, top: int) -> None:
+def print_influence(found: Influence, *, title: str, top: int) -> None:
+    """Print what carries a favour: in sentences, then policies, prompts and votes left out."""
     heading(
         f"What carries the favour of {found.policy} in {title}: {signed(found.favour, 1)} Elo, {found.verdict}"
     )

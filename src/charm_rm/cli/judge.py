@@ -11,6 +11,7 @@ import click
 from ..errors import counted
 from ..settings import JudgeSettings, ResponsesSettings
 from .common import conclude, echo, heading, interval, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     check_store_usage,
     force_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..tables import Margins
 
 
-@click.command()
+@click.command("judge", cls=CharmCommand)
 @click.argument("source", metavar="RESPONSES")
 @settings_options(JudgeSettings, "settings")
 @output_option(required=True, what="Where to write the margins (.parquet, .csv, .jsonl).")

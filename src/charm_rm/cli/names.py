@@ -9,7 +9,8 @@ import click
 
 from ..errors import counted
 from ..settings import RatingsChoice, TableSettings
-from .common import echo, heading, print_json, say
+from .common import conclude, echo, heading, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..ratings import NameReport
 
 
-@click.command("names")
+@click.command("names", cls=CharmCommand)
 @click.argument("scores", type=PATH)
 @ratings_options
 @judgement_options
@@ -90,12 +91,14 @@ def _write(found: NameReport, output: Path, *, force: bool) -> None:
 
 
 def _print(found: NameReport, spec: str) -> None:
-    from ..ratings.names import SAME
+    import polars as pl
+
     from ..ratings.naming import in_words
 
     total = len(found.matched) + len(found.unmatched)
     where = ", ".join(str(found.origin[k]) for k in ("category", "date") if k in found.origin)
     board = f"{spec} ({counted(found.origin['n'], 'rating')}{', ' if where else ''}{where})"
+    conclude(f"{len(found.matched)} of {counted(total, 'policy', 'policies')} with a rating in {board}")
     if found.unmatched:
         heading(
             f"{len(found.unmatched)} of {counted(total, 'policy', 'policies')} without a rating in {board}"
@@ -107,10 +110,11 @@ def _print(found: NameReport, spec: str) -> None:
         for near in found.near[match.policy]:
             echo(f"      {in_words(near)}")
     heading(f"{len(found.matched)} of {counted(total, 'policy', 'policies')} with a rating in {board}")
-    for match in found.matched:
-        how = (
-            ""
-            if match.how == SAME
-            else f": {match.rated!r}, by {match.how}" + (f" ({match.note})" if match.note else "")
-        )
-        echo(f"  {match.policy}{how}")
+    rows = [
+        {"policy": m.policy, "rated as": m.rated, "found by": m.how, "note": m.note or ""}
+        for m in found.matched
+    ]
+    missing = [{"policy": m.policy, "rated as": None, "found by": None, "note": ""} for m in found.unmatched]
+    schema = dict.fromkeys(("policy", "rated as", "found by", "note"), pl.String)
+    shown = pl.DataFrame(rows, schema=schema)
+    print_frame(shown, title="Under which name", full=pl.DataFrame([*missing, *rows], schema=schema))

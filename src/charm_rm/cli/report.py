@@ -8,10 +8,11 @@ import click
 
 from ..settings import ReportSettings
 from .common import say
+from .help import CharmCommand
 from .options import PATH, force_option, output_option, settings_options
 
 
-@click.command()
+@click.command("report", cls=CharmCommand)
 @click.argument("directory", type=PATH, metavar="DIR")
 @output_option(what="Where to write the page (default: DIR/report.html, which may always be written again).")
 @settings_options(ReportSettings, "settings", but=("enabled",))

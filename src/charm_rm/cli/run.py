@@ -10,6 +10,7 @@ import click
 
 from .calibrator import NO_BETTER, no_better_than_noise
 from .common import conclude, echo, print_frame, print_json, say
+from .help import CharmCommand
 from .options import PATH, json_option, output_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ..pipeline.before_after import Summary
 
 
-@click.command("run")
+@click.command("run", cls=CharmCommand)
 @click.argument("config", type=PATH)
 @output_option(what="Run directory. Default: a folder named as the run, beside the configuration.")
 @click.option("--only", metavar="STAGE", help="Run this stage alone, on what the run directory holds.")

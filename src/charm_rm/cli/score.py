@@ -10,6 +10,7 @@ import click
 from ..errors import counted
 from ..settings import ModelSettings, ResponsesSettings, ScoreSettings
 from .common import conclude, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     check_store_usage,
     force_option,
@@ -27,14 +28,20 @@ if TYPE_CHECKING:
     from ..tables import Responses, Scores
 
 
-@click.command()
+# Settings of scores made elsewhere, which a run takes.
+_OF_SCORES = ("columns", "reward_model", "sample")
+
+
+@click.command("score", cls=CharmCommand)
 @click.argument("source", metavar="RESPONSES")
 @click.option("--rm", required=True, metavar="SPEC", help="What scores: see above.")
 @output_option(required=True, what="Where to write the scores (.parquet, .csv, .jsonl).")
 @settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
 @settings_options(ModelSettings, "loading")
-@settings_options(ScoreSettings, "scoring", but=("scores", "judgements", "annotator", "baseline"))
+@settings_options(
+    ScoreSettings, "scoring", but=("scores", "judgements", "annotator", "baseline", *_OF_SCORES)
+)
 @store_options("scores")
 @force_option
 @json_option

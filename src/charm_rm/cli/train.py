@@ -10,6 +10,7 @@ import click
 from ..errors import counted
 from ..settings import AuditSettings, RatingsChoice, TrainSettings
 from .common import conclude, echo, heading, print_frame, print_json, say
+from .help import CharmCommand
 from .options import (
     PATH,
     force_option,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..models.training.settings import TrainResult
 
 
-@click.command("train")
+@click.command("train", cls=CharmCommand)
 @click.argument("prefs", type=PATH)
 @rm_option
 @output_option(what="Folder for the trained model (needed but for --dry-run).")

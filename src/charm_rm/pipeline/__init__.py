@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .config import Config
     from .load import check_config, load_config
     from .runner import RunResult, Step, plan_run, run_pipeline
+    from .schema import config_schema
     from .template import config_template
 
 _HOME = {
@@ -22,6 +23,7 @@ _HOME = {
     "Step": "runner",
     "Summary": "before_after",
     "check_config": "load",
+    "config_schema": "schema",
     "config_template": "template",
     "load_config": "load",
     "plan_run": "runner",
@@ -35,6 +37,7 @@ __all__ = [
     "Step",
     "Summary",
     "check_config",
+    "config_schema",
     "config_template",
     "load_config",
     "plan_run",

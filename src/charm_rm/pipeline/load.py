@@ -55,6 +55,11 @@ def _adapter() -> TypeAdapter[Any]:
     return TypeAdapter(Config)
 
 
+def plain_schema() -> dict[str, Any]:
+    """Keys, types and defaults of :class:`Config` as a JSON schema; :mod:`.schema` adds what pydantic does not know."""
+    return _adapter().json_schema()
+
+
 def _as_today(values: Mapping[str, Any]) -> dict[str, Any]:
     """Keys as earlier versions had them: `audit.unrated` is `ratings.unrated`, and `rm.device: null` is `auto`."""
     today = {key: dict(value) if isinstance(value, Mapping) else value for key, value in values.items()}

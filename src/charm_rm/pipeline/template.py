@@ -10,6 +10,7 @@ import yaml
 from ..settings import Setting, Settings, settings_of
 from .config import Config
 from .load import section_type
+from .schema import SCHEMA_FILE
 
 _WIDTH = 96
 _HEADER = """\
@@ -20,6 +21,11 @@ _HEADER = """\
 # Relative paths are relative to this file. An unknown key is an error. What is left out has the value shown here.
 # Optional sections (calibrate, relabel, train, evaluate) are off when null.
 """
+_MODELINE = "# yaml-language-server: $schema={schema}\n"
+_HOW_TO = """\
+# For completion and checks in an editor: charm init --schema > {schema}
+# and a first line:   # yaml-language-server: $schema={schema}
+"""
 # What a person has to fill in, and optional sections worth showing; the rest shows its defaults.
 _EXAMPLES: dict[tuple[str, ...], Any] = {
     ("responses", "source"): "responses.parquet",
@@ -29,9 +35,15 @@ _EXAMPLES: dict[tuple[str, ...], Any] = {
 _HIDDEN = {("rm", "train_from"), ("judge",)}  # off by default, shown commented out
 
 
-def config_template(name: str = "charm.yaml") -> str:
-    """Return the template as text: every key with its meaning and its default."""
-    return "\n".join([_HEADER.format(name=name), *_keys(Config, (), depth=0), ""])
+def config_template(name: str = "charm.yaml", *, schema: bool = False) -> str:
+    """Return the template as text: every key with its meaning and its default.
+
+    ``schema``: the schema (:data:`~charm_rm.pipeline.schema.SCHEMA_FILE`) lies beside it; the first line then names it, so that an
+    editor completes and checks the keys. Without, a comment says how to get one.
+    """
+    header = _HEADER.format(name=name)
+    header = (_MODELINE + header if schema else header + _HOW_TO).replace("{schema}", SCHEMA_FILE)
+    return "\n".join([header, *_keys(Config, (), depth=0), ""])
 
 
 def _keys(cls: type[Settings], at: tuple[str, ...], *, depth: int) -> list[str]:

@@ -1,0 +1,77 @@
+"""How help and usage errors look: a summary of each command that fits a line, options by subject, "Did you mean"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from ..errors import did_you_mean
+from ..settings import ModelSettings, RatingsChoice, TableSettings, settings_of
+
+# In the order of ``--help``. Subjects of options, by the names of their parameters; what is in none comes first, as "Options".
+_OUTPUT = (
+    "output",
+    "force",
+    "title",
+    "top",
+    "whole_tables",
+    "as_json",
+    "as_markdown",
+    "as_csv",
+    "as_quiet",
+    "gates",
+)
+_SERVERS = ("base_url", "timeout", "on_error", "price_in", "price_out")
+_SUBJECTS: dict[str, tuple[str, ...]] = {
+    "Human ratings": tuple(one.name for one in settings_of(RatingsChoice)),
+    "Reading tables": ("annotator", "baseline", *(one.name for one in settings_of(TableSettings))),
+    "Which prompts": ("prompts", "split", "split_fraction", "split_seed", "n_prompts"),
+    "Models and servers": (*(one.name for one in settings_of(ModelSettings)), *_SERVERS),
+    "Output": _OUTPUT,
+}
+_FEW = 12  # options need no subjects
+
+
+class CharmCommand(click.Command):
+    """A command whose ``--help`` has its options by subject where there are many."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, a section a subject."""
+        for title, options in _by_subject(self.get_params(ctx)):
+            records = [record for option in options if (record := option.get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def _by_subject(params: Sequence[click.Parameter]) -> Iterator[tuple[str, list[click.Parameter]]]:
+    if len(params) <= _FEW:
+        yield "Options", list(params)
+        return
+    names = {p.name for p in params}
+    # `source` is the ratings where there are some, else what is read; `baseline` of a judgement goes with its judge.
+    subjects = {
+        name: title
+        for title, known in _SUBJECTS.items()
+        for name in known
+        if (name != "baseline" or "annotator" in names) and (title != "Human ratings" or "aliases" in names)
+    }
+    for title in ("Options", *_SUBJECTS):
+        chosen = [p for p in params if subjects.get(str(p.name), "Options") == title]
+        if chosen:
+            yield title, chosen
+
+
+class CharmGroup(click.Group):
+    """A group that suggests the command that was meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the name of the nearest command where there is none of this name."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = did_you_mean(name, self.list_commands(ctx))
+            ctx.fail(f"No such command {name!r}.{near}")
+        return super().resolve_command(ctx, args)
