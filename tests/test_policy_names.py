@@ -57,7 +57,7 @@ def test_the_same_parts_are_the_same_model(one: str, other: str) -> None:
 )
 def test_another_model_is_said_to_be_another_with_the_reason(one: str, other: str, reason: str) -> None:
     assert only(one, other) == ("another", reason)
-    assert near_policies(one, [other]) == f" {other!r}: a different model? ({reason})"
+    assert near_policies(one, [other]) == f" Near: {other!r}, a different model? ({reason})"
 
 
 @pytest.mark.parametrize(

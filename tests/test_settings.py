@@ -84,12 +84,15 @@ NOT_OPTIONS = {
     ("score", "judgements"): "`charm audit JUDGEMENTS` takes them",
     ("score", "annotator"): "of judgements: an option of audit, calibrate, apply and relabel",
     ("score", "baseline"): "of judgements: an option of audit, calibrate, apply and relabel",
+    ("score", "reward_model"): "of scores made elsewhere: an option of audit, calibrate, apply and relabel",
+    ("score", "sample"): "of scores made elsewhere: an option of audit, calibrate, apply and relabel",
     ("evaluate", "benchmarks"): "--benchmark, by another name inside",
     ("evaluate", "pairs"): "pairs of one's own are a benchmark of a run so far",
     ("report", "enabled"): "giving the command is enabling it",
 }
 # Defaults that a verb and its stage do not share.
 OTHER_DEFAULTS = {
+    ("responses", "columns"): "Python takes a mapping, options and files FIELD=COLUMN",
     ("calibrate", "references"): "the stage chooses where none is named; joint offsets need none",
     ("calibrate", "over"): "the stage chooses where none is named",
     ("calibrate", "temperature"): "a style calibration finds its own, offsets take 1",

@@ -152,7 +152,7 @@ def test_pipes_devices_and_loops_are_refused_at_once(tmp_path: Path) -> None:
         ("pipe.csv", "is a pipe"),
         ("zero.json", "is a device"),
         ("loop.parquet", "cannot be opened: Too many levels"),
-        ("folder.csv", "is a folder"),
+        ("folder.csv", "the folder holds no table"),
         ("x" * 300 + ".csv", "cannot be opened: File name too long"),
         ("a\0.csv", "cannot be opened: embedded null"),
         ("nothing/x.csv", "no such file"),

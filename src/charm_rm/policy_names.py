@@ -228,12 +228,12 @@ _ORDER: dict[Nearness, int] = {"same parts": 0, "spelling": 1, "another": 2}
 
 
 def near_policies(name: str, known: Iterable[str]) -> str:
-    """For the end of an error: `` Did you mean 'x'?`` where that can be the same model, `` 'y': a different model? (...)`` else."""
+    """For the end of an error: `` Did you mean 'x'?`` where that can be the same model, `` Near: 'y', a different model? (...)`` else."""
     near = near_names(name, known)
     same = [n for n in near if n.nearness != "another"]
     if same:
         return f" Did you mean {' or '.join(repr(n.name) for n in same)}?"
-    return "".join(f" {n.name!r}: a different model? ({n.reason})" for n in near[:1])
+    return "".join(f" Near: {n.name!r}, a different model? ({n.reason})" for n in near[:1])
 
 
 # --- parts of a name ----------------------------------------------------------------------------

@@ -23,14 +23,18 @@ from .errors import (
     CharmWarning,
     ConfigError,
     NoOverlap,
+    ReadingNote,
     SchemaError,
     UnknownPolicy,
-    UnreadableFile,
+    did_you_mean,
+    listing,
 )
 from .paths import expanded
 from .policy_names import near_policies
 from .provenance import source_record
-from .store import naming, payload_of, read_conversations
+from .reading.parts import is_dataset
+from .reading.resolve import columns_of, option, preferring_texts, renamed, told
+from .store import kind_of, naming, payload_of, read_conversations
 from .tables import TEXT, Responses, TableLike, as_frame, with_kinds
 
 ALPACA_EVAL_FILE = "model_outputs.json"
@@ -51,28 +55,35 @@ def as_responses(given: ResponsesLike) -> Responses:
     return responses_from_frame(as_frame(given, noun=Responses.noun), source="the table given")
 
 
-def load_responses(source: str | Path) -> Responses:
+def load_responses(source: str | Path, *, columns: Mapping[str, str] | None = None) -> Responses:
     """Read responses from a table, an AlpacaEval file, or a folder of ``POLICY/model_outputs.json``.
 
     Where the table has no ``prompt_id``, ids are made from the prompts (:func:`prompt_ids`), so that
-    the same prompt gets the same id whichever policy answered it.
+    the same prompt gets the same id whichever policy answered it. Columns under the names of other tools (``model``, ``instruction``,
+    ``output``: docs/data-formats.md) are read as ours, which a :class:`~charm_rm.errors.ReadingNote` tells.
+
+    Args:
+        source: the table, folder or pattern.
+        columns: which column holds which field (``{"policy": "model"}``), where names do not tell.
 
     Raises:
         UnreadableFile: there is nothing readable at ``source``.
         SchemaError: columns are missing, or (prompt_id, policy) repeats.
     """
     path = Path(source)
-    if path.is_dir():
+    if path.is_dir() and not is_dataset(path) and _alpaca_eval_files(path):
         return _load_folder(path)
-    frame = read_conversations(path, noun=Responses)
+    frame = read_conversations(path, noun=Responses, texts=(columns or {}).values())
     payload = payload_of(path)
-    if path.suffix == ".parquet" and set(frame.columns) >= _NEEDED:
+    if kind_of(path) == "parquet" and set(frame.columns) >= _NEEDED:
         return _responses(frame, source=str(path), provenance=payload.get("provenance", {}))
-    return responses_from_frame(frame, source=str(path))
+    return responses_from_frame(frame, source=str(path), columns=columns)
 
 
-def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
-    """Make responses of a frame in our columns or AlpacaEval's; ``source`` says where it came from."""
+def responses_from_frame(
+    frame: pl.DataFrame, *, source: str, columns: Mapping[str, str] | None = None
+) -> Responses:
+    """Make responses of a frame in our columns or other tools'; ``source`` says where it came from. ``columns`` as :func:`load_responses`."""
     if set(_ALPACA_EVAL) <= set(frame.columns) and "prompt" not in frame.columns:
         if twice := [new for new in _ALPACA_EVAL.values() if new in frame.columns]:
             old = next(o for o, new in _ALPACA_EVAL.items() if new == twice[0])
@@ -82,7 +93,26 @@ def responses_from_frame(frame: pl.DataFrame, *, source: str) -> Responses:
                 fix="keep one of the two columns",
             )
         frame = frame.rename(_ALPACA_EVAL)
+    frame = _in_our_columns(frame, columns or {}, source)
     return _responses(frame, source=source, provenance={"verb": "load_responses", **source_record(source)})
+
+
+def _in_our_columns(frame: pl.DataFrame, given: Mapping[str, str], source: str) -> pl.DataFrame:
+    """The frame with its fields under our names; an error names the option that helps."""
+    fields = ("policy", "prompt_id", "prompt", "response")
+    with naming(source):
+        found = columns_of(frame, fields, given, noun=Responses.noun, table=Responses.noun)
+        found = preferring_texts(found, given)
+        missing = [f for f in ("policy", "prompt", "response") if f not in found]
+        if missing:
+            raise SchemaError(
+                f"responses: column {listing(missing)} is missing; found {listing(frame.columns, limit=20)}."
+                + did_you_mean(missing[0], [c for c in frame.columns if c not in found.values()]),
+                fix="say which column it is: " + " ".join(option(f, table=Responses.noun) for f in missing),
+            )
+    if words := told(found):
+        warnings.warn(f"{source}: {words}", ReadingNote, stacklevel=4)
+    return renamed(frame, found)
 
 
 def _responses(frame: pl.DataFrame, *, source: str, provenance: Mapping[str, Any]) -> Responses:
@@ -188,15 +218,12 @@ def count_empty(responses: ResponsesLike) -> pl.DataFrame:
 # --- details ------------------------------------------------------------------------------------
 
 
+def _alpaca_eval_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*/{ALPACA_EVAL_FILE}")) or sorted(folder.glob(ALPACA_EVAL_FILE))
+
+
 def _load_folder(folder: Path) -> Responses:
-    files = sorted(folder.glob(f"*/{ALPACA_EVAL_FILE}")) or sorted(folder.glob(ALPACA_EVAL_FILE))
-    if not files:
-        raise UnreadableFile(
-            f"the folder holds no POLICY/{ALPACA_EVAL_FILE}",
-            where=str(folder),
-            fix="name a table file in it; a folder saved by `datasets` is read by "
-            "charm_rm.models.load_any_responses",
-        )
+    files = _alpaca_eval_files(folder)
     frames = [responses_from_frame(_alpaca_eval_frame(f), source=str(f)).frame for f in files]
     try:
         return responses_from_frame(pl.concat(frames, how="diagonal_relaxed"), source=str(folder))

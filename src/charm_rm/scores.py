@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from .conversations import prompt_hash
+from .conversations import as_conversation, prompt_hash, prompt_ids, uniform_prompts
 from .errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
 from .provenance import source_record
 from .reading.resolve import option
@@ -44,8 +44,12 @@ def load_scores(
         ConfigError: a choice is needed (several reward models, several samples), or does not fit the table.
         UnreadableFile: the file cannot be read.
     """
+    return read_scores(source, TableSettings.of(columns, reward_model=reward_model, sample=sample))
+
+
+def read_scores(source: str | Path, table: TableSettings) -> Scores:
+    """:func:`load_scores` by settings."""
     path = Path(source)
-    table = TableSettings.of(columns, reward_model=reward_model, sample=sample)
     frame = read_conversations(path, noun=Scores, texts=table.fields("scores").values())
     return scores_from_frame(frame, source=str(path), table=table, payload=payload_of(path))
 
@@ -62,14 +66,15 @@ def scores_from_frame(
     ``payload`` is what charm kept in the file beside the rows: scores that it wrote keep their provenance.
     """
     ours = payload if payload and payload.get("noun") == Scores.noun else None
-    if ours is not None and table == _AS_NAMED:
+    if ours is not None and table.values(TableSettings) == _AS_NAMED.values():
         return restored(Scores, frame, ours, source)
     notes: list[str] = []
     given = table.fields("scores")
     with naming(source):
         long = long_scores(frame, given, notes)
         long = _of_reward_model(long, table.reward_model, notes)
-        long = _with_prompt_ids(long, notes)
+        sampled = table.sample is not None or "sample" in long.columns
+        long = _with_prompt_ids(long, notes, sampled=sampled)
         long = with_kinds(long, {"prompt_id": TEXT, "policy": TEXT, "score": NUMBER}, noun=Scores.noun)
         long = _one_score_each(long, table.sample, notes)
         if notes:
@@ -109,29 +114,30 @@ def _of_reward_model(frame: pl.DataFrame, chosen: str | None, notes: list[str]) 
     return (frame if name is None else frame.filter((names == name).fill_null(False))).drop("reward_model")
 
 
-def _with_prompt_ids(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """Ids of the prompts' texts where there is no column of ids, or one that numbers the rows."""
-    ids, prompts = "prompt_id" in frame.columns, "prompt" in frame.columns
-    numbers_rows = (
-        ids
-        and frame.height > frame["policy"].n_unique() > 1
-        and frame["prompt_id"].n_unique() == frame.height
-        and prompts
-        and frame["prompt"].n_unique() < frame.height
-    )
-    if ids and not numbers_rows:
+def _with_prompt_ids(frame: pl.DataFrame, notes: list[str], *, sampled: bool) -> pl.DataFrame:
+    """Ids of the prompts' texts where there is no column of ids; ``sampled``: scores of one policy on one text are its samples."""
+    if "prompt_id" in frame.columns:
         return frame
-    if not prompts:
+    if "prompt" not in frame.columns:
         raise SchemaError(
             f"scores: no column says which prompt a score is of; found {listing(frame.columns, limit=20)}",
             fix=f"say which column it is: {option('prompt_id')} (an id) or {option('prompt')} (its text)",
         )
-    texts = frame["prompt"]
-    made = [None if p is None else prompt_hash(p if isinstance(p, str) else list(p)) for p in texts.to_list()]
-    notes.append(
-        ("the ids differ in every row, and number rows: " if ids else "")
-        + "made prompt_id of the prompts' texts"
-    )
+    notes.append("made prompt_id of the prompts' texts")
+    if not (frame.schema["prompt"].is_nested() or frame.schema["prompt"] == pl.Object):
+        frame = with_kinds(frame, {"prompt": TEXT}, noun=Scores.noun)
+    texts = [
+        p if p is None or isinstance(p, str) else as_conversation(list(p)) for p in frame["prompt"].to_list()
+    ]
+    hashed = frame.with_columns(uniform_prompts(texts))
+    if not hashed["prompt"].null_count() and not sampled:
+        ids = prompt_ids(
+            hashed
+        )  # a prompt that stands twice among the prompts stays two, as in the responses
+        repeated = ids.str.contains("-").sum()
+        if repeated <= hashed.height / 2:
+            return frame.with_columns(ids)
+    made = [None if p is None else prompt_hash(p) for p in hashed["prompt"].to_list()]
     return frame.with_columns(pl.Series("prompt_id", made, dtype=pl.String))
 
 

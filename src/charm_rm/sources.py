@@ -50,10 +50,13 @@ def load_source(
         ConfigError: ``annotator`` or ``baseline`` is given for a file that is no list of judgements.
         UnreadableFile: the file cannot be read.
     """
-    from .judgements import load_judged
+    from .judgements import holds_judgements, load_judged
 
     path = Path(path)
-    judged = load_judged(path, annotator=annotator, baseline=baseline)
+    asked = table.reward_model is not None or table.sample is not None  # of scores alone
+    judged = None
+    if not asked and (not path.is_dir() or holds_judgements(path)):
+        judged = load_judged(path, annotator=annotator, baseline=baseline)
     if judged is not None:
         return judged
     if annotator is not None or baseline is not None:

@@ -32,7 +32,7 @@ from .errors import (
     first_line,
     listing,
 )
-from .reading.files import check_plain_file, reading_file
+from .reading.files import reading_file
 from .reading.shapes import check_shape
 from .tables import Table, damaged_metadata, read_payload, with_kinds
 
@@ -249,7 +249,7 @@ def payload_of(path: str | Path) -> dict[str, Any]:
         SchemaError: it is damaged.
         UnreadableFile: the file cannot be read.
     """
-    if Path(path).suffix != ".parquet":
+    if kind_of(path) != "parquet":
         return {}
     with naming(path):
         return read_payload(parquet_metadata(path))
@@ -269,7 +269,7 @@ def naming(path: str | Path) -> Iterator[None]:
 def read_frame(
     path: str | Path, *, noun: type[Table] | None = None, texts: Collection[str] = ()
 ) -> pl.DataFrame:
-    """Read a Parquet, CSV, JSONL or JSON table.
+    """Read a table: Parquet, CSV, JSONL, JSON or Arrow, packed or not; ``-`` is standard input; a folder or a pattern is several files.
 
     In CSV, columns of names, ids and texts (and ``texts``) are text; the others have the type that all their cells have.
     In JSON and JSONL, whole numbers among names and ids are their digits. ``noun`` is what the table is read as: its numbers
@@ -280,12 +280,29 @@ def read_frame(
         SchemaError: values of mixed or wrong kinds.
     """
     path = Path(path)
-    with _table(path):
-        if path.suffix == ".parquet":
-            return pl.read_parquet(path, glob=False)
-        if path.suffix == ".csv":
-            return reading.read_separated(path, texts)
-        return reading.read_json_table(path, texts, noun)
+    if reading.is_several(path):
+        parts = [(source, _read(source, noun, texts)) for source in reading.sources_of(path)]
+        return reading.stacked(path, parts)
+    return _read(reading.source_of(path), noun, texts)
+
+
+def _read(source: reading.Source, noun: type[Table] | None, texts: Collection[str]) -> pl.DataFrame:
+    with reading_file(source.path, source.kind):
+        if source.kind == "csv":
+            return reading.read_separated(source, texts)
+        if source.kind in ("json", "jsonl"):
+            return reading.read_json_table(source, texts, noun)
+        return reading.read_typed(source)
+
+
+def kind_of(path: str | Path) -> str:
+    """What a table file is, whatever its name: ``parquet``, ``csv``, ``jsonl``, ``json`` or ``arrow``; ``several`` for a folder or pattern.
+
+    Raises:
+        UnreadableFile: as :func:`read_frame`.
+    """
+    path = Path(path)
+    return "several" if reading.is_several(path) else reading.source_of(path).kind
 
 
 def read_columns(
@@ -317,7 +334,7 @@ def read_conversations(path: str | Path, *, noun: type[Table], texts: Collection
     """
     frame = read_frame(path, noun=noun, texts=texts)
     with naming(path):
-        return reading.with_messages(frame, untyped=Path(path).suffix == ".csv")
+        return reading.with_messages(frame, untyped=kind_of(path) == "csv")
 
 
 def column_names(path: str | Path) -> list[str]:
@@ -327,25 +344,26 @@ def column_names(path: str | Path) -> list[str]:
         UnreadableFile: as :func:`read_frame`.
     """
     path = Path(path)
-    with _table(path):
-        if path.suffix == ".parquet":
-            with path.open("rb") as file:  # by its name Polars would take [ and * for patterns
-                return list(pl.read_parquet_schema(file))
-        return reading.header(path) if path.suffix == ".csv" else reading.names(path)
+    several = reading.is_several(path)
+    source = reading.sources_of(path)[0] if several else reading.source_of(path)
+    with reading_file(source.path, source.kind):
+        if source.kind == "csv":
+            return reading.header(source)
+        return reading.names(source) if source.kind in ("json", "jsonl") else reading.typed_names(source)
 
 
 def parquet_metadata(path: str | Path) -> dict[str, str]:
     """Return a Parquet file's key-value metadata. Errors as :func:`read_frame`."""
-    path = Path(path)
-    with _table(path), path.open("rb") as file:
+    source = reading.source_of(Path(path))
+    with reading_file(source.path, source.kind), source.file() as file:
         return pl.read_parquet_metadata(file)
 
 
 def read_json(path: str | Path) -> Any:
     """Read a JSON document, with the same errors as :func:`read_frame`."""
-    path = Path(path)
-    with _table(path):
-        return reading.read_json(path)
+    source = reading.source_of(Path(path))
+    with reading_file(source.path, source.kind):
+        return reading.read_json(source)
 
 
 def read_shaped(path: str | Path, shape: Mapping[str, Any]) -> dict[str, Any]:
@@ -363,18 +381,9 @@ def read_shaped(path: str | Path, shape: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_json_lines(path: str | Path) -> list[Any]:
     """Read one JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
-    path = Path(path)
-    with _table(path):
-        return reading.read_json_lines(path)
-
-
-@contextlib.contextmanager
-def _table(path: Path) -> Iterator[None]:
-    """Read a file of one of the known formats."""
-    check_plain_file(path)
-    _known_suffix(path)
-    with reading_file(path):
-        yield
+    source = reading.source_of(Path(path))
+    with reading_file(source.path, source.kind):
+        return reading.read_json_lines(source)
 
 
 def _known_suffix(path: Path) -> None:

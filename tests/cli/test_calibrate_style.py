@@ -266,3 +266,26 @@ def test_votes_give_a_second_estimate(charm: Charm, folder: Path) -> None:
     refused = calibrate(charm, folder, "--with-votes", style=style)
     assert refused.exit_code == 2
     assert "votes" in refused.output
+
+
+@pytest.mark.parametrize("more", [(), ("--responses", "responses.parquet"), ("--other-model",)])
+def test_a_calibration_that_is_not_there_is_said_to_be_missing(
+    charm: Charm, folder: Path, more: tuple[str, ...]
+) -> None:
+    missing = folder / "no-such-calibrator.json"
+    result = charm("apply", folder / "scores.parquet", missing, *more, "-o", folder / "out.parquet")
+    assert result.exit_code == 2
+    assert "no-such-calibrator.json: no such file" in result.output
+    assert "offsets" not in result.output
+
+
+def test_what_is_neither_calibrator_nor_offsets_is_told_before_its_options(
+    charm: Charm, folder: Path
+) -> None:
+    other = folder / "other.json"
+    other.write_text('{"a": 1}')
+    more = ("--responses", folder / "responses.parquet", "-o", folder / "out.parquet")
+    result = charm("apply", folder / "scores.parquet", other, *more)
+    assert result.exit_code == 2
+    assert "these are offsets" not in result.output
+    assert "other.json" in result.output

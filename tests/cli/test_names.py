@@ -92,7 +92,7 @@ def test_an_unrated_policy_is_never_offered_another_model(charm: Charm, folder: 
     result = charm("audit", folder / "scores.csv", "--ratings", folder / "ratings.csv")
     assert result.exit_code == 2
     assert (
-        "'gemma-2-9b-it-SimPO' 'Gemma 2 9B IT': a different model? (tuning simpo only in yours)"
+        "'gemma-2-9b-it-SimPO' Near: 'Gemma 2 9B IT', a different model? (tuning simpo only in yours)"
         in result.output
     )
     assert "Did you mean 'Gemma" not in result.output

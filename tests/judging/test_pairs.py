@@ -71,7 +71,7 @@ def test_an_unknown_spec_is_refused(spec: str) -> None:
 
 
 def test_a_misspelt_policy_gets_a_suggestion() -> None:
-    with pytest.raises(UnknownPolicy, match="'gpt-4o': a different model"):
+    with pytest.raises(UnknownPolicy, match="Near: 'gpt-4o', a different model"):
         plan_pairs(responses_of({"q": {"gpt-4o": "x", "other": "y"}}), "vs:gpt-4")
 
 

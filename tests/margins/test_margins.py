@@ -114,7 +114,7 @@ def test_references_meet_everyone_once() -> None:
 
 
 def test_an_unknown_reference_is_named_with_a_suggestion() -> None:
-    with pytest.raises(UnknownPolicy, match="'gpt-4'.*'gpt-4o': a different model"):
+    with pytest.raises(UnknownPolicy, match="'gpt-4'.*Near: 'gpt-4o', a different model"):
         m.reference_pairs(["gpt-4o", "llama"], ["gpt-4"])
 
 

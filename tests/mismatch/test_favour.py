@@ -118,7 +118,7 @@ def test_words_of_sharpness_follow_from_the_interval() -> None:
     assert sharpness_words(0.44, 1.99).startswith("not significantly different from 1")
     assert sharpness_words(1.2, 1.9).startswith("more decided")
     assert sharpness_words(0.2, 0.9).startswith("less decided")
-    assert sharpness_words(None, None).startswith("not significantly different")
+    assert sharpness_words(None, None).startswith("no interval to compare")
 
 
 def test_power_rises_with_favour_and_is_the_size_at_none() -> None:

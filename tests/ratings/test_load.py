@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from charm_rm import store
-from charm_rm.errors import CharmError, ConfigError, SchemaError, UnreadableFile
-from charm_rm.ratings import fit_ratings, load_ratings
+from charm_rm.errors import CharmError, CharmWarning, ConfigError, ReadingNote, SchemaError, UnreadableFile
+from charm_rm.ratings import fit_ratings, load_ratings, resolve_names
+from charm_rm.sources import load_example
 
 from .strategies import battles_of
 
@@ -330,3 +331,77 @@ def test_rounding_does_not_put_a_rating_outside_its_interval(tmp_path: Path) -> 
     path = tmp_path / "board.csv"
     path.write_text("model,rating,ci_low,ci_high\nx,1000,1000.4,1010\ny,999.995,1000,1001\nz,998,,1000\n")
     assert len(load_ratings(path)) == 3
+
+
+# --- tables copied from the Arena's page, and columns in other names -------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "interval", "ends"),
+    [
+        (
+            "Rank* (UB),Rank (StyleCtrl),Model,Arena Score,95% CI,Votes,Organization",
+            "+5/-4",
+            (1466.0, 1475.0),
+        ),
+        ("Rank (UB),Rank,Model,Score,95% CI (±),Votes,License", "±4.5", (1465.5, 1474.5)),
+        ("rank,x_rank,model,arena_score,95_pct_ci,votes,organization", "-4 / +5", (1466.0, 1475.0)),
+        ("rank,rank_stylectrl,name,Elo,Confidence Interval,num_battles,license", "+/-5", (1465.0, 1475.0)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.ReadingNote")
+@pytest.mark.filterwarnings("ignore:ratings. ignored unknown column:charm_rm.errors.CharmWarning")
+def test_tables_copied_from_the_page(
+    tmp_path: Path, header: str, interval: str, ends: tuple[float, float]
+) -> None:
+    path = tmp_path / "board.csv"
+    path.write_text(f"{header}\n1,1,Gemini-2.5-Pro,1470,{interval},26019,x\n2,2,oak,1400,,100,x\n")
+    row = load_ratings(path).frame.row(0, named=True)
+    assert (row["policy"], row["rating"], row["votes"]) == ("Gemini-2.5-Pro", 1470.0, 26019)
+    assert (row["ci_low"], row["ci_high"]) == ends
+
+
+def test_other_names_of_columns_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "fit.csv"
+    path.write_text("model,elo,rating_q025,rating_q975,num_battles\noak,1100,1090,1112,55\n")
+    with pytest.warns(
+        ReadingNote, match="'elo' as rating, 'rating_q025' as ci_low, 'rating_q975' as ci_high"
+    ):
+        row = load_ratings(path).frame.row(0, named=True)
+    assert (row["rating"], row["ci_low"], row["ci_high"], row["votes"]) == (1100.0, 1090.0, 1112.0, 55)
+
+
+def test_a_column_of_its_own_name_wins_over_another_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "both.csv"
+    path.write_text("policy,rating,elo_score\noak,1100,5\n")
+    with pytest.warns(CharmWarning, match="ignored unknown column 'elo_score'"):
+        assert rating(path, "oak") == 1100.0
+
+
+def test_a_score_alone_is_no_rating(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("model,score\noak,1100\n")
+    with pytest.raises(SchemaError, match="no known leaderboard layout"):
+        load_ratings(path)
+
+
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.ReadingNote")
+def test_the_arenas_table_of_models_has_no_ratings(tmp_path: Path) -> None:
+    path = tmp_path / "leaderboard_table.csv"
+    path.write_text("key,Model,MT-bench (score),MMLU,License\noak,Oak,7.01,0.587,MIT\n")
+    with pytest.raises(SchemaError, match="describes models and has no ratings"):
+        load_ratings(path)
+
+
+def test_the_example_has_older_policies_under_both_worlds_names() -> None:
+    ratings = load_ratings("example")
+    assert len(ratings) == 45
+    shipped = load_example().ratings.frame
+    with pytest.warns(CharmWarning, match="close, not the same"):
+        names = resolve_names(shipped["policy"], ratings)
+    by_name = dict(ratings.frame.select("policy", "rating").iter_rows())
+    assert [by_name[names[p]] for p in shipped["policy"]] == shipped["rating"].to_list()
+    assert "gemma-2-9b-it-simpo" in by_name
+    assert "without intervals" in ratings.provenance["source"]
+    with pytest.raises(ConfigError, match="no category"):
+        load_ratings("example:coding")

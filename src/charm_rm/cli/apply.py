@@ -77,14 +77,15 @@ def command(
     from ..tables import Offsets
 
     store.refuse_table(output, force=force, inputs=given_paths())
-    by_style = is_calibrator(calibration)
-    if not by_style and (responses is not None or own or other_model):
+    # What is neither a calibrator nor offsets is told before its options are.
+    offsets = None if is_calibrator(calibration) else store.load(Offsets, calibration)
+    if offsets is not None and (responses is not None or own or other_model):
         raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
-    if by_style:
-        calibrated = _by_style(source, calibration, responses, own, other_model=other_model)
+    if offsets is None:
+        calibrated = _by_style(source, calibration, responses, own, read_as, other_model=other_model)
     else:
-        calibrated = apply_offsets(source, store.load(Offsets, calibration))
+        calibrated = apply_offsets(source, offsets)
     store.save(calibrated, output, force=force)
     if output.suffix != ".parquet":
         say(
@@ -100,6 +101,7 @@ def _by_style(
     calibration: Path,
     responses: Path | None,
     own: tuple[str, ...],
+    read_as: TableSettings,
     *,
     other_model: bool,
 ) -> Scores | Margins:
@@ -111,5 +113,5 @@ def _by_style(
         say("note: this calibrator has no features, only the scale: scores stay as they are")
     if calibrator.features and responses is None:
         raise click.UsageError("a calibrator measures the responses that were scored: give --responses")
-    texts = None if responses is None else load_responses(responses)
+    texts = None if responses is None else load_responses(responses, columns=read_as.named("responses"))
     return apply_calibrator(source, calibrator, texts, own=own, other_model=other_model)

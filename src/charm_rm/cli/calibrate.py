@@ -101,7 +101,7 @@ def command(
 
     \b
     Examples:
-      charm calibrate scores.parquet --ratings arena --over gemma-2-9b-it-SimPO \\
+      charm calibrate scores.parquet --ratings example --over gemma-2-9b-it-SimPO \\
           --ref gpt-4o-mini-2024-07-18 -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --all -o offsets.parquet
       charm calibrate scores.parquet --ratings ratings.csv --all --split train -o offsets.parquet
@@ -121,7 +121,16 @@ def command(
         _refuse_output(output, settings, force=force)
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
     if settings.method == "style":
-        calibrator = _by_style(source, responses, chosen_ratings(ratings), ratings, settings, draws, seed)
+        calibrator = _by_style(
+            source,
+            responses,
+            chosen_ratings(ratings),
+            ratings,
+            settings,
+            draws,
+            seed,
+            read_as.named("responses"),
+        )
         if output:
             _save_calibrator(calibrator, output, force=force)
         print_json(calibrator_json(calibrator)) if as_json else print_calibrator(calibrator, top=top)
@@ -135,7 +144,7 @@ def command(
     if as_json:
         print_json(_as_json(offsets))
     else:
-        _print(offsets, top=top)
+        print_offsets(offsets, top=top)
     if output:
         say(f"wrote {output}")
 
@@ -148,11 +157,12 @@ def _by_style(
     settings: CalibrateSettings,
     draws: int,
     seed: int,
+    columns: dict[str, str],
 ) -> Calibrator:
     from ..pipeline.stages.style import calibrate_style
     from ..responses import load_responses
 
-    texts = None if responses is None else load_responses(responses)
+    texts = None if responses is None else load_responses(responses, columns=columns)
     how: dict[str, Any] = {"aliases": choice.aliases, "unrated": choice.unrated}
     return calibrate_style(source, texts, ratings, settings, draws=draws, seed=seed, **how)
 
@@ -223,7 +233,8 @@ def _as_json(offsets: Offsets) -> dict[str, Any]:
     }
 
 
-def _print(offsets: Offsets, *, top: int) -> None:
+def print_offsets(offsets: Offsets, *, top: int) -> None:
+    """Print offsets, the pairs furthest from their targets, and agreement with people before and after."""
     import polars as pl
 
     how = offsets.provenance

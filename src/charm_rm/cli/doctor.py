@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import ModelSettings
+from ..settings import ModelSettings, TableSettings
 from .common import conclude, echo, heading, print_frame, print_json, say
 from .help import CharmCommand
-from .options import json_option, option_of, reward_option, rm_option, seed_option, trust_option
+from .options import (
+    json_option,
+    option_of,
+    reward_option,
+    rm_option,
+    seed_option,
+    table_options,
+    trust_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +54,16 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
 @click.option("-v", "--verbose", is_flag=True, help="Show the details of passed checks, too.")
 @seed_option
 @trust_option
+@table_options("responses", samples=False)
 @json_option
-def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **settings: Any) -> None:
+def command(
+    rm: str,
+    responses: str | None,
+    verbose: bool,
+    as_json: bool,
+    read_as: TableSettings,
+    **settings: Any,
+) -> None:
     """Check a reward model before you trust its scores.
 
     Checks the tokenizer and template (a doubled BOS; no chat template, or one that prints the date, adds a system prompt or
@@ -68,7 +84,8 @@ def command(rm: str, responses: str | None, verbose: bool, as_json: bool, **sett
     from ..models import load_any_responses
     from ..models.doctor import diagnose
 
-    table = None if responses is None else load_any_responses(responses)
+    columns = read_as.fields("responses")
+    table = None if responses is None else load_any_responses(responses, columns=columns)
     found = diagnose(rm, table, tell=_teller(), **settings)
     if as_json:
         print_json(found.to_json())

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import EvaluateSettings, JudgeSettings, ModelSettings, RatingsChoice, settings_of
+from ..settings import (
+    EvaluateSettings,
+    JudgeSettings,
+    ModelSettings,
+    RatingsChoice,
+    TableSettings,
+    settings_of,
+)
 from .common import print_json, say
 from .evaluation_tables import print_benchmarks, print_evaluation
 from .fail_if import Gate, apply_gates, fail_if_option
@@ -28,6 +35,7 @@ from .options import (
     seed_option,
     settings_options,
     store_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +63,7 @@ if TYPE_CHECKING:
 @option_of(JudgeSettings, "on_error")
 @click.option("--scores", type=PATH, help="Scores of many policies' responses, to compare with --ratings.")
 @click.option("--baseline-scores", type=PATH, help="The baseline's scores of the same responses.")
+@table_options("scores", "baseline")
 @ratings_options
 @draws_option
 @seed_option
@@ -69,6 +78,7 @@ def command(
     ratings: RatingsChoice,
     scores: Path | None,
     baseline_scores: Path | None,
+    read_as: TableSettings,
     draws: int,
     seed: int,
     gates: tuple[Gate, ...],
@@ -105,7 +115,7 @@ def command(
     if listed:
         return _list(as_json=as_json)
     _check_models(asked, **{name: models[name] for name in _MODELS})
-    _check_scores(models["rm"] or models["judge"], scores, baseline_scores, ratings.source)
+    _check_scores(models["rm"] or models["judge"], scores, baseline_scores, ratings.source, read_as)
     check_store_usage(cache, no_cache=no_cache, output=output)
     from ..evaluate import evaluation_json, save_evaluation
     from ..folders import refuse_folder
@@ -114,7 +124,7 @@ def command(
     if output:
         refuse_folder(output, force=force, inputs=given_paths(but=("data",)))
     how = {"draws": draws, "seed": seed}
-    alignment = _align(scores, baseline_scores, ratings, **how) if scores else None
+    alignment = _align(scores, baseline_scores, ratings, read_as, **how) if scores else None
     with _store(output, cache, no_cache=no_cache) as memo:
         found = _evaluate(asked, models, memo, **how)
     loading = models.pop("loading").values()
@@ -159,11 +169,17 @@ def _check_models(
 
 
 def _check_scores(
-    model: str | None, scores: Path | None, baseline_scores: Path | None, ratings: str | None
+    model: str | None,
+    scores: Path | None,
+    baseline_scores: Path | None,
+    ratings: str | None,
+    read_as: TableSettings,
 ) -> None:
     """The same for alignment."""
     if bool(scores) != bool(ratings):
         raise click.UsageError("--scores and --ratings go together")
+    if read_as != TableSettings() and not scores:
+        raise click.UsageError("--column, --reward-model and --sample are about --scores")
     if baseline_scores and not scores:
         raise click.UsageError("--baseline-scores needs --scores")
     if not model and not scores:
@@ -251,17 +267,22 @@ def _refuse_idle(models: dict[str, Any]) -> None:
 
 
 def _align(
-    scores: Path, baseline: Path | None, ratings: RatingsChoice, *, draws: int, seed: int
+    scores: Path,
+    baseline: Path | None,
+    ratings: RatingsChoice,
+    read_as: TableSettings,
+    *,
+    draws: int,
+    seed: int,
 ) -> AlignmentResult:
     from ..evaluate import alignment_with_ratings
     from ..ratings import load_ratings
-    from ..store import load
-    from ..tables import Scores
+    from ..scores import read_scores
 
     return alignment_with_ratings(
-        load(Scores, scores),
+        read_scores(scores, read_as.part("scores", first=True)),
         load_ratings(str(ratings.source), category=ratings.category, date=ratings.date),
-        baseline=load(Scores, baseline) if baseline else None,
+        baseline=read_scores(baseline, read_as.part("baseline", first=True)) if baseline else None,
         aliases=ratings.aliases,
         unrated=ratings.unrated,
         draws=draws,

@@ -132,7 +132,7 @@ def command(
       charm explain scores.parquet --responses responses.parquet --ratings arena
       charm explain scores.parquet --responses responses.parquet --ratings arena \\
         --feature words --feature bold --feature numbered --group-by feature
-      charm explain scores.parquet --responses responses.parquet --ratings arena \\
+      charm explain scores.parquet --responses responses.parquet --ratings example \\
         --policy gemma-2-9b-it-SimPO
       charm explain judged.parquet --responses responses.parquet --ratings arena \\
         --own OpenAI
@@ -158,7 +158,7 @@ def command(
     source = load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)
     found = explain_favour(
         source,
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         table,
         given,
         **_features(features),
@@ -179,7 +179,7 @@ def command(
     elif policy is not None:
         _print_policy(found, policy, by=cast("By", by))
     else:
-        _print(found, by=cast("By", by), top=top)
+        print_explanation(found, by=cast("By", by), top=top)
 
 
 # --- what is asked ----------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def _groups(family: str | None, own: str | None, policies: list[str]) -> Mapping
 # --- printing ---------------------------------------------------------------------------------------
 
 
-def _print(found: Explanation, *, by: By, top: int) -> None:
+def print_explanation(found: Explanation, *, by: By, top: int) -> None:
     """The whole, then a sentence a policy, those of the largest favour first, then the families."""
     import polars as pl
 

@@ -11,10 +11,20 @@ from ..errors import UnknownPolicy, counted
 from ..policy_names import near_policies
 from .common import conclude, echo, print_frame, print_json, say
 from .help import CharmCommand
-from .options import PATH, force_option, given_paths, json_option, output_option, top_option
+from .options import (
+    PATH,
+    force_option,
+    given_paths,
+    json_option,
+    output_option,
+    table_options,
+    top_option,
+)
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ..settings import TableSettings
 
 _SHOWN = 4  # features named per policy
 
@@ -42,6 +52,7 @@ _SHOWN = 4  # features named per policy
     what="Where to write the features, a row per response (.parquet keeps the versions of definitions)."
 )
 @top_option(20)
+@table_options("responses", samples=False)
 @json_option
 @force_option
 def command(
@@ -54,6 +65,7 @@ def command(
     top: int,
     as_json: bool,
     force: bool,
+    read_as: TableSettings,
 ) -> None:
     """Measure the style of RESPONSES: length, Markdown, form, tone, language, and overlap with the prompt.
 
@@ -81,7 +93,7 @@ def command(
     if output:
         store.refuse_table(output, force=force, inputs=given_paths())
     chosen = names or (() if own else DEFAULT_FEATURES)
-    table = load_responses(responses)
+    table = load_responses(responses, columns=read_as.fields("responses"))
     _check_policy(policy, table.policies)
     found = measure_features(table, features=chosen, own=own)
     if output:

@@ -93,7 +93,7 @@ def fit(
     if output:
         store.save(ratings, output, force=force)
         say(f"wrote {output}")
-    _print(ratings, title=f"Ratings from {battles}", top=top, as_json=as_json)
+    print_ratings(ratings, title=f"Ratings from {battles}", top=top, as_json=as_json)
     if not as_json:
         _print_fit_notes(ratings)
 
@@ -114,7 +114,7 @@ def show(
 ) -> None:
     """Print the leaderboard that SPEC names, best first.
 
-    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), a file of your own (CSV, Parquet, JSON; also
+    SPEC is `arena` or `arena:CATEGORY` (the table shipped with charm), `example` (older Arena scores of 45 policies, shipped), a file of your own (CSV, Parquet, JSON; also
     FILE:CATEGORY@DATE), or `hf:lmarena-ai/leaderboard-dataset[:CONFIG][@DATE]`. Dates and categories are never mixed:
     where several are there and none is chosen, the error lists them.
 
@@ -127,7 +127,7 @@ def show(
     from ..ratings import load_ratings
 
     ratings = load_ratings(spec, category=category, date=date)
-    _print(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
+    print_ratings(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
 
 
 @command.command(cls=CharmCommand, short_help="Write a leaderboard as a ratings table")
@@ -161,7 +161,10 @@ def _title(ratings: Ratings) -> str:
     return ", ".join(dict.fromkeys(str(p) for p in parts if p))
 
 
-def _print(ratings: Ratings, *, title: str, top: int | None, as_json: bool, find: str | None = None) -> None:
+def print_ratings(
+    ratings: Ratings, *, title: str, top: int | None, as_json: bool, find: str | None = None
+) -> None:
+    """Print ratings, the highest first; ``find``: those with this in their names."""
     import polars as pl
 
     frame = ratings.frame.sort("rating", descending=True, maintain_order=True)

@@ -105,7 +105,7 @@ def command(
     refuse_folder(output, force=force, inputs=given_paths())
     relabelled = relabel(
         prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as)),
-        load_responses(responses),
+        load_responses(responses, columns=read_as.named("responses")),
         _load(file, must_be_calibrator=calibrator is not None),
         settings,
         output,
@@ -117,7 +117,7 @@ def command(
     if as_json:
         print_json({"pairs": len(relabelled.preferences), "ledger": relabelled.ledger.to_dicts()})
     else:
-        _print(relabelled, top=top)
+        print_ledger(relabelled, top=top)
     from ..relabel import what_p_chosen_is
 
     say(f"p_chosen: {what_p_chosen_is(relabelled.preferences)}")
@@ -134,7 +134,8 @@ def _load(file: Path, *, must_be_calibrator: bool) -> Offsets | Calibrator:
     return store.load(Offsets, file)
 
 
-def _print(relabelled: Relabelled, *, top: int) -> None:
+def print_ledger(relabelled: Relabelled, *, top: int) -> None:
+    """Print what became of the labels, pair of policies by pair."""
     import polars as pl
 
     ledger = relabelled.ledger

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from ..tables import Responses, Scores
 
 
+# Settings of scores made elsewhere, which a run takes.
+_OF_SCORES = ("columns", "reward_model", "sample")
+
+
 @click.command("score", cls=CharmCommand)
 @click.argument("source", metavar="RESPONSES")
 @click.option("--rm", required=True, metavar="SPEC", help="The model that scores: see SPEC above.")
@@ -35,7 +39,9 @@ if TYPE_CHECKING:
 @settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
 @settings_options(ModelSettings, "loading")
-@settings_options(ScoreSettings, "scoring", but=("scores", "judgements", "annotator", "baseline"))
+@settings_options(
+    ScoreSettings, "scoring", but=("scores", "judgements", "annotator", "baseline", *_OF_SCORES)
+)
 @store_options("scores")
 @force_option
 @json_option

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .layouts import layout_of
-from .load import judged_from_frame, load_judged, load_judgements
+from .load import holds_judgements, judged_from_frame, load_judged, load_judgements
 from .margins import MARGIN_BOUND, SURE
 from .pair_rows import VERDICTS
 
@@ -11,6 +11,7 @@ __all__ = [
     "MARGIN_BOUND",
     "SURE",
     "VERDICTS",
+    "holds_judgements",
     "judged_from_frame",
     "layout_of",
     "load_judged",

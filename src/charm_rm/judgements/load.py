@@ -13,13 +13,15 @@ from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, lis
 from ..provenance import source_record
 from ..reading import json_series, name_texts
 from ..reading.columns import CONVERSATIONS
-from ..store import column_names, read_frame, read_json, read_json_lines
+from ..reading.parts import is_dataset
+from ..store import column_names, kind_of, read_frame, read_json, read_json_lines
 from ..tables import Margins, Scores, WinRates
 from .boards import is_leaderboard, leaderboard_from_frame, load_leaderboard
 from .checks import numbered
 from .grades import USED as USED_IN_GRADES
 from .grades import as_scores, grade_columns, graded_rows
 from .layouts import LAYOUTS, MEASURES, USED, judged_rows, layout_of, of_several_kinds
+from .logs import is_logged, load_logs, logs_in
 from .margins import as_margins
 from .pair_rows import OUTCOMES
 
@@ -35,8 +37,8 @@ def load_judged(
     """What a judge said, in any form that other tools write: pairs as margins, grades as scores, leaderboards as win rates.
 
     Args:
-        path: what :func:`load_judgements` takes; also MT-Bench's single grades and other tables of a judge's scores, and AlpacaEval's
-            leaderboards.
+        path: what :func:`load_judgements` takes; also MT-Bench's single grades and other tables of a judge's scores, AlpacaEval's
+            leaderboards, logs of Inspect (a file, or a folder of them) and results of promptfoo.
         annotator: whose judgements, where there are several.
         baseline: the model that all others met, where the file does not name it.
 
@@ -48,8 +50,11 @@ def load_judged(
     """
     path = Path(path)
     if path.is_dir():
-        return _load_folder(path, annotator, baseline)
-    if path.suffix != ".json" and is_leaderboard(column_names(path)):
+        logs = logs_in(path)
+        return _load_folder(path, annotator, baseline) if not logs else load_logs(logs, str(path), annotator)
+    if is_logged(path):
+        return load_logs([path], str(path), annotator)
+    if kind_of(path) != "json" and is_leaderboard(column_names(path)):
         _refuse_annotator(annotator, path)
         return load_leaderboard(path, baseline=baseline)
     frame = _rows(path)
@@ -102,9 +107,10 @@ def _rows(path: Path) -> pl.DataFrame | None:
 
     JSON is read row by row: raw completions differ in shape from row to row and fit no table.
     """
-    if path.suffix != ".json" and not _is_known(column_names(path)):
+    kind = kind_of(path)
+    if kind != "json" and not _is_known(column_names(path)):
         return None
-    frame = _json_frame(path) if path.suffix in (".json", ".jsonl") else read_frame(path, texts=OUTCOMES)
+    frame = _json_frame(path, kind) if kind in ("json", "jsonl") else read_frame(path, texts=OUTCOMES)
     return None if frame is None else frame.select([c for c in frame.columns if c in _USED])
 
 
@@ -121,9 +127,9 @@ def _no_layout(path: Path) -> SchemaError:
     )
 
 
-def _json_frame(path: Path) -> pl.DataFrame | None:
+def _json_frame(path: Path, kind: str) -> pl.DataFrame | None:
     """The columns of interest of JSON rows; None where the file holds something else."""
-    rows = read_json(path) if path.suffix == ".json" else read_json_lines(path)
+    rows = read_json(path) if kind == "json" else read_json_lines(path)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         return None
     names = [name for name in {name: None for row in rows for name in row} if name in _USED]
@@ -210,6 +216,16 @@ def _load_folder(folder: Path, annotator: str | None, baseline: str | None) -> M
     provenance |= {"annotator": _choose(names, annotator, str(folder)), "baseline": baseline}
     judged = pl.concat(frames, how="diagonal_relaxed")
     return as_margins(judged, where=str(folder), provenance=provenance)
+
+
+def holds_judgements(folder: Path) -> bool:
+    """Whether a folder holds judgements, and no table of anything else."""
+    if is_dataset(folder):
+        return False
+    if logs_in(folder):
+        return True
+    files = next((found for pattern in _FILES if (found := sorted(folder.glob(pattern)))), [])
+    return bool(files) and (files[0].name == _ANNOTATIONS or _is_known(column_names(files[0])))
 
 
 def _files(folder: Path, annotator: str | None) -> tuple[list[Path], str | None]:

@@ -28,6 +28,8 @@ def sharpness_words(low: float | None, high: float | None) -> str:
         return "more decided between policies than people are; this alone favours none of them"
     if high is not None and high < 1:
         return "less decided between policies than people are"
+    if low is None and high is None:
+        return "no interval to compare it with 1, as decided as people are"
     return "not significantly different from 1: as decided as people are"
 
 

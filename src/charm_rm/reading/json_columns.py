@@ -14,7 +14,7 @@ from ..conversations import as_conversation
 from ..errors import CharmError, SchemaError
 from ..tables.schema import NUMBER, TRUTH, WHOLE, Column
 from .columns import CONVERSATIONS, TEXTS
-from .names import is_name_or_id
+from .names import is_name_or_id, is_talk
 
 Place = Callable[[int], str]
 _LARGEST = sys.float_info.max
@@ -48,7 +48,8 @@ def json_series(
     Raises:
         SchemaError: with line or item and column.
     """
-    if name in CONVERSATIONS:
+    may_talk = name in CONVERSATIONS or is_talk(name) or as_text
+    if may_talk:
         values = [
             _conversation(name, v, i, place) if isinstance(v, list) else v for i, v in enumerate(values)
         ]
@@ -67,12 +68,12 @@ def json_series(
         and name not in CONVERSATIONS
     ):
         return _exact_text(name, values, place)
-    elif name in _KEYS and len(kinds) > 1:
+    elif (name in _KEYS or (is_name_or_id(name) and not may_talk)) and len(kinds) > 1:
         raise _mixed(name, values, place)
-    return _series(name, values, kinds)
+    return _series(name, values, kinds, may_talk=may_talk)
 
 
-def _series(name: str, values: list[Any], kinds: set[type]) -> pl.Series:
+def _series(name: str, values: list[Any], kinds: set[type], *, may_talk: bool) -> pl.Series:
     if kinds <= {str}:
         return pl.Series(name, values, dtype=pl.String)
     if kinds == {bool}:
@@ -83,7 +84,7 @@ def _series(name: str, values: list[Any], kinds: set[type]) -> pl.Series:
         return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
     if kinds <= {int, float} and not any(isinstance(v, int) and abs(v) > _LARGEST for v in values):
         return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
-    if kinds == {list, str} and name in CONVERSATIONS:
+    if kinds == {list, str} and may_talk:
         return pl.Series(name, values, dtype=pl.Object)
     if kinds <= {list, dict}:
         try:

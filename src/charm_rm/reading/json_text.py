@@ -14,6 +14,7 @@ import polars as pl
 
 from ..errors import UnreadableFile, first_line
 from ..tables.schema import Table
+from .containers import Source
 from .json_columns import json_series
 from .refusals import wrong_encoding
 
@@ -36,50 +37,52 @@ class Items(NamedTuple):
         return f"{self.kind} {self.places[index]}"
 
 
-def read_json(path: Path) -> Any:
+def read_json(source: Source) -> Any:
     """A JSON document.
 
     Raises:
         UnreadableFile: not UTF-8, not JSON, a key twice in one object, nested too deep, half a surrogate pair.
     """
-    text = _text(path)
+    text = _text(source)
     try:
         value = _parse(text)
     except _Refused as error:
-        raise _refusal(_item_of_error(text) or "the document", error, path) from error
+        raise _refusal(_item_of_error(text) or "the document", error, source.path) from error
     return value
 
 
-def read_json_lines(path: Path) -> list[Any]:
+def read_json_lines(source: Source) -> list[Any]:
     """One JSON value per line, of whatever shapes; empty lines are passed over. Errors as :func:`read_json`."""
-    return _lines(path).values
+    return _lines(source).values
 
 
-def names(path: Path) -> list[str]:
+def names(source: Source) -> list[str]:
     """The columns of a table; of JSONL, those of its first rows."""
-    return list(dict.fromkeys(name for row in items(path, most=_FIRST).values for name in row))
+    return list(dict.fromkeys(name for row in items(source, most=_FIRST).values for name in row))
 
 
-def items(path: Path, *, most: int | None = None) -> Items:
+def items(source: Source, *, most: int | None = None) -> Items:
     """The rows of a JSON list or of JSONL, wherever they stand; ``most``: no more lines than these.
 
     Raises:
         UnreadableFile: as :func:`read_json`; a row that is no object.
     """
-    found = _lines(path, most) if path.suffix == ".jsonl" else _list(path)
+    found = _lines(source, most) if source.kind == "jsonl" else _list(source)
     for index, value in enumerate(found.values):
         if not isinstance(value, dict):
             raise UnreadableFile(
                 f"{found.place(index)} holds {_kind(value)}, a table has an object a row",
-                where=str(path),
+                where=str(source.path),
                 fix="write one object a line (.jsonl), or one list of objects (.json)",
             )
     return found
 
 
-def read_json_table(path: Path, texts: Collection[str] = (), noun: type[Table] | None = None) -> pl.DataFrame:
+def read_json_table(
+    source: Source, texts: Collection[str] = (), noun: type[Table] | None = None
+) -> pl.DataFrame:
     """The rows as a frame; columns of names and ids are text, as :func:`~.json_columns.json_series` says."""
-    rows = items(path)
+    rows = items(source)
     columns = dict.fromkeys(name for row in rows.values for name in row)
     declared = {} if noun is None else {c.name: c for c in noun.columns}
     return pl.DataFrame(
@@ -87,7 +90,7 @@ def read_json_table(path: Path, texts: Collection[str] = (), noun: type[Table] |
             json_series(
                 name,
                 [row.get(name) for row in rows.values],
-                lambda index: f"{path}: {rows.place(index)}",
+                lambda index: f"{source.path}: {rows.place(index)}",
                 declared=declared.get(name),
                 as_text=name in texts,
             )
@@ -103,38 +106,38 @@ class _Refused(ValueError):
     """Why one JSON text is not taken."""
 
 
-def _text(path: Path) -> str:
+def _text(source: Source) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return source.text()
     except UnicodeDecodeError as error:
-        raise wrong_encoding(path) from error
+        raise wrong_encoding(source.path) from error
 
 
-def _lines(path: Path, most: int | None = None) -> Items:
+def _lines(source: Source, most: int | None = None) -> Items:
     values: list[Any] = []
     places: list[int] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="\n") as lines:
+        with source.lines() as lines:
             for number, line in enumerate(itertools.islice(lines, most), start=1):
                 if line.strip():
                     values.append(_parse(line))
                     places.append(number)
     except UnicodeDecodeError as error:
-        raise wrong_encoding(path) from error
+        raise wrong_encoding(source.path) from error
     except _Refused as error:
-        raise _refusal(f"line {number}", error, path) from error
+        raise _refusal(f"line {number}", error, source.path) from error
     return Items(values, places, "line")
 
 
-def _list(path: Path) -> Items:
+def _list(source: Source) -> Items:
     """A list of objects, or an object of equally long columns."""
-    document = read_json(path)
+    document = read_json(source)
     if isinstance(document, dict):
-        document = _rows_of_columns(document, path)
+        document = _rows_of_columns(document, source.path)
     if not isinstance(document, list):
         raise UnreadableFile(
             f"holds {_kind(document)}; a table is a list of objects",
-            where=str(path),
+            where=str(source.path),
             fix="write a list of objects",
         )
     return Items(document, range(1, len(document) + 1), "item")

@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import re
 
-_POLICY = (
-    ("policy_name", "policy_id", "policy_model"),
-    (
-        "model",
-        "model_name",
-        "model_id",
-        "generator",
-        "generator_model",
-        "response_model",
-        "llm",
-        "candidate",
-        "models",
-        "policies",
-    ),
-)
 SPELLINGS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "policy": _POLICY,
+    "policy": (
+        ("policy_name", "policy_id", "policy_model"),
+        ("model", "model_name", "model_id", "generator", "generator_model", "response_model", "llm", "candidate"),
+        ("models", "policies"),
+        ("file",),  # what a file in a folder is called, where nothing in it says more
+    ),
     "prompt_id": (
         ("prompt_index", "prompt_idx", "prompt_no", "prompt_key", "prompt_hash", "promptid"),
         ("question_id", "instruction_id", "query_id", "qid", "task_id", "example_id", "item_id", "input_id"),
-        ("problem_id", "instance_id", "id", "uid", "uuid", "idx", "index", "key"),
+        ("problem_id", "instance_id"),
+        ("id", "uid", "uuid", "idx", "index", "key"),
     ),
     "score": (
         ("scores", "reward", "rewards", "rm_score", "rm_scores", "reward_score", "rm_reward", "reward_model_score"),
@@ -55,6 +46,8 @@ SPELLINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("attempt", "repeat", "draw", "trial", "seed"),
     ),
 }  # fmt: skip
+# Ids of rows as often as of prompts.
+WEAK_IDS = SPELLINGS["prompt_id"][-1]
 # Fields whose values are names and ids: text, whatever they look like.
 _TEXTS = ("policy", "prompt_id", "prompt", "response", "reference", "reward_model")
 # Of numbers in other people's tables, those that are never scores of a policy: counts, settings, positions.
@@ -99,6 +92,16 @@ def is_name_or_id(column: str) -> bool:
 
 
 _TEXT_NAMES = {name for field in _TEXTS for tier in spellings(field) for name in tier}
+
+
+def is_spelling(column: str, field: str) -> bool:
+    """Whether it is one of the spellings of ``field``."""
+    return any(folded(column) in tier for tier in spellings(field))
+
+
+def is_talk(column: str) -> bool:
+    """Whether it is a spelling of prompts or responses, which may be messages."""
+    return is_spelling(column, "prompt") or is_spelling(column, "response")
 
 
 def is_known(column: str) -> bool:

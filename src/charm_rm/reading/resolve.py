@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, did_you_mean, listing
-from .names import folded, spellings
+from .names import WEAK_IDS, folded, spellings
 
 
 def option(field: str, column: str = "...", *, table: str = "") -> str:
@@ -70,6 +70,15 @@ def _by_name(frame: pl.DataFrame, field: str, taken: set[str], *, noun: str, tab
                 fix="say which: " + " or ".join(option(field, c, table=table) for c in near),
             )
     return None
+
+
+def preferring_texts(found: Mapping[str, str], given: Collection[str]) -> dict[str, str]:
+    """Without a column of ids that may number rows as well as prompts (``id``, ``index``), where the prompts' texts are there.
+
+    So scores and responses get the same ids, made of the texts.
+    """
+    weak = "prompt" in found and "prompt_id" not in given and folded(found.get("prompt_id", "")) in WEAK_IDS
+    return {f: c for f, c in found.items() if not (weak and f == "prompt_id")}
 
 
 def renamed(frame: pl.DataFrame, found: Mapping[str, str]) -> pl.DataFrame:

@@ -19,7 +19,7 @@ import polars as pl
 
 from ..errors import SchemaError, counted, did_you_mean, listing
 from .names import FIGURES, OTHER_NUMBERS, SPELLINGS, folded, is_index, spellings
-from .resolve import columns_of, option, renamed, told
+from .resolve import columns_of, option, preferring_texts, renamed, told
 
 FIELDS = (
     "reward_model",
@@ -46,7 +46,11 @@ def long_scores(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str])
     frame = _unnested(frame, notes)
     if not given and (pairs := _sides(frame)):
         return _from_pairs(frame, pairs, notes)
-    found = columns_of(frame, FIELDS, given, noun=_NOUN)
+    named = columns_of(frame, FIELDS, given, noun=_NOUN)
+    found = preferring_texts(named, given)
+    if spare := [c for f, c in named.items() if f not in found]:
+        frame = frame.drop(spare)
+        notes.append(f"left out {listing(spare)}, as there is a column of prompts")
     notes += [words for words in [told(found)] if words]
     if "score" in found:
         return _exploded(_without_index(_needing_policy(renamed(frame, found)), notes), notes)
@@ -149,7 +153,7 @@ def _sides(frame: pl.DataFrame) -> dict[str, tuple[str, str]] | None:
 def _from_pairs(frame: pl.DataFrame, sides: Mapping[str, tuple[str, str]], notes: list[str]) -> pl.DataFrame:
     """Two rows of each; a score that several pairs repeat is one."""
     spare = frame.drop([c for both in sides.values() for c in both])
-    taken = columns_of(spare, ("reward_model", "prompt_id", "prompt"), {}, noun=_NOUN)
+    taken = preferring_texts(columns_of(spare, ("reward_model", "prompt_id", "prompt"), {}, noun=_NOUN), ())
     if "reward_model" not in taken and "model" in spare.columns:
         taken["reward_model"] = "model"  # of a file of one model's results on a benchmark
     rest = renamed(spare, taken).select(list(taken))

@@ -19,6 +19,7 @@ import polars as pl
 
 from ..errors import ReadingNote, SchemaError, UnreadableFile, first_line, listing
 from .columns import TEXTS, typed, with_decimal_points
+from .containers import Source
 from .names import is_known
 from .refusals import wrong_encoding
 
@@ -27,14 +28,14 @@ _QUOTE, _NEWLINE = 34, (10, 13)
 _LONGEST_HEADER = 1_000_000
 
 
-def read_separated(path: Path, texts: Collection[str] = ()) -> pl.DataFrame:
+def read_separated(source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
     """The frame; columns named in :data:`TEXTS`, and ``texts``, are text.
 
     Raises:
         UnreadableFile: another encoding, stray quotes, rows of different lengths; with the row.
         SchemaError: two columns of one name.
     """
-    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    data, path = source.data().removeprefix(codecs.BOM_UTF8), source.path
     separator, names = _dialect(data, path)
     if b'"' in data:
         _check_quotes(data, separator, path)
@@ -60,11 +61,9 @@ def read_separated(path: Path, texts: Collection[str] = ()) -> pl.DataFrame:
     return typed(frame, texts)
 
 
-def header(path: Path) -> list[str]:
+def header(source: Source) -> list[str]:
     """The names of the columns."""
-    with path.open("rb") as file:
-        data = file.read(_LONGEST_HEADER).removeprefix(codecs.BOM_UTF8)
-    return _dialect(data, path)[1]
+    return _dialect(source.start(_LONGEST_HEADER).removeprefix(codecs.BOM_UTF8), source.path)[1]
 
 
 # --- details ------------------------------------------------------------------------------------

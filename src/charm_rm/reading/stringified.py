@@ -11,10 +11,12 @@ import polars as pl
 from ..conversations import as_conversation
 from ..errors import CharmError, SchemaError
 from .columns import CONVERSATIONS
+from .names import is_talk, spellings
 
 _LISTS = r"^\s*\["
 _WRITTEN_MESSAGES = re.compile(r"""\s*\[\s*\{\s*['"](?:role|content|from|value)['"]\s*:""")
 _WRITTEN_TEXT = re.compile(r"\s*\[\s*'.*'\s*,?\s*\]\s*", re.DOTALL)
+_RESPONSES = frozenset(name for tier in spellings("response") for name in tier)
 _MEND = "write JSON (json.dumps), or keep the lists in a Parquet or JSONL file"
 
 
@@ -27,12 +29,8 @@ def with_messages(frame: pl.DataFrame, *, untyped: bool) -> pl.DataFrame:
     Raises:
         SchemaError: messages or lists as Python prints them; with row and column.
     """
-    for name in CONVERSATIONS:
-        if (
-            name in frame.columns
-            and frame[name].dtype == pl.String
-            and frame[name].str.contains(_LISTS).any()
-        ):
+    for name in [c for c in frame.columns if c in CONVERSATIONS or is_talk(c)]:
+        if frame[name].dtype == pl.String and frame[name].str.contains(_LISTS).any():
             cells = frame[name].to_list()
             values = _untyped_column(name, cells) if untyped else _typed_column(cells)
             if values is not None:
@@ -43,9 +41,9 @@ def with_messages(frame: pl.DataFrame, *, untyped: bool) -> pl.DataFrame:
 def _untyped_column(name: str, cells: list[str | None]) -> list[Any] | None:
     values = [_messages(name, c, row) for row, c in enumerate(cells)]
     told = [c for c in cells if c is not None]
-    if name != "response" and all(_one_text(c) is not None for c in told):
+    if name not in _RESPONSES and all(_one_text(c) is not None for c in told):
         return [None if c is None else _one_text(c) for c in cells]
-    if name != "response" and all(_WRITTEN_TEXT.fullmatch(c) for c in told):
+    if name not in _RESPONSES and all(_WRITTEN_TEXT.fullmatch(c) for c in told):
         raise _printed(name, told[0], cells.index(told[0]))
     return values if any(isinstance(v, list) for v in values) else None
 

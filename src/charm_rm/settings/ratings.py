@@ -19,7 +19,7 @@ class RatingsChoice(Settings):
 
     source: str | None = setting(
         None,
-        "Human ratings: arena, arena:CATEGORY (shipped), a CSV, Parquet or JSON file, or hf:DATASET.",
+        "Human ratings: arena, arena:CATEGORY or example (shipped), a CSV, Parquet or JSON file, or hf:DATASET.",
         flags=("--ratings",),
         metavar="SPEC",
         path="path or id",
@@ -115,7 +115,7 @@ class RatingsSettings(FitSettings, RatingsChoice):
 
     source: str | None = setting(
         "arena",
-        "Human ratings: `arena`, `arena:CATEGORY` (shipped), a CSV, Parquet or JSON file, or hf:DATASET; null with "
+        "Human ratings: `arena`, `arena:CATEGORY` or `example` (shipped), a CSV, Parquet or JSON file, or hf:DATASET; null with "
         "battles.",
         path="path or id",
     )

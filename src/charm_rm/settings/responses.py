@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .definition import Settings, setting
+from .table import column_setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,7 @@ class ResponsesSettings(Settings):
         "or a list of AlpacaEval model_outputs.json files.",
         path="path or id",
     )
+    columns: tuple[str, ...] = column_setting()
     policies: tuple[str, ...] | None = setting(
         None,
         "Use only this policy's responses; repeatable (default: all).",

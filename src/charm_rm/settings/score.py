@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import BadSetting
-from .definition import Settings, setting
+from .definition import setting
+from .table import TableSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreSettings(Settings):
+class ScoreSettings(TableSettings):
     """Score the responses, or take scores or judgements made elsewhere."""
 
     scores: str | None = setting(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import BadSetting
 from .definition import Settings, setting
@@ -35,11 +36,9 @@ def parse_columns(given: Iterable[str]) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class TableSettings(Settings):
-    """How to read a table with other column names than charm's."""
-
-    columns: tuple[str, ...] = setting(
+def column_setting() -> Any:
+    """The setting of which column holds which field."""
+    return setting(
         (),
         "Column of the table for a field: policy=model, prompt_id=..., score=...; repeatable. "
         "For a table other than the first: responses.policy=model.",
@@ -47,6 +46,13 @@ class TableSettings(Settings):
         metavar="FIELD=COLUMN",
         check=parse_columns,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings(Settings):
+    """How to read a table with other column names than charm's."""
+
+    columns: tuple[str, ...] = column_setting()
     reward_model: str | None = setting(
         None, "Which reward model's scores, where the table has several.", metavar="NAME"
     )
@@ -75,6 +81,10 @@ class TableSettings(Settings):
             if about == table or not dot:
                 found[name] = column
         return found
+
+    def named(self, table: str) -> dict[str, str]:
+        """Which column holds which field, of what is told with this table's name before the field."""
+        return self.part(table).fields(table)
 
     def part(self, table: str, *, first: bool = False) -> TableSettings:
         """What is told of one table of a command that reads several; what names no table is about the ``first`` ones."""

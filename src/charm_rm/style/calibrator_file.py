@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from .. import store
 from ..errors import SchemaError, did_you_mean, listing
 from ..paths import expanded
+from ..reading.files import check_plain_file
 from .calibrator import Calibrator, FeatureWeight
 
 FORMAT, VERSION = "charm-calibrator", 1
@@ -52,8 +53,13 @@ def as_calibrator(given: CalibratorLike) -> Calibrator:
 
 
 def is_calibrator(path: str | Path) -> bool:
-    """Whether a file holds a calibrator (or what was one), as its content says: a JSON object with a format, or features. Offsets are a table."""
+    """Whether a file holds a calibrator (or what was one), as its content says: a JSON object with a format, or features. Offsets are a table.
+
+    Raises:
+        UnreadableFile: there is no such file, or it cannot be opened.
+    """
     path = Path(path)
+    check_plain_file(path)
     try:
         with path.open("rb") as file:
             start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()

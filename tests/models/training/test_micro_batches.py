@@ -53,6 +53,22 @@ def test_pairs_are_grouped_longest_first(lengths: list[tuple[int, int]], at_once
     assert longest == sorted(longest, reverse=True)
 
 
+@given(LENGTHS, st.integers(0, 200), st.integers(1, 300))
+def test_a_pass_reads_rows_of_one_regime(lengths: list[int], pass_cost: int, switch: int) -> None:
+    """Passes on one side of the length at which positions change, every row in one of them, found again by its place."""
+    from charm_rm.models.scoring.encoding import Encoded
+    from charm_rm.models.scoring.positions import Regimes
+    from charm_rm.models.training.micro_batches import make_passes
+
+    rows = [Encoded([i + 1] * n) for i, n in enumerate(lengths)]
+    passes, places = make_passes(rows, pad_token_id=0, pass_cost=pass_cost, regimes=Regimes((switch,)))
+    for one in passes:
+        inside = one["attention_mask"].sum(1)
+        assert (inside > switch).all() or (inside <= switch).all()
+    named = torch.cat([one["input_ids"][:, 0] for one in passes])
+    assert named[places].tolist() == list(range(1, len(lengths) + 1))
+
+
 def examples(n: int, *, types: bool, seed: int = 0, vocabulary: int = 15) -> list[dict[str, Any]]:
     """Pairs of uneven lengths, with margins and soft labels."""
     rng = np.random.default_rng(seed)

@@ -46,6 +46,7 @@ from .head import check_head, check_outputs
 from .known import check_registry
 from .pooling import pooling_checks
 from .sample import built_in
+from .switches import across_switches, known_switches
 from .template import template_checks
 from .tokens import check_pad, check_special_text, check_unknown
 from .truncation import check_length, length_checks
@@ -190,7 +191,9 @@ class Examination:
         other = list(attention_rows(model, texts, reference))
         checks = [
             check_spread(reference, margins, temperature=self.temperature),
-            check_batching(plain, sd=float(np.std(reference)), side=model.padding_side),
+            check_batching(
+                plain, sd=float(np.std(reference)), side=model.padding_side, switches=known_switches(model)
+            ),
             check_attention(other, used=attention_of(model)),
             self._determinism(texts),
         ]
@@ -203,7 +206,9 @@ class Examination:
 
     def _texts(self) -> Texts:
         encode = self.model.encoder.encode
-        rows = [encode(p, r) for p, r in self.frame.select("prompt", "response").iter_rows()]
+        texts = list(self.frame.select("prompt", "response").iter_rows())
+        rows = [encode(p, r) for p, r in texts]
+        rows += across_switches(self.model, texts, rows)
         return Texts(rows, choose_pairs(self.frame["prompt_id"].to_list(), rows, seed=self.seed))
 
     def _determinism(self, texts: Texts) -> Check:

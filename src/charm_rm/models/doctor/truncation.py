@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from ..scoring.encoding import Encoded, ResponseEncoder
+from ..scoring.positions import position_limit
 from ..scoring.reward import RewardModel
 from .check import Check, common_start
 
@@ -34,7 +35,7 @@ class Cut:
 def check_length(model: RewardModel) -> Check:
     """The most tokens that a conversation may have, and where that comes from."""
     tokenizer, limit = model.encoder.tokenizer, model.encoder.max_length
-    positions = getattr(model.model.config, "max_position_embeddings", None)
+    positions = position_limit(model.model.config)
     asked_of = {
         "the tokenizer's model_max_length": tokenizer.model_max_length,
         "the model's positions": positions,

@@ -20,22 +20,31 @@ _FLIPS_WARN = 0.01
 _FLAT = 0.25
 
 
-def check_batching(rows: Sequence[Drift], *, sd: float, side: str) -> Check:
-    """In float32 neither batch nor budget moves a score."""
+def check_batching(rows: Sequence[Drift], *, sd: float, side: str, switches: Sequence[int] = ()) -> Check:
+    """In float32 neither batch nor budget moves a score, on either side of the lengths at which the model changes its ways."""
     rows = [row for row in rows if row.padding == side]
     if not rows:
         return Check("batching", "skipped", "the device's memory holds none of the batches tried")
     tolerance = _FLOAT32_TOLERANCE * max(1.0, sd)
     worst = max(rows, key=lambda row: (row.lost, row.max_abs or 0.0))
     gap = worst.max_abs or 0.0
-    data = {"max_abs": gap, "tolerance": tolerance, "lost": worst.lost, "worst": worst.batches}
-    found = f"batches move no score by more than {gap:.1e} (allowed: {tolerance:.1e})"
+    data = {
+        "max_abs": gap,
+        "tolerance": tolerance,
+        "lost": worst.lost,
+        "worst": worst.batches,
+        "switches": list(switches),
+    }
+    sides = (
+        f", with texts on both sides of {' and '.join(f'{s:,}' for s in switches)} tokens" if switches else ""
+    )
+    found = f"batches move no score by more than {gap:.1e} (allowed: {tolerance:.1e}){sides}"
     if gap <= tolerance and not worst.lost:
         return Check("batching", "ok", found, data=data)
     return Check(
         "batching",
         "fail",
-        f"batches of {worst.batches} move a score by {gap:.2g} in float32 (allowed: {tolerance:.1e})",
+        f"batches of {worst.batches} move a score by {gap:.2g} in float32 (allowed: {tolerance:.1e}){sides}",
         fix="score one response at a time (token budget 1), and look for layers that mix rows or ignore the mask",
         data=data,
     )

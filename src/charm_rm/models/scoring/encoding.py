@@ -29,6 +29,7 @@ from ...errors import ConfigError, ModelError
 from ...protocols import Prompt
 from ...tables import as_messages
 from ..rendering import render_chat
+from .positions import position_limit
 from .shortening import Encoded as Encoded
 from .shortening import Shortener, TokenizedTexts, Turns, in_chunks
 
@@ -131,10 +132,7 @@ def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None
     Raises:
         ConfigError: ``requested`` is beyond the model's positions, or not positive.
     """
-    positions = getattr(config, "max_position_embeddings", None) or _UNLIMITED
-    if getattr(config, "model_type", "") in _OFFSET_POSITIONS:
-        positions -= (config.pad_token_id or 0) + 1
-    limit = min(int(positions), int(min(tokenizer.model_max_length, _UNLIMITED)))
+    limit = min(position_limit(config) or _UNLIMITED, int(min(tokenizer.model_max_length, _UNLIMITED)))
     if requested is None:
         return limit
     if not 0 < requested <= limit:
@@ -143,12 +141,6 @@ def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None
             fix=f"give at most {limit}, or leave it out for all {limit}",
         )
     return requested
-
-
-# RoBERTa and its kin number positions from pad_token_id + 1.
-_OFFSET_POSITIONS = frozenset(
-    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "longformer", "mpnet"}
-)
 
 
 def with_response(messages: Messages, response: str) -> Messages:

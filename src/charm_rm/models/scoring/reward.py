@@ -25,6 +25,7 @@ from .finishing import checked_scores
 from .launched import Launched
 from .local import Memory
 from .onednn import use_onednn
+from .positions import ONE_REGIME, Regimes, find_regimes, run_by_regime
 from .running import FLASH, AttentionName, decide_unpadded, open_with_attention, use_float32_head
 
 # Tokens per batch, padding included. On a CPU larger batches are no faster and pad more; a GPU wants more.
@@ -37,7 +38,7 @@ class RewardModel:
 
     ``source`` is what it was loaded from, ``fingerprint`` the hash of its files, ``dtype`` the precision it runs in,
     ``attention`` transformers' name of what computes attention, ``linear`` what multiplies matrices. ``unpadded``: rows of a
-    batch lie end to end. ``n_outputs``, ``output`` and ``entry`` are as :class:`~..loading.opened.Opened` has them. ``replicas`` are
+    batch lie end to end. ``regimes``: which rows may share a forward pass. ``n_outputs``, ``output`` and ``entry`` are as :class:`~..loading.opened.Opened` has them. ``replicas`` are
     the same model on further devices, ``memory`` is what these turned out to hold.
     """
 
@@ -54,6 +55,7 @@ class RewardModel:
     linear: Literal["torch", "onednn"] = "torch"
     unpadded: bool = False
     compiled: bool = False
+    regimes: Regimes = ONE_REGIME
     n_outputs: int = 1
     output: str = "the one output of the head"
     entry: Entry | None = None
@@ -95,13 +97,14 @@ class RewardModel:
     @property
     def numerics(self) -> dict[str, str]:
         """All besides model and text that a score depends on: a little, in its last digits."""
-        return {
+        numerics = {
             "dtype": self.dtype,
             "attention": self.attention,
             "linear": "compiled" if self.compiled else self.linear,
             "device": self.device_kind,
             "padding": "none" if self.unpadded else self.padding_side,
         }
+        return numerics | ({"positions": str(self.regimes)} if self.regimes else {})
 
     def score_batch(self, batch: Sequence[Encoded]) -> NDArray[np.float64]:
         """Score encoded rows in one forward pass."""
@@ -110,7 +113,8 @@ class RewardModel:
     def launch(self, batch: Sequence[Encoded]) -> Launched:
         """Start the forward pass over encoded rows; on a GPU this returns before it is done."""
         with require("torch").inference_mode():
-            return Launched.of(self._packed(batch) if self.unpadded else self._padded(batch))
+            run = self._packed if self.unpadded else self._padded
+            return Launched.of(run_by_regime(self.regimes, batch, run, model=self.model))
 
     def _padded(self, batch: Sequence[Encoded]) -> Any:
         inputs = collate(batch, pad_token_id=self.pad_token_id, side=self.padding_side)
@@ -196,6 +200,7 @@ def load_reward_model(
         attention=used,
         unpadded=decide_unpadded(opened.model, unpadded, attention=used, source=os.fspath(path_or_id)),
         compiled=compiled,
+        regimes=find_regimes(opened.model.config).within(length),
         n_outputs=opened.n_outputs,
         output=opened.output,
         entry=opened.entry,

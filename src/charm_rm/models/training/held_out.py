@@ -16,6 +16,7 @@ from ..scoring.encoding import Encoded
 from ..scoring.engine import run_rows
 from ..scoring.launched import Launched
 from ..scoring.local import LocalModel
+from ..scoring.positions import find_regimes, run_by_regime
 from ..scoring.reward import TOKEN_BUDGET
 from .pairs import SIDES, EncodedPairs, row_of
 from .settings import HeldOut, summarise_rewards
@@ -68,6 +69,11 @@ class _Unfinished:
         return TOKEN_BUDGET[device_kind(self.device)]
 
     def launch(self, batch: Sequence[Encoded]) -> Launched:
-        inputs = {k: v.to(self.device) for k, v in collate(batch, pad_token_id=self.pad_token_id).items()}
+        regimes = find_regimes(self.model.config)
         with torch.inference_mode(), self.autocast():
-            return Launched.of(self.model(**inputs).logits[:, 0])
+            return Launched.of(run_by_regime(regimes, batch, self._rewards, model=self.model))
+
+    def _rewards(self, rows: Sequence[Encoded]) -> torch.Tensor:
+        inputs = {k: v.to(self.device) for k, v in collate(rows, pad_token_id=self.pad_token_id).items()}
+        rewards: torch.Tensor = self.model(**inputs).logits[:, 0]
+        return rewards

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..scoring.batching import collate
 from ..scoring.encoding import Encoded
+from ..scoring.positions import ONE_REGIME, Regimes
 from .pairs import SIDES, row_of
 
 # What a forward and backward pass costs beyond its tokens, as tokens: on a CPU the traffic of weights and their gradients, on a
@@ -36,7 +37,7 @@ def group_pairs(lengths: NDArray[np.intp], *, at_once: int) -> list[NDArray[np.i
     return np.array_split(order, -(-len(order) // at_once))
 
 
-def split_rows(lengths: Sequence[int], *, pass_cost: int) -> list[NDArray[np.intp]]:
+def split_rows(lengths: Sequence[int] | NDArray[np.intp], *, pass_cost: int) -> list[NDArray[np.intp]]:
     """Numbers of rows in passes that cost least: Σ over passes of rows x longest + ``pass_cost``.
 
     A best split takes rows in order of length, so that the best for the first j rows is min over i < j of (the best for i) +
@@ -56,10 +57,15 @@ def split_rows(lengths: Sequence[int], *, pass_cost: int) -> list[NDArray[np.int
 
 
 def make_passes(
-    rows: Sequence[Encoded], *, pad_token_id: int, pass_cost: int
+    rows: Sequence[Encoded], *, pad_token_id: int, pass_cost: int, regimes: Regimes = ONE_REGIME
 ) -> tuple[list[dict[str, Any]], torch.Tensor]:
-    """The inputs of each forward pass over the rows, and where in the results of all of them each row's is."""
-    parts = split_rows([len(row) for row in rows], pass_cost=pass_cost)
+    """The inputs of each forward pass over the rows, and where in the results of all of them each row's is.
+
+    Rows that scoring would not read together (:class:`~..scoring.positions.Regimes`) are not trained on together.
+    """
+    lengths = np.array([len(row) for row in rows])
+    groups = [np.array(group) for group in regimes.groups(lengths.tolist())]
+    parts = [group[part] for group in groups for part in split_rows(lengths[group], pass_cost=pass_cost)]
     passes = [collate([rows[i] for i in part], pad_token_id=pad_token_id) for part in parts]
     return passes, torch.from_numpy(np.argsort(np.concatenate(parts)))
 
@@ -81,6 +87,7 @@ class PairCollator:
     pad_token_id: int
     at_once: int
     pass_cost: int
+    regimes: Regimes = ONE_REGIME
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         chosen, rejected = ([row_of(e, side) for e in examples] for side in SIDES)
@@ -97,5 +104,7 @@ class PairCollator:
 
     def lay_out(self, rows: Sequence[Encoded]) -> dict[str, Any]:
         """``passes`` and ``places`` of some rows."""
-        passes, places = make_passes(rows, pad_token_id=self.pad_token_id, pass_cost=self.pass_cost)
+        passes, places = make_passes(
+            rows, pad_token_id=self.pad_token_id, pass_cost=self.pass_cost, regimes=self.regimes
+        )
         return {"passes": passes, "places": places}

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...errors import ModelError
 from ..scoring.onednn import use_onednn
+from ..scoring.positions import find_regimes
 from .anchoring import Anchoring, SaveAnchoring
 from .losses import bradley_terry_loss
 from .micro_batches import PASS_COST, TARGETS, PairCollator, rewards_of
@@ -129,6 +130,7 @@ def build_trainer(
             pad_token_id=tokenizer.pad_token_id,
             at_once=settings.pairs_in_memory,
             pass_cost=PASS_COST["cuda" if torch.cuda.is_available() else "cpu"],
+            regimes=find_regimes(model.config),
         ),
         peft_config=_lora(settings) if settings.lora else None,
         callbacks=[_MarkComplete(), *([_Progress()] if progress else [])],

@@ -10,7 +10,7 @@ from ... import store
 from ...errors import counted
 from ...provenance import source_record
 from ...responses import sample_instructions, split_prompts
-from ...settings import ResponsesSettings
+from ...settings import ResponsesSettings, TableSettings
 from ...tables import Responses
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def read_responses(settings: ResponsesSettings, *, seed: int, complete: bool = True) -> Responses:
     """The responses asked for; ``complete``: of prompts that every policy answered, and no others."""
     return sample_instructions(
-        _read(settings.source, settings.split),
+        _read(settings.source, settings.split, TableSettings(columns=settings.columns).fields("responses")),
         n=settings.n_prompts,
         seed=seed,
         policies=settings.policies,
@@ -28,12 +28,12 @@ def read_responses(settings: ResponsesSettings, *, seed: int, complete: bool = T
     )
 
 
-def _read(source: str | tuple[str, ...], split: str | None) -> Responses:
+def _read(source: str | tuple[str, ...], split: str | None, columns: dict[str, str]) -> Responses:
     from ...models import load_any_responses
 
     if isinstance(source, str):
-        return load_any_responses(source, split=split)
-    parts = [load_any_responses(one, split=split) for one in source]
+        return load_any_responses(source, split=split, columns=columns)
+    parts = [load_any_responses(one, split=split, columns=columns) for one in source]
     frame = pl.concat([p.frame for p in parts], how="diagonal_relaxed")
     records = [source_record(one) for one in source]
     return Responses(frame, provenance={"verb": "load_responses", "sources": records})

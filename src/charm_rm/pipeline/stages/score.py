@@ -10,7 +10,8 @@ import polars as pl
 
 from ... import store
 from ...errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, counted, did_you_mean, listing
-from ...settings import ModelSettings, ScoreSettings
+from ...scores import read_scores
+from ...settings import ModelSettings, ScoreSettings, TableSettings
 from ...spec_options import SCORER_OPTIONS
 from ...specs import load_scorer
 from ...tables import Responses, Scores
@@ -57,14 +58,14 @@ def score(
     return scores
 
 
-def _take_scores(responses: Responses, path: str | Path) -> Scores:
+def _take_scores(responses: Responses, path: str | Path, table: TableSettings) -> Scores:
     """Scores made elsewhere of these responses; what has none is left out with a :class:`CharmWarning`.
 
     Raises:
         NoOverlap: none of the scores is of these responses.
         UnknownPolicy: a policy has no score at all, which more often is another name than a choice.
     """
-    given = store.load(Scores, path)
+    given = read_scores(path, table)
     key = ["prompt_id", "policy"]
     wanted = responses.frame.select(key)
     frame = given.frame.join(wanted, on=key, how="semi")
@@ -108,7 +109,7 @@ def run_stage(run: Run) -> str:
     path = run.config.score.scores
     if path is None:
         return _score(run, responses, run.first_model, SCORES)
-    scores = _take_scores(responses, path)
+    scores = _take_scores(responses, path, run.config.score)
     run.save(scores, SCORES)
     return f"{counted(len(scores), 'score')} from {Path(path).name}"
 
