@@ -147,7 +147,7 @@ class TestPlaces:
         table = data / "deep" / "scores.csv"
         table.touch()
         for output, given in ((data, table), (data / "deep", data), (table.parent, table), (data, data)):
-            with pytest.raises(OutputExists, match=r"lie in each other|did not write"):
+            with pytest.raises(OutputExists, match=r"contain one another|did not write"):
                 refuse_folder(output, force=True, inputs=[given])
         refuse_folder(data / "out", force=True, inputs=[table, None, "org/some-rm"])
 

@@ -69,7 +69,7 @@ def refuse_folder(path: str | Path, *, force: bool, inputs: Sequence[str | Path 
             _refuse_input(path, Path(given))
     if path.is_dir() and (foreign := foreign_files(path)):
         raise OutputExists(
-            f"holds what charm did not write, and --force would delete it: {listing(foreign, limit=3)}",
+            f"contains files that charm did not write, and --force would delete them: {listing(foreign, limit=3)}",
             where=str(path),
             fix="choose another folder, or move these files away",
         )
@@ -174,7 +174,7 @@ def _refuse_input(path: Path, given: Path) -> None:
     output, read = path.resolve(), given.resolve()
     if output == read or output in read.parents or (read.is_dir() and read in output.parents):
         raise OutputExists(
-            f"the output folder and the input {str(given)!r} lie in each other",
+            f"the output folder and the input {str(given)!r} contain one another",
             where=str(path),
             fix="choose a folder apart from what is read",
         )

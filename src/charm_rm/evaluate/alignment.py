@@ -21,6 +21,7 @@ from ..mismatch.effect import measure_effect
 from ..mismatch.ordering import ordering_rows
 from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
 from ..settings import Unrated, check_draws
+from ..shown import Summarised
 from ..solved_on import warn_if_in_sample
 from ..statistics import PromptWeights, draw_prompt_weights
 from ..tables import Ratings, Scores
@@ -30,8 +31,8 @@ FEWEST_POLICIES = 3
 FEWEST_PROMPTS = 2
 
 
-@dataclass(frozen=True, eq=False)
-class AlignmentResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class AlignmentResult(Summarised):
     """Agreement of scores with ratings over policies.
 
     ``frame`` has one row per figure (:data:`charm_rm.mismatch.METRICS`; mean |favour| where it exists), with the columns of
@@ -128,7 +129,7 @@ def _align(
 def _warn_of_exact_ratings(rated: Yardstick, draws: int) -> None:
     if draws and not rated.has_uncertainty:
         warnings.warn(
-            "some ratings carry no interval: the alignment's intervals leave out the ratings' own uncertainty",
+            "some ratings have no interval: the alignment's intervals do not include the uncertainty of the ratings",
             CharmWarning,
             stacklevel=4,
         )
@@ -137,7 +138,7 @@ def _warn_of_exact_ratings(rated: Yardstick, draws: int) -> None:
 def _draw_prompts(paired: PairedMargins, draws: int, rng: np.random.Generator) -> PromptWeights | None:
     if draws and paired.n_prompts < FEWEST_PROMPTS:
         raise NotIdentifiable(
-            "the policies share one prompt only: nothing can be said of chance",
+            "the policies share one prompt only: chance cannot be estimated",
             fix="score at least two, better a few hundred, prompts; or ask for no intervals (draws 0)",
         )
     return draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, counted, listing, noting_warnings
 from ..estimates import Estimate
 from ..given import SourceLike, as_source
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
+from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
@@ -29,8 +31,8 @@ from .summary import summarise, summarise_favour, unscored
 _Auditable = Scores | Margins | WinRates
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Shown):
     """What an audit found.
 
     ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
@@ -43,10 +45,19 @@ class Audit:
     win_rates: WinRates
     ratings: Ratings
     rank_correlation: Mapping[str, Estimate]
-    summary: Mapping[str, Any]
+    summary: Figures
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
     in_sample: InSample | None = None
+
+    def __post_init__(self) -> None:
+        bind_figures(self, self.summary)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``favour`` (where it was measured), ``mismatch``, ``win_rates``, ``ratings``."""
+        favour = {} if self.favouritism is None else {"favour": self.favouritism.frame}
+        others = {"mismatch": self.mismatch, "win_rates": self.win_rates, "ratings": self.ratings}
+        return favour | {name: table.frame for name, table in others.items()}
 
     @property
     def sharpness(self) -> Estimate | None:
@@ -199,10 +210,12 @@ def _audit(
         win_rates=tally.to_win_rates(noting(found_in_sample)),
         ratings=matched,
         rank_correlation=standing.correlation,
-        summary=summarise(source, tally, rated, rating_draws, mismatch, standing)
-        | summarise_favour(standing)
-        | unscored(ratings, matched)
-        | {"in_sample": None if found_in_sample is None else str(found_in_sample)},
+        summary=Figures(
+            summarise(source, tally, rated, rating_draws, mismatch, standing)
+            | summarise_favour(standing)
+            | unscored(ratings, matched)
+            | {"in_sample": None if found_in_sample is None else str(found_in_sample)}
+        ),
         warnings=(),
         in_sample=found_in_sample,
         provenance={
@@ -238,7 +251,9 @@ def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, tem
     if not (np.isfinite(temperature) and temperature > 0):
         raise ConfigError(f"temperature is {temperature}", fix="use a number above 0")
     if outcome == "soft" and ties == "loss":
-        raise ConfigError("a soft tie is ½ and no loss", fix="leave out --ties loss, or --outcome soft")
+        raise ConfigError(
+            "a soft tie counts ½, not as a loss", fix="leave out --ties loss, or --outcome soft"
+        )
     if outcome == "soft" and isinstance(source, WinRates):
         raise ConfigError(
             "published win rates are hard or soft as they were published",
@@ -262,7 +277,7 @@ def check_thin_data(tally: Tally, rated: Yardstick) -> None:
     """
     if not rated.has_uncertainty:
         warnings.warn(
-            "some ratings carry no interval: the audit's intervals leave out the ratings' own uncertainty",
+            "some ratings have no interval: the audit's intervals do not include the uncertainty of the ratings",
             CharmWarning,
             stacklevel=2,
         )
@@ -270,7 +285,7 @@ def check_thin_data(tally: Tally, rated: Yardstick) -> None:
         return
     if tally.n.max() <= 1:
         raise NotIdentifiable(
-            "the policies share one prompt only: nothing can be said of chance",
+            "the policies share one prompt only: chance cannot be estimated",
             fix="score at least two, better a few hundred, shared prompts",
         )
     if tally.ties is not None and np.array_equal(tally.ties, tally.n):
@@ -281,7 +296,7 @@ def check_thin_data(tally: Tally, rated: Yardstick) -> None:
     if few.any():
         names = sorted({tally.policies[i] for i in tally.pairs[few].ravel()})
         warnings.warn(
-            f"{int(few.sum())} pairs share fewer than 30 prompts ({listing(names)})",
+            f"fewer than 30 shared prompts for {counted(int(few.sum()), 'pair')} ({listing(names)})",
             CharmWarning,
             stacklevel=2,
         )

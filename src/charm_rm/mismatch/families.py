@@ -21,6 +21,7 @@ from ..errors import (
     CharmWarning,
     ConfigError,
     SchemaError,
+    counted,
     did_you_mean,
     listing,
     noting_warnings,
@@ -29,6 +30,7 @@ from ..given import SourceLike, as_source
 from ..policy_names import near_policies
 from ..ratings import Aliases, RatingsLike, as_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
+from ..shown import Summarised
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
 from ..tables import TEXT
 from .favour import FEWEST, Measured, favour_verdict
@@ -39,8 +41,8 @@ from .student import student_p, student_quantile
 Groups = Mapping[str, str] | str | Path
 
 
-@dataclass(frozen=True, eq=False)
-class FamilyContrasts:
+@dataclass(frozen=True, eq=False, repr=False)
+class FamilyContrasts(Summarised):
     """Favour by group, most favoured first.
 
     ``frame``: group, policies (how many), favour (mean of the members in Elo points, against the line through all others), std_err,
@@ -159,7 +161,7 @@ def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None
     members = {p: given[p] for p in policies if p in given}
     if not members:
         raise ConfigError(
-            f"none of the audited policies has a group.{near_policies(policies[0], given)}",
+            f"no audited policy has a group.{near_policies(policies[0], given)}",
             fix="write the policies as the scores do, in a file with the columns policy,group",
         )
     if own is not None and own not in members.values():
@@ -170,7 +172,7 @@ def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None
     if len(members) < len(policies):
         lost = [p for p in policies if p not in members]
         _warn(
-            f"{len(lost)} policies have no group and stand among the others of every group: {listing(lost)}"
+            f"{counted(len(lost), 'policy', 'policies')} without a group, counted among the others of every group: {listing(lost)}"
         )
     return members
 
