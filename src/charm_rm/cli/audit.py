@@ -83,7 +83,7 @@ def command(
     """Which policies does a reward model or judge play favourites with, by how much, is it real?
 
     SCORES is a table (Parquet, CSV, JSONL) of per-response scores (prompt_id, policy, score), per-prompt
-    judgements (prompt_id, policy, reference, margin; or an AlpacaEval, Arena-Hard or MT-Bench file as it is) or
+    judgements (prompt_id, policy, reference, margin; or a file of AlpacaEval, Arena-Hard, MT-Bench, Inspect or promptfoo as it is) or
     published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or
     your own file.
 
@@ -99,6 +99,8 @@ def command(
       charm audit judged.csv --ratings my_ratings.csv --alias names.csv --unrated skip --json
       charm audit annotations.json --ratings arena --outcome soft
       charm audit calibrated.parquet --ratings arena --split test
+      charm audit gpt-4_single.jsonl --ratings arena --unrated skip
+      charm audit inspect-logs --judge model_graded_qa --ratings arena --alias aliases.csv
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
       charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
@@ -179,7 +181,8 @@ def _audit_example(
         warnings.simplefilter("ignore", CharmWarning)  # the raw audit has just said the same
         controlled = audit_source(judge.length_controlled, judge.ratings, settings, seed=seed)
     title = title or f"{judge.name}, published win rates"
-    variants = variants_of(judge.baseline, {"raw": raw, "length-controlled": controlled})
+    ways = {"raw": raw, "length-controlled": controlled}
+    variants = variants_of(judge.baseline, ways, role="the judge's own baseline")
     if as_json:
         print_json(raw.to_json() | {"length_controlled": controlled.to_json()})
     else:

@@ -143,7 +143,7 @@ def command(
     if as_json:
         print_json(_as_json(offsets))
     else:
-        _print(offsets, top=top)
+        print_offsets(offsets, top=top)
     if output:
         say(f"wrote {output}")
 
@@ -232,7 +232,8 @@ def _as_json(offsets: Offsets) -> dict[str, Any]:
     }
 
 
-def _print(offsets: Offsets, *, top: int) -> None:
+def print_offsets(offsets: Offsets, *, top: int) -> None:
+    """Print offsets, the pairs furthest from their targets, and agreement with people before and after."""
     import polars as pl
 
     how = offsets.provenance

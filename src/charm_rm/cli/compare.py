@@ -93,7 +93,7 @@ def command(
     if as_json:
         print_json(found.to_json())
     else:
-        _print(found, first=first.stem, second=second.stem, top=top)
+        print_comparison(found, first=first.stem, second=second.stem, top=top)
     if output:
         with replacing_directory(output, force=force) as folder:
             save_comparison(found, folder)
@@ -101,7 +101,8 @@ def command(
     apply_gates(gates, comparison_figures(found))
 
 
-def _print(found: FavourComparison, *, first: str, second: str, top: int) -> None:
+def print_comparison(found: FavourComparison, *, first: str, second: str, top: int) -> None:
+    """Print a comparison: what differs most, favour by policy, sharpness and rank correlation."""
     import polars as pl
 
     summary = found.summary

@@ -167,7 +167,7 @@ def command(
     elif policy is not None:
         _print_policy(found, policy, by=cast("By", by))
     else:
-        _print(found, by=cast("By", by), top=top)
+        print_explanation(found, by=cast("By", by), top=top)
 
 
 # --- what is asked ----------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def _groups(family: str | None, own: str | None, policies: list[str]) -> Mapping
 # --- printing ---------------------------------------------------------------------------------------
 
 
-def _print(found: Explanation, *, by: By, top: int) -> None:
+def print_explanation(found: Explanation, *, by: By, top: int) -> None:
     """The whole, then a sentence a policy, those of the largest favour first, then the families."""
     import polars as pl
 

@@ -123,14 +123,15 @@ def command(
     if as_json:
         print_json(found.to_json())
     else:
-        _print(found, title=scores.name, top=top)
+        print_influence(found, title=scores.name, top=top)
     if output:
         with replacing_directory(output, force=force) as folder:
             save_influence(found, folder)
         say(f"wrote {output}")
 
 
-def _print(found: Influence, *, title: str, top: int) -> None:
+def print_influence(found: Influence, *, title: str, top: int) -> None:
+    """Print what carries a favour: in sentences, then policies, prompts and votes left out."""
     heading(
         f"What carries the favour of {found.policy} in {title}: {signed(found.favour, 1)} Elo, {found.verdict}"
     )

@@ -5,10 +5,11 @@ The choice lies in click's context, where the printing functions of :mod:`.commo
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,12 +28,13 @@ _FORMS: dict[str, tuple[tuple[str, ...], str]] = {
 
 @dataclass
 class Look:
-    """The chosen form; ``whole``: print long tables to the end; ``option``: what asks for that; ``printed``: the CSV is out."""
+    """The chosen form; ``width``: of lines, whatever the screen; ``whole``: print long tables to the end; ``option``: what asks for that; ``printed``: the CSV is out."""
 
     form: Form = "text"
     whole: bool = False
     option: str = ""
     printed: bool = False
+    width: int | None = None
 
 
 def look() -> Look:
@@ -44,6 +46,8 @@ def look() -> Look:
 
 def screen_width() -> int | None:
     """Columns of the screen: $COLUMNS where it is set, else the terminal's; ``None`` where there is none: no limit."""
+    if (asked := look().width) is not None:
+        return asked
     said = os.environ.get("COLUMNS", "")
     if said.isdecimal() and int(said) > 0:
         return int(said)
@@ -51,6 +55,14 @@ def screen_width() -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None if sys.stdout.isatty() else None
     except (OSError, ValueError, AttributeError):
         return None
+
+
+@contextlib.contextmanager
+def printed_as_text(*, width: int) -> Iterator[None]:
+    """In the block results are printed as text of this width, whatever command runs: for what Python asks for."""
+    with click.Context(click.Command("summary")) as context:
+        context.meta[_KEY] = Look(width=width)
+        yield
 
 
 def look_options(*, whole: str | None = "--all") -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -93,7 +93,7 @@ def fit(
     if output:
         store.save(ratings, output, force=force)
         say(f"wrote {output}")
-    _print(ratings, title=f"Ratings from {battles}", top=top, as_json=as_json)
+    print_ratings(ratings, title=f"Ratings from {battles}", top=top, as_json=as_json)
     if not as_json:
         _print_fit_notes(ratings)
 
@@ -127,7 +127,7 @@ def show(
     from ..ratings import load_ratings
 
     ratings = load_ratings(spec, category=category, date=date)
-    _print(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
+    print_ratings(ratings, title=_title(ratings), top=top, as_json=as_json, find=find)
 
 
 @command.command(cls=CharmCommand, short_help="Write a leaderboard as a ratings table")
@@ -161,7 +161,10 @@ def _title(ratings: Ratings) -> str:
     return ", ".join(dict.fromkeys(str(p) for p in parts if p))
 
 
-def _print(ratings: Ratings, *, title: str, top: int | None, as_json: bool, find: str | None = None) -> None:
+def print_ratings(
+    ratings: Ratings, *, title: str, top: int | None, as_json: bool, find: str | None = None
+) -> None:
+    """Print ratings, the highest first; ``find``: those with this in their names."""
     import polars as pl
 
     frame = ratings.frame.sort("rating", descending=True, maintain_order=True)

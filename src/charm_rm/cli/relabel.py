@@ -115,7 +115,7 @@ def command(
     if as_json:
         print_json({"pairs": len(relabelled.preferences), "ledger": relabelled.ledger.to_dicts()})
     else:
-        _print(relabelled, top=top)
+        print_ledger(relabelled, top=top)
     from ..relabel import what_p_chosen_is
 
     say(f"p_chosen: {what_p_chosen_is(relabelled.preferences)}")
@@ -132,7 +132,8 @@ def _load(file: Path, *, must_be_calibrator: bool) -> Offsets | Calibrator:
     return store.load(Offsets, file)
 
 
-def _print(relabelled: Relabelled, *, top: int) -> None:
+def print_ledger(relabelled: Relabelled, *, top: int) -> None:
+    """Print what became of the labels, pair of policies by pair."""
     import polars as pl
 
     ledger = relabelled.ledger

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..benchmarks import Benchmark, Item, Metric, ScoredItem, scored_by_reward
 from ..errors import ModelError, NoOverlap, noting_warnings
 from ..settings import check_draws
+from ..shown import Summarised
 from ..statistics import FloatArray, wilson_interval
 from .credits import Credits, combined, credits_of, pairs_read
 from .draws import Interval, drawn_metric, interval_around, prompt_names
@@ -45,8 +46,8 @@ class Scorer(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class BenchmarkResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class BenchmarkResult(Summarised):
     """What a model makes of a benchmark.
 
     ``scored`` are the items with the model's preferences. ``frame`` has one row per metric: benchmark, subset, metric,

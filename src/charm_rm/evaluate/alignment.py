@@ -21,6 +21,7 @@ from ..mismatch.effect import measure_effect
 from ..mismatch.ordering import ordering_rows
 from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
 from ..settings import Unrated, check_draws
+from ..shown import Summarised
 from ..solved_on import warn_if_in_sample
 from ..statistics import PromptWeights, draw_prompt_weights
 from ..tables import Ratings, Scores
@@ -30,8 +31,8 @@ FEWEST_POLICIES = 3
 FEWEST_PROMPTS = 2
 
 
-@dataclass(frozen=True, eq=False)
-class AlignmentResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class AlignmentResult(Summarised):
     """Agreement of scores with ratings over policies.
 
     ``frame`` has one row per figure (:data:`charm_rm.mismatch.METRICS`; mean |favour| where it exists), with the columns of

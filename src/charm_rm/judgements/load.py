@@ -21,6 +21,7 @@ from .checks import numbered
 from .grades import USED as USED_IN_GRADES
 from .grades import as_scores, grade_columns, graded_rows
 from .layouts import LAYOUTS, MEASURES, USED, judged_rows, layout_of, of_several_kinds
+from .logs import is_logged, load_logs, logs_in
 from .margins import as_margins
 from .pair_rows import OUTCOMES
 
@@ -36,8 +37,8 @@ def load_judged(
     """What a judge said, in any form that other tools write: pairs as margins, grades as scores, leaderboards as win rates.
 
     Args:
-        path: what :func:`load_judgements` takes; also MT-Bench's single grades and other tables of a judge's scores, and AlpacaEval's
-            leaderboards.
+        path: what :func:`load_judgements` takes; also MT-Bench's single grades and other tables of a judge's scores, AlpacaEval's
+            leaderboards, logs of Inspect (a file, or a folder of them) and results of promptfoo.
         annotator: whose judgements, where there are several.
         baseline: the model that all others met, where the file does not name it.
 
@@ -49,7 +50,10 @@ def load_judged(
     """
     path = Path(path)
     if path.is_dir():
-        return _load_folder(path, annotator, baseline)
+        logs = logs_in(path)
+        return _load_folder(path, annotator, baseline) if not logs else load_logs(logs, str(path), annotator)
+    if is_logged(path):
+        return load_logs([path], str(path), annotator)
     if kind_of(path) != "json" and is_leaderboard(column_names(path)):
         _refuse_annotator(annotator, path)
         return load_leaderboard(path, baseline=baseline)
@@ -218,6 +222,8 @@ def holds_judgements(folder: Path) -> bool:
     """Whether a folder holds judgements, and no table of anything else."""
     if is_dataset(folder):
         return False
+    if logs_in(folder):
+        return True
     files = next((found for pattern in _FILES if (found := sorted(folder.glob(pattern)))), [])
     return bool(files) and (files[0].name == _ANNOTATIONS or _is_known(column_names(files[0])))
 

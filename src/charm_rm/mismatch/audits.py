@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
 from ..estimates import Estimate
@@ -16,6 +17,7 @@ from ..given import SourceLike, as_source
 from ..margins import Tally, only_policies, pair_margins, tally_margins
 from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
+from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
@@ -29,8 +31,8 @@ from .summary import summarise, summarise_favour, unscored
 _Auditable = Scores | Margins | WinRates
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Shown):
     """What an audit found.
 
     ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
@@ -43,10 +45,19 @@ class Audit:
     win_rates: WinRates
     ratings: Ratings
     rank_correlation: Mapping[str, Estimate]
-    summary: Mapping[str, Any]
+    summary: Figures
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
     in_sample: InSample | None = None
+
+    def __post_init__(self) -> None:
+        bind_figures(self, self.summary)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``favour`` (where it was measured), ``mismatch``, ``win_rates``, ``ratings``."""
+        favour = {} if self.favouritism is None else {"favour": self.favouritism.frame}
+        others = {"mismatch": self.mismatch, "win_rates": self.win_rates, "ratings": self.ratings}
+        return favour | {name: table.frame for name, table in others.items()}
 
     @property
     def sharpness(self) -> Estimate | None:
@@ -199,10 +210,12 @@ def _audit(
         win_rates=tally.to_win_rates(noting(found_in_sample)),
         ratings=matched,
         rank_correlation=standing.correlation,
-        summary=summarise(source, tally, rated, rating_draws, mismatch, standing)
-        | summarise_favour(standing)
-        | unscored(ratings, matched)
-        | {"in_sample": None if found_in_sample is None else str(found_in_sample)},
+        summary=Figures(
+            summarise(source, tally, rated, rating_draws, mismatch, standing)
+            | summarise_favour(standing)
+            | unscored(ratings, matched)
+            | {"in_sample": None if found_in_sample is None else str(found_in_sample)}
+        ),
         warnings=(),
         in_sample=found_in_sample,
         provenance={

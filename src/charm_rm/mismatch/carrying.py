@@ -26,6 +26,7 @@ from ..given import SourceLike, as_source
 from ..policy_names import near_policies
 from ..ratings import Aliases, RatingsLike, as_ratings, fit_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
+from ..shown import Summarised
 from ..solved_on import warn_if_in_sample
 from ..statistics import FloatArray
 from ..store import write_frame, write_json
@@ -36,8 +37,8 @@ from .refits import TOLD, Finding, Refit, told
 from .votes import vote_changes
 
 
-@dataclass(frozen=True, eq=False)
-class Influence:
+@dataclass(frozen=True, eq=False, repr=False)
+class Influence(Summarised):
     """What leaving things out does to the favour of ``policy``, in Elo points.
 
     ``policies``, ``prompts`` and ``votes`` (None where there are none) have a row per thing left out, the largest change first: what it is,
@@ -56,6 +57,11 @@ class Influence:
     to_lose: Mapping[str, Any] | None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``policies``, and ``prompts`` and ``votes`` where they were left out."""
+        found = {"policies": self.policies, "prompts": self.prompts, "votes": self.votes}
+        return {name: frame for name, frame in found.items() if frame is not None}
 
     @property
     def sentences(self) -> list[str]:

@@ -21,6 +21,7 @@ from ..estimates import SIGNIFICANT
 from ..given import SourceLike, as_source
 from ..ratings import Aliases, RatingsLike, as_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
+from ..shown import Figures, Shown, bind_figures
 from ..solved_on import warn_if_in_sample
 from ..statistics import benjamini_hochberg
 from ..store import save, write_frame, write_json
@@ -42,8 +43,8 @@ from .verdicts import count_verdicts
 _FIGURES_SCHEMA = {f.name: pl.Float64 for f in fields(FigureDifference)} | {"figure": pl.String}
 
 
-@dataclass(frozen=True, eq=False)
-class FavourComparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class FavourComparison(Shown):
     """Differences between two models, ``first`` minus ``second``.
 
     ``frame`` has a row per policy, the largest difference first: policy, first_favour, second_favour, difference (Elo points), std_err, ci_low,
@@ -54,9 +55,16 @@ class FavourComparison:
     frame: pl.DataFrame
     figures: pl.DataFrame
     ratings: Ratings
-    summary: Mapping[str, Any]
+    summary: Figures
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        bind_figures(self, self.summary)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``favour``, a row a policy, and ``figures``."""
+        return {"favour": self.frame, "figures": self.figures}
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON-able values; numbers that do not exist are null."""
@@ -160,7 +168,7 @@ def _compare(
         frame=frame,
         figures=pl.DataFrame([asdict(row) for row in figures], schema=_FIGURES_SCHEMA),
         ratings=one.matched,
-        summary=_summary(frame, len(one.prompts)),
+        summary=Figures(_summary(frame, len(one.prompts))),
         provenance={
             "verb": "compare_favour",
             "settings": asdict(how) | {"draws": draws, "seed": seed},

@@ -29,6 +29,7 @@ from ..given import SourceLike, as_source
 from ..policy_names import near_policies
 from ..ratings import Aliases, RatingsLike, as_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
+from ..shown import Summarised
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
 from ..tables import TEXT
 from .favour import FEWEST, Measured, favour_verdict
@@ -39,8 +40,8 @@ from .student import student_p, student_quantile
 Groups = Mapping[str, str] | str | Path
 
 
-@dataclass(frozen=True, eq=False)
-class FamilyContrasts:
+@dataclass(frozen=True, eq=False, repr=False)
+class FamilyContrasts(Summarised):
     """Favour by group, most favoured first.
 
     ``frame``: group, policies (how many), favour (mean of the members in Elo points, against the line through all others), std_err,

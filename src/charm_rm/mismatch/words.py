@@ -28,6 +28,8 @@ def sharpness_words(low: float | None, high: float | None) -> str:
         return "more decided between policies than people are, which by itself favours none"
     if high is not None and high < 1:
         return "less decided between policies than people are"
+    if low is None and high is None:
+        return "neither more nor less decided than people, as far as an estimate without an interval tells"
     return "not told apart from 1, as decided as people are"
 
 

@@ -76,10 +76,16 @@ def compare_names(
     rated = rated_names(ratings)
     matches = find_names(policies, rated, aliases=aliases)
     unmatched = tuple(m for m in matches if m.rated is None)
-    near = {m.policy: tuple(near_names(m.policy, rated)) for m in unmatched}
+    near = {m.policy: _nearest(m.policy, rated) for m in unmatched}
     known = {k: ratings.provenance.get(k) for k in ("source", "category", "date")}
     origin = {k: v for k, v in known.items() if v is not None} | {"n": len(rated)}
     return NameReport(tuple(m for m in matches if m.rated is not None), unmatched, near, origin)
+
+
+def _nearest(policy: str, rated: Iterable[str]) -> tuple[Near, ...]:
+    """The names with the same parts, where there are any: then no other is worth showing."""
+    near = tuple(near_names(policy, rated))
+    return tuple(n for n in near if n.nearness == "same parts") or near
 
 
 def in_words(near: Near) -> str:

@@ -19,6 +19,7 @@ from ..margins import soft_outcomes
 from ..paths import expanded
 from ..responses import ResponsesLike, as_responses
 from ..settings import Strategy
+from ..shown import Summarised
 from ..statistics import FloatArray
 from ..style import Calibrator, is_calibrator, load_calibrator
 from ..tables import Offsets, Preferences, Scores
@@ -30,8 +31,8 @@ STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 FATES = ("kept", "flipped", "tied", "dropped")
 
 
-@dataclass(frozen=True, eq=False)
-class Relabelled:
+@dataclass(frozen=True, eq=False, repr=False)
+class Relabelled(Summarised):
     """Preference pairs and the ledger.
 
     ``ledger`` has one row per (policy, reference) pair: ``pairs`` compared, of which ``kept`` their label,
@@ -41,6 +42,10 @@ class Relabelled:
 
     preferences: Preferences
     ledger: pl.DataFrame
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``ledger`` and ``preferences``."""
+        return {"ledger": self.ledger, "preferences": self.preferences.frame}
 
 
 def relabel_preferences(

@@ -142,7 +142,7 @@ def gather(directory: str | Path) -> Findings:
         after=_audited(directory / "after"),
         ratings=ratings.frame if ratings else None,
         offsets=offsets.frame if offsets else None,
-        residuals=_cleaned(offsets.residuals) if offsets and offsets.residuals is not None else None,
+        residuals=cleaned(offsets.residuals) if offsets and offsets.residuals is not None else None,
         offset_settings=offsets.provenance if offsets else {},
         explanation=explanation.frame if explanation else None,
         explained=explanation.summary if explanation else {},
@@ -234,7 +234,7 @@ def _noun(noun: type[N], path: Path) -> N | None:
     if not path.exists():
         return None
     table = store.load(noun, path)
-    return replace(table, frame=_cleaned(table.frame))
+    return replace(table, frame=cleaned(table.frame))
 
 
 def _frame(
@@ -242,9 +242,9 @@ def _frame(
 ) -> pl.DataFrame | None:
     if not path.exists():
         return None
-    return _cleaned(store.read_columns(path, kinds, noun=noun, needed=needed))
+    return cleaned(store.read_columns(path, kinds, noun=noun, needed=needed))
 
 
-def _cleaned(frame: pl.DataFrame) -> pl.DataFrame:
+def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
     """All text cleaned before it meets the renderer, which a NUL would abort, and our process with it."""
     return frame.with_columns(pl.col(pl.String).map_elements(clean, return_dtype=pl.String))

@@ -14,7 +14,7 @@ from ..mismatch.words import sharpness_words
 from .effect import headline_figures, reading
 from .gather import Audited, Findings
 from .notices import ranking_words
-from .significance import BEYOND_CHANCE, significant_rows
+from .significance import BEYOND_CHANCE, significant_rows, was_tested
 from .words import count, elo, interval, number, with_interval
 
 
@@ -26,6 +26,8 @@ def title(findings: Findings) -> str:
     if frame is None:
         return "How far is this judge from people?"
     real = significant_rows(frame)
+    if not was_tested(frame):
+        return "Too little data to say whether this judge plays favourites"
     if real.is_empty():
         return "This judge shows no favourites beyond chance"
     if findings.after is None:
@@ -65,6 +67,10 @@ def _favour_sentence(audited: Audited) -> Markup | None:
     top, bottom = _extremes(audited.favouritism)
     real = significant_rows(audited.favouritism).height
     total = audited.favouritism.height
+    if not was_tested(audited.favouritism):
+        return Markup("Favour was not tested for any of {}. The largest estimate is {} Elo, for {}.").format(
+            count(total, "policy", "policies"), _elo(top), top["policy"]
+        )
     if not real:
         return Markup("No favourites beyond chance among {}: the largest favour is {} Elo, for {}.").format(
             count(total, "policy", "policies"), _elo(top), top["policy"]
@@ -88,15 +94,17 @@ def _variants_sentence(audited: Audited) -> Markup | None:
     told = Markup("; ").join(
         Markup("{} <strong>{}&nbsp;Elo</strong> {}").format(r["name"], elo(r["favour"]), _ci(r)) for r in rows
     )
-    return Markup("Favour shown to <strong>{}</strong>: {}.").format(rows[0]["policy"], told)
+    role = f"{rows[0]['role']}, " if rows[0].get("role") else ""
+    return Markup("Favour shown to {}<strong>{}</strong>: {}.").format(role, rows[0]["policy"], told)
 
 
 def _sharpness_sentence(audited: Audited) -> Markup | None:
     if not audited.sharpness:
         return None
     low, high = audited.sharpness.get("ci_low"), audited.sharpness.get("ci_high")
-    shown = Markup("Sharpness <strong>{}</strong> {}: the judge is ").format(
-        number(audited.sharpness["value"], 2), interval(low, high, 2)
+    ends = f" {interval(low, high, 2)}".rstrip()
+    shown = Markup("Sharpness <strong>{}</strong>{}: the judge is ").format(
+        number(audited.sharpness["value"], 2), ends
     )
     return shown + f"{sharpness_words(low, high)}."
 
@@ -139,7 +147,7 @@ def _extremes(favouritism: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def _elo(row: Mapping[str, Any]) -> str:
-    return f"{elo(row['favour'])} {_ci(row)}"
+    return f"{elo(row['favour'])} {_ci(row)}".rstrip()
 
 
 def _ci(row: Mapping[str, Any]) -> str:
@@ -174,7 +182,9 @@ def _mismatch_tiles(findings: Findings) -> list[tuple[str, str, str]]:
     names = [n for n in ("sharpness_fitted_mismatch", "debiased_mismatch") if n in rows]
     raw = rows.get("mean_abs_mismatch")
     notes = [
-        "" if raw is None else f"raw {_arrow(raw, 3)}{_audit_interval(findings)}, {count(raw['n'], 'pair')}"
+        ""
+        if raw is None
+        else f"raw {_arrow(raw, 3)}{_audit_interval(findings)}, {count(int(raw['n']), 'pair')}"
     ]
     notes.append("less what chance leaves")
     found = []

@@ -235,7 +235,7 @@ def plain_listing(key: str, caption: str, frame: pl.DataFrame | None) -> Listing
     """A small table as it is, whatever its columns."""
     if frame is None:
         return None
-    columns = {name.replace("_", " "): _plain(name, dtype) for name, dtype in frame.schema.items()}
+    columns = {series.name.replace("_", " "): _plain(series) for series in frame}
     return _listing(key, caption, frame, columns)
 
 
@@ -263,11 +263,12 @@ def _interval(low: str, high: str, digits: int = 3, *, signed: bool = True) -> _
     return _Column(lambda r: interval(r.get(low), r.get(high), digits, signed=signed))
 
 
-def _plain(column: str, dtype: pl.DataType) -> _Column:
-    """Any column: numbers by their kind, all else as text."""
-    if not dtype.is_numeric():
-        return _text(column)
-    return _number(column, 3 if dtype.is_float() else 0)
+def _plain(series: pl.Series) -> _Column:
+    """Any column: counts as whole numbers, whatever their type, other numbers with digits, all else as text."""
+    if not series.dtype.is_numeric():
+        return _text(series.name)
+    counts = not series.dtype.is_float() or bool((series == series.round(0)).all())
+    return _number(series.name, 0 if counts else 3)
 
 
 def _benchmark_name(row: Mapping[str, Any]) -> str:

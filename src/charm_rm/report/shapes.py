@@ -26,6 +26,7 @@ _DETECTABLE = dict.fromkeys(("elo", "power", "wanted", "detectable", "floor"), _
 _VARIANT = {
     "name": str,
     "policy": str,
+    "role": Maybe(str),
     "favour": NUMBER,
     **dict.fromkeys(("ci_low", "ci_high", "q_value"), _MAYBE_NUMBER),
     "sharpness": _ESTIMATE,

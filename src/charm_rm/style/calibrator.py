@@ -13,10 +13,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 
 from ..errors import ConfigError
 from ..features import FEATURES, StyleFeatures, measure
 from ..protocols import Prompt
+from ..shown import Summarised
 from ..statistics import FloatArray
 
 Unit = Literal["score", "log-odds"]
@@ -51,8 +53,8 @@ class FeatureWeight:
         return self.weight if self.estimate is None else self.estimate
 
 
-@dataclass(frozen=True, eq=False)
-class Calibrator:
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibrator(Summarised):
     """Weights of style features that bring a model's win rates to what human ratings say, for policies rated or not.
 
     Args:
@@ -82,6 +84,16 @@ class Calibrator:
     solved_on: Mapping[str, Any] | None = None
     held_out: tuple[Mapping[str, Any], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``features`` (weights), ``held_out`` and ``offsets``, those that there are."""
+        rows = {
+            "features": [vars(f) | {"version": str(f.version)} for f in self.features],
+            "held_out": [dict(row) for row in self.held_out],
+            "offsets": [{"policy": p, "offset": d} for p, d in self.offsets.items()],
+        }
+        found = {name: pl.DataFrame(some, infer_schema_length=None) for name, some in rows.items() if some}
+        return found or {"features": pl.DataFrame()}
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from ..given import ComparableLike, as_comparable
 from ..ratings import Aliases, RatingsLike, as_ratings
 from ..responses import ResponsesLike, as_responses
 from ..settings import AuditSettings, Outcome, Scope, Unrated, check_draws
+from ..shown import Figures
 from ..solved_on import warn_if_in_sample
 from ..statistics import FloatArray, percentile_interval
 from .attribution import How, Judged, Taken, judge, take_style_off
@@ -125,7 +126,7 @@ def explain_favour(
         "input": dict(source.provenance),
         "warnings": notes,
     }
-    return Explanation(frame, provenance=about, summary=summary)
+    return Explanation(frame, provenance=about, summary=Figures(summary))
 
 
 def _lots(

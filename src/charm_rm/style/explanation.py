@@ -12,6 +12,7 @@ import polars as pl
 from .. import store
 from ..errors import SchemaError, UnknownPolicy
 from ..policy_names import near_policies
+from ..shown import Figures, bind_figures
 from ..tables import Column, Table
 
 By = Literal["feature", "group"]
@@ -19,7 +20,7 @@ FILE = "explanation.parquet"
 KINDS = ("favour", "style", "unexplained", "group", "feature")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation(Table):
     """Favour of each policy in Elo points, and what of it its style explains.
 
@@ -31,7 +32,7 @@ class Explanation(Table):
     ``summary`` holds ``r_squared`` (rows of value, ci_low, ci_high, policies, held_out), ``families``, and what is said of the whole.
     """
 
-    summary: Mapping[str, Any] = field(default_factory=dict)
+    summary: Figures = field(default_factory=Figures)  # called, it is the method of its base
 
     noun: ClassVar[str] = "explanation"
     columns: ClassVar[tuple[Column, ...]] = (
@@ -51,6 +52,7 @@ class Explanation(Table):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        bind_figures(self, self.summary)
         unknown = sorted(set(self.frame["kind"]) - set(KINDS))
         if unknown:
             raise SchemaError(
@@ -73,7 +75,9 @@ class Explanation(Table):
 
     @classmethod
     def restore(cls, frame: pl.DataFrame, payload: Mapping[str, Any]) -> Self:
-        return cls(frame, provenance=payload.get("provenance", {}), summary=payload.get("summary", {}))
+        return cls(
+            frame, provenance=payload.get("provenance", {}), summary=Figures(payload.get("summary", {}))
+        )
 
     def of(self, policy: str) -> pl.DataFrame:
         """The rows of one policy.

@@ -63,7 +63,7 @@ class Battles(Table):
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Ratings(Table):
     """Human-preference ratings on the Elo scale (400 / ln 10 per unit of log-odds).
 
@@ -215,7 +215,7 @@ class Mismatch(Table):
     key = ("policy", "reference")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Favouritism(Table):
     """Favour shown to each policy in Elo points, free of any one reference, and the RM's ``sharpness``.
 
@@ -253,7 +253,7 @@ class Favouritism(Table):
         return cls(frame, provenance=payload.get("provenance", {}), sharpness=estimate, scope=scope)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Offsets(Table):
     """Score offset ``delta`` per policy (score units; reference policies have 0).
 
@@ -263,6 +263,11 @@ class Offsets(Table):
     """
 
     residuals: pl.DataFrame | None = None
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``frame``, and ``residuals`` where they are known."""
+        more = {} if self.residuals is None else {"residuals": self.residuals}
+        return {"frame": self.frame, **more}
 
     noun: ClassVar[str] = "offsets"
     columns: ClassVar[tuple[Column, ...]] = (

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, SchemaError, did_you_mean, first_line, listing
+from ..shown import Summarised
 from .frames import as_frame
 
 TEXT, NUMBER, WHOLE, TRUTH, ANY = "text", "number", "whole number", "true/false", "any"
@@ -48,8 +49,8 @@ class Column:
     high: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
+@dataclass(frozen=True, eq=False, repr=False)
+class Table(Summarised):
     """Base of the nouns: a validated frame and how it came about.
 
     Made of a Polars frame, or of any other table that :func:`.frames.as_frame` takes (pandas, Arrow, ``datasets``, columns, rows).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,20 @@ def test_merging_keeps_adapter_and_head(kind: str, tmp_path: Path, request: Any)
     merged, adapter = margins(tmp_path / "merged", preferences), margins(tmp_path / "adapter", preferences)
     np.testing.assert_allclose(merged, adapter, atol=1e-4)
     assert np.abs(merged - margins(rm, preferences)).max() > 1e-2
+
+
+def test_an_adapter_moves_with_its_base(bert: Path, tmp_path: Path) -> None:
+    """It names the base by the way there, and modules in order."""
+    place = tmp_path / "place"
+    shutil.copytree(bert, place / "bases" / "rm")
+    train(place / "bases" / "rm", place / "adapter", settings=replace(QUICK, lora=True, merge=False))
+    told = json.loads((place / "adapter" / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] == "../bases/rm"
+    assert told["target_modules"] == sorted(told["target_modules"])
+    preferences = simple_preferences()
+    before = margins(place / "adapter", preferences)
+    place.rename(tmp_path / "elsewhere")
+    np.testing.assert_array_equal(margins(tmp_path / "elsewhere" / "adapter", preferences), before)
 
 
 def test_lora_trains_the_head_and_no_base_weight(bert: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,21 @@ from .source import find_source, source_fingerprint
 from .state import headless, load_classifier
 from .tokenizers import load_tokenizer
 
+_CONFIG, _BASE = "adapter_config.json", "base_model_name_or_path"
 
-def name_base(base: str | Path, output: Path) -> str:
-    """What an adapter in ``output`` calls its base: an id, or the way there from the adapter, so that both can move together."""
-    if not Path(base).is_dir():
-        return str(base)
-    return Path(os.path.relpath(Path(base).resolve(), output.resolve())).as_posix()
+
+def make_portable(folder: Path, *, base: str | Path, output: Path) -> None:
+    """Name a local base in a saved adapter by the way there from ``output``, where the adapter will lie, so that both can move together.
+
+    PEFT itself writes the path as it was given, and a set of modules in another order in every process.
+    """
+    file = folder / _CONFIG
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    if Path(base).is_dir():
+        settings[_BASE] = Path(os.path.relpath(Path(base).resolve(), output.resolve())).as_posix()
+    if isinstance(modules := settings.get("target_modules"), list):
+        settings["target_modules"] = sorted(modules)
+    file.write_text(json.dumps(settings, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def find_base(name: str, folder: Path) -> str:

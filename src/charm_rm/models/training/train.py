@@ -187,19 +187,17 @@ def _save(
     force: bool,
 ) -> None:
     """Write model, tokenizer, card and ``training.json``, all together or none."""
-    from ..loading.adapters import name_base
+    from ..loading.adapters import make_portable
 
     model: Any = trainer.model
     if settings.lora and settings.merge:
         model = model.merge_and_unload()  # adapters into the weights; the trained head takes its place
     elif settings.lora:
-        adapter = model.peft_config["default"]
-        adapter.base_model_name_or_path = name_base(rm, result.output)
-        adapter.target_modules = sorted(
-            adapter.target_modules
-        )  # a set, written in another order by every process
+        model.peft_config["default"].base_model_name_or_path = str(rm)
     with replacing_directory(result.output, force=force) as folder:
         model.save_pretrained(folder)
+        if settings.lora and not settings.merge:
+            make_portable(folder, base=rm, output=result.output)
         base.tokenizer.save_pretrained(folder)
         store.write_json(result.to_json(), folder / "training.json")
         write_card(folder, result, settings=settings, layout=base.encoder.layout)

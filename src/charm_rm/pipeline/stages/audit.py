@@ -57,15 +57,18 @@ def save_with_report(
         write_report(temporary)
 
 
-def variants_of(policy: str, audits: Mapping[str, Audit]) -> list[dict[str, Any]]:
-    """The favour shown to one policy in several audits, such as of win rates with and without control for length, by their names."""
+def variants_of(policy: str, audits: Mapping[str, Audit], *, role: str) -> list[dict[str, Any]]:
+    """The favour shown to one policy in several audits, such as of win rates with and without control for length, by their names.
+
+    ``role`` says in a few words what the policy is to the judge.
+    """
     import polars as pl
 
     rows = []
     for name, found in audits.items():
         if found.favouritism is not None and found.sharpness is not None:
             row = found.favouritism.frame.row(by_predicate=pl.col("policy") == policy, named=True)
-            rows.append({"name": name, **row, "sharpness": asdict(found.sharpness)})
+            rows.append({"name": name, "role": role, **row, "sharpness": asdict(found.sharpness)})
     return rows
 
 

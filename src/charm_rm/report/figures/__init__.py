@@ -13,7 +13,7 @@ import pkgutil
 from ..gather import Findings
 from ._registry import REGISTERED, Figure, drawn
 
-__all__ = ["Figure", "draw_figures", "drawn_by_us"]
+__all__ = ["Figure", "draw_figure", "draw_figures", "drawn_by_us"]
 
 
 def draw_figures(findings: Findings) -> dict[str, Figure]:
@@ -21,6 +21,12 @@ def draw_figures(findings: Findings) -> dict[str, Figure]:
     _read_all()
     definitions = sorted(REGISTERED.values(), key=lambda d: d.place)
     return {f.key: f for definition in definitions for f in drawn(definition, findings)}
+
+
+def draw_figure(name: str, findings: Findings) -> list[Figure]:
+    """One registered figure of the findings; none where they lack what it needs."""
+    _read_all()
+    return list(drawn(REGISTERED[name], findings))
 
 
 def drawn_by_us(stem: str) -> bool:
