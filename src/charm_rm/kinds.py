@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from .errors import ConfigError, SchemaError, listing
 from .preferences import load_preferences
 from .ratings import load_battles, load_ratings
+from .ratings.load import ratings_from_frame
 from .reading.names import is_spelling
+from .reading.resolve import columns_of, renamed
 from .responses import load_responses
 from .scores import read_scores
 from .settings import TableKind, TableSettings
 from .sources import load_source
-from .store import column_names
-from .tables import Table
+from .store import column_names, naming, read_frame
+from .tables import Ratings, Table
 
 _AS_NAMED = TableSettings()
 
@@ -82,15 +84,26 @@ def load_table(
         return read_scores(path, table)
     if kind in (None, "judgements"):
         return _source(path, kind, table, annotator=annotator, baseline=baseline)
+    if kind == "ratings":
+        return _ratings(path, table.fields("ratings"))
+    if kind == "battles":
+        return load_battles(path, columns=table.fields("battles"))
     if table.columns:
         raise ConfigError(
-            f"columns are chosen, and {kind} are read by their own names",
+            "columns are chosen, and preference pairs are read by their own names",
             where="--column",
-            fix="leave it out, or rename the columns",
+            fix="leave it out, or name the columns prompt, chosen and rejected",
         )
-    if kind == "ratings":
+    return load_preferences(path)
+
+
+def _ratings(path: Path, given: Mapping[str, str]) -> Ratings:
+    if not given:
         return load_ratings(path)
-    return load_battles(path) if kind == "battles" else load_preferences(path)
+    frame = read_frame(path, texts=given.values())
+    with naming(path):
+        found = columns_of(frame, [c.name for c in Ratings.columns], given, noun=Ratings.noun)
+    return ratings_from_frame(renamed(frame, found), where=str(path))
 
 
 def _source(
