@@ -136,14 +136,14 @@ def run_in(inputs: Path, root: Path, *, models: bool, threads: int) -> Place:
     environment = {
         "PYTHONPATH": os.pathsep.join([str(HERE.parents[1] / "src"), os.environ.get("PYTHONPATH", "")]),
         **dict.fromkeys(("USER", "LOGNAME", "USERNAME"), USER),
-        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1" if models else str(threads)),
+        "OMP_NUM_THREADS": "1" if models else str(threads),
         "POLARS_MAX_THREADS": str(threads),
         "PYTHONHASHSEED": str(threads), "HOME": str(root / "home"), "CHARM_CACHE": str(root / "cache"),
         "TZ": f"UTC+{threads}", "TOKENIZERS_PARALLELISM": "false",
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, HERE / "everything.py", root / "inputs", outputs, *(["models"] if models else [])],
-        env=os.environ | environment, cwd=root, capture_output=True, text=True, timeout=900,
+        env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"} | environment, cwd=root, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return Place(root, outputs)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from charm_rm import store
+from charm_rm.tables import Scores
+from charm_rm.testbed import simulate_arena
 from models.tiny_models import simple_preferences
 from outputs.conftest import Place, run_in, write_inputs, write_models
 from outputs.contents import contents, files, hashes
@@ -94,10 +100,27 @@ VARIES: dict[str, Callable[[Path], Any]] = {
 }
 
 
+def test_intervals_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
+    """On enough prompts that BLAS would split its products."""
+    arena = simulate_arena(seed=0, n_prompts=1500, n_votes=20_000)
+    scores = arena.quality.select("prompt_id", "policy", score=pl.col("quality") + pl.col("style"))
+    store.save(Scores(scores), tmp_path / "scores.parquet")
+    store.save(arena.true_ratings, tmp_path / "ratings.parquet")
+    command = [sys.executable, "-c", "from charm_rm.cli import main; main()", "audit", "scores.parquet"]
+    command += ["--ratings", "ratings.parquet", "--draws", "100", "--json"]
+    told = {
+        subprocess.run(
+            command, cwd=tmp_path, check=True, capture_output=True,
+            env={k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+            | {"OMP_NUM_THREADS": n, "POLARS_MAX_THREADS": n},
+        ).stdout
+        for n in ("1", "4")
+    }  # fmt: skip
+    assert len(told) == 1
+
+
 def test_the_search_would_find_what_it_looks_for(tmp_path: Path) -> None:
     """In a packed column and in metadata of Parquet, and escaped in JSON."""
-    import polars as pl
-
     text = "/somewhere/else/" + "x" * 50
     frame = pl.DataFrame({"source": [text] * 100})
     frame.write_parquet(tmp_path / "column.parquet", compression="zstd")

@@ -7,6 +7,7 @@ what a command needs it imports when it runs.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 import warnings
@@ -85,10 +86,20 @@ class _CharmGroup(CharmGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         open_closed_streams()
+        _sum_in_one_order()
         try:
             return super().main(*args, **options)
         except OSError as error:  # of printing help or usage, which is done before `invoke`
             sys.exit(_show_unexpected(error, debug=False))
+
+
+def _sum_in_one_order() -> None:
+    """Let NumPy's BLAS work in one thread: products split among threads differ in their last digits, and with them the bytes of intervals.
+
+    What charm multiplies is small, and torch has threads of its own, but on ARM, where it may share them. A number that is set already stays.
+    """
+    if os.uname().machine == "x86_64":
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @click.group(cls=_CharmGroup, context_settings={"help_option_names": ["-h", "--help"]})

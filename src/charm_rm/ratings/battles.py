@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from .. import store
-from ..errors import CharmWarning, SchemaError, did_you_mean, listing
+from ..errors import CharmWarning, SchemaError, counted, did_you_mean, listing
 from ..provenance import source_record
 from ..reading.resolve import option, with_known_names
 from ..settings import Votes
@@ -185,7 +185,7 @@ def _without_self_battles(frame: pl.DataFrame, original: pl.DataFrame, path: str
     if itself.any():
         names = frame.filter(itself)["policy_a"].unique().sort()
         warnings.warn(
-            f"{path}: dropped {int(itself.sum())} battles of a model against itself ({listing(names)})",
+            f"{path}: dropped {counted(int(itself.sum()), 'battle')} of a model against itself ({listing(names)})",
             CharmWarning,
             stacklevel=4,
         )

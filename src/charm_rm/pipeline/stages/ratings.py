@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...errors import counted
 from ...ratings import fit_ratings, load_battles, load_ratings
 from ...settings import FitSettings, RatingsChoice
 from ...tables import Ratings
@@ -39,9 +40,9 @@ def run_stage(run: Run) -> str:
     section = run.config.ratings
     if section.battles is not None:
         ratings = fit_votes(section.battles, section)
-        how = f"fitted to {ratings.provenance['n_battles']:,} votes"
+        how = f"fitted to {counted(ratings.provenance['n_battles'], 'vote')}"
     else:
         ratings = chosen_ratings(section)
         how = f"from {Path(str(section.source)).name}"
     run.save(ratings, "ratings.parquet")
-    return f"{len(ratings)} policies, {how}"
+    return f"{counted(len(ratings), 'policy', 'policies')}, {how}"
