@@ -52,7 +52,7 @@ def test_audit_on_screen_as_json_and_as_a_page(run: Path, charm: Callable[..., A
     asked = ("audit", run / "scores.parquet", "--ratings", run / "ratings.parquet", "--draws", 100)
     result = charm(*asked, "-o", tmp_path / "audit")
     assert missing(result.stdout) == []
-    assert "it was chosen for being largest" in result.stdout
+    assert "it was picked as the largest" in result.stdout
     found = json.loads((tmp_path / "audit/audit.json").read_text())
     assert [row["metric"] for row in found["summary"]["effect"]] == list(METRICS)
     assert missing((tmp_path / "audit/report.html").read_text()) == []

@@ -17,7 +17,7 @@ from charm_rm.locks import locked
 def test_held_within_one_process_too_and_let_go_at_the_end(tmp_path: Path) -> None:
     lock = tmp_path / "deep" / ".lock"
     with locked(lock):
-        with pytest.raises(ConfigError, match=f"another run is at work here .process {os.getpid()}"):
+        with pytest.raises(ConfigError, match=f"another run is using this output .process {os.getpid()}"):
             locked(lock).__enter__()
         assert lock.read_text() == f"{os.getpid()}\n"
     with locked(lock):

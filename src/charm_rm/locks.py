@@ -75,7 +75,7 @@ def _open_plain(path: Path) -> TextIO:
 
 def _not_a_lock(path: Path, what: str) -> ConfigError:
     return ConfigError(
-        f"the lock file {what}, so it is left alone",
+        f"the lock file {what}, so it is not touched",
         where=str(path),
         fix="move it away, or choose another output",
     )
@@ -95,7 +95,7 @@ def _lock_file(path: Path) -> TextIO:
             with handle:
                 handle.seek(0)
                 raise ConfigError(
-                    f"another run is at work here (process {handle.read().strip() or 'unknown'})",
+                    f"another run is using this output (process {handle.read().strip() or 'unknown'})",
                     where=str(path.parent),
                     fix="wait for it to end, or choose another output with -o",
                 ) from error

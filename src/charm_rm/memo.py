@@ -119,10 +119,12 @@ def _charm_error(error: Exception, where: str) -> CharmError:
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, ValueError) or code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return UnreadableFile(
-            f"is not a store of scores: {error}", where=where, fix="delete it; scores are then made anew"
+            f"is not a store of scores: {error}",
+            where=where,
+            fix="delete it; everything is then scored again",
         )
     return WriteFailed(
-        f"the store of scores cannot be used: {error}; what it held before is whole",
+        f"the store of scores cannot be used: {error}; its earlier contents are intact",
         where=where,
         fix=f"free disk space or check permissions, or choose another folder by ${ENVIRONMENT}",
     )

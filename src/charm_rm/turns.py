@@ -19,7 +19,7 @@ REPEATED = "prompt repeated in the conversations, read once"
 REPEATED_LOOSELY = "prompt repeated in the conversations but for white space, read once"
 SPACES = "prompts of chosen and rejected differ in white space, chosen's taken"
 JOINED = "turns of one speaker in a row joined"
-TWICE = "turn said twice in a row, read once"
+TWICE = "repeated turn, read once"
 CONTINUED = "response continues the assistant's turn that ends the prompt"
 
 _TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")

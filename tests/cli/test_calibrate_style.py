@@ -42,7 +42,7 @@ def test_the_figures_on_policies_never_rated_come_first_then_the_weights(charm: 
     result = calibrate(charm, folder, *THREE, "-o", folder / "c.json")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "On policies never rated and prompts never used"
+    assert lines[0] == "On policies and prompts that were not used to solve the weights"
     assert lines[1].strip() == "12 policies in 5 folds, 60 prompts in halves; before -> after [95 % CI]"
     assert lines[2].strip().startswith("mean |P̂ - P|, sharpness fitted: 0.")
     for word in ("noise floor", "placebo", "length only", "Spearman", "over-values it", "Kept: ", "T = "):
@@ -127,7 +127,7 @@ def test_from_files_to_an_audit_that_says_in_sample(charm: Charm, folder: Path) 
     assert again.exit_code == 2
     assert "carry this style calibration already" in again.stderr
     as_csv = charm("apply", folder / "scores.parquet", folder / "c.json", *texts, "-o", folder / "new.csv")
-    assert "does not keep that these scores are calibrated" in as_csv.stderr
+    assert "does not record that these scores are calibrated" in as_csv.stderr
 
 
 def test_judgements_are_calibrated_in_log_odds(charm: Charm, folder: Path) -> None:
@@ -171,7 +171,7 @@ def test_judgements_are_calibrated_in_log_odds(charm: Charm, folder: Path) -> No
         (("--folds", "1"), "at least 2"),
         (("--length-only", "--feature", "bold"), "length_only names its feature itself"),
         (("--sharpness", "--feature", "bold"), "sharpness corrects no feature"),
-        (("--own", "toxicity"), "is no feature of your own"),
+        (("--own", "toxicity"), "is not a feature of your own"),
         (("-o", "c.parquet"), "a calibrator is a JSON file"),
     ],
 )

@@ -145,7 +145,7 @@ def test_an_audit_of_groups(charm: Charm, first: Path, ratings: Path, tmp_path: 
     result = charm("audit", first, *how, "-o", folder)
     assert result.exit_code == 0, result.output
     assert "it favours its own group, Acme: +" in result.stdout
-    assert "3 policies have no group" in result.stderr
+    assert "3 policies without a group" in result.stderr
     assert {"families.parquet", "families.json", "audit.json"} <= {p.name for p in folder.iterdir()}
     found = json.loads(charm("audit", first, *how, "--json").stdout)["families"]
     assert found["own_family"]["group"] == "Acme"

@@ -54,7 +54,7 @@ class TestExamination:
     def test_a_sound_model(self, charm: Charm, sound: Path, table: Path) -> None:
         result = charm("doctor", "--rm", sound, "--responses", table, "--dtype", "bfloat16")
         assert result.exit_code == 0, result.output
-        assert f"Examination of {sound}" in result.stdout
+        assert f"Check of {sound}" in result.stdout
         assert "Drift from float32" in result.stdout
         assert "bfloat16 is harmless here" in result.stdout
         assert "float16 is" not in result.stdout.replace("bfloat16 is", "")

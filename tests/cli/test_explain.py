@@ -95,7 +95,7 @@ def test_families_before_and_after(charm: Charm, tables: Path) -> None:
         (["--feature", "bolt"], "Did you mean 'bold'"),
         (["--join", "lists"], "is not of the form"),
         (["--join", "lists=bullets"], "not among those explained by"),
-        (["--own", "OpenAI"], "none of the audited policies has a group"),
+        (["--own", "OpenAI"], "no audited policy has a group"),
         (["--calibrator", "x.json"], "has its own"),
         (["--scope", "all"], "--scope"),
     ],

@@ -149,7 +149,7 @@ def test_a_second_run_on_the_same_output_is_refused(
     with locked(tmp_path / ".m.parquet.lock"):
         result = charm("judge", table, "--judge", "openai:m", "-o", tmp_path / "m.parquet")
     assert result.exit_code == 2
-    assert f"another run is at work here (process {os.getpid()})" in result.output
+    assert f"another run is using this output (process {os.getpid()})" in result.output
     assert server["asked"] == []
 
 

@@ -77,6 +77,26 @@ def test_every_form_of_every_command(
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "explain scores.parquet --responses responses.parquet --ratings r.csv --feature words --draws 0",
+        "judge few.parquet --judge python:benchmark_fakes:judge -o new.parquet --dry-run",
+        "evaluate --list",
+    ],
+)
+def test_results_in_sentences_have_a_table_and_a_line_too(
+    charm: Charm, folder: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(folder)
+    rows = list(csv.reader(io.StringIO(charm(*line.split(), "--csv").stdout)))
+    assert len(rows) > 1
+    assert len({len(row) for row in rows}) == 1
+    assert len(charm(*line.split(), "--quiet").stdout.splitlines()) == 1
+    assert charm(*line.split(), "--markdown").stdout.lstrip().startswith(("- ", "### "))
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_csv_has_every_row_and_every_digit(charm: Charm, folder: Path) -> None:
     scores, ratings = folder / "scores.parquet", folder / "r.csv"
     out = charm(

@@ -110,7 +110,7 @@ def test_folders_that_hold_an_input_are_not_replaced(charm: Charm, data: Path) -
     ):
         result = charm(*command, "-o", "audit", "--force")
         assert result.exit_code == 2, result.output
-        assert "lie in each other" in result.stderr
+        assert "contain one another" in result.stderr
     assert (data / "audit" / "ratings.parquet").exists()
 
 

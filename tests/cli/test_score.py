@@ -94,7 +94,7 @@ def test_two_runs_on_one_output_the_second_is_refused(charm: Charm, table: Path,
         assert holder.stdout.readline() == "held\n"
         result = charm("score", table, "--rm", "/no/model", "-o", output)
         assert result.exit_code == 2
-        assert f"another run is at work here (process {holder.pid})" in result.stderr
+        assert f"another run is using this output (process {holder.pid})" in result.stderr
         assert lock.exists()
     # It has ended: what refuses now is the model, and no lock file is left.
     assert not lock.exists()

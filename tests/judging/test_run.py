@@ -204,7 +204,7 @@ def test_equal_texts_do_not_hide_a_judge_that_never_answers(missing: str) -> Non
 def test_few_verdicts_are_called_a_selection() -> None:
     responses = many_responses()
     seldom = RuleJudge(lambda prompt, *_: 0.7 if prompt == "Question q000?" else math.nan)
-    with pytest.warns(CharmWarning, match="30 of 36 answers held no verdict.*hardly like the others"):
+    with pytest.warns(CharmWarning, match="30 of 36 answers held no verdict.*may not be representative"):
         judge_responses(seldom, responses, plan_pairs(responses), progress=False)
 
 
@@ -243,7 +243,7 @@ def test_calls_that_failed_are_asked_again() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "complaint"),
-    [([0.5], "shape"), ([[0.5]] * 36, "shape"), ([1.5] * 36, "1.5, which is no probability")],
+    [([0.5], "shape"), ([[0.5]] * 36, "shape"), ([1.5] * 36, "1.5, which is not a probability")],
 )
 def test_a_plain_judge_out_of_its_range_is_refused(answer: list[float], complaint: str) -> None:
     class Wrong(RuleJudge):

@@ -116,8 +116,8 @@ def test_several_turns_are_rendered_with_their_roles() -> None:
         (OWN + "\n[tokens]\nfirst = ['A']\nsecond = ['A']", "'A' would mean either"),
         (OWN + "\n[tokens]\nfirst = ['A']", "'tokens.second' is missing"),
         (OWN + "\n[tokens]\nfirst = []\nsecond = ['B']", "list of at least one text"),
-        (OWN + "\n[verdict.labels]\n", "no TOML"),
-        ("name = ", "no TOML"),
+        (OWN + "\n[verdict.labels]\n", "not TOML"),
+        ("name = ", "not TOML"),
     ],
 )
 def test_a_faulty_file_is_a_typed_error(text: str, complaint: str) -> None:

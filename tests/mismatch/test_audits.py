@@ -69,7 +69,7 @@ def test_golden_pair_by_hand() -> None:
     assert row["mismatch"] == pytest.approx(0.625 - 1 / 11)
     assert row["mismatch_degree"] == pytest.approx((0.625 - 1 / 11) / (10 / 11))
     assert row["ci_low"] < row["mismatch"] < row["ci_high"]
-    assert any("fewer than 30 prompts" in str(w.message) for w in said)
+    assert any("fewer than 30 shared prompts" in str(w.message) for w in said)
     assert any("three or more policies" in w for w in found.warnings)
 
 
@@ -100,7 +100,9 @@ def test_every_soft_row_is_the_slow_twins() -> None:
 
 def test_planted_favour_and_sharpness_are_found() -> None:
     """The line through the other four explains the favoured policy: its favour comes out whole."""
-    with pytest.warns(CharmWarning, match="loosely known"):  # five policies, one of them far off the line
+    with pytest.warns(
+        CharmWarning, match="sharpness is imprecise"
+    ):  # five policies, one of them far off the line
         found = audit(simulated_scores(favour={"calm": 200.0}, n=4000, sharpness=1.5), ratings(std_err=1.0))
     first = found.favouritism.frame.row(0, named=True)
     assert (first["policy"], first["verdict"]) == ("calm", "over-valued")
@@ -167,7 +169,7 @@ def test_soft_intervals_cover_the_truth(temperature: float) -> None:
 
 def test_a_softened_judge_is_less_sharp_and_favours_the_same() -> None:
     source = simulated_scores(favour={"calm": 200.0}, n=2000)
-    with pytest.warns(CharmWarning, match="loosely known"):
+    with pytest.warns(CharmWarning, match="sharpness is imprecise"):
         hard, soft = (audit(source, ratings(), outcome=o) for o in ("hard", "soft"))
     assert soft.sharpness.value < 0.9 * hard.sharpness.value
     first, hard_first = (f.favouritism.frame.row(0, named=True) for f in (soft, hard))
@@ -198,7 +200,7 @@ def test_published_win_rates_give_the_scores_point_estimates() -> None:
     source = simulated_scores(favour={"calm": 100.0}, n=200)
     full = audit(source, ratings())
     published = WinRates(full.win_rates.frame.select("policy", "reference", "win_rate", "std_err", "n"))
-    with pytest.warns(CharmWarning, match="taken to come from the same prompts"):
+    with pytest.warns(CharmWarning, match="assumed to share prompts"):
         again = audit(published, ratings())
     # Of one set of scores, whose wins share prompts, errors are near those that the scores themselves give.
     errors = (
@@ -221,7 +223,7 @@ def test_a_judges_baseline_is_the_reference() -> None:
     """Judgements of everyone against one policy: an over-valued baseline is not scattered over the policy side."""
     source = simulated_scores(favour={"base": 200.0}, n=100)
     margins = margins_from_scores(source, references=["base"])
-    with pytest.warns(CharmWarning, match="loosely known"):
+    with pytest.warns(CharmWarning, match="sharpness is imprecise"):
         star, same = (audit(margins, ratings(), references=r) for r in (None, ["base"]))
     assert set(star.mismatch.frame["reference"]) == {"base"}
     assert star.mismatch.frame.equals(same.mismatch.frame)
@@ -281,7 +283,7 @@ def test_every_verdict_agrees_with_its_interval_and_largest_row_is_told() -> Non
     largest = found.summary["largest_mismatch"]
     assert largest["mismatch"] == found.mismatch.frame["mismatch"].max()
     assert largest["mismatch_shrunk"] < largest["mismatch"]
-    assert "chosen for being largest" in say_largest(largest, 10)
+    assert "picked as the largest" in say_largest(largest, 10)
 
 
 def test_verdict_counts_stand_in_one_order() -> None:
@@ -358,7 +360,7 @@ def test_an_undefeated_policy_is_said_and_stays_finite() -> None:
     )
     with (
         pytest.warns(CharmWarning, match="win or lose every comparison"),
-        pytest.warns(match="neither tested"),
+        pytest.warns(match="no test and no interval"),
     ):
         found = audit(Scores(frame), ratings())
     assert found.favouritism.frame["favour"].is_finite().all()
@@ -370,7 +372,10 @@ def test_an_undefeated_policy_is_said_and_stays_finite() -> None:
 
 def test_few_prompts_find_no_favour() -> None:
     source = simulated_scores(favour={"calm": 400.0}, n=29)
-    with pytest.warns(CharmWarning, match="fewer than 30 prompts"), pytest.warns(match="neither tested"):
+    with (
+        pytest.warns(CharmWarning, match="fewer than 30 shared prompts"),
+        pytest.warns(match="no test and no interval"),
+    ):
         found = audit(source, ratings())
     assert set(found.favouritism.frame["verdict"]) == {"underpowered"}
     assert found.favouritism.frame["ci_low"].null_count() == len(found.favouritism)
@@ -378,7 +383,7 @@ def test_few_prompts_find_no_favour() -> None:
 
 def test_a_reward_model_upside_down_has_no_elo_scale() -> None:
     frame = simulated_scores(favour={}, n=200).frame.with_columns(-pl.col("score"))
-    with pytest.warns(CharmWarning, match="does not rise with human ratings"):
+    with pytest.warns(CharmWarning, match="does not agree with human ratings"):
         found = audit(Scores(frame), ratings())
     assert found.favouritism is None
     with pytest.raises(NotIdentifiable), pytest.warns(CharmWarning):
@@ -451,7 +456,7 @@ def test_an_audit_keeps_the_ratings_it_used_under_the_policies_own_names() -> No
 
 def test_the_shipped_judge() -> None:
     judge = load_example()
-    with pytest.warns(CharmWarning, match="carry no interval"):
+    with pytest.warns(CharmWarning, match="have no interval"):
         found = audit(judge.win_rates, judge.ratings)
     first = found.favouritism.frame.row(0, named=True)
     assert first["policy"] == "gemma-2-9b-it-SimPO"

@@ -80,7 +80,7 @@ def test_few_prompts_that_undo_a_finding_are_found() -> None:
     as_many = audit(Scores(kept), ratings(), draws=0, scope="these").favouritism.frame
     assert as_many.row(by_predicate=pl.col("policy") == "bee", named=True)["verdict"] == "over-valued"
     assert lost["verdict"] in ("no evidence", "underpowered")
-    assert any("chosen against the finding" in s for s in found.sentences)
+    assert any("picked against the finding" in s for s in found.sentences)
 
 
 def test_without_a_finding_there_is_nothing_to_lose() -> None:
@@ -106,7 +106,7 @@ def test_leaving_a_policy_out_is_nearly_an_audit_without_it(seed: int) -> None:
 
 def test_a_baseline_that_all_met_cannot_be_left_out() -> None:
     judge = load_example()
-    with pytest.warns(CharmWarning, match="carry no interval"):
+    with pytest.warns(CharmWarning, match="have no interval"):
         found = influence(judge.win_rates, judge.ratings)
     assert found.policy == "gemma-2-9b-it-SimPO"
     assert found.prompts is None

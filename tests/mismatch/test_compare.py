@@ -116,7 +116,7 @@ def test_scores_compare_with_judgements() -> None:
 
 def test_what_cannot_be_compared() -> None:
     one = scores(noise(0))
-    with pytest.raises(ConfigError, match="published win rates say nothing by prompt"):
+    with pytest.raises(ConfigError, match="published win rates are not per prompt"):
         compare_favour(one, load_example().win_rates, ratings())
     apart = Scores(one.frame.with_columns(prompt_id=pl.lit("x") + pl.col("prompt_id")))
     with pytest.raises(NoOverlap, match="share 8 policies and 0 prompts"):
@@ -140,7 +140,7 @@ def test_three_policies_have_tests_for_themselves_alone() -> None:
     three = [
         Scores(scores(noise(s)).frame.filter(pl.col("policy").is_in(["ant", "dog", "hen"]))) for s in (0, 1)
     ]
-    with pytest.warns(CharmWarning, match="no scatter to judge by"):
+    with pytest.warns(CharmWarning, match="no scatter to estimate noise from"):
         sample = compare_favour(*three, ratings(), draws=0)
     assert sample.frame["p_value"].null_count() == 3
     assert set(sample.frame["verdict"]) == {"underpowered"}

@@ -32,7 +32,7 @@ def test_a_group_of_one_has_the_favour_that_an_audit_gives_it() -> None:
 @pytest.mark.parametrize("scope", ["sample", "these"])
 def test_a_planted_family_is_found_and_no_other(scope: str) -> None:
     family = dict.fromkeys(["ant", "cow", "elk"], 120.0)
-    with pytest.warns(CharmWarning, match="3 policies have no group"):
+    with pytest.warns(CharmWarning, match="3 policies without a group"):
         found = family_contrasts(
             scores(noise(1, 800), favour=family), ratings(), MAKERS, own="Acme", scope=scope
         )
@@ -49,7 +49,7 @@ def test_members_favoured_alike_do_not_hide_one_another() -> None:
     family = dict.fromkeys(["ant", "cow", "elk", "gnu"], 120.0)
     source = scores(noise(2, 1500), favour=family)
     alone = audit(source, ratings(), draws=0).favouritism.frame.filter(pl.col("policy").is_in(list(family)))
-    with pytest.warns(CharmWarning, match="no group"):
+    with pytest.warns(CharmWarning, match="without a group"):
         found = family_contrasts(source, ratings(), dict.fromkeys(family, "kin"))
     assert found.frame["favour"][0] == pytest.approx(120, abs=25)
     assert alone["favour"].mean() < found.frame["favour"][0] - 25
@@ -103,7 +103,7 @@ def test_files_of_groups(tmp_path: Path) -> None:
 
 def test_groups_that_fit_nothing_are_refused() -> None:
     source = scores(noise(5))
-    with pytest.raises(ConfigError, match="none of the audited policies has a group"):
+    with pytest.raises(ConfigError, match="no audited policy has a group"):
         family_contrasts(source, ratings(), {"Ant": "Acme"})
     with pytest.raises(ConfigError, match="no audited policy is of the group 'Acm'. Did you mean 'Acme'"):
         family_contrasts(source, ratings(), dict.fromkeys(POLICIES[:2], "Acme"), own="Acm")

@@ -53,16 +53,16 @@ def test_what_prompts_add_to_the_strengths_makes_up_their_covariance() -> None:
 
 
 def test_a_model_that_ranks_upside_down_is_refused() -> None:
-    with pytest.raises(NotIdentifiable, match="does not rise with human ratings"):
+    with pytest.raises(NotIdentifiable, match="does not agree with human ratings"):
         hold_against(scores(noise(2), sharpness=-1.5), ratings())
 
 
 def test_published_win_rates_are_held_without_prompts() -> None:
     judge = load_example()
-    with pytest.warns(UserWarning, match="carry no interval"):
+    with pytest.warns(UserWarning, match="have no interval"):
         held = hold_against(judge.win_rates, judge.ratings)
     assert held.prompts == ()
-    with pytest.raises(ConfigError, match="nothing by prompt"):
+    with pytest.raises(ConfigError, match="not per prompt"):
         _ = held.by_prompt
     with pytest.raises(ConfigError, match="hard or soft as they were published"):
         hold_against(judge.win_rates, judge.ratings, outcome="soft")
@@ -70,7 +70,7 @@ def test_published_win_rates_are_held_without_prompts() -> None:
 
 def test_unrated_policies_are_left_out_aloud() -> None:
     few = Ratings(ratings().frame.filter(pl.col("policy") != "cow"))
-    with pytest.warns(UserWarning, match="skipped 1 policies"):
+    with pytest.warns(UserWarning, match="skipped 1 policy"):
         held = hold_against(scores(noise(3)), few, unrated="skip")
     assert "cow" not in held.policies
 
@@ -78,5 +78,8 @@ def test_unrated_policies_are_left_out_aloud() -> None:
 def test_one_prompt_says_nothing_and_few_bring_a_warning() -> None:
     with pytest.raises(NotIdentifiable, match="share one prompt only"):
         hold_against(scores(noise(4, 1)), ratings())
-    with pytest.warns(UserWarning, match="fewer than 30 prompts"), pytest.warns(match="neither tested"):
+    with (
+        pytest.warns(UserWarning, match="fewer than 30 shared prompts"),
+        pytest.warns(match="no test and no interval"),
+    ):
         hold_against(scores(noise(4, 20)), ratings())

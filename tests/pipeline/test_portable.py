@@ -16,7 +16,7 @@ from charm_rm import store
 from charm_rm.pipeline import Config, load_config, plan_run, run_pipeline
 from charm_rm.pipeline.portable import given_names, portable, without_places
 
-pytestmark = pytest.mark.filterwarnings("ignore:the sharpness is loosely known")
+pytestmark = pytest.mark.filterwarnings("ignore:the sharpness is imprecise")
 
 
 @pytest.fixture

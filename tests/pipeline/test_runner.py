@@ -27,7 +27,7 @@ STAGES = ("ratings", "responses", "score", "audit", "calibrate", "relabel")
 CHARM = [sys.executable, "-c", "from charm_rm.cli import main; main()"]
 
 # A handful of policies leaves the sharpness loose, and an audit says so; that is not what is tested here.
-pytestmark = pytest.mark.filterwarnings("ignore:the sharpness is loosely known")
+pytestmark = pytest.mark.filterwarnings("ignore:the sharpness is imprecise")
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_a_second_run_in_the_same_directory_is_refused(configure, tmp_path):
     run = tmp_path / "run"
     with (
         locked(run / LOCK),
-        pytest.raises(ConfigError, match=rf"another run is at work here \(process {os.getpid()}\)"),
+        pytest.raises(ConfigError, match=rf"another run is using this output \(process {os.getpid()}\)"),
     ):
         run_pipeline(configure(), run)
     assert run_pipeline(configure(), run, until="ratings").ran == ("ratings",)

@@ -79,7 +79,7 @@ def test_no_outcome_column_is_named(tmp_path: Path) -> None:
 
 def test_battles_of_a_model_against_itself_are_dropped_aloud(tmp_path: Path) -> None:
     path = written(tmp_path, model_a=["x", "x"], model_b=["x", "y"], winner=["tie", "tie"])
-    with pytest.warns(CharmWarning, match=r"dropped 1 battles of a model against itself \('x'\)"):
+    with pytest.warns(CharmWarning, match=r"dropped 1 battle of a model against itself \('x'\)"):
         battles = load_battles(path)
     assert len(battles) == 1
 

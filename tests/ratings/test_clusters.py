@@ -52,7 +52,7 @@ def test_battles_of_weight_zero_are_in_no_cluster() -> None:
 
 def test_one_cluster_is_no_cluster_and_a_few_are_rough() -> None:
     with pytest.warns(
-        CharmWarning, match="all battles have the same prompt_id: they are taken as independent"
+        CharmWarning, match="all battles have the same prompt_id: they are treated as independent"
     ):
         one = fit_ratings(with_prompts(["p"] * 60))
     np.testing.assert_allclose(one.covariance, fit_ratings(battles_of(ROWS)).covariance)

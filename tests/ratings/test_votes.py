@@ -86,7 +86,7 @@ def test_our_own_layout_and_kaggles_follow_the_same_rules(tmp_path: Path) -> Non
 
 def test_a_flag_that_says_neither_is_refused_with_its_row(tmp_path: Path) -> None:
     path = written(tmp_path, rows(anony=["true", "maybe"]), "csv")
-    with pytest.raises(SchemaError, match="(?s)battles, row 1: anony 'maybe' says neither.*--votes all"):
+    with pytest.raises(SchemaError, match="(?s)battles, row 1: anony 'maybe' is neither.*--votes all"):
         load_battles(path)
     assert len(load_battles(path, votes="all")) == 2
 
@@ -113,7 +113,7 @@ class TestJudges:
         self, tmp_path: Path, column: str, names: list[str | None]
     ) -> None:
         path = written(tmp_path, rows(**{column: names}), "jsonl")
-        with pytest.raises(ConfigError, match="(?s)never mixed unasked.*--judge"):
+        with pytest.raises(ConfigError, match="(?s)not mixed unless you ask for it.*--judge"):
             load_battles(path)
         assert len(load_battles(path, judge="all")) == 2
         battles, said = loaded(path, judge=names[1])
@@ -172,7 +172,7 @@ class TestJudges:
                  "my-rm", "skywork", "JudgeLM", "mixtral-8x7b", "llm", "meta-llama/x", "chatgpt", "an-llm"]
     )  # fmt: skip
     def test_automatic_judges_are_known(self, tmp_path: Path, name: str) -> None:
-        with pytest.raises(ConfigError, match="never mixed unasked"):
+        with pytest.raises(ConfigError, match="not mixed unless you ask for it"):
             load_battles(written(tmp_path, rows(judge=[name, "zoe"]), "csv"))
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from ..errors import SchemaError, listing
+from ..errors import SchemaError, counted, listing
 from ..protocols import Prompt
 from .items import Cell, Item
 from .metrics import Metric
@@ -82,7 +82,7 @@ class Benchmark:
         Linked items stay together. Every metric of the sample is marked partial, and a note says so.
         """
         if n < 1:
-            raise SchemaError(f"cannot sample {n} items", fix="ask for at least 1")
+            raise SchemaError(f"cannot sample {counted(n, 'item')}", fix="ask for at least 1")
         if n >= len(self.items):
             return self
         kept = _sampled(self.items, n, np.random.default_rng(seed))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from .common import load_comparable, say
 from .help import CharmCommand
 from .options import PATH, force_option, given_paths, judgement_options, output_option, table_options
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--responses",
     type=PATH,
-    help="Of a calibrator: the responses that were scored, of policies rated or not.",
+    help="For a calibrator: the responses that were scored, of policies with or without ratings.",
 )
 @click.option(
     "--own",
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
     metavar="FEATURE",
     help="A function (python:MODULE:FUNCTION) that the calibrator may call; repeatable.",
 )
-@click.option(
-    "--other-model", is_flag=True, help="Apply a calibrator to the scores of another model than its own."
-)
+@click.option("--other-model", is_flag=True, help="Allow a calibrator for the scores of another model.")
 @judgement_options
 @table_options("scores", "responses")
 @prompt_options
@@ -52,18 +51,18 @@ def command(
     output: Path,
     force: bool,
 ) -> None:
-    """Write calibrated scores: each score plus the offset of its policy, or plus what its style calls for; or calibrated judgements.
+    """Write calibrated scores: offsets added by policy, or style corrected by response. Judgements likewise.
 
-    SCORES is a table of scores (prompt_id, policy, score) or of judgements in any form that `charm audit` reads;
-    CALIBRATION is what `charm calibrate` wrote for it: offsets, or a calibrator (--style), told apart by their content.
+    SCORES is a table of scores (prompt_id, policy, score) or of judgements in any form that `charm audit` reads. CALIBRATION is
+    what `charm calibrate` wrote: offsets, or a calibrator (--style); the file says which.
 
-    Offsets: a judgement's margin becomes margin + offset of policy - offset of reference, and is written as prompt_id, policy, reference,
-    margin. Policies without an offset stay and are named.
-    A calibrator measures the style of every response, and corrects policies that nobody has rated, too; it is refused for the scores of
-    another model, for responses that were not scored, and for rows without a response.
+    Offsets: a judgement's margin becomes margin + offset of policy - offset of reference, and is written as prompt_id, policy,
+    reference, margin. Policies without an offset stay as they are, and are listed.
+    A calibrator measures the style of every response, also of policies without ratings. It refuses scores of another model,
+    responses that were not scored, and rows without a response.
 
-    The Parquet file keeps what is in it and what that was solved on, so that it is not added twice and an audit can say
-    in-sample; CSV and JSON files lose that.
+    A Parquet file records the correction and the prompts it was solved on: it is not added twice, and an audit can say
+    "in-sample". CSV and JSON files lose that.
 
     \b
     Examples:
@@ -90,9 +89,11 @@ def command(
     store.save(calibrated, output, force=force)
     if output.suffix != ".parquet":
         say(
-            f"note: a {output.suffix} file does not keep that these {calibrated.noun} are calibrated, and on which prompts; .parquet does"
+            f"note: a {output.suffix} file does not record that these {calibrated.noun} are calibrated, and on which prompts; a .parquet file does"
         )
-    say(f"wrote {output}: {len(calibrated)} {calibrated.noun} of {len(calibrated.policies)} policies")
+    say(
+        f"wrote {output}: {len(calibrated)} {calibrated.noun} of {counted(len(calibrated.policies), 'policy', 'policies')}"
+    )
 
 
 def _by_style(

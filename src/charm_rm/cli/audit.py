@@ -80,16 +80,15 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Which policies does a reward model or judge play favourites with, by how much, is it real?
+    """Which policies does a reward model or judge favour, by how much, and is it real?
 
-    SCORES is a table (Parquet, CSV, JSONL) of per-response scores (prompt_id, policy, score), per-prompt
-    judgements (prompt_id, policy, reference, margin; or a file of AlpacaEval, Arena-Hard, MT-Bench, Inspect or promptfoo as it is) or
-    published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or
-    your own file.
+    SCORES is one of: a table (Parquet, CSV, JSONL) of scores per response (prompt_id, policy, score); judgements per prompt
+    (prompt_id, policy, reference, margin; or a file of AlpacaEval, Arena-Hard, MT-Bench, Inspect or promptfoo); or
+    published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or your own file.
 
-    Two answers are given. Favour, in Elo points per policy, compares the RM's own ranking with people's and
-    needs no reference policy; sharpness says how decided the RM is (1: as people are). Mismatch compares win
-    rates pair by pair. q-values are adjusted for all the tests in the table.
+    Favour is how many Elo points the model places a policy above its human rating, sharpness aside; it needs no reference
+    policy. Sharpness is how decided the model is between policies (1: as people are). Mismatch compares the win rates of two policies. q-values are adjusted for
+    all the tests in the table.
 
     \b
     Examples:

@@ -45,13 +45,15 @@ if TYPE_CHECKING:
 @table_options("scores", "responses")
 @prompt_options
 @settings_options(CalibrateSettings, "settings", but=("method",))
-@click.option("--all", "joint", is_flag=True, help="Calibrate every rated policy at once: --method joint.")
-@click.option("--style", is_flag=True, help="Correct style, for policies rated or not: --method style.")
+@click.option("--all", "joint", is_flag=True, help="Offsets of all rated policies together: --method joint.")
+@click.option(
+    "--style", is_flag=True, help="Correct style, with or without ratings of the policy: --method style."
+)
 @click.option(
     "--method",
     type=click.Choice(["pair", "joint", "style", "total-wins", "least-squares"]),
     metavar="pair|joint|style",
-    help="What is solved (default: pair). The older total-wins and least-squares are now --objective.",
+    help="What to solve (default: pair). For total-wins and least-squares see --objective.",
 )
 @click.option(
     "--responses",
@@ -83,20 +85,19 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """By how much must a policy's scores move so that it wins as often as people say it should?
+    """By how much must a policy's scores move so that it wins as often as human ratings say?
 
-    SCORES is a table of scores (prompt_id, policy, score), or of judgements in any form that `charm audit` reads:
-    the offsets of a judge are in log-odds, added to policy's side of a margin. With --over and --ref one offset is solved per over-valued
-    policy, its references fixed; with --all one per rated policy, so that everyone's total wins are right.
-    What an offset attains is shown in-sample, on the prompts that it was solved on, and cross-fitted, as fresh prompts would show it.
-    Every offset comes with a 95 % interval over prompts and ratings. Where the interval covers 0 the
-    policy is already aligned with the references as far as the data tell, and calibrating may hurt. Without references the offsets have
-    mean 0, and 0 means nothing. A warning says where offsets are expected to make fresh prompts worse.
+    SCORES is a table of scores (prompt_id, policy, score), or of judgements in any form that `charm audit` reads (offsets of a
+    judge are in log-odds). --over and --ref solve one offset per over-valued policy, with fixed references. --all solves one
+    per rated policy, so that each one's total wins are right; the offsets then have mean 0, and only their differences matter.
 
-    With --style no policy has an offset: weights of style features (length, Markdown, tone ...) are solved, so that the mean win rates
-    between policies are people's. That corrects every response, of policies that nobody has rated, too. The figures shown first are of
-    policies and prompts that had no part in the weights. With --sharpness only the scale is found, at which sigmoid(margin / T) is the
-    probability that people prefer a response. What such a fit cannot know is in docs/style.md.
+    Results are shown in-sample, on the prompts used to solve, and cross-fitted, as on fresh prompts. Each offset has a 95 %
+    interval over prompts and ratings. Where it covers 0, the policy is aligned as far as the data show, and calibrating may hurt.
+    A warning says where an offset is expected to make fresh prompts worse.
+
+    --style solves weights of style features (length, Markdown, tone ...) instead of offsets. It corrects every response, also of
+    policies without ratings. Its figures are for policies and prompts that the weights were not solved on. --sharpness finds
+    only the scale T at which sigmoid(margin / T) is the probability that people prefer a response. docs/style.md has the limits.
 
     \b
     Examples:

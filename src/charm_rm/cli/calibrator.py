@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..errors import counted
 from ..estimates import signed
-from .common import conclude, echo, heading, print_frame
+from .common import conclude, csv_table, echo, heading, print_frame
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ..style import Calibrator
 
 
@@ -30,6 +33,7 @@ def calibrator_json(calibrator: Calibrator) -> dict[str, Any]:
 def print_calibrator(calibrator: Calibrator, *, top: int) -> None:
     """Print the figures on policies never rated, the weights, what is kept, the temperature, and the offsets where there are some."""
     conclude(_in_short(calibrator))
+    csv_table(_weights(calibrator))
     _print_held_out(calibrator)
     if calibrator.features:
         _print_weights(calibrator, top=top)
@@ -38,6 +42,18 @@ def print_calibrator(calibrator: Calibrator, *, top: int) -> None:
     _print_scale(calibrator)
     if calibrator.offsets:
         _print_offsets(calibrator, top=top)
+
+
+def _weights(calibrator: Calibrator) -> pl.DataFrame:
+    """The weights as they are; of a calibration of the scale alone, the temperature."""
+    import polars as pl
+
+    if not calibrator.features:
+        return pl.DataFrame({"temperature": [calibrator.temperature]})
+    fields = ("name", "weight", "ci_low", "ci_high")
+    return pl.DataFrame(
+        [{f: getattr(one, f) for f in fields} for one in calibrator.features], infer_schema_length=None
+    )
 
 
 def _in_short(calibrator: Calibrator) -> str:
@@ -57,9 +73,9 @@ def _print_held_out(calibrator: Calibrator) -> None:
 
     about = calibrator.provenance
     folds = "whole families" if about["folds"] == "families" else f"{about['folds']} folds"
-    heading("On policies never rated and prompts never used")
+    heading("On policies and prompts that were not used to solve the weights")
     echo(
-        f"  {about['n_policies']} policies in {folds}, {about['n_prompts']} prompts in halves; before -> after [95 % CI]"
+        f"  {counted(about['n_policies'], 'policy', 'policies')} in {folds}, {counted(about['n_prompts'], 'prompt')} in halves; before -> after [95 % CI]"
     )
     for row in in_order(calibrator.held_out):
         _print_figure(row)
@@ -141,7 +157,7 @@ def _print_votes(about: Mapping[str, Any], *, top: int) -> None:
         }
         for row in about["weights"]
     ]
-    heading(f"The same weights from {about['n']:,} votes on {about['prompts']:,} prompts")
+    heading(f"The same weights from {counted(about['n'], 'vote')} on {counted(about['prompts'], 'prompt')}")
     print_frame(pl.DataFrame(rows), title="Weights from policies and from votes", limit=top or None)
     echo()
 
@@ -160,7 +176,7 @@ def _print_scale(calibrator: Calibrator) -> None:
     shown = "" if ends is None else f" [{ends[0]:.3g}, {ends[1]:.3g}]"
     heading(f"T = {calibrator.temperature:.3g}{shown}")
     echo("  sigmoid(margin / T) is the probability that people prefer a response,")
-    echo("  fitted on policies' win rates")
+    echo("  fitted to policies' win rates")
     if not calibrator.features:
         return
     echo(f"Kept: {calibrator.kept:.2f} (correlation of margins before and after, within prompts)")

@@ -148,6 +148,12 @@ def q_column() -> pl.Expr:
     return shown.fill_null("-").alias(_Q)
 
 
+def csv_table(frame: pl.DataFrame) -> None:
+    """The main table of a command that shows its result in sentences: printed with ``--csv`` alone."""
+    if look().form == "csv":
+        print_frame(frame, title="")
+
+
 def print_frame(
     frame: pl.DataFrame,
     *,

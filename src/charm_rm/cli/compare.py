@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import counted
 from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import conclude, echo, heading, interval_column, print_frame, print_json, q_column, say
 from .fail_if import Gate, apply_gates, fail_if_option
@@ -59,11 +60,12 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Do two reward models or judges favour the same policies? Which favours whom more, and is that real?
+    """Do two reward models or judges favour the same policies, and where do they differ?
 
-    FIRST and SECOND are scores or judgements, as `charm audit` takes them, of the same prompts and policies; what only one of them has
-    is left out. Differences are FIRST minus SECOND, in Elo points of favour. What a prompt or a rating does to both alike
-    cancels, so that differences are known much better than from two audits side by side. A sharper model is not one that favours: sharpness and rank correlation have rows of their own.
+    FIRST and SECOND are scores or judgements, as `charm audit` takes them. Only prompts and policies that both have are used.
+    Differences are FIRST minus SECOND, in Elo points of favour. Both are measured on the same prompts and ratings, whose
+    noise cancels: a difference is known much better than from two separate audits. A sharper model is not a more biased one:
+    sharpness and rank correlation have rows of their own.
 
     \b
     Examples:
@@ -107,7 +109,9 @@ def print_comparison(found: FavourComparison, *, first: str, second: str, top: i
 
     summary = found.summary
     heading(f"{first} (first) compared with {second} (second)")
-    echo(f"  {summary['policies']} policies on {summary['prompts']} prompts that both have")
+    echo(
+        f"  {counted(summary['policies'], 'policy', 'policies')} on {counted(summary['prompts'], 'prompt')} that both have"
+    )
     if summary["mean_std_err"] is not None:
         echo(
             f"  mean error of a difference: {summary['mean_std_err']:.1f} Elo; of two separate audits it would be "

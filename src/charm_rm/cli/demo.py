@@ -16,14 +16,15 @@ from .options import json_option, output_option, seed_option
 @seed_option
 @json_option
 def command(output: Path, seed: int, as_json: bool) -> None:
-    """See the whole of CHARM work, offline and in a few minutes, on simulated data whose truth is known.
+    """See all of CHARM work on simulated data whose truth is known, offline, in a few minutes.
 
-    Twelve simulated policies answer prompts with checkable answers; a simulated public votes by quality alone.
-    A small reward model (MiniLM, which pip ships) learns from annotators who fall for style, so that it
-    over-values a stylish policy. The demo then does what `charm run` does with your data: it fits ratings
-    from the votes, shows which policies are over-valued, solves the offset of one, relabels, fine-tunes, and shows before and
-    after, on the calibrated pair, on policies never used in calibration, and against the truth. Last it calibrates the same scores by
-    style, and shows a pair's offset, the offsets of all policies and style side by side on policies that none of them used.
+    Twelve simulated policies answer prompts with checkable answers. A simulated public votes by quality alone. A small
+    reward model (MiniLM, which pip ships) learns from annotators who prefer style, so it over-values a stylish policy.
+
+    The demo then does what `charm run` does with your data. It fits ratings from the votes, shows which policies are
+    over-valued, solves the offset of one, relabels, and fine-tunes. It compares before and after on the calibrated pair, on
+    policies never used in calibration, and against the truth. At the end it compares three calibrations of the same scores
+    on policies that none of them used: one pair's offset, offsets of all policies, and style.
 
     Needs the extras hf and demo: pip install "charm-rm[hf,demo]".
 

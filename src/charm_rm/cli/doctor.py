@@ -29,7 +29,9 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
 
 @click.command("doctor", cls=CharmCommand)
 @rm_option
-@click.option("--responses", metavar="RESPONSES", help="What it is to score (default: a small built-in set).")
+@click.option(
+    "--responses", metavar="RESPONSES", help="The responses it will score (default: a small built-in set)."
+)
 @click.option(
     "-n", "--n", type=click.IntRange(min=2), default=64, show_default=True, help="Responses to score."
 )
@@ -38,18 +40,18 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
     "dtypes",
     multiple=True,
     type=click.Choice(["bfloat16", "float16"]),
-    help="A precision that you mean to use, examined closely (may be repeated; default: both, briefly).",
+    help="A precision you plan to use, checked closely; repeatable (default: both, briefly).",
 )
 @click.option("--temperature", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
-              help="What margins will be divided by.")  # fmt: skip
+              help="The temperature that margins will be divided by.")  # fmt: skip
 @click.option(
     "--max-length", type=click.IntRange(min=1), help="Most tokens per conversation (default: the model's)."
 )
 @reward_option
 @option_of(ModelSettings, "calibrator")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
-@click.option("--quick", is_flag=True, help="Leave out all that takes more than a few forward passes.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the details of checks that are well, too.")
+@click.option("--quick", is_flag=True, help="Skip checks that take more than a few forward passes.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the details of passed checks, too.")
 @seed_option
 @trust_option
 @table_options("responses", samples=False)
@@ -62,14 +64,15 @@ def command(
     read_as: TableSettings,
     **settings: Any,
 ) -> None:
-    """Examine a reward model before you trust its scores.
+    """Check a reward model before you trust its scores.
 
-    Looks for what goes wrong before any statistics: a doubled BOS, no chat template or one that prints the date, adds a
-    system prompt or strips responses; a pad token that ends turns, padding on the wrong side, a head that was never
-    trained; truncation that cuts responses off or makes them identical; scores that move with the batch, the
-    precision, the attention or from run to run; scores too close together for the temperature. With --calibrator also: a calibrator
-    of another model, or whose features are defined otherwise by now; responses unlike those that it was solved on. Each finding says how
-    to fix it. Exits with 1 where a check fails.
+    Checks the tokenizer and template (a doubled BOS; no chat template, or one that prints the date, adds a system prompt or
+    strips responses), padding (a pad token that ends turns, the wrong side), the head (never trained), truncation (responses
+    cut off or made identical), and the scores: do they change with the batch, the precision, the attention or from run to
+    run, and do they differ enough for the temperature?
+
+    With --calibrator also: is it of this model, are its features defined as today, and are the responses like those it was
+    solved on? Each finding says how to fix it. Exits with 1 if a check fails.
 
     \b
     Examples:
@@ -94,7 +97,7 @@ def command(
 
 def show(found: Diagnosis, *, verbose: bool = False) -> None:
     """Print a diagnosis: all checks, the drift, then what is to be fixed."""
-    heading(f"Examination of {found.source}")
+    heading(f"Check of {found.source}")
     _print_checks(found.checks)
     if found.drift:
         _print_drift(found)

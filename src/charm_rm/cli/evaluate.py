@@ -55,13 +55,13 @@ if TYPE_CHECKING:
 @click.option("--baseline", metavar="SPEC", help="Reward model to compare it with, on the same items.")
 @click.option("--baseline-judge", metavar="SPEC", help="Judge to compare it with, in place of --baseline.")
 @settings_options(EvaluateSettings, "asked")
-@click.option("--list", "listed", is_flag=True, help="List the benchmarks there are, and do nothing else.")
+@click.option("--list", "listed", is_flag=True, help="List the available benchmarks, and do nothing else.")
 @settings_options(ModelSettings, "loading")
 @option_of(JudgeSettings, "prompt")
 @option_of(JudgeSettings, "base_url")
 @option_of(JudgeSettings, "timeout")
 @option_of(JudgeSettings, "on_error")
-@click.option("--scores", type=PATH, help="Scores of many policies' responses, to hold against ratings.")
+@click.option("--scores", type=PATH, help="Scores of many policies' responses, to compare with --ratings.")
 @click.option("--baseline-scores", type=PATH, help="The baseline's scores of the same responses.")
 @table_options("scores", "baseline")
 @ratings_options
@@ -91,16 +91,16 @@ def command(
 ) -> None:
     """How good is a reward model or judge: on benchmarks, and at ranking policies as people do?
 
-    Benchmarks are read from their original files and scored as their authors score them; where files are
-    missing the averages are labelled partial. A judge is asked about every pair in both orders. With --baseline every
-    accuracy comes with the difference from the baseline, its interval, and an exact McNemar test on the same items (q:
-    adjusted for all the rows of the benchmark). --calibrator is for --rm or --judge alone: the baseline stays as it is.
-    With --scores and --ratings, mean |win rate - expected| (raw, sharpness
-    fitted, and as root mean square with noise taken out), rank correlation and mean |favour| say how well scores of many
-    policies' responses agree with human ratings; with --baseline-scores also whether noise added to the baseline
-    would do as well. This needs no model.
+    Benchmarks are read from their original files and scored as their authors score them. Where files are missing, the averages
+    are labelled partial. A judge is asked about every pair in both orders. With --baseline every accuracy comes with the
+    difference from the baseline, its interval, and an exact McNemar test on the same items (q: adjusted for all rows of
+    the benchmark). --calibrator applies to --rm or --judge only, not to the baseline.
 
-    Scores and answers are kept in a store: a second run asks nothing, and one that was stopped goes on where it was.
+    --scores and --ratings compare the scores of many policies' responses with human ratings: mean |win rate - expected| (raw,
+    sharpness fitted, and as root mean square with noise taken out), rank correlation, and mean |favour|. --baseline-scores also
+    shows whether noise added to the baseline would do as well. This needs no model.
+
+    Scores and answers are kept in a store, so the same command continues a run that was stopped.
 
     \b
     Examples:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .common import conclude, echo, print_frame, print_json
+from ..errors import counted
+from .common import conclude, csv_table, echo, print_frame, print_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,7 @@ def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentRes
     if alignment is not None:
         from ..mismatch.metrics import WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS
 
-        title = f"Alignment with human ratings over {len(alignment.policies)} policies, [] are 95 % intervals"
+        title = f"Alignment with human ratings over {counted(len(alignment.policies), 'policy', 'policies')}, [] are 95 % intervals"
         print_frame(_alignment_table(alignment.frame), title=title, full=alignment.frame)
         echo(f"  {WHAT_P_IS}")
         echo("  floor: the figure of a perfectly aligned model with as many prompts and such ratings")
@@ -51,8 +52,12 @@ def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None
     rows = [{column: getattr(one, column) for column in columns} for one in benchmarks]
     if as_json:
         return print_json(rows)
+    import polars as pl
+
+    conclude(", ".join(str(row["name"]) for row in rows))
+    csv_table(pl.DataFrame(rows, infer_schema_length=None))
     for row in rows:
-        items = "" if row["items"] is None else f"{row['items']:,} items; "
+        items = "" if row["items"] is None else f"{counted(row['items'], 'item')}; "
         echo(str(row["about"]), label=f"{row['name']}:")
         echo(f"    {items}licence: {row['licence']}")
         echo(f"    {row['citation']}")

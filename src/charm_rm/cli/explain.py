@@ -9,8 +9,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from ..errors import counted
 from ..settings import AuditSettings, RatingsChoice, TableSettings
-from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
+from .common import (
+    conclude,
+    csv_table,
+    echo,
+    heading,
+    interval_column,
+    load_comparable,
+    print_frame,
+    print_json,
+    say,
+)
 from .families import own_words
 from .help import CharmCommand
 from .options import (
@@ -44,14 +55,14 @@ _WIDTH = 80
 @click.option(
     "--calibrator",
     type=PATH,
-    help="Take the weights of this one (charm calibrate --style); default: solve them, each policy's without it.",
+    help="Take the weights of this calibrator (charm calibrate --style); default: solve them, for each policy without it.",
 )
 @click.option(
     "--feature",
     "features",
     multiple=True,
     metavar="NAME",
-    help="Explain by this one, a name of `charm features --list`, column:NAME or python:MODULE:FUNCTION; repeatable. With --calibrator: a function that it may call.",
+    help="A feature to explain by: a name of `charm features --list`, column:NAME or python:MODULE:FUNCTION; repeatable. With --calibrator: a function that it may call.",
 )
 @click.option(
     "--join",
@@ -65,16 +76,16 @@ _WIDTH = 80
     type=click.Choice(["feature", "group"]),
     default="group",
     show_default=True,
-    help="Name features, or groups of them, whose parts are known better.",
+    help="Report single features, or groups of them, whose parts are known better.",
 )
 @click.option("--policy", metavar="NAME", help="Print every part of this policy.")
 @click.option(
     "--family",
     metavar="FILE|makers",
-    help="Test groups of policies before and after style: a table policy,group, or `makers`, the shipped one.",
+    help="Test groups of policies before and after style: a table (policy, group), or `makers`, the shipped one.",
 )
 @click.option(
-    "--own", metavar="GROUP", help="The group that the judge itself is of (alone: of the shipped makers)."
+    "--own", metavar="GROUP", help="The judge's own group (without --family: of the shipped makers)."
 )
 @settings_options(AuditSettings, "settings", but=("references", "ties"))
 @seed_option
@@ -105,15 +116,16 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """How much of the favour shown to each policy does its style explain, and what stays unexplained?
+    """How much of each policy's favour does its style explain, and what stays unexplained?
 
-    SCORES are scores or judgements, as `charm audit` takes them. Style calibration finds what the model pays for features of a response (length,
-    Markdown, tone ...) beyond what people do. A policy that has more of a feature than others is favoured for it: that is the feature's part, in Elo points. Parts and what
-    is unexplained add up to the favour that an audit shows.
+    SCORES are scores or judgements, as `charm audit` takes them. Style calibration finds how much the model rewards a feature
+    of a response (length, Markdown, tone ...) beyond what people do. A policy that has more of it is favoured for it: that
+    is the feature's part, in Elo points. The parts and the unexplained rest add up to the favour of an audit.
 
-    Without --calibrator the weights are solved here, for each fifth of the policies on the others: R² "on policies left out" is then what style would explain
-    of a policy that nobody has rated. Parts of features that go together (bullets and bold, words and lines) are not known apart: read their group, and
-    the interval. What differs between policies with a feature, and is not measured, counts for it.
+    Without --calibrator the weights are solved here, for each fifth of the policies on the other four: R² "on policies left out"
+    is what style would explain of a policy without ratings. Features that go together (bullets and bold, words and lines)
+    cannot be told apart well: read the part of their group, and the interval. A cause that is not measured, but goes with
+    a feature, counts for the feature.
 
     \b
     Examples:
@@ -209,6 +221,7 @@ def print_explanation(found: Explanation, *, by: By, top: int) -> None:
     summary = found.summary
     heading("What style explains of the favour shown to each policy")
     conclude("; ".join(_summary_words(summary)))
+    csv_table(found.frame)
     for line in _summary_words(summary):
         _wrapped(line, "  ")
     favour = found.frame.filter(pl.col("kind") == "favour").sort(pl.col("elo").abs(), descending=True)
@@ -222,7 +235,7 @@ def print_explanation(found: Explanation, *, by: By, top: int) -> None:
 
 
 def _summary_words(summary: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{summary['policies']} policies on {summary['prompts']} prompts, sharpness {summary['sharpness']:.2f}"
+    yield f"{counted(summary['policies'], 'policy', 'policies')} on {counted(summary['prompts'], 'prompt')}, sharpness {summary['sharpness']:.2f}"
     kinds = {
         True: "on policies left out of the weights",
         False: "in-sample, on the policies that the weights were solved on",
@@ -255,6 +268,7 @@ def _print_policy(found: Explanation, policy: str, *, by: By) -> None:
     from ..style import explanation_words
 
     conclude(explanation_words(found, policy, by=by))
+    csv_table(found.of(policy))
     _wrapped(explanation_words(found, policy, by=by), "")
     rows = found.of(policy).filter(pl.col("kind") != "favour")
     largest = pl.col("elo").abs()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import counted
 from ..settings import AuditSettings, RatingsChoice
 from .common import echo, heading, interval_column, print_frame, q_column
 
@@ -74,4 +75,4 @@ def own_words(row: Mapping[str, Any]) -> str:
         "under-valued": f"it is harder on its own group, {row['group']}, than on others",
     }
     start = words.get(row["verdict"], f"no evidence that it favours its own group, {row['group']}")
-    return f"{start}: {shown}, {row['policies']} policies"
+    return f"{start}: {shown}, {counted(row['policies'], 'policy', 'policies')}"

@@ -32,14 +32,14 @@ _SHOWN = 4  # features named per policy
 @click.command("features", cls=CharmCommand)
 @click.argument("responses", type=PATH, required=False)
 @click.option(
-    "--list", "only_list", is_flag=True, help="List the features and their definitions, and measure nothing."
+    "--list", "only_list", is_flag=True, help="List the features and their definitions; measure nothing."
 )
 @click.option(
     "--feature",
     "names",
     multiple=True,
     metavar="NAME",
-    help="Measure this one; repeatable (default: all but those on request).",
+    help="Measure this feature; repeatable (default: all but those on request).",
 )
 @click.option(
     "--own",
@@ -49,7 +49,7 @@ _SHOWN = 4  # features named per policy
 )
 @click.option("--policy", metavar="NAME", help="Print every feature of this policy.")
 @output_option(
-    what="Where to write the features, one row a response (.parquet keeps the versions of definitions)."
+    what="Where to write the features, a row per response (.parquet keeps the versions of definitions)."
 )
 @top_option(20)
 @table_options("responses", samples=False)
@@ -67,11 +67,12 @@ def command(
     force: bool,
     read_as: TableSettings,
 ) -> None:
-    """Measure what can be seen in RESPONSES: length, Markdown, form, tone, language, and overlap with the prompt.
+    """Measure the style of RESPONSES: length, Markdown, form, tone, language, and overlap with the prompt.
 
-    RESPONSES is a table (prompt, policy, response; prompt_id), an AlpacaEval file or a folder of them. The table printed says what sets each policy
-    apart from the others on the same prompts, in standard deviations of a feature over all responses: `bullets +1.2` is a policy
-    with many more bullets than others would use there. `--policy` prints all features of one policy. docs/style.md has the definitions.
+    RESPONSES is a table (prompt, policy, response; prompt_id), an AlpacaEval file or a folder of them. The table shows how each
+    policy differs from the others on the same prompts, in standard deviations of a feature over all responses: `bullets +1.2`
+    is a policy with many more bullets than the others. `--policy` prints all features of one policy. docs/style.md has the
+    definitions.
 
     \b
     Examples:
@@ -98,7 +99,7 @@ def command(
     if output:
         store.save(found, output, force=force)
         say(
-            f"wrote {output}: {len(found.features)} features of {len(found)} responses of {len(found.policies)} policies"
+            f"wrote {output}: {counted(len(found.features), 'feature')} of {counted(len(found), 'response')} of {counted(len(found.policies), 'policy', 'policies')}"
         )
     summary = summarise_style(found)
     if as_json:
@@ -197,7 +198,7 @@ def _print_policy(summary: pl.DataFrame, policy: str) -> None:
     conclude(f"{policy}: {', '.join(_largest_words(mine))}")
     print_frame(
         rows,
-        title=f"Style of {policy}: {mine['responses'][0]} responses, beside other policies on the same prompts",
+        title=f"Style of {policy}: {counted(mine['responses'][0], 'response')}, beside other policies on the same prompts",
         digits=2,
     )
     echo("typical: the mean; of features that are logarithms, of the logarithm, as a raw number")

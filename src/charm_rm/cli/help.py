@@ -38,14 +38,15 @@ class CharmCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section a subject."""
-        for title, options in _by_subject(self.get_params(ctx)):
-            records = [record for option in options if (record := option.get_help_record(ctx)) is not None]
+        options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        for title, some in _by_subject(options):
+            records = [record for option in some if (record := option.get_help_record(ctx)) is not None]
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
 
 
-def _by_subject(params: Sequence[click.Parameter]) -> Iterator[tuple[str, list[click.Parameter]]]:
+def _by_subject(params: Sequence[click.Option]) -> Iterator[tuple[str, list[click.Option]]]:
     if len(params) <= _FEW:
         yield "Options", list(params)
         return

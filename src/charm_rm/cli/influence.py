@@ -48,14 +48,14 @@ if TYPE_CHECKING:
 @click.option(
     "--battles",
     type=PATH,
-    help="Human votes to fit the ratings to, instead of --ratings: votes are then left out as well.",
+    help="Human votes to fit the ratings to, instead of --ratings; votes are then left out, too.",
 )
 @click.option(
     "--prior",
     type=click.FloatRange(min=0, max=MOST_PRIOR),
     default=0.0,
     metavar="N",
-    help="Pseudo-battles of that fit.",
+    help="Prior of the fit to --battles, in pseudo-battles.",
 )
 @option_of(FitSettings, "votes")
 @option_of(FitSettings, "judge")
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1, max=MOST_ROWS),
     default=10,
     show_default=True,
-    help="So many prompts, and kinds of votes, are left out in earnest and printed.",
+    help="How many prompts, and kinds of votes, to refit exactly and print.",
 )
 @output_option(what="Folder for tables (Parquet) and influence.json.")
 @force_option
@@ -87,11 +87,11 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Which policies, prompts or votes carry a finding: how far does a favour move when one of them is left out?
+    """Which policies, prompts or votes carry a finding: how much does the favour change without them?
 
-    SCORES are scores, judgements or published win rates, as `charm audit` takes them (published ones: policies alone). Changes
-    of all prompts and votes come from linear algebra; the largest are fitted again, and the verdicts beside them are
-    those of an audit without. Votes of one kind (who met whom, how it ended) are left out together.
+    SCORES are scores, judgements or published win rates, as `charm audit` takes them (published ones: policies only). The change
+    for each prompt and vote is first approximated by linear algebra; the largest are then refitted exactly, and their
+    verdicts are those of an audit without them. Votes of one kind (same two policies, same outcome) are left out together.
 
     \b
     Examples:

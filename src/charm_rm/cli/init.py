@@ -18,11 +18,11 @@ from .options import PATH, force_option
 def command(path: Path, schema: bool, force: bool) -> None:
     """Write a commented configuration for `charm run`, every key with its meaning and its default.
 
-    PATH (default charm.yaml) is never overwritten unless --force is given. Two things have to be filled in: where
-    the responses are, and which reward model scores them.
+    PATH (default charm.yaml) is overwritten only with --force. Fill in two things: where the responses are, and which
+    reward model scores them.
 
-    With the JSON schema beside it an editor completes and checks the keys: save it as charm.schema.json first, and the
-    configuration names it in its first line.
+    With the JSON schema beside the configuration, an editor completes and checks the keys. Save the schema as
+    charm.schema.json first; the configuration then names it in its first line.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ import click
 
 from ..errors import counted
 from ..settings import JudgeSettings, ResponsesSettings
-from .common import conclude, echo, heading, interval, print_frame, print_json, say
+from .common import conclude, csv_table, echo, heading, interval, print_frame, print_json, say
 from .help import CharmCommand
 from .options import (
     check_store_usage,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
 @store_options("answers")
-@click.option("--dry-run", is_flag=True, help="Say what the run would take, and ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Print how many calls the run would make; ask nothing.")
 @force_option
 @json_option
 def command(
@@ -53,10 +53,9 @@ def command(
 ) -> None:
     """Judge pairs of responses, always in both orders; report win rates and position bias.
 
-    RESPONSES is what `charm score` takes. The judge's preference, averaged over both orders, becomes a margin in log-odds, which
-    `charm audit` and `charm calibrate` take like a reward model's. An answer that holds no verdict is counted and
-    left out, never made a tie. Every answer is kept the moment it comes: a run that was stopped asks nothing twice when the
-    same command is given again.
+    RESPONSES is what `charm score` takes. The judge's preference, averaged over both orders, becomes a margin in log-odds.
+    `charm audit` and `charm calibrate` take margins as they take scores. An answer without a verdict is counted and left out;
+    it is not a tie. Every answer is stored as it arrives, so the same command continues a run that was stopped.
 
     \b
     SPEC, the judge:
@@ -95,8 +94,12 @@ def command(
 def _show_estimate(estimate: RunEstimate, *, as_json: bool) -> None:
     if as_json:
         return print_json(vars(estimate))
+    import polars as pl
+
+    conclude(f"{counted(estimate.pairs, 'pair')}, at most {counted(estimate.calls, 'call')}")
+    csv_table(pl.DataFrame([vars(estimate)]))
     echo(f"pairs    {estimate.pairs:,} ({estimate.equal_texts:,} of equal texts: ties, not asked)")
-    echo(f"calls    {estimate.calls:,} at most; what the store knows is not asked again")
+    echo(f"calls    {estimate.calls:,} at most; what is in the store is not asked again")
     if estimate.tokens_in is not None:
         echo(f"tokens   about {estimate.tokens_in:,} in, at most {estimate.tokens_out:,} out")
     if estimate.cost is not None:

@@ -44,15 +44,15 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Which policies find a rating, under which name? What is near to those that find none?
+    """Which policies have a rating, under which name, and which names are near the others?
 
-    SCORES is what `charm audit` takes, or a table of responses. A policy is looked up as everywhere: your aliases (--alias), its name
-    as written, the shipped aliases, its name whatever case and punctuation.
+    SCORES is what `charm audit` takes, or a table of responses. A policy is looked up by your aliases (--alias), its name as
+    written, the shipped aliases, and its name without regard to case and punctuation, in this order.
 
-    A near name is never taken for the same model unless it has the same parts. Another size, version, date, tuning (SimPO, it) or
-    quantisation is another model: it is shown with what differs.
+    A near name counts as the same model only if it has the same parts. Another size, version, date, tuning (SimPO, it) or
+    quantisation is another model: it is listed with the difference.
 
-    With -o an alias table is written: names with the same parts filled in, to be checked; the others empty, to fill in or drop.
+    -o writes an alias table. Names with the same parts are filled in, for you to check; the others are empty, to fill in or drop.
 
     \b
     Examples:

@@ -242,9 +242,7 @@ def store_options(what: str) -> _Decorator:
 
     def decorate(command: _Command) -> _Command:
         for option in (
-            click.option(
-                "--no-cache", is_flag=True, help="Make everything anew, and keep nothing but the output."
-            ),
+            click.option("--no-cache", is_flag=True, help="Neither read nor write the store."),
             click.option(
                 "--cache", type=PATH, help=f"Store of {what} (default: in $CHARM_CACHE or ~/.cache/charm-rm)."
             ),

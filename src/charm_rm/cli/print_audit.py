@@ -92,12 +92,16 @@ def _upside_down(found: Audit) -> list[str]:
 def _extent(found: Audit) -> list[str]:
     summary, settings = found.summary, found.provenance["settings"]
     prompts = f" on {counted(summary['prompts'], 'prompt')}" if summary["prompts"] else ""
-    lines = [f"{summary['policies']} policies{prompts}, {counted(summary['pairs'], 'pair')} compared"]
+    lines = [
+        f"{counted(summary['policies'], 'policy', 'policies')}{prompts}, {counted(summary['pairs'], 'pair')} compared"
+    ]
     if settings["outcome"] == "soft":
         lines.append(f"win rates are soft: mean sigmoid(margin / {settings['temperature']:g})")
     if summary["rated_not_scored"]:
         names = ", ".join(summary["best_not_scored"])
-        lines.append(f"rated but not audited: {summary['rated_not_scored']} policies ({names}, ...)")
+        lines.append(
+            f"rated but not audited: {counted(summary['rated_not_scored'], 'policy', 'policies')} ({names}, ...)"
+        )
     return lines
 
 

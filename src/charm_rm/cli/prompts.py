@@ -72,19 +72,19 @@ def prompt_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--prompts",
             type=PATH,
-            help="Use these prompts alone: a table with a column prompt_id, or a .txt file, one id a line.",
+            help="Use only these prompts: a table with a column prompt_id, or a .txt file with an id per line.",
         ),
         click.option(
             "--split",
             type=click.Choice(["train", "test"]),
-            help="Use one side: by the column split of --prompts; without it by a hash of prompt ids, the same in every file.",
+            help="Use one side: by the column `split` of --prompts, or else by a hash of prompt ids, which is the same in every file.",
         ),
         click.option(
             "--split-fraction",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
             help=f"Share of prompts on the test side (default: {_FRACTION}).",
         ),
-        click.option("--split-seed", type=int, help=f"Of the split by hash (default: {_SEED})."),
+        click.option("--split-seed", type=int, help=f"Seed of the split by hash (default: {_SEED})."),
     ]
     decorated: Callable[..., Any] = with_prompts
     for option in reversed(options):

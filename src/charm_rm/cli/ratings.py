@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UnknownPolicy, counted, did_you_mean
-from ..settings import FitSettings
+from ..settings import FitSettings, TableSettings
 from .common import conclude, echo, print_frame, print_json, say
 from .help import CharmCommand, CharmGroup
 from .options import (
@@ -19,6 +19,7 @@ from .options import (
     json_option,
     output_option,
     settings_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ top_option = click.option(
 
 @click.group(cls=CharmGroup)
 def command() -> None:
-    """Human-preference ratings on the Elo scale, the yardstick of every audit: fit them from your own battles,
-    or take a leaderboard. Wherever charm wants ratings it takes the names that `show` takes.
+    """Human-preference ratings on the Elo scale, which every audit compares with.
+
+    Fit them from your own votes, or take a leaderboard. Every option --ratings takes the same names as `show`.
 
     \b
     Examples:
@@ -49,9 +51,10 @@ def command() -> None:
 @command.command(cls=CharmCommand, short_help="Fit Bradley-Terry ratings to votes, with intervals")
 @click.argument("battles", type=PATH)
 @output_option(
-    what="Where to write the ratings (Parquet keeps covariance and provenance). Without: print only."
+    what="Where to write the ratings (Parquet keeps covariance and provenance); default: print only."
 )
 @settings_options(FitSettings, "settings")
+@table_options("battles", samples=False)
 @top_option
 @json_option
 @force_option
@@ -59,6 +62,7 @@ def fit(
     battles: Path,
     output: Path | None,
     settings: FitSettings,
+    read_as: TableSettings,
     top: int | None,
     as_json: bool,
     force: bool,
@@ -66,15 +70,14 @@ def fit(
     """Fit Bradley-Terry ratings to BATTLES (Parquet, CSV, JSONL), with 95 % intervals.
 
     Battles have policy_a, policy_b and winner (a, b, tie, both_bad), or the Arena's model_a, model_b and winner
-    (model_a, model_b, tie, both_bad), or the Kaggle layout. Ties and both_bad count as half a win. Policies that
-    never met are an error, and so are policies that never lost or won unless a --prior is
-    stated.
+    (model_a, model_b, tie, both_bad), or the Kaggle layout. A tie or both_bad counts as half a win. Policies that never met
+    are an error. So are policies that never lost or never won, unless --prior is given.
 
-    Votes on one prompt, or by one voter, go together, and intervals that take them as independent are too narrow:
-    --cluster says which column holds that.
+    Votes on one prompt, or by one voter, are not independent, and intervals that ignore it are too narrow. --cluster names the
+    column with the prompt or voter.
 
-    Where votes come with what was written (response_a and response_b, or the Arena's conversation_a and conversation_b), --style counts a
-    feature of `charm features --list` in it, and ratings are those at equal style.
+    Where votes come with the responses (response_a and response_b, or the Arena's conversation_a and conversation_b), --style
+    controls for a feature of `charm features --list`: the ratings are those at equal style.
 
     \b
     Examples:
@@ -88,7 +91,7 @@ def fit(
 
     if output:
         store.refuse_table(output, force=force, inputs=given_paths())
-    ratings = fit_votes(battles, settings)
+    ratings = fit_votes(battles, settings, read_as.fields("battles"))
     _say_clusters(ratings)
     if output:
         store.save(ratings, output, force=force)
@@ -105,7 +108,7 @@ def fit(
 @click.option(
     "--find",
     metavar="TEXT",
-    help="Print only policies with TEXT in their name, whatever case and punctuation.",
+    help="Print only policies with TEXT in their name; case and punctuation do not matter.",
 )
 @top_option
 @json_option
@@ -152,7 +155,7 @@ def save(spec: str, category: str | None, date: str | None, output: Path, force:
     store.refuse_table(output, force=force, inputs=given_paths())
     ratings = load_ratings(spec, category=category, date=date)
     store.save(ratings, output, force=force)
-    say(f"wrote {len(ratings)} ratings to {output}")
+    say(f"wrote {counted(len(ratings), 'rating')} to {output}")
 
 
 def _title(ratings: Ratings) -> str:
@@ -200,9 +203,9 @@ def _found(frame: Any, text: str) -> Any:
 def _say_clusters(ratings: Ratings) -> None:
     column, n_clusters = (ratings.provenance[k] for k in ("cluster", "n_clusters"))
     if column is None:
-        say("intervals take every vote as independent")
+        say("intervals assume independent votes")
     else:
-        say(f"intervals allow for votes that go together: {n_clusters} clusters by {column}")
+        say(f"intervals allow for {counted(n_clusters, 'cluster')} of votes, by {column}")
 
 
 def _print_fit_notes(ratings: Ratings) -> None:
@@ -210,8 +213,8 @@ def _print_fit_notes(ratings: Ratings) -> None:
     record = ratings.provenance
     outcomes = ", ".join(f"{count} {name}" for name, count in record["outcomes"].items())
     echo(
-        f"{record['n_battles']} battles ({outcomes}); level: {record['gauge']}; {record['solver']},"
-        f" {record['iterations']} iterations; log-likelihood {record['log_likelihood']:.1f}"
+        f"{counted(record['n_battles'], 'battle')} ({outcomes}); level: {record['gauge']}; {record['solver']},"
+        f" {counted(record['iterations'], 'iteration')}; log-likelihood {record['log_likelihood']:.1f}"
     )
     if record["prior"]:
         echo(f"prior: {record['prior']:g} pseudo-battles per pair that met, half won, half lost")

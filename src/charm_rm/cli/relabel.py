@@ -74,17 +74,19 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Label pairs of responses by calibrated score, ready for reward-model training.
+    """Label pairs of responses by calibrated score, for reward-model training.
 
-    SCORES are the scores before calibration, or judgements in any form that `charm audit` reads (then --strategy pair
-    or all-pairs: the pairs that were judged), RESPONSES the texts (prompt_id, prompt, policy, response), CALIBRATION what
-    `charm calibrate` wrote: offsets, or a style calibrator. The folder gets preferences.parquet and preferences.jsonl (TRL's conversational
-    format with soft labels and margins), ledger.parquet (labels kept, flipped, tied, dropped, per pair of
-    policies), and a card, so that datasets.load_dataset opens it without options.
+    SCORES are the scores before calibration, or judgements in any form that `charm audit` reads (then --strategy pair or
+    all-pairs: the pairs that were judged). RESPONSES are the texts (prompt_id, prompt, policy, response). CALIBRATION is what
+    `charm calibrate` wrote: offsets, or a style calibrator.
 
-    A calibrator has no reference policy: give --strategy all-pairs, sampled or best-vs-worst. Scores with its correction in them (`charm
-    apply`) may go straight in; it is not added again. Its temperature makes p_chosen the probability that people prefer the chosen
-    response, unless --temperature is given.
+    The folder gets preferences.parquet and preferences.jsonl (TRL's conversational format with soft labels and margins),
+    ledger.parquet (labels kept, flipped, tied, dropped, per pair of policies), and a card, so that datasets.load_dataset
+    opens it without options.
+
+    A calibrator has no reference policy: give --strategy all-pairs, sampled or best-vs-worst. Scores that are corrected already
+    (`charm apply`) may be given; the correction is not added again. Unless --temperature is given, a calibrator's temperature
+    makes p_chosen the probability that people prefer the chosen response.
 
     \b
     Examples:

@@ -21,9 +21,8 @@ from .options import PATH, force_option, output_option, settings_options
 def command(directory: Path, output: Path | None, settings: ReportSettings, force: bool, show: bool) -> None:
     """Show what a run found as one self-contained HTML page.
 
-    DIR is a folder that `charm run` or `charm audit -o` wrote; sections without files are left out. The page
-    opens offline and fetches nothing: keep it, send it, print it. Its figures are also written as SVG and
-    PNG under DIR/figures/.
+    DIR is a folder that `charm run` or `charm audit -o` wrote. Sections without files are left out. The page works offline and
+    loads nothing. Its figures are also written as SVG and PNG under DIR/figures/.
 
     \b
     Examples:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import counted
 from .calibrator import NO_BETTER, no_better_than_noise
 from .common import conclude, echo, print_frame, print_json, say
 from .help import CharmCommand
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 @click.command("run", cls=CharmCommand)
 @click.argument("config", type=PATH)
-@output_option(what="Run directory. Default: a folder named as the run, beside the configuration.")
-@click.option("--only", metavar="STAGE", help="Run this stage alone, on what the run directory holds.")
+@output_option(what="Run directory (default: a folder with the name of the run, beside CONFIG).")
+@click.option("--only", metavar="STAGE", help="Run only this stage, on what is in the run directory.")
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")
 @click.option(
     "--force-stage",
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Run this stage even if up to date; repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="Say which stages would run, and why; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print which stages would run, and why; write nothing.")
 @json_option
 def command(
     config: Path,
@@ -43,9 +44,9 @@ def command(
 ) -> None:
     """Run everything from one file: ratings, responses, score, audit, calibrate, relabel, train, report.
 
-    CONFIG is what `charm init` writes. Stages whose settings and inputs have not changed are skipped, and a run that
-    was stopped, even killed, goes on where it was: give the same command again. Offsets, labels and training use the
-    train prompts alone; both audits, before and after, are of the test prompts.
+    CONFIG is what `charm init` writes. Stages whose settings and inputs have not changed are skipped. To continue a run
+    that was stopped, give the same command again. Offsets, labels and training use the train prompts; the audits before and
+    after use the test prompts.
 
     \b
     Stages: ratings, responses, first-rm, score or judge, audit, calibrate, relabel, train, rescore,
@@ -88,6 +89,7 @@ def _print_plan(config: Config, directory: Path, selection: dict[str, Any], *, a
         runs=pl.when("runs").then(pl.lit("run")).otherwise(pl.lit("skip")),
         why=pl.col("why").fill_null("up to date"),
     )
+    conclude(f"{counted(sum(bool(row['runs']) for row in rows), 'stage')} of {len(rows)} would run")
     print_frame(table, title=f"Plan for {directory} (nothing was written)")
 
 

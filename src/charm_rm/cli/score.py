@@ -34,7 +34,7 @@ _OF_SCORES = ("columns", "reward_model", "sample")
 
 @click.command("score", cls=CharmCommand)
 @click.argument("source", metavar="RESPONSES")
-@click.option("--rm", required=True, metavar="SPEC", help="What scores: see above.")
+@click.option("--rm", required=True, metavar="SPEC", help="The model that scores: see SPEC above.")
 @output_option(required=True, what="Where to write the scores (.parquet, .csv, .jsonl).")
 @settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
@@ -60,21 +60,21 @@ def command(
     """Score responses with a reward model.
 
     RESPONSES is a Parquet, JSONL, CSV or JSON table (prompt, policy, response, and prompt_id if you have it), an
-    AlpacaEval model_outputs.json, a folder of POLICY/model_outputs.json, or a `datasets` folder or hub id. With
-    --n-prompts only prompts that every policy answered are drawn.
+    AlpacaEval model_outputs.json, a folder of POLICY/model_outputs.json, or a `datasets` folder or hub id. --n-prompts draws
+    from the prompts that every policy answered.
 
     \b
     SPEC, what scores:
       DIR_OR_ID               a reward model: a local folder, an adapter, or a Hugging Face hub id
-      dpo:POLICY,REFERENCE    the implicit reward of a DPO policy against what it was trained from
+      dpo:POLICY,REFERENCE    the implicit reward of a DPO policy and the model it was trained from
       vllm:URL, tei:URL       a vLLM or Text Embeddings Inference server
       python:MODULE:FUNCTION  a function (prompts, responses) -> scores
 
-    A local reward model is looked over first, and refused where its scores would be wrong (`charm doctor` tells more).
+    A local reward model is checked first, and refused if its scores would be wrong (`charm doctor` gives the details).
 
-    Scores are kept in a store, under a hash of model, settings and text: nothing is scored twice, and a run
-    that was stopped goes on where it was when the same command is given again. With --calibrator the model's own scores are kept
-    there, and the calibrator's part is added afterwards: another calibrator scores nothing anew.
+    Scores are kept in a store, by a hash of model, settings and text. Nothing is scored twice, and the same command continues
+    a run that was stopped. The store keeps the model's own scores; --calibrator adds its correction afterwards, so a new
+    calibrator needs no new scoring.
 
     \b
     Examples:
@@ -109,7 +109,7 @@ def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) 
         f"{counted(len(scores), 'response')} of {counted(summary.height, 'policy', 'policies')} scored; "
         f"best mean: {best['policy']}, {best['mean_score']:.3f}"
     )
-    print_frame(summary, title=f"Scores of {len(scores)} responses, best mean first")
+    print_frame(summary, title=f"Scores of {counted(len(scores), 'response')}, best mean first")
     say(f"wrote {output}")
 
 

@@ -33,19 +33,21 @@ if TYPE_CHECKING:
 @click.command("train", cls=CharmCommand)
 @click.argument("prefs", type=PATH)
 @rm_option
-@output_option(what="Folder for the trained model (needed but for --dry-run).")
+@output_option(what="Folder for the trained model (required unless --dry-run).")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Train nothing: print the first pairs exactly as the model reads them, and what is dropped or shortened.",
+    help="Do not train: print the first pairs exactly as the model reads them, and what is dropped or shortened.",
 )
 @settings_options(TrainSettings, "settings")
 @click.option("--held-out", type=PATH, help="Pairs to evaluate on instead; they share no prompt with PREFS.")
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a training that was stopped.")
+@click.option(
+    "--resume", is_flag=True, help="Continue from the last checkpoint of a training that was stopped."
+)
 @click.option(
     "--anchor",
     type=PATH,
-    help="Responses of rated policies: win rates between them are held to --ratings, by --anchor-weight.",
+    help="Responses of rated policies; --anchor-weight keeps win rates between them at --ratings.",
 )
 @prompt_options
 @click.option("--responses", type=PATH, help="Responses to audit before and after, for the model card.")
@@ -74,13 +76,13 @@ def command(
     """Fine-tune a reward model on preference pairs (Bradley-Terry loss).
 
     PREFS is what `charm relabel` writes, or a Parquet, JSONL or CSV file with prompt, chosen and rejected as text or as
-    chat messages. Pairs of some prompts are held out, and accuracy on them is given before and after. The
-    defaults are the paper's, for billions of parameters: a small model wants a larger --lr. With --responses and
-    --ratings the model card also shows the mismatch with human ratings before and after.
+    chat messages. Some prompts are held out, and the accuracy on them is given before and after. The defaults are the paper's,
+    for billions of parameters: a small model needs a larger --lr. With --responses and --ratings the model card also shows the
+    mismatch with human ratings before and after.
 
-    With --anchor the training is anchored: beside the loss on pairs there is one on the mean win rates between the rated policies of
-    --anchor, which holds them to --ratings. --prompts and --split choose among the prompts of --anchor, and --responses are then audited
-    on the other side of --split. Prompts of held-out pairs are left out of the anchor.
+    --anchor adds a loss on the mean win rates between the rated policies of its table, which keeps them at --ratings. --prompts
+    and --split choose prompts of --anchor; --responses are then audited on the other side of --split. Prompts of held-out pairs
+    are left out of the anchor.
 
     \b
     Examples:
@@ -165,7 +167,7 @@ def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code:
     counts = preview.counts
     say(
         f"{counts['read']} of {counts['pairs']} pairs would be read (layout {preview.layout}, at most {preview.max_length} "
-        f"tokens): {counts['truncated']} shortened, {counts['dropped']} dropped, as nothing tells their sides apart"
+        f"tokens): {counts['truncated']} shortened, {counts['dropped']} dropped because both sides look the same to the model"
     )
 
 
@@ -185,7 +187,7 @@ def _load_pairs(path: Path) -> Any:
 
     pairs = load_preferences(path)
     dropped = ", ".join(f"{n} {why}" for why, n in pairs.provenance["dropped"].items())
-    say(f"{path.name}: {len(pairs)} pairs" + (f" (dropped: {dropped})" if dropped else ""))
+    say(f"{path.name}: {counted(len(pairs), 'pair')}" + (f" (dropped: {dropped})" if dropped else ""))
     return pairs
 
 
@@ -215,11 +217,13 @@ def _print_result(result: TrainResult) -> None:
         title = f"Held-out accuracy ({counted(result.after.n, 'pair')}, {counted(result.after.n_prompts, 'prompt')})"
         conclude(f"{title}: {result.before.accuracy:.3f} before, {result.after.accuracy:.3f} after")
         print_frame(frame, title=title)
-    say(f"{result.steps} steps on {result.pairs['train']} pairs, mean training loss {result.train_loss:.4f}")
+    say(
+        f"{counted(result.steps, 'step')} on {counted(result.pairs['train'], 'pair')}, mean training loss {result.train_loss:.4f}"
+    )
     if result.anchor:
         held = result.anchor
         say(
-            f"anchored: {held['policies']} policies x {held['prompts']} prompts, at temperature {held['temperature']:.4g}; squared "
+            f"anchored: {counted(held['policies'], 'policy', 'policies')} x {counted(held['prompts'], 'prompt')}, at temperature {held['temperature']:.4g}; squared "
             f"distance from the ratings {held['first_loss']:.4f} at first, {held['last_loss']:.4f} at last"
         )
     say(f"wrote {result.output} (model, tokenizer, README.md, training.json)")

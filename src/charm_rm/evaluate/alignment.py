@@ -129,7 +129,7 @@ def _align(
 def _warn_of_exact_ratings(rated: Yardstick, draws: int) -> None:
     if draws and not rated.has_uncertainty:
         warnings.warn(
-            "some ratings carry no interval: the alignment's intervals leave out the ratings' own uncertainty",
+            "some ratings have no interval: the alignment's intervals do not include the uncertainty of the ratings",
             CharmWarning,
             stacklevel=4,
         )
@@ -138,7 +138,7 @@ def _warn_of_exact_ratings(rated: Yardstick, draws: int) -> None:
 def _draw_prompts(paired: PairedMargins, draws: int, rng: np.random.Generator) -> PromptWeights | None:
     if draws and paired.n_prompts < FEWEST_PROMPTS:
         raise NotIdentifiable(
-            "the policies share one prompt only: nothing can be said of chance",
+            "the policies share one prompt only: chance cannot be estimated",
             fix="score at least two, better a few hundred, prompts; or ask for no intervals (draws 0)",
         )
     return draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None

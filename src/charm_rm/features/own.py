@@ -37,7 +37,7 @@ def measure_own(responses: Responses, own: Sequence[str]) -> tuple[dict[str, Flo
             versions[name] = function.fingerprint
         else:
             raise ConfigError(
-                f"{name!r} is no feature of your own",
+                f"{name!r} is not a feature of your own",
                 fix="write column:NAME (a numeric column of the responses) or python:MODULE:FUNCTION",
             )
     return values, versions
@@ -112,7 +112,7 @@ def _refuse_gaps(frame: pl.DataFrame, name: str, values: FloatArray) -> None:
         row = int(bad[0])
         policy, prompt = frame["policy"][row], frame["prompt_id"][row]
         raise SchemaError(
-            f"feature {name!r} is no finite number for policy {policy!r}, prompt {prompt!r} ({bad.size} such rows)",
+            f"feature {name!r} is not a finite number for policy {policy!r}, prompt {prompt!r} ({bad.size} such rows)",
             where=f"responses, row {row}",
-            fix="fill the gap with a number that you stand by, or drop these responses",
+            fix="fill in a number, or drop these responses",
         )

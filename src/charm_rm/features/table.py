@@ -56,7 +56,7 @@ class StyleFeatures(Table):
             row = int(bad[0])
             policy, prompt = self.frame["policy"][row], self.frame["prompt_id"][row]
             raise SchemaError(
-                f"feature {name!r} is no finite number for policy {policy!r}, prompt {prompt!r} ({bad.size} such rows)",
+                f"feature {name!r} is not a finite number for policy {policy!r}, prompt {prompt!r} ({bad.size} such rows)",
                 where=f"style features, row {row}",
                 fix="measure these responses again, or drop the rows",
             )

@@ -37,7 +37,7 @@ def as_margins(judged: pl.DataFrame, *, where: str, provenance: Mapping[str, Any
         return Margins(judged.select("prompt_id", "policy", "reference", "margin"), provenance=provenance)
     keys = ["prompt_id", "policy", "reference", "p"]
     once = without_repeats(judged, keys, where)
-    dropped |= {"said twice": judged.height - once.height}
+    dropped |= {"repeated": judged.height - once.height}
     judged = once
     refuse_twice(judged, where)
     averaged = _average_orders(judged)

@@ -150,7 +150,7 @@ def _ask(
         raise ModelError(
             f"the judge left {lost} questions unanswered",
             where=judge.source,
-            fix="run again: what came is kept",
+            fix="run again: answers so far are kept",
         )
     return known, asked
 
@@ -201,7 +201,7 @@ def _plain_verdicts(
     if ((preferences < 0) | (preferences > 1)).any():
         bad = preferences[(preferences < 0) | (preferences > 1)][0]
         raise ModelError(
-            f"the judge gave {bad:g}, which is no probability",
+            f"the judge gave {bad:g}, which is not a probability",
             where=judge.source,
             fix="answer in [0, 1], NaN for none",
         )
@@ -248,9 +248,7 @@ def _warn(verdicts: Iterable[Verdict], judge: PairwisePreference) -> None:
         warnings.warn(
             f"{judge.source}: {len(empty)} of {len(verdicts)} answers held no verdict ({refused} refused, {failed} calls failed){said}"
             + (
-                ". Pairs that such a judge does decide are hardly like the others: look at its prompt first"
-                if few
-                else ""
+                ". The pairs that it decided may not be representative: check its prompt first" if few else ""
             ),
             CharmWarning,
             stacklevel=3,

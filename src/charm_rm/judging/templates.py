@@ -118,7 +118,7 @@ def read_template(text: str, *, where: str) -> Template:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise UnreadableFile(
-            f"is no TOML: {reason}", where=where, fix="see docs/judging.md for the format"
+            f"is not TOML: {reason}", where=where, fix="see docs/judging.md for the format"
         ) from error
     keys = _Keys(table, where)
     template = Template(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, listing, noting_warnings
+from ..errors import CharmWarning, ConfigError, NotIdentifiable, counted, listing, noting_warnings
 from ..estimates import Estimate
 from ..given import SourceLike, as_source
 from ..margins import Tally, only_policies, pair_margins, tally_margins
@@ -251,7 +251,9 @@ def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, tem
     if not (np.isfinite(temperature) and temperature > 0):
         raise ConfigError(f"temperature is {temperature}", fix="use a number above 0")
     if outcome == "soft" and ties == "loss":
-        raise ConfigError("a soft tie is ½ and no loss", fix="leave out --ties loss, or --outcome soft")
+        raise ConfigError(
+            "a soft tie counts ½, not as a loss", fix="leave out --ties loss, or --outcome soft"
+        )
     if outcome == "soft" and isinstance(source, WinRates):
         raise ConfigError(
             "published win rates are hard or soft as they were published",
@@ -275,7 +277,7 @@ def check_thin_data(tally: Tally, rated: Yardstick) -> None:
     """
     if not rated.has_uncertainty:
         warnings.warn(
-            "some ratings carry no interval: the audit's intervals leave out the ratings' own uncertainty",
+            "some ratings have no interval: the audit's intervals do not include the uncertainty of the ratings",
             CharmWarning,
             stacklevel=2,
         )
@@ -283,7 +285,7 @@ def check_thin_data(tally: Tally, rated: Yardstick) -> None:
         return
     if tally.n.max() <= 1:
         raise NotIdentifiable(
-            "the policies share one prompt only: nothing can be said of chance",
+            "the policies share one prompt only: chance cannot be estimated",
             fix="score at least two, better a few hundred, shared prompts",
         )
     if tally.ties is not None and np.array_equal(tally.ties, tally.n):
@@ -294,7 +296,7 @@ def check_thin_data(tally: Tally, rated: Yardstick) -> None:
     if few.any():
         names = sorted({tally.policies[i] for i in tally.pairs[few].ravel()})
         warnings.warn(
-            f"{int(few.sum())} pairs share fewer than 30 prompts ({listing(names)})",
+            f"fewer than 30 shared prompts for {counted(int(few.sum()), 'pair')} ({listing(names)})",
             CharmWarning,
             stacklevel=2,
         )

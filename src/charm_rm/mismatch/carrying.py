@@ -111,7 +111,7 @@ class Influence(Summarised):
             return []
         n, share, verdict = (self.to_lose[k] for k in ("prompts", "share", "verdict"))
         return [
-            f"{counted(n, 'prompt')} ({share:.1%}), chosen against the finding, {'is' if n == 1 else 'are'} about the fewest whose absence undoes it "
+            f"{counted(n, 'prompt')} ({share:.1%}), picked against the finding, {'is' if n == 1 else 'are'} about the smallest number whose removal reverses it "
             f"(without them: {verdict or 'nothing can be measured'})"
         ]
 
@@ -163,7 +163,7 @@ def influence(
     """
     AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     if top < 1:
-        raise ConfigError(f"top is {top}", fix="leave at least 1 out in earnest")
+        raise ConfigError(f"top is {top}", fix="give at least 1")
     with noting_warnings() as notes:
         source = as_source(source)
         warn_if_in_sample(source)

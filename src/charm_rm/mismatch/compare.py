@@ -186,8 +186,8 @@ def _compare(
 def _by_prompt(source: Scores | Margins | WinRates) -> Scores | Margins:
     if isinstance(source, WinRates):
         raise ConfigError(
-            "published win rates say nothing by prompt, so they cannot be paired",
-            fix="give the scores or judgements they were made from, or audit each by itself",
+            "published win rates are not per prompt, so they cannot be paired",
+            fix="give the scores or judgements they were made from, or audit each on its own",
         )
     return source
 
@@ -218,7 +218,7 @@ def _shared(
     dropped = before - len(first) - len(second)
     if dropped:
         _warn(
-            f"the comparison is over the {len(prompts)} prompts and {len(policies)} policies that both have; "
+            f"the comparison is over the {counted(len(prompts), 'prompt')} and {counted(len(policies), 'policy', 'policies')} that both have; "
             f"{dropped} rows are left out"
         )
     return first, second, {"rows": dropped}
@@ -292,7 +292,7 @@ def _warn_of_lost(one: Held, known: NDArray[np.bool_]) -> None:
     lost = [name for name, ok in zip(one.policies, known, strict=True) if not ok]
     if len(known) == FEWEST and lost:
         _warn(
-            "with three policies the line through the other two has no scatter to judge by: no tests (scope `these` has them)"
+            "with three policies the line through the other two has no scatter to estimate noise from: no tests (scope `these` has them)"
         )
     elif lost:
         _warn(

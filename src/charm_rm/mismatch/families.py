@@ -21,6 +21,7 @@ from ..errors import (
     CharmWarning,
     ConfigError,
     SchemaError,
+    counted,
     did_you_mean,
     listing,
     noting_warnings,
@@ -160,7 +161,7 @@ def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None
     members = {p: given[p] for p in policies if p in given}
     if not members:
         raise ConfigError(
-            f"none of the audited policies has a group.{near_policies(policies[0], given)}",
+            f"no audited policy has a group.{near_policies(policies[0], given)}",
             fix="write the policies as the scores do, in a file with the columns policy,group",
         )
     if own is not None and own not in members.values():
@@ -171,7 +172,7 @@ def members_of_groups(groups: Groups, policies: tuple[str, ...], own: str | None
     if len(members) < len(policies):
         lost = [p for p in policies if p not in members]
         _warn(
-            f"{len(lost)} policies have no group and stand among the others of every group: {listing(lost)}"
+            f"{counted(len(lost), 'policy', 'policies')} without a group, counted among the others of every group: {listing(lost)}"
         )
     return members
 

@@ -71,7 +71,7 @@ def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
     rho, rho_covariance = rated.rating / ELO_PER_LOGIT, rated.full_covariance / ELO_PER_LOGIT**2
     if len(rho) >= FEWEST and np.ptp(rho) == 0:
         raise NotIdentifiable(
-            f"the ratings of these {len(rho)} policies are all equal, so there is no order to hold favour against",
+            f"the ratings of these {len(rho)} policies are all equal, so there is no order to compare with",
             fix="audit policies whose ratings differ; check the column of ratings",
         )
     if len(rho) < FEWEST:
@@ -82,9 +82,9 @@ def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
     noise = quasi_variances(strengths.covariance), quasi_variances(rho_covariance)
     if not fit_lines(rho, strengths.theta, *noise).told_apart:
         raise NotIdentifiable(
-            f"the ratings of these {len(rho)} policies do not differ by more than their own errors, "
-            "so nothing can be held against them",
-            fix="use ratings that are better known, or policies that are further apart",
+            f"the ratings of these {len(rho)} policies differ by no more than their own errors: "
+            "there is no order to compare with",
+            fix="use more precise ratings, or policies that are further apart",
         )
     line = fit_sharpness_line(rho, strengths.theta, *noise)
     return Measured(strengths.theta, strengths.covariance, rho, rho_covariance, line, strengths.tested)
@@ -258,7 +258,7 @@ def favouritism_table(
     """
     if measured.line.slope <= 0:
         raise NotIdentifiable(
-            f"the RM's ranking does not rise with human ratings (sharpness {measured.line.slope:.2f}); favour has no Elo scale",
+            f"the RM's ranking does not agree with human ratings (sharpness {measured.line.slope:.2f}); favour has no Elo scale",
             fix="check the sign of the scores and the names; the mismatch table still holds",
         )
     found, slope = leave_one_out(measured, scope), sharpness(measured, scope)
@@ -290,7 +290,7 @@ def favouritism_table(
 def _warn_of_loose_scale(slope: Estimate) -> None:
     if slope.std_err is not None and slope.std_err > slope.value / 3:
         warnings.warn(
-            f"the sharpness is loosely known ({slope.value:.2f} ± {slope.std_err:.2f}), and with it the Elo scale of the "
+            f"the sharpness is imprecise ({slope.value:.2f} ± {slope.std_err:.2f}), and with it the Elo scale of the "
             "favour: its intervals are wide; signs and q-values do not depend on the scale",
             CharmWarning,
             stacklevel=2,
@@ -302,8 +302,8 @@ def warn_of_untested(policies: tuple[str, ...], measured: Measured) -> None:
     lost = [name for name, ok in zip(policies, measured.tested, strict=True) if not ok]
     if lost:
         warnings.warn(
-            f"favour is neither tested nor given an interval for {listing(lost)}: fewer than {FEWEST_PROMPTS} shared prompts, or "
-            "wins and losses so one-sided that strengths have no finite value; score more prompts",
+            f"favour has no test and no interval for {listing(lost)}: fewer than {FEWEST_PROMPTS} shared prompts, or "
+            "results so one-sided that no finite strength fits them; score more prompts",
             CharmWarning,
             stacklevel=3,
         )
@@ -312,7 +312,7 @@ def warn_of_untested(policies: tuple[str, ...], measured: Measured) -> None:
 def _warn_of_lost_lines(policies: tuple[str, ...], found: Favours, scope: Scope) -> None:
     if scope == "sample" and len(policies) == FEWEST:
         warnings.warn(
-            "with three policies the line through the other two has no scatter to judge by: favour has no interval and no test "
+            "with three policies the line through the other two has no scatter to estimate noise from: favour has no interval and no test "
             "(scope `these` gives them for these policies alone)",
             CharmWarning,
             stacklevel=2,
@@ -320,8 +320,8 @@ def _warn_of_lost_lines(policies: tuple[str, ...], found: Favours, scope: Scope)
     elif not found.found.all():
         lost = [name for name, ok in zip(policies, found.found, strict=True) if not ok]
         warnings.warn(
-            f"without {listing(lost)} the other policies' strengths do not rise with their ratings: favour is held against the line "
-            "through all policies there, without an interval",
+            f"without {listing(lost)} the other policies' strengths do not rise with their ratings: favour there is measured from "
+            "the line through all policies, without an interval",
             CharmWarning,
             stacklevel=2,
         )

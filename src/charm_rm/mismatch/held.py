@@ -49,7 +49,7 @@ class Held:
         """
         found = self.strengths.by_prompt
         if found is None:
-            raise ConfigError("published win rates say nothing by prompt", fix="give scores or judgements")
+            raise ConfigError("published win rates are not per prompt", fix="give scores or judgements")
         return found
 
 
@@ -88,7 +88,7 @@ def rising_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
     measured = measure_line(strengths, rated)
     if measured.line.slope <= 0:
         raise NotIdentifiable(
-            f"the RM's ranking does not rise with human ratings (sharpness {measured.line.slope:.2f}); favour has no Elo scale",
+            f"the RM's ranking does not agree with human ratings (sharpness {measured.line.slope:.2f}); favour has no Elo scale",
             fix="check the sign of the scores and the names: charm audit says more",
         )
     return measured

@@ -50,8 +50,8 @@ def tally_published(win_rates: WinRates, *, draws: int, rng: np.random.Generator
     if len(pairs) < 2 or tally.common_policy() is not None:
         return tally
     warnings.warn(
-        "published win rates of policies that met one another: they are taken to come from the same prompts; "
-        "audit the scores or judgements themselves where you have them",
+        "published win rates of policies that were compared with one another are assumed to share prompts; "
+        "audit the scores or judgements themselves if you have them",
         CharmWarning,
         stacklevel=2,
     )
@@ -82,7 +82,7 @@ def _with_uncertainty(frame: pl.DataFrame) -> pl.DataFrame:
     if lost.height:
         raise SchemaError(
             f"win rates: neither std_err nor n for {listing(lost['policy'])}",
-            fix="add the standard error or the number of prompts; without either nothing can be said of chance",
+            fix="add the standard error or the number of prompts; without either chance cannot be estimated",
         )
     sure = frame.filter(pl.col("n").is_null() & pl.col("win_rate").is_in([0.0, 1.0]))
     if sure.height:

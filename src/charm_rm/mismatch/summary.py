@@ -100,7 +100,7 @@ def say_largest(largest: Mapping[str, Any], pairs: int) -> str:
     """One sentence about the largest mismatch that does not take its noise for a finding."""
     return (
         f"The largest mismatch of {pairs} is {largest['mismatch']:+.2f} ({largest['policy']} against {largest['reference']}); "
-        f"it was chosen for being largest: allowing for that, about {largest['mismatch_shrunk']:+.2f}, "
+        f"it was picked as the largest; corrected for that, it is about {largest['mismatch_shrunk']:+.2f}, "
         f"between {largest['simultaneous_ci_low']:+.2f} and {largest['simultaneous_ci_high']:+.2f}."
     )
 

@@ -9,28 +9,28 @@ from ..errors import counted
 from ..estimates import Estimate, signed
 
 WHY_NOT_THE_DIFFERENCE = (
-    "Favour is not rm_elo - arena_elo: that difference also holds the sharpness, which moves every strong policy up and "
-    "every weak one down, whatever the RM's taste."
+    "Favour is not rm_elo - arena_elo: that difference also contains the sharpness, which moves every strong policy up and "
+    "every weak one down."
 )
 WHY_PAIRS_DIFFER = (
-    "A pair's mismatch is of two policies and also holds the sharpness and the favour shown to the reference: a policy "
-    "that is favoured may well win less often against a favoured reference than people say."
+    "A pair's mismatch depends on both policies and on the sharpness: a favoured policy may win less often than people say "
+    "against a reference that is favoured more."
 )
 SCOPES = {
-    "sample": "policies taken as a sample of others like them",
-    "these": "these policies alone",
+    "sample": "generalising to policies like these",
+    "these": "for these policies only",
 }
 
 
 def sharpness_words(low: float | None, high: float | None) -> str:
     """How decided the RM is beside people, as far as the interval tells."""
     if low is not None and low > 1:
-        return "more decided between policies than people are, which by itself favours none"
+        return "more decided between policies than people are; this alone favours none of them"
     if high is not None and high < 1:
         return "less decided between policies than people are"
     if low is None and high is None:
-        return "neither more nor less decided than people, as far as an estimate without an interval tells"
-    return "not told apart from 1, as decided as people are"
+        return "no interval to compare it with 1, as decided as people are"
+    return "not significantly different from 1: as decided as people are"
 
 
 def upside_down_words(spearman: Estimate, slope: float | None) -> str | None:
@@ -42,13 +42,13 @@ def upside_down_words(spearman: Estimate, slope: float | None) -> str | None:
         return f"UPSIDE DOWN: it prefers the policies that people like less ({shown}); check the sign of the scores"
     if slope is not None and slope > 0:
         return None
-    return f"its ranking does not rise with people's ({shown}); favour has no Elo scale here"
+    return f"its ranking does not agree with people's ({shown}); favour has no Elo scale here"
 
 
 def no_scale_words(spearman: Estimate | None, slope: float) -> str:
     """Why an RM whose slope is not positive has no favour: that it ranks upside down comes first."""
     told, rest = (
-        "the RM's ranking does not rise with human ratings",
+        "the RM's ranking does not agree with human ratings",
         f"favour has no Elo scale (sharpness {slope:.2f})",
     )
     if spearman is None:
@@ -56,7 +56,7 @@ def no_scale_words(spearman: Estimate | None, slope: float) -> str:
     if _is_upside_down(spearman, slope):
         told, rest = (
             "the RM ranks policies upside down",
-            f"{rest}; its ranking does not rise with human ratings",
+            f"{rest}; its ranking does not agree with human ratings",
         )
     return f"{told} (Spearman {_valued(spearman)}): {rest}"
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 _MAX_HALVINGS = 60
 _WAY_OUT = (
-    "some policies win or lose all but never, or a style column all but separates wins from losses: state a prior "
+    "some policies almost never win or lose, or a style column almost separates wins from losses: give a prior "
     "(prior=1 or --prior 1), leave these policies or that style out, or, in Python, raise max_iterations"
 )
 

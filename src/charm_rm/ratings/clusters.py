@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, SchemaError, did_you_mean
+from ..errors import CharmWarning, SchemaError, counted, did_you_mean
 from ..tables import Battles
 from .bradley_terry import Floats
 from .counts import as_counts, single_battles
@@ -57,13 +57,13 @@ def clustered_battles(
     n_clusters = int(codes.max()) + 1
     if n_clusters < 2:
         _warn(
-            f"all battles have the same {column}: they are taken as independent, and intervals are too narrow"
+            f"all battles have the same {column}: they are treated as independent, and intervals are too narrow"
         )
         return None
     if n_clusters < FEW:
         _warn(
-            f"the battles fall into {n_clusters} clusters by {column}: so few tell little of the chance between them, "
-            "and intervals are rough"
+            f"the battles fall into {counted(n_clusters, 'cluster')} by {column}: too few to estimate the variance "
+            "between them well; intervals are rough"
         )
     return Clustered(as_counts(rows, policies, covariates), codes, n_clusters)
 

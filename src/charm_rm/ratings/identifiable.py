@@ -83,7 +83,7 @@ def _separated(beat: coo_array, block: NDArray[np.int32], policies: Sequence[str
         parts += [f"{_members(block, g, policies)} {verb} any other policy" for g in groups[:_LARGEST_SHOWN]]
     return NotIdentifiable(
         f"the maximum-likelihood ratings are infinite: {'; '.join(parts)}",
-        fix="add battles, leave these policies out, or state a prior (prior=1 or --prior 1: half a win and "
+        fix="add battles, leave these policies out, or give a prior (prior=1 or --prior 1: half a win and "
         "half a loss for every pair that met)",
     )
 

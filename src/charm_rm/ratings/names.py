@@ -112,7 +112,7 @@ def resolve_names(
     notes = [f"{m.policy!r} as {m.rated!r} ({m.note})" for m in matches if m.note]
     if notes:
         _warn(
-            f"{len(notes)} policies were matched to a close, not the same, rated policy: {'; '.join(notes)}"
+            f"{counted(len(notes), 'policy', 'policies')} matched to a close, not the same, rated policy: {'; '.join(notes)}"
         )
     return {m.policy: m.rated for m in matches if m.rated is not None}
 

@@ -41,8 +41,8 @@ def robust_covariance(parameters: Floats, counts: Counts, filling: Floats) -> Fl
     covariance: Floats = bread @ filling @ bread
     if not np.isfinite(covariance).all():
         raise NotConverged(
-            "the ratings' errors cannot be computed: the information matrix is all but singular",
-            fix="state a prior (prior=1 or --prior 1), or leave out policies that all but never win or lose",
+            "the ratings' errors cannot be computed: the information matrix is almost singular",
+            fix="give a prior (prior=1 or --prior 1), or leave out policies that almost never win or lose",
         )
     return (covariance + covariance.T) / 2.0
 

@@ -103,7 +103,7 @@ def _truths(flags: pl.Series, name: str) -> pl.Series:
     if unknown.any():
         row = int(unknown.arg_true()[0])
         raise SchemaError(
-            f"{name} {flags[row]!r} says neither true nor false",
+            f"{name} {flags[row]!r} is neither true nor false",
             where=f"battles, row {row}",
             fix="correct these rows, or count all votes: --votes all (votes='all')",
         )
@@ -148,7 +148,7 @@ def _refuse_mixtures(known: list[str], automatic: list[str], column: str, *, unn
     if automatic and (people or unnamed or len(automatic) > 1):
         others = f" and of {listing(people)}" if people else (" and of nobody named" if unnamed else "")
         raise ConfigError(
-            f"votes of automatic judges ({listing(automatic)}){others} in one file, which are never mixed unasked",
+            f"votes of automatic judges ({listing(automatic)}){others} in one file, which are not mixed unless you ask for it",
             fix=f"choose whose with --judge (judge=): {PEOPLE}, one of these names, or {EVERYBODY}",
         )
     if 1 < len(people) <= _FEW:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from ..errors import counted
 from ..mismatch import METRICS, both_ways
 from .about import ratings_name, source_files
 from .gather import Findings, has_baseline
@@ -243,7 +244,7 @@ def _listing(key: str, caption: str, frame: pl.DataFrame, columns: Mapping[str, 
     records = frame.head(_MAX_ROWS).to_dicts()
     rows = [[column.cell(r) for column in columns.values()] for r in records]
     left = frame.height - len(records)
-    note = f"The first {len(records):,} rows; {left:,} more are in the Parquet file." if left else ""
+    note = f"The first {counted(len(records), 'row')}; {left:,} more are in the Parquet file." if left else ""
     return Listing(key, caption, [(title, c.is_number) for title, c in columns.items()], rows, note)
 
 

@@ -10,11 +10,11 @@ from .vocabulary import AnchorEstimate
 
 @dataclass(frozen=True, kw_only=True)
 class AnchorSettings(Settings):
-    """Hold the mean win rates between policies to human ratings while training on pairs."""
+    """Keep the mean win rates between policies at human ratings while training on pairs."""
 
     anchor_weight: float = setting(
         0.0,
-        "Weight of the policy-level loss, which holds win rates between policies to human ratings (0: off).",
+        "Weight of the policy-level loss, which keeps win rates between policies at human ratings (0: off).",
         least=0,
     )
     anchor_temperature: float = setting(
@@ -29,7 +29,7 @@ class AnchorSettings(Settings):
     anchor_estimate: AnchorEstimate = setting(
         "halves",
         "How the squared error of a win rate is taken from a batch: `halves`, from independent halves of it; `running`, with "
-        "running means; `square`, the plain square, which is biased and here to compare with.",
+        "running means; `square`, the plain square, which is biased, as a comparison.",
     )
     anchor_memory: float = setting(
         0.8, "With `running`: share of a running win rate that a new batch leaves.", least=0, below=1

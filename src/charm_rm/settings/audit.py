@@ -14,21 +14,21 @@ class AuditSettings(Settings):
 
     references: tuple[str, ...] | None = setting(
         None,
-        "Report the mismatch against this policy; repeatable (default: every pair).",
+        "Report mismatch against this policy only; repeatable (default: every pair).",
         flags=("--reference",),
         metavar="POLICY",
     )
     outcome: Outcome = setting(
         "hard", "Win rate: share of prompts won, or mean sigmoid(margin / temperature)."
     )
-    ties: TieRule = setting("half", "What equal scores count as hard outcomes.")
+    ties: TieRule = setting("half", "What equal scores count as: half a win for each, or a loss.")
     temperature: float = setting(1.0, "Temperature of the soft win rate.", above=0)
     scope: Scope = setting(
         "sample",
-        "Intervals and tests of favour and sharpness: policies as a sample of others like them, or these alone.",
+        "Intervals and tests of favour and sharpness for: a population that the policies are a sample of, or these policies only.",
     )
     draws: int = setting(
         1000,
-        "Bootstrap draws behind the intervals: 0 (closed-form intervals where there are any) or at least 100.",
+        "Bootstrap draws for the intervals: at least 100, or 0 for closed-form intervals where there are any.",
         check=check_draws,
     )

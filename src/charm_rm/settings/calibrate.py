@@ -45,23 +45,23 @@ class CalibrateSettings(Settings):
 
     method: Method = setting(
         "pair",
-        "What is solved: `pair`, offsets of policies over their references; `joint`, of every rated policy at once; `style`, weights of "
-        "style features, for policies rated or not.",
+        "What to solve: `pair`, offsets of chosen policies against references; `joint`, offsets of all rated policies together; "
+        "`style`, weights of style features, for policies with or without ratings.",
     )
     over: tuple[str, ...] | str = setting(
-        AUTO, "Policy to calibrate; repeatable. `auto`: the most favoured one.", metavar="POLICY"
+        AUTO, "Policy to calibrate; repeatable. `auto`: the most favoured.", metavar="POLICY"
     )
     references: tuple[str, ...] | str = setting(
         AUTO,
-        "Reference, offset 0; repeatable. `auto`: the least favoured, either way, of those near the policy's rating.",
+        "Reference, with offset 0; repeatable. `auto`: of the policies near its rating, the one with favour closest to 0.",
         flags=("--ref",),
         metavar="POLICY",
     )
-    link: Link = setting("hard", "Match the win rate itself, or the mean sigmoid of the margins.")
+    link: Link = setting("hard", "What to match: the win rate (hard), or the mean sigmoid of the margins.")
     temperature: float | None = setting(
         None,
-        "Of the sigmoid link, in units of the margins (default: 1); of the style fit, in units of their spread within prompts "
-        "(default: by cross-validation).",
+        "Temperature of the sigmoid link, in units of the margins (default: 1), or of the style fit, in units of their spread "
+        "within prompts (default: by cross-validation).",
         above=0,
     )
     objective: Objective = setting(
@@ -69,17 +69,17 @@ class CalibrateSettings(Settings):
     )
     paired: bool = setting(
         True,
-        "Compare by prompt, or all responses with all (scores of one pair only).",
+        "Compare responses to the same prompt, or all with all (scores of one pair only).",
         flags=("--paired/--unpaired",),
     )
     cross_fit: bool = setting(
         True,
-        "Show beside each in-sample win rate what as many fresh prompts would show.",
+        "Also show the cross-fitted win rate: what as many fresh prompts would show.",
         flags=("--cross-fit/--no-cross-fit",),
     )
     held_out: tuple[str, ...] = setting(
         (),
-        "Policy never used in calibration, to see whether it carries over; repeatable.",
+        "Policy kept out of calibration, to see whether the effect carries over; repeatable.",
         metavar="POLICY",
     )
     features: tuple[str, ...] = setting(
@@ -95,29 +95,33 @@ class CalibrateSettings(Settings):
     )
     fix: tuple[str, ...] = setting(
         (),
-        "Style: weight that is given, in the scores' unit for one standard deviation more; repeatable.",
+        "Style: a fixed weight, in score units per standard deviation of the feature; repeatable.",
         metavar="NAME=WEIGHT",
         check=parse_fixed,
     )
     non_negative: tuple[str, ...] = setting(
         (), "Style: feature whose weight may not be below 0; repeatable.", metavar="NAME"
     )
-    length_only: bool = setting(False, "Style: correct length alone, the usual correction, to compare with.")
+    length_only: bool = setting(False, "Style: correct length only, as a comparison.")
     sharpness: bool = setting(
-        False, "Style: correct no feature; find only the scale at which soft win rates are people's."
+        False, "Style: correct no feature; find only the scale at which soft win rates match people's."
     )
     with_offsets: bool = setting(
-        False, "Style: then offsets of what is left, for the policies that are rated."
+        False, "Style: also solve offsets for what style leaves, for rated policies."
     )
     keep: float = setting(
         0.5,
-        "Style: least correlation of the margins before and after, within prompts; a larger penalty where it takes one.",
+        "Style: lowest allowed correlation of margins before and after, within prompts; the penalty is raised to reach it.",
         least=0,
     )
     penalty: float | None = setting(
-        None, "Style: of the squared weights (default: by cross-validation).", above=0
+        None, "Style: penalty on the squared weights (default: by cross-validation).", above=0
     )
-    folds: int = setting(5, "Style: of policies, for the figures on policies never rated.", least=2)
+    folds: int = setting(
+        5,
+        "Style: folds of policies, for the figures on policies that the weights were not solved on.",
+        least=2,
+    )
     family: str | None = setting(
         None,
         "Style: table (policy, group); whole groups are left out in place of random folds.",
@@ -132,7 +136,7 @@ class CalibrateSettings(Settings):
         metavar="FILE",
     )
     with_votes: bool = setting(
-        False, "Style: put the weights from policies and from votes together, by precision."
+        False, "Style: combine the weights from policies and from votes, by precision."
     )
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ class EvaluateSettings(Settings):
     pairs: str | None = setting(
         None, "Preference pairs of your own as a benchmark; a `subset` column splits them.", path="path"
     )
-    limit: int | None = setting(None, "Evaluate a seeded sample of so many items a benchmark.", least=1)
+    limit: int | None = setting(None, "Evaluate a random sample of this many items per benchmark.", least=1)
     unchecked: bool = setting(
         False, "Evaluate even where over 5 % of a benchmark's tokens are unknown to the tokenizer."
     )

@@ -15,7 +15,7 @@ class JudgeSettings(LocalModelSettings):
     """An LLM judge to audit and calibrate, instead of a reward model (null: none)."""
 
     spec: str = setting(
-        about="Who judges: hf:DIR_OR_ID, openai:MODEL, pair:DIR_OR_ID or python:MODULE:FUNCTION.",
+        about="The judge: hf:DIR_OR_ID, openai:MODEL, pair:DIR_OR_ID or python:MODULE:FUNCTION.",
         flags=("--judge",),
         metavar="SPEC",
     )
@@ -26,7 +26,7 @@ class JudgeSettings(LocalModelSettings):
     )
     prompt: str = setting(
         "alpaca-eval-like",
-        "What a generative judge is asked: alpaca-eval-like, arena-hard-like, or a TOML file of your own.",
+        "Prompt of a generative judge: alpaca-eval-like, arena-hard-like, or a TOML file of your own.",
         metavar="NAME_OR_FILE",
         path="path or id",
     )
@@ -47,11 +47,11 @@ class JudgeSettings(LocalModelSettings):
     timeout: float = setting(60.0, "openai: seconds per call.", above=0)
     on_error: OnError = setting(
         "fail",
-        "openai: a call without an answer after all tries ends the run, or is left out and asked again next time.",
+        "openai: if a call has no answer after all retries, stop, or leave it out and ask again next time.",
     )
     calibrator: str | None = setting(
         None,
-        "A style calibrator of this judge, as `charm calibrate --style` writes it: its margins are then calibrated ones.",
+        "A style calibrator for this judge (from `charm calibrate --style`); margins are then calibrated.",
         path="path",
         metavar="FILE",
     )

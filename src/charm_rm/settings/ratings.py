@@ -15,7 +15,7 @@ MOST_PRIOR = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class RatingsChoice(Settings):
-    """Which human ratings, and how policies find theirs."""
+    """Which human ratings, and how policies are matched to them."""
 
     source: str | None = setting(
         None,
@@ -32,7 +32,7 @@ class RatingsChoice(Settings):
         flags=("--alias",),
         path="path",
     )
-    unrated: Unrated = setting("error", "Policies without a rating: stop, or leave them out.")
+    unrated: Unrated = setting("error", "Policies without a rating: stop with an error, or leave them out.")
 
 
 def parse_anchor(text: str) -> tuple[str, float]:
@@ -70,7 +70,7 @@ class FitSettings(Settings):
     )
     prior: float = setting(
         0.0,
-        "Pseudo-battles per pair that met, half won and half lost; keeps undefeated policies finite.",
+        "Prior: pseudo-battles per pair that met, half won and half lost; keeps ratings of undefeated policies finite.",
         least=0,
         below=MOST_PRIOR,
         metavar="N",
@@ -78,19 +78,19 @@ class FitSettings(Settings):
 
     cluster: str = setting(
         "auto",
-        "Column whose equal values mark votes that go together, such as a prompt or a voter; `none`: all votes are "
+        "Column that groups votes which are not independent, such as a prompt or a voter; `none`: all votes are "
         "independent; `auto`: prompt_id, where the battles have it.",
         metavar="COLUMN",
     )
 
     votes: Votes = setting(
         "arena",
-        "Which votes count, where the file says how they were cast: `arena`, those with names hidden (anony) and, of prompts "
-        "asked over and over, those that the Arena sampled (dedup_tag); or `all`.",
+        "Which votes count, where the file says how they were cast: `arena`, those with hidden names (anony) and, of prompts "
+        "asked many times, those that the Arena sampled (dedup_tag); or `all`.",
     )
     judge: str | None = setting(
         None,
-        "Whose votes, where a column judge names automatic judges: `people`, one of its names, or `all` together.",
+        "Whose votes, where a column `judge` names automatic judges: `people`, one of the names, or `all` together.",
         metavar="NAME",
     )
 

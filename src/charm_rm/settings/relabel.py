@@ -22,6 +22,6 @@ class RelabelSettings(Settings):
     )
     temperature: float | None = setting(
         None,
-        "Of the soft labels, in units of the margins (default: the calibrator's, at which they are people's; of offsets 1).",
+        "Temperature of the soft labels, in units of the margins (default: the calibrator's, or 1 with offsets).",
         above=0,
     )

@@ -20,11 +20,11 @@ class ResponsesSettings(Settings):
     columns: tuple[str, ...] = column_setting()
     policies: tuple[str, ...] | None = setting(
         None,
-        "Use this policy's responses alone; repeatable (default: all).",
+        "Use only this policy's responses; repeatable (default: all).",
         flags=("--policy",),
         metavar="POLICY",
     )
-    n_prompts: int | None = setting(None, "Use a random sample of so many prompts (default: all).", least=1)
+    n_prompts: int | None = setting(None, "Use a random sample of this many prompts (default: all).", least=1)
     split: str | None = setting(None, "Which split of a `datasets` folder or hub id.")
     test_fraction: float = setting(
         0.3,

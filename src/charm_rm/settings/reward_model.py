@@ -12,7 +12,7 @@ from .vocabulary import Attention, DType
 
 @dataclass(frozen=True, kw_only=True)
 class LocalModelSettings(Settings):
-    """How a model that runs here is loaded."""
+    """How a local model is loaded."""
 
     max_length: int | None = setting(None, "Most tokens per conversation (default: the model's).", least=1)
     dtype: DType = setting("float32", "Precision of the body; `auto`: as the model was saved.")
@@ -28,20 +28,22 @@ class ModelSettings(LocalModelSettings):
 
     reward: str | None = setting(
         None,
-        "Which of several outputs is the reward: output:N, mean, weights:W,W,... or its label (default: as the "
-        "registry of well-known models says; docs/models.md).",
+        "Which of several outputs is the reward: output:N, mean, weights:W,W,... or its label (default: from the "
+        "registry of well-known models, docs/models.md).",
         metavar="WHICH",
     )
     attention: Attention = setting(
         "auto",
-        "What computes attention; `auto`: flash-attention where it is installed and takes the precision.",
+        "Attention implementation; `auto`: flash-attention where it is installed and supports the precision.",
     )
     unpadded: bool | None = setting(
         None,
         "Lay a batch's rows end to end instead of padding them (default: with flash-attention).",
         flags=("--unpadded/--padded",),
     )
-    compiled: bool = setting(False, "Compile the model first: minutes, for large runs.", flags=("--compile",))
+    compiled: bool = setting(
+        False, "Compile the model first; takes minutes, pays off for large runs.", flags=("--compile",)
+    )
     beta: float = setting(1.0, "dpo: scale of the log-ratio.")
     api_key_env: str | None = setting(
         None, "Servers: environment variable that holds the key (default: no key).", metavar="NAME"
@@ -49,7 +51,7 @@ class ModelSettings(LocalModelSettings):
     concurrency: int = setting(16, "Servers: requests at once.", least=1)
     calibrator: str | None = setting(
         None,
-        "A style calibrator of this model, as `charm calibrate --style` writes it: its scores are then calibrated ones.",
+        "A style calibrator for this model (from `charm calibrate --style`); scores are then calibrated.",
         path="path",
         metavar="FILE",
     )
@@ -61,7 +63,7 @@ class RewardModelSettings(ModelSettings):
 
     model: str | None = setting(
         None,
-        "A local folder or a hub id of a reward model, or what else `charm score --rm` takes.",
+        "A local folder or a hub id of a reward model, or anything else that `charm score --rm` takes.",
         path="path or id",
     )
     train_from: TrainFromSettings | None = setting(None, "Instead of model: train one first.")

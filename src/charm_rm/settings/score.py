@@ -23,22 +23,22 @@ class ScoreSettings(TableSettings):
     )
     annotator: str | None = setting(
         None,
-        "Judgements: whose, where the file or folder holds several judges (of Inspect's logs the scorer, of promptfoo's results a "
+        "Judgements: which judge, where the file or folder has several (in Inspect logs the scorer, in promptfoo results a "
         "metric).",
         flags=("--judge", "--annotator"),
         metavar="NAME",
     )
     baseline: str | None = setting(
         None,
-        "Judgements: the model that all others met, where the file does not name it (Arena-Hard v0.1, leaderboards).",
+        "Judgements: the model that all others were compared with, where the file does not name it (Arena-Hard v0.1, leaderboards).",
         metavar="POLICY",
     )
     token_budget: int | None = setting(
         None,
-        "Tokens per batch, padding included (default: a sane number); lower it when memory runs out.",
+        "Tokens per batch, padding included (default: chosen for the model); lower it if memory runs out.",
         least=1,
     )
-    unchecked: bool = setting(False, "Score even what a quick look by the doctor finds unsound.")
+    unchecked: bool = setting(False, "Score even if the quick check finds that scores would be wrong.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -40,8 +40,8 @@ def column_setting() -> Any:
     """The setting of which column holds which field."""
     return setting(
         (),
-        "Which column of the table holds what: policy=model, prompt_id=..., score=...; repeatable. "
-        "Of another table than the first: responses.policy=model.",
+        "Column of the table for a field: policy=model, prompt_id=..., score=...; repeatable. "
+        "For a table other than the first: responses.policy=model.",
         flags=("--column",),
         metavar="FIELD=COLUMN",
         check=parse_columns,
@@ -50,11 +50,11 @@ def column_setting() -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class TableSettings(Settings):
-    """How a table is read that has other columns than charm's own."""
+    """How to read a table with other column names than charm's."""
 
     columns: tuple[str, ...] = column_setting()
     reward_model: str | None = setting(
-        None, "Whose scores, where the table holds those of several reward models.", metavar="NAME"
+        None, "Which reward model's scores, where the table has several.", metavar="NAME"
     )
     sample: Sample | None = setting(
         None,

@@ -220,7 +220,7 @@ class Favouritism(Table):
     """Favour shown to each policy in Elo points, free of any one reference, and the RM's ``sharpness``.
 
     Of an interval that is open to one side, or to both, that end is null. ``scope`` is what intervals and tests are about:
-    ``sample``, policies taken as a sample of others like them, or ``these`` policies alone.
+    ``sample``, for policies like these, or ``these`` policies alone.
     """
 
     sharpness: Estimate | None = None

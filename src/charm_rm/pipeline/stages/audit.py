@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import counted
 from ...folders import replacing_directory
 from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
 from ...mismatch.metrics import say_figures
@@ -137,4 +138,4 @@ def _audit(run: Run, name: str, source: Scores | Margins) -> tuple[Audit, str]:
     if found.favouritism is None:
         (folder / FAVOUR).unlink(missing_ok=True)  # of an older run
     save_audit(found, folder)
-    return found, f"{found.summary['pairs']} pairs; {say_figures(found.summary['effect'])}"
+    return found, f"{counted(found.summary['pairs'], 'pair')}; {say_figures(found.summary['effect'])}"

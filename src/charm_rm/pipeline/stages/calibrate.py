@@ -16,6 +16,7 @@ from ...errors import (
     NoOverlap,
     NotIdentifiable,
     UnknownPolicy,
+    counted,
     listing,
 )
 from ...evaluate.attained import effect_of_offsets
@@ -209,7 +210,7 @@ def run_stage(run: Run) -> str:
     chosen = {"over": over, "references": references, "held_out": list(section.held_out), "split": "train"}
     run.save(replace(offsets, provenance={**offsets.provenance, **chosen}), "offsets.parquet")
     if over is None:
-        return f"{len(offsets)} policies jointly, reference {', '.join(references) or 'none'}"
+        return f"{counted(len(offsets), 'policy', 'policies')} jointly, reference {', '.join(references) or 'none'}"
     return ", ".join(
         f"{r['policy']} over {', '.join(references)}: offset {r['delta']:+.3f}, target {r['target']:.3f}"
         for r in moved.iter_rows(named=True)

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from ...benchmarks import Benchmark, ScoredItem, load_benchmark, load_pairs, scored_by_judge
-from ...errors import ConfigError, noting_warnings
+from ...errors import ConfigError, counted, noting_warnings
 from ...evaluate import (
     AlignmentResult,
     BenchmarkResult,
@@ -134,7 +134,7 @@ def _evaluate_one(
     truncated: dict[str, int] = {}
     model = contestant.open()
     for benchmark in benchmarks:
-        tell(f"{contestant.spec}: {benchmark.name}, {len(benchmark.items)} items")
+        tell(f"{contestant.spec}: {benchmark.name}, {counted(len(benchmark.items), 'item')}")
         with noting_warnings() as notes:
             scored, truncated[benchmark.name] = model.ask(benchmark, memo=memo, progress=progress)
         results.append(measure_benchmark(benchmark, scored, draws=draws, seed=seed, warnings=notes))

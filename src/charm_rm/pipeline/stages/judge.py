@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ... import store
-from ...errors import ConfigError, NoOverlap
+from ...errors import ConfigError, NoOverlap, counted
 from ...judging import JudgeRun, Prices, RunEstimate, estimate_run, load_template, plan_pairs, run_judge
 from ...memo import Memo
 from ...settings import JudgeSettings, ScoreSettings
@@ -102,7 +102,7 @@ def run_stage(run: Run) -> str:
     if run.config.judge is None:
         margins = _take_judgements(responses, run.config.score)
         run.save(margins, MARGINS)
-        return f"{len(margins):,} judgements from {Path(str(run.config.score.judgements)).name}"
+        return f"{counted(len(margins), 'judgement')} from {Path(str(run.config.score.judgements)).name}"
     with run_store(run.aside(MARGINS)) as memo:
         done = judge(
             responses,
@@ -114,4 +114,6 @@ def run_stage(run: Run) -> str:
             progress=run.progress,
         )
     dropped = done.margins.provenance["pairs"]["dropped"]
-    return f"{len(done.margins):,} pairs judged" + (f", {dropped} without a verdict" if dropped else "")
+    return f"{counted(len(done.margins), 'pair')} judged" + (
+        f", {dropped} without a verdict" if dropped else ""
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...errors import counted
 from ...ratings import fit_ratings, load_battles, load_ratings
 from ...settings import FitSettings, RatingsChoice
 from ...tables import Ratings
@@ -18,10 +20,17 @@ def chosen_ratings(choice: RatingsChoice) -> Ratings:
     return load_ratings(str(choice.source), category=choice.category, date=choice.date)
 
 
-def fit_votes(battles: str | Path, settings: FitSettings) -> Ratings:
-    """Ratings fitted to a file of votes."""
+def fit_votes(
+    battles: str | Path, settings: FitSettings, columns: Mapping[str, str] | None = None
+) -> Ratings:
+    """Ratings fitted to a file of votes; ``columns`` as :func:`~charm_rm.load_battles` takes them."""
     votes = load_battles(
-        battles, keep=settings.columns, style=settings.style, votes=settings.votes, judge=settings.judge
+        battles,
+        keep=settings.columns,
+        style=settings.style,
+        votes=settings.votes,
+        judge=settings.judge,
+        columns=columns,
     )
     return fit_ratings(votes, **settings.arguments())
 
@@ -31,9 +40,9 @@ def run_stage(run: Run) -> str:
     section = run.config.ratings
     if section.battles is not None:
         ratings = fit_votes(section.battles, section)
-        how = f"fitted to {ratings.provenance['n_battles']:,} votes"
+        how = f"fitted to {counted(ratings.provenance['n_battles'], 'vote')}"
     else:
         ratings = chosen_ratings(section)
         how = f"from {Path(str(section.source)).name}"
     run.save(ratings, "ratings.parquet")
-    return f"{len(ratings)} policies, {how}"
+    return f"{counted(len(ratings), 'policy', 'policies')}, {how}"

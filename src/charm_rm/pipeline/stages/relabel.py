@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigError
+from ...errors import ConfigError, counted
 from ...relabel import Relabelled, relabel_preferences, save_relabelled
 from ...settings import RelabelSettings
 from ...style import Calibrator
@@ -65,4 +65,4 @@ def run_stage(run: Run) -> str:
         own=run.config.calibrate.own if run.config.calibrate else (),
         force=True,
     )
-    return f"{len(done.preferences)} pairs, {int(done.ledger['flipped'].sum())} labels flipped"
+    return f"{counted(len(done.preferences), 'pair')}, {counted(int(done.ledger['flipped'].sum()), 'label')} flipped"

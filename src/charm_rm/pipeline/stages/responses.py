@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ... import store
+from ...errors import counted
 from ...provenance import source_record
 from ...responses import sample_instructions, split_prompts
 from ...settings import ResponsesSettings, TableSettings
@@ -50,4 +51,4 @@ def run_stage(run: Run) -> str:
     run.save(responses, "responses.parquet")
     store.write_frame(prompts, run.directory / "prompts.parquet", force=True)
     n_test = prompts.filter(pl.col("split") == "test").height
-    return f"{len(responses.policies)} policies x {prompts.height} prompts: {prompts.height - n_test} train, {n_test} test"
+    return f"{counted(len(responses.policies), 'policy', 'policies')} x {counted(prompts.height, 'prompt')}: {prompts.height - n_test} train, {n_test} test"

@@ -111,7 +111,7 @@ def run_stage(run: Run) -> str:
         return _score(run, responses, run.first_model, SCORES)
     scores = _take_scores(responses, path, run.config.score)
     run.save(scores, SCORES)
-    return f"{len(scores):,} scores from {Path(path).name}"
+    return f"{counted(len(scores), 'score')} from {Path(path).name}"
 
 
 def run_after(run: Run) -> str:
@@ -151,4 +151,4 @@ def _score(run: Run, responses: Responses, model: str, name: str) -> str:
             progress=run.progress,
         )
     cut = int(scores.frame["truncated"].sum()) if "truncated" in scores.frame.columns else 0
-    return f"{len(scores):,} responses" + (f", {cut} cut to the maximum length" if cut else "")
+    return f"{counted(len(scores), 'response')}" + (f", {cut} cut to the maximum length" if cut else "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ...errors import ConfigError, MissingExtra
+from ...errors import ConfigError, MissingExtra, counted
 from ...preferences import load_preferences
 from ...settings import FineTuneSettings, RatingsChoice, TrainSettings
 from ...tables import Preferences, Ratings, Responses, Scores
@@ -204,4 +204,4 @@ def _train(
         # What lies there unfinished had other pairs or settings: it makes way.
         result, *_ = train(preferences, base, folder, settings, resume=False, **common)
     held_out = f", held-out accuracy {result.after.accuracy:.3f}" if result.after else ""
-    return f"{result.pairs['train']} pairs, {result.steps} steps, loss {result.train_loss:.3f}{held_out}"
+    return f"{counted(result.pairs['train'], 'pair')}, {counted(result.steps, 'step')}, loss {result.train_loss:.3f}{held_out}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from ...errors import counted
 from ..charts import Row, interval_rows
 from ..gather import Findings
 from ..significance import WITHIN_CHANCE
@@ -22,7 +23,7 @@ def favour_figure(_: Findings, frame: pl.DataFrame) -> Iterator[Picture]:
     rows = ends([_row(r, None) for r in frame.sort("favour", descending=True).to_dicts()])
     yield both(
         lambda w: interval_rows(rows, width=w, axis=_AXIS),
-        alt=f"Favour shown to {len(rows)} policies in Elo points with 95 % intervals, most favoured first.",
+        alt=f"Favour shown to {counted(len(rows), 'policy', 'policies')} in Elo points with 95 % intervals, most favoured first.",
         caption="Favour in Elo points with 95 % intervals. Orange: over-valued; blue: under-valued; grey: not beyond chance "
         f"({WITHIN_CHANCE}).",
     )
