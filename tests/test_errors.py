@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from charm_rm import errors
-from charm_rm.errors import CharmError, CharmWarning, counted, noting_warnings
+from charm_rm.errors import CharmError, CharmWarning, counted, first_line, noting_warnings
 from charm_rm.estimates import signed
 
 
@@ -76,6 +76,29 @@ def test_a_count_has_its_noun_in_the_right_number() -> None:
 def test_what_rounds_to_nothing_has_no_sign() -> None:
     assert [signed(v) for v in (0.3, -0.3, 0.0, -0.0, 0.6, -12.4)] == ["0", "0", "0", "0", "+1", "-12"]
     assert [signed(v, 1) for v in (0.04, -0.04, -0.06)] == ["0.0", "0.0", "-0.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("it is so", "it is so"),
+        ("it is so\nand a long report", "it is so"),
+        ("  \nit is so", "it is so"),
+        ("Error(s) in loading state_dict for X:\n\tsize mismatch for a.b: (1, 2)\n\tsize", "Error(s) in loading state_dict for X: size mismatch for a.b: (1, 2)"),
+        ("Class validation error for validator 'v':\n    ValueError: no such head", "Class validation error for validator 'v': ValueError: no such head"),
+        ("1 validation error for Config\nname\n  Field required [type=missing]", "1 validation error for Config name Field required [type=missing]"),
+        ("404 Client Error. (Request ID: abc)\n\nRepository Not Found for url: x.", "404 Client Error. (Request ID: abc) Repository Not Found for url: x."),
+        ("For details look above:", "For details look above"),
+        ("a:\nb:\nc", "a: b: c"),
+    ],
+)  # fmt: skip
+def test_the_cause_is_not_cut_off(text: str, line: str) -> None:
+    assert first_line(ValueError(text)) == line
+
+
+def test_an_error_without_words_is_its_kind() -> None:
+    assert first_line(ValueError("")) == "ValueError"
+    assert first_line(KeyError("model_type")) == "KeyError: 'model_type'"
 
 
 def test_every_error_says_what_to_do() -> None:

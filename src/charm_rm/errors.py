@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 
@@ -156,8 +157,28 @@ def _say_again(caught: Iterable[warnings.WarningMessage], notes: list[str]) -> N
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its kind: of a library's error, which may be long."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The line of a library's error, which may be long, that says what is wrong; its kind where it has no message.
+
+    That is the first, and those after it as long as a line only announces the next: one that ends in a colon, a server's status,
+    a count of errors. A missing key is said to be one.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    if isinstance(error, KeyError):
+        return f"KeyError: {lines[0]}"
+    said = lines[0]
+    for line in lines[1:5]:
+        if not _ANNOUNCES.search(said):
+            break
+        said = f"{said} {line}"
+    return said.removesuffix(":")
+
+
+# Of a library's message: the cause is in the lines that follow.
+_ANNOUNCES = re.compile(
+    r":$|^\d{3} \w+ Error\b[^:]*(\(Request ID[^)]*\))?\.?$|^\d+ validation errors? for \S+( \S+)?$"
+)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

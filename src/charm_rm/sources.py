@@ -56,7 +56,7 @@ def load_source(
     asked = table.reward_model is not None or table.sample is not None  # of scores alone
     judged = None
     if not asked and (not path.is_dir() or holds_judgements(path)):
-        judged = load_judged(path, annotator=annotator, baseline=baseline)
+        judged = load_judged(path, annotator=annotator, baseline=baseline, columns=table.fields("scores"))
     if judged is not None:
         return judged
     if annotator is not None or baseline is not None:

@@ -12,6 +12,7 @@ from .devices import one_device
 from .extras import require
 from .loading.folders import model_folder
 from .loading.libraries import as_model_error, quiet
+from .loading.state import LOADING, refuse_mismatched
 from .loading.tokenizers import read_tokenizer
 from .precision import check_dtype
 
@@ -56,9 +57,8 @@ def read_causal(folder: Path, *, where: str, **options: Any) -> Any:
     Raises:
         ModelError: weights are missing: transformers would fill them with random numbers and go on.
     """
-    model, info = require("transformers").AutoModelForCausalLM.from_pretrained(
-        folder, output_loading_info=True, **options
-    )
+    model, info = require("transformers").AutoModelForCausalLM.from_pretrained(folder, **LOADING, **options)
+    refuse_mismatched(where, info)
     if missing := sorted(info["missing_keys"]):
         raise ModelError(
             f"no causal language model: the checkpoint lacks {len(missing)} weights, which would be random numbers: "

@@ -321,7 +321,9 @@ def _set_generation(model: Any, tokenizer: Any) -> frozenset[int]:
     ends |= set(saved) if isinstance(saved, list) else {saved}
     end_ids = sorted(int(i) for i in ends if i is not None)
     # Padding is masked out and stands before the text, so any token will do.
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (end_ids or [0])[0]
+    pad, size = tokenizer.pad_token_id, model.get_input_embeddings().num_embeddings
+    if pad is None or not 0 <= pad < size:
+        pad = (end_ids or [0])[0]
     model.generation_config = require("transformers").GenerationConfig(
         do_sample=False, num_beams=1, eos_token_id=end_ids or None, pad_token_id=pad
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigError
+from ..errors import ConfigError, first_line
 from .extras import require
 
 
@@ -24,7 +24,7 @@ def find_devices(device: str) -> list[str]:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(
-                f"device {name!r} is not usable here: {str(error).splitlines()[0]}", fix="use auto or cpu"
+                f"device {name!r} is not usable here: {first_line(error)}", fix="use auto or cpu"
             ) from error
     return names
 

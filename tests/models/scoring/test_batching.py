@@ -99,6 +99,13 @@ class TestPadToken:
         tokenizer = make_tokenizer(pad=pad)
         assert choose_pad_token_id(tokenizer, last=tokenizer.eos_token_id) == tokenizer.unk_token_id
 
+    def test_a_token_without_an_embedding_is_not_taken(self, make_tokenizer: Callable[..., Any]) -> None:
+        tokenizer = make_tokenizer(pad="<system>")
+        size = tokenizer.pad_token_id  # the table ends before it
+        assert (
+            choose_pad_token_id(tokenizer, last=tokenizer.eos_token_id, size=size) == tokenizer.unk_token_id
+        )
+
     def test_the_last_token_is_avoided_even_where_it_is_not_eos(
         self, make_tokenizer: Callable[..., Any]
     ) -> None:

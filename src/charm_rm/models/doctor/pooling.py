@@ -21,6 +21,8 @@ from .check import Check, show_tokens
 Side = Literal["left", "right"]
 # Differences that precision alone explains, relative to a score of 1 or the score itself.
 _TOLERANCE = {"float32": 1e-4, "bfloat16": 0.05, "float16": 0.01}
+# Whose embeddings are (tokens, rows, size), not (rows, tokens, size).
+_TOKENS_FIRST = frozenset({"xlnet"})
 # Of a conversation's tokens, so many at the end are disturbed one by one, and its first.
 _TRIED = 4
 
@@ -151,11 +153,14 @@ def _disturbed(model: Any, positions: Sequence[int]) -> Iterator[None]:
         yield
         return
 
+    turned = getattr(model.config, "model_type", "") in _TOKENS_FIRST
+
     def disturb(_module: Any, _inputs: Any, output: Any) -> Any:
         output = output.clone()
+        by_row = output.transpose(0, 1) if turned else output
         for row, position in enumerate(positions, start=1):
             # Every second entry, as normalisation would take a shift of all entries back.
-            output[row, position, ::2] += output.std()
+            by_row[row, position, ::2] += output.std()
         return output
 
     hook = embeddings.register_forward_hook(disturb)

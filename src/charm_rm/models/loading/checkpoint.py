@@ -53,6 +53,11 @@ class Checkpoint:
         source = self._where[key]
         return source.get_tensor(key) if hasattr(source, "get_tensor") else source
 
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape of one tensor, which is not read."""
+        source = self._where[key]
+        return tuple(source.get_slice(key).get_shape() if hasattr(source, "get_slice") else source.shape)
+
     def under(self, prefix: str) -> dict[str, Any]:
         """All tensors whose name begins with ``prefix``, named without it."""
         return {k.removeprefix(prefix): self.tensor(k) for k in self.keys if k.startswith(prefix)}

@@ -30,6 +30,20 @@ def find_saved_head(checkpoint: Checkpoint) -> str | None:
     return found[0] if len(found) == 1 and not usual else None
 
 
+# Where, under those names, the last linear layer of a head lies; then heads of single families (XLNet, XLM and Flaubert).
+_LAST = ("", "out_proj.", "linear_out.", "summary.")
+_OTHERS = ("logits_proj.", "sequence_summary.summary.")
+
+
+def head_rows(checkpoint: Checkpoint) -> tuple[str, int] | None:
+    """The weight of the checkpoint's head under transformers' names, and how many outputs it has; None: it has none of these."""
+    names = [f"{head}.{last}weight" for head in _TRANSFORMERS for last in _LAST]
+    for name in (*names, *(f"{other}weight" for other in _OTHERS)):
+        if name in checkpoint.keys:
+            return name, checkpoint.shape(name)[0]
+    return None
+
+
 def is_head_key(key: str) -> bool:
     """True for a checkpoint's key that is of a head, not of the backbone."""
     return key.split(".")[0] in _BEGINNINGS

@@ -207,6 +207,7 @@ class PairHead(nn.Module):
     def __init__(self, body: Any, layers: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
         super().__init__()
         self.body = body
+        self.config: Any = body.config
         self.inner, self.outer = (linear(weight, bias) for weight, bias in layers)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ModelError, listing
@@ -22,8 +22,9 @@ def load_backbone(source: Source, checkpoint: Checkpoint) -> Any:
     prefix = _prefix(set(bare.state_dict()), checkpoint.keys)
     options = {k: v for k, v in source.options.items() if k != "trust_remote_code"}
     model, info = type(bare).from_pretrained(
-        None, config=config, state_dict=checkpoint.under(prefix), output_loading_info=True, **options
+        None, config=sane(config), state_dict=checkpoint.under(prefix), **LOADING, **options
     )
+    refuse_mismatched(source.folder, info)
     if info["missing_keys"]:
         raise incomplete(source, info["missing_keys"])
     return model
@@ -36,12 +37,44 @@ def load_classifier(source: Source, n_outputs: int, *, seed: int = 0) -> tuple[A
         source.folder, trust_remote_code=source.options["trust_remote_code"]
     )
     config.num_labels = n_outputs
+    sane(config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, info = transformers.AutoModelForSequenceClassification.from_pretrained(
-            source.folder, config=config, output_loading_info=True, **source.options
+            source.folder, config=config, **LOADING, **source.options
         )
+    refuse_mismatched(source.folder, info)
     return model, set(info["missing_keys"])
+
+
+# What does not fit is refused here, in words: transformers' own report of it is not in its error.
+LOADING = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+
+
+def refuse_mismatched(where: str | os.PathLike[str], info: Mapping[str, Any]) -> None:
+    """Raise where weights have other shapes than the configuration asks for.
+
+    Raises:
+        ModelError: names them, with both shapes.
+    """
+    wrong = sorted(info.get("mismatched_keys") or ())
+    if wrong:
+        key, saved, asked = wrong[0]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise ModelError(
+            f"{key} has the shape {tuple(saved)} in the checkpoint, config.json asks for {tuple(asked)}{more}",
+            where=os.fspath(where),
+            fix="take config.json and weights from one place, the model's own",
+        )
+
+
+def sane(config: Any) -> Any:
+    """The configuration without a pad token that is beyond the embeddings: torch makes no table with such a token."""
+    for part in (config, config.get_text_config()):
+        pad, size = getattr(part, "pad_token_id", None), getattr(part, "vocab_size", None)
+        if pad is not None and isinstance(size, int) and not 0 <= pad < size:
+            part.pad_token_id = None
+    return config
 
 
 def headless(source: str | os.PathLike[str], missing: set[str]) -> ModelError:

@@ -9,6 +9,7 @@ from typing import Any
 from ...conversations import prompt_text
 from ...errors import ConfigError, ModelError
 from ...protocols import Prompt
+from ..loading.config import find_outputs
 from ..loading.source import Source
 from ..loading.state import headless, load_classifier
 from ..scoring.batching import set_pad_token
@@ -22,7 +23,7 @@ _SLOT = re.compile(r"\{(?:prompt|first|second)\}")
 def build_classifier(
     source: Source, tokenizer: Any, max_length: int | None, template: str | None, first_output: int
 ) -> tuple[Any, ...]:
-    n_outputs = len(source.config.get("id2label") or {}) or 2
+    n_outputs, _ = find_outputs(source)
     if n_outputs > 2:
         raise ModelError(
             f"the model has {n_outputs} outputs; one that compares two responses has 1 or 2",

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ConfigError
+from ...errors import ConfigError, ModelError
 from ..extras import require
 from .encoding import Encoded
 
@@ -100,10 +100,11 @@ def flash_bounds(lengths: Sequence[int]) -> dict[str, Any]:
     }
 
 
-def choose_pad_token_id(tokenizer: Any, *, last: int) -> int:
-    """The tokenizer's pad token, or another token where it has none or it is EOS or ``last``.
+def choose_pad_token_id(tokenizer: Any, *, last: int, size: int | None = None) -> int:
+    """The tokenizer's pad token, or another token where it has none or it is EOS or ``last``, or has no embedding.
 
-    ``last`` is the token that sequences end with. No token is added: the embeddings keep their size.
+    ``last`` is the token that sequences end with, ``size`` the number of embeddings. No token is added: the embeddings keep
+    their size.
     """
     avoid = {last, tokenizer.eos_token_id}
     vocabulary = tokenizer.get_vocab()
@@ -113,12 +114,34 @@ def choose_pad_token_id(tokenizer: Any, *, last: int) -> int:
         tokenizer.unk_token_id,
     ]
     candidates += [*tokenizer.all_special_ids, *range(len(avoid) + 1)]
-    return int(next(i for i in candidates if i is not None and i not in avoid))
+    known = len(tokenizer) if size is None else size
+    return int(next(i for i in candidates if i is not None and i not in avoid and 0 <= i < known))
+
+
+def count_embeddings(model: Any) -> int | None:
+    """How many tokens the model has embeddings for; None where it does not tell."""
+    try:
+        table = getattr(model, "base_model", model).get_input_embeddings()
+    except (AttributeError, NotImplementedError):
+        table = None
+    size = getattr(table, "num_embeddings", None)
+    return size if isinstance(size, int) else None
 
 
 def set_pad_token(model: Any, tokenizer: Any, *, last: int) -> int:
-    """Give model and tokenizer one sane pad token (:func:`choose_pad_token_id`) and return its id."""
-    pad = choose_pad_token_id(tokenizer, last=last)
+    """Give model and tokenizer one sane pad token (:func:`choose_pad_token_id`) and return its id.
+
+    Raises:
+        ModelError: the tokenizer ends conversations with a token that the model has no embedding for.
+    """
+    size = count_embeddings(model)
+    if size is not None and last >= size:
+        raise ModelError(
+            f"conversations end with {tokenizer.convert_ids_to_tokens(last)!r}, token {last}, and the model has {size} embeddings",
+            where=getattr(model.config, "_name_or_path", None) or None,
+            fix="take tokenizer and weights from one place, the model's own; an adapter's own embeddings must be saved with it",
+        )
+    pad = choose_pad_token_id(tokenizer, last=last, size=size)
     if tokenizer.pad_token_id != pad:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
     model.config.pad_token_id = pad

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...extras import require
 from ..source import Source, refuse_own_code
-from ..state import incomplete
+from ..state import LOADING, incomplete, refuse_mismatched
 from .classifier import reduced
 from .table import Reading, reads, signed
 
@@ -19,8 +19,9 @@ def _read_remote_code(source: Source, _tokenizer: Any) -> Reading:
     if not source.options["trust_remote_code"]:
         raise refuse_own_code(source)
     model, info = getattr(require("transformers"), auto_class).from_pretrained(
-        source.folder, output_loading_info=True, **source.options
+        source.folder, **LOADING, **source.options
     )
+    refuse_mismatched(source.folder, info)
     if info["missing_keys"]:
         raise incomplete(source, info["missing_keys"])
     field = (entry.output if entry else None) or "logits"
