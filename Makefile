@@ -21,7 +21,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-versions:
 	PYTHON="$(PYTHON)" bash .ci/versions

@@ -252,3 +252,19 @@ def test_an_audit_replaces_its_own_folder(charm: Charm, tmp_path: Path) -> None:
     assert charm(*line, "--force").exit_code == 0
     (tmp_path / "audit" / MARKER).unlink()  # as earlier versions left it
     assert charm(*line, "--force").exit_code == 0
+
+
+def test_what_only_its_owner_could_read_gets_the_permissions_of_new_files(tmp_path: Path) -> None:
+    """Weights are written so by some libraries, and a group could not load the model."""
+    old = os.umask(0o027)
+    try:
+        with replacing_directory(tmp_path / "model") as folder:
+            (folder / "inside").mkdir(mode=0o700)
+            for name in ("model.safetensors", "inside/x.json"):
+                (folder / name).write_text("{}")
+                (folder / name).chmod(0o600)
+    finally:
+        os.umask(old)
+    modes = {p.relative_to(tmp_path).as_posix(): p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
+    assert modes.pop("model") == modes.pop("model/inside") == 0o750
+    assert set(modes.values()) == {0o640}

@@ -96,7 +96,7 @@ def replacing_directory(path: str | Path, *, force: bool = False) -> Iterator[Pa
         with store.writing_to(path):
             yield temporary
             _mark(temporary)
-            temporary.chmod(0o777 & ~store.umask())
+            _open_up(temporary)
             _take_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -123,6 +123,14 @@ def _files(folder: Path) -> Iterator[str]:
     for at, folders, files in os.walk(folder):
         for name in (*files, *(f for f in folders if Path(at, f).is_symlink())):
             yield Path(at, name).relative_to(folder).as_posix()
+
+
+def _open_up(folder: Path) -> None:
+    """The permissions that new files and folders get here: some libraries write files that their owner alone may read."""
+    closed = store.umask()
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~closed)
 
 
 def _mark(folder: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from charm_rm import load_example, load_source
 from charm_rm.errors import ConfigError, ReadingNote, SchemaError
+from charm_rm.settings import TableSettings
 from charm_rm.tables import WinRates
 
 HEADER = (
@@ -27,9 +28,7 @@ def board(path: Path, text: str = HEADER + BODY) -> Path:
 
 def test_a_leaderboard_is_win_rates_against_its_baseline(tmp_path: Path) -> None:
     path = board(tmp_path / "leaderboard.csv")
-    with pytest.warns(
-        ReadingNote, match="raw win rates in percent against 'base', whose own row is left out"
-    ):
+    with pytest.warns(ReadingNote, match="win_rate in percent against 'base', whose own row is left out"):
         found = load_source(path)
     assert isinstance(found, WinRates)
     assert found.frame.select("policy", "reference", "win_rate", "n", "std_err").rows() == [
@@ -37,6 +36,17 @@ def test_a_leaderboard_is_win_rates_against_its_baseline(tmp_path: Path) -> None
         ("elm", "base", 0.125, 805, pytest.approx(0.011)),
     ]
     assert found.provenance["baseline"] == "base"
+
+
+def test_the_length_controlled_rates_are_one_option_away(tmp_path: Path) -> None:
+    table = TableSettings.of({"win_rate": "length_controlled_winrate"})
+    with pytest.warns(
+        ReadingNote, match="length_controlled_winrate in percent against 'base', whose own row is left out$"
+    ):
+        found = load_source(board(tmp_path / "leaderboard.csv"), table=table)
+    assert found.frame["win_rate"].to_list() == pytest.approx([0.8646, 0.142])
+    with pytest.raises(ConfigError, match="the table has no column 'lc'"):
+        load_source(board(tmp_path / "leaderboard.csv"), table=TableSettings.of({"win_rate": "lc"}))
 
 
 @pytest.mark.parametrize("name", ["policy", "model", "name", "Unnamed: 0"])
@@ -51,7 +61,7 @@ def test_a_baseline_that_nobody_names_has_to_be_given(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not say whom all others met: no row wins 50 %") as caught:
         load_source(path)
     assert "--baseline" in str(caught.value)
-    with pytest.warns(ReadingNote, match="against 'davinci'; length_controlled_winrate is not used"):
+    with pytest.warns(ReadingNote, match="against 'davinci'; --column win_rate=length_controlled_winrate"):
         assert load_source(path, baseline="davinci").policies == ["davinci", "elm", "oak"]
 
 

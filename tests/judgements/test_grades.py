@@ -126,6 +126,20 @@ def test_bad_grades_are_named(tmp_path: Path, values: list[str], message: str) -
     assert str(path) in str(caught.value)
 
 
+def test_a_folder_of_grades_of_several_models(tmp_path: Path) -> None:
+    for model in ("oak", "elm"):
+        write(tmp_path / f"{model}.jsonl", mt_bench({(81, model, 1): 9}))
+    scores = load_source(tmp_path)
+    assert isinstance(scores, Scores)
+    assert scores.policies == ["elm", "oak"]
+    pair = {"question_id": 81, "model_1": "oak", "model_2": "elm", "g1_winner": "tie", "g2_winner": "tie"}
+    write(tmp_path / "pair.jsonl", [pair | {"judge": ["gpt-4", "pair-v2"], "turn": 1}])
+    with pytest.raises(
+        ConfigError, match=r"of pairs \(pair.jsonl\) and grades of single answers \(elm.jsonl\) side by side"
+    ):
+        load_source(tmp_path)
+
+
 def test_grades_are_no_margins(tmp_path: Path) -> None:
     path = write(tmp_path / "g.jsonl", mt_bench({(81, "oak", 1): 9}))
     with pytest.raises(ConfigError, match="the file holds scores, no judgements of pairs"):

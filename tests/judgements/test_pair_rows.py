@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 
 from charm_rm import load_judgements, load_source
 from charm_rm.conversations import prompt_hash
-from charm_rm.errors import CharmWarning, ConfigError, SchemaError
+from charm_rm.errors import CharmWarning, ConfigError, ReadingNote, SchemaError
 from charm_rm.judgements.pair_rows import Columns, outcomes
+from charm_rm.settings import TableSettings
 from charm_rm.statistics import sigmoid
-from charm_rm.tables import Margins
+from charm_rm.tables import Margins, Scores
 
 Rows = list[dict[str, Any]]
 
@@ -109,6 +111,67 @@ def test_several_judges_are_refused_until_one_is_chosen(tmp_path: Path) -> None:
     found = load_source(path, annotator="claude")
     assert isinstance(found, Margins)
     np.testing.assert_allclose(wins(found), [0, 0.5], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "column", ["judge", "annotator", "evaluator", "judge_model", "judge_name", "Judge Model"]
+)
+def test_judges_are_told_by_any_of_their_columns(tmp_path: Path, column: str) -> None:
+    rows = [
+        {k: v for k, v in r.items() if k != "judge"} | {column: j} for j in "ab" for r in rows_of(["A", "B"])
+    ]
+    path = write(tmp_path / "pairs.csv", rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReadingNote)
+        with pytest.raises(ConfigError, match="2 judges: 'a', 'b'"):
+            load_source(path)
+        assert len(load_source(path, annotator="a")) == 2
+
+
+def test_rows_of_nobody_beside_a_judges_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "pairs.parquet", rows_of(["A", "B"]) + rows_of(["B"], judge=None))
+    with pytest.raises(ConfigError, match="1 of 3 judgements name no judge, others name 'gpt-4'"):
+        load_source(path)
+    assert len(load_source(path, annotator="gpt-4")) == 2
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_names_of_columns_count_in_any_case_and_are_told(tmp_path: Path, suffix: str) -> None:
+    names = {
+        "judge": "Judge",
+        "prompt": "Question ID",
+        "model_a": "modelA",
+        "model_b": "Model B",
+        "winner": "Winner",
+    }
+    rows = [{names[k]: v for k, v in r.items()} for r in rows_of(["A", "B"])]
+    with pytest.warns(
+        ReadingNote, match="'Question ID' as question_id, 'modelA' as model_a, 'Model B' as model_b"
+    ):
+        found = load_judgements(write(tmp_path / f"pairs{suffix}", rows))
+    assert found.frame["prompt_id"].to_list() == ["Ask 0", "Ask 1"]
+
+
+def test_columns_of_any_name_may_be_told(tmp_path: Path) -> None:
+    names = {"prompt": "task", "model_a": "left", "model_b": "right", "winner": "better", "judge": "by"}
+    rows = [{names[k]: v for k, v in r.items()} for r in rows_of(["A", "B"])]
+    told = TableSettings.of(
+        {"prompt_id": "task", "model_a": "left", "model_b": "right", "winner": "better", "judge": "by"}
+    )
+    found = load_source(write(tmp_path / "pairs.csv", rows), table=told)
+    assert isinstance(found, Margins)
+    assert found.frame["prompt_id"].to_list() == ["Ask 0", "Ask 1"]
+    assert found.provenance["annotator"] == "gpt-4"
+
+
+def test_scores_of_both_sides_are_scores_whoever_won(tmp_path: Path) -> None:
+    """A reward model's scores of the responses of votes: what people chose is not what is audited."""
+    rows = [r | {"score_a": 1.0, "score_b": 2.0} for r in rows_of(["A", "B"])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = load_source(write(tmp_path / "pairs.csv", rows))
+    assert isinstance(found, Scores)
+    assert len(found) == 4
 
 
 def test_a_later_turn_is_left_out_and_counted(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .folder import holds_judgements
 from .layouts import layout_of
-from .load import holds_judgements, judged_from_frame, load_judged, load_judgements
+from .load import judged_from_frame, load_judged, load_judgements
 from .margins import MARGIN_BOUND, SURE
 from .pair_rows import VERDICTS
 

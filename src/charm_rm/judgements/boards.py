@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ import polars as pl
 from ..errors import ConfigError, ReadingNote, SchemaError, listing
 from ..policy_names import near_policies
 from ..provenance import source_record
+from ..reading.resolve import columns_of, renamed
 from ..store import naming, read_frame
 from ..tables import NUMBER, TEXT, WHOLE, WinRates, with_kinds
 from .checks import note
@@ -26,21 +28,34 @@ def is_leaderboard(columns: Iterable[str]) -> bool:
     return names >= {"win_rate", "standard_error"} and "reference" not in names
 
 
-def load_leaderboard(path: Path, *, baseline: str | None) -> WinRates:
+def load_leaderboard(
+    path: Path, *, baseline: str | None, columns: Mapping[str, str] = MappingProxyType({})
+) -> WinRates:
     """Published win rates against one baseline: ``win_rate`` (raw, in percent), ``standard_error``, ``n_total``.
 
     The first column, which AlpacaEval leaves unnamed, has the policies. ``baseline`` names who all others met; without, it is the
-    one policy that wins 50 % against itself without error. Its own row is left out.
+    one policy that wins 50 % against itself without error. Its own row is left out. ``columns`` says which column is which field
+    where another is meant: ``{"win_rate": "length_controlled_winrate"}``.
 
     Raises:
-        ConfigError: no baseline was named and no row is one.
+        ConfigError: no baseline was named and no row is one, or a column that was told is missing.
         SchemaError: no column of policies, or rates that are no percentages.
     """
-    return leaderboard_from_frame(read_frame(path, texts=_POLICIES), where=str(path), baseline=baseline)
+    frame = read_frame(path, texts=(*_POLICIES, *(c for f, c in columns.items() if f == "policy")))
+    with naming(path):
+        found = columns_of(
+            frame, ("policy", "win_rate", "standard_error", "n_total"), columns, noun=WinRates.noun
+        )
+    told = {field: column for field, column in found.items() if field in columns}
+    return leaderboard_from_frame(
+        renamed(frame, told), where=str(path), baseline=baseline, rate=found["win_rate"]
+    )
 
 
-def leaderboard_from_frame(frame: pl.DataFrame, *, where: str, baseline: str | None) -> WinRates:
-    """:func:`load_leaderboard` of a frame; ``where`` names it in messages."""
+def leaderboard_from_frame(
+    frame: pl.DataFrame, *, where: str, baseline: str | None, rate: str = "win_rate"
+) -> WinRates:
+    """:func:`load_leaderboard` of a frame; ``where`` names it in messages, and ``rate`` the column that its win rates came from."""
     with naming(where):
         frame = with_kinds(frame, _KINDS, noun=WinRates.noun)
         column = next((c for c in _POLICIES if c in frame.columns), None)
@@ -57,7 +72,7 @@ def leaderboard_from_frame(frame: pl.DataFrame, *, where: str, baseline: str | N
             **source_record(where),
             "baseline": baseline,
         }
-        warnings.warn(_told(frame, baseline, where), ReadingNote, stacklevel=4)
+        warnings.warn(_told(frame, baseline, where, rate), ReadingNote, stacklevel=4)
         others = frame.filter(pl.col("policy") != baseline)
         n = [pl.col("n_total").alias("n")] if "n_total" in frame.columns else []
         return WinRates(
@@ -72,12 +87,12 @@ def leaderboard_from_frame(frame: pl.DataFrame, *, where: str, baseline: str | N
         )
 
 
-def _told(frame: pl.DataFrame, baseline: str, where: str) -> str:
-    words = f"{where}: read as an AlpacaEval leaderboard: raw win rates in percent against {baseline!r}"
+def _told(frame: pl.DataFrame, baseline: str, where: str, rate: str) -> str:
+    words = f"{where}: read as an AlpacaEval leaderboard: {rate} in percent against {baseline!r}"
     if (frame["policy"] == baseline).any():
         words += ", whose own row is left out"
     if "length_controlled_winrate" in frame.columns:
-        words += "; length_controlled_winrate is not used"
+        words += "; --column win_rate=length_controlled_winrate reads the length-controlled ones"
     return words
 
 

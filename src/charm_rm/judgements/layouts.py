@@ -49,9 +49,10 @@ def layout_of(columns: Iterable[str]) -> str | None:
     names = set(columns)
     telling = {*MEASURES[1:], "annotator", "judge"}
     for layout, columns_needed in LAYOUTS.items():
-        if layout == PAIRS and pair_columns(names) is not None:
-            return layout
-        if names >= set(columns_needed) and (layout != OWN or names & telling):
+        if layout == PAIRS:
+            if pair_columns(names) is not None:
+                return layout
+        elif names >= set(columns_needed) and (layout != OWN or names & telling):
             return layout
     return None
 

@@ -28,7 +28,8 @@ VERDICTS = {
 }
 SIDES = (("model_a", "model_b"), ("policy_a", "policy_b"), ("model_1", "model_2"))
 OUTCOMES = ("winner", "verdict", "judgement", "judgment", "preference", "label", "choice")
-USED = {*(name for pair in SIDES for name in pair), *OUTCOMES, *PROMPTS, "turn"}
+_SCORES = {"score_a", "score_b"}
+USED = {*(name for pair in SIDES for name in pair), *OUTCOMES, *PROMPTS, *_SCORES, "turn"}
 _FIRST = ("a", "model_a", "policy_a", "model_1", "response_a", "answer_a", "assistant_a", "first")
 _SECOND = ("b", "model_b", "policy_b", "model_2", "response_b", "answer_b", "assistant_b", "second")
 _TIES = ("c", "tie", "tie (bothbad)", "tie (both bad)", "both_bad", "bothbad", "draw", "equal", "same")
@@ -55,7 +56,7 @@ class Columns(NamedTuple):
 def pair_columns(columns: Iterable[str]) -> Columns | None:
     """The columns of two models and an outcome; None where they are not all there, or where both sides have scores: these count."""
     names = set(columns)
-    if names >= {"score_a", "score_b"}:
+    if names >= _SCORES:
         return None
     sides = next((pair for pair in SIDES if names.issuperset(pair)), None)
     outcome = next((c for c in OUTCOMES if c in names), None)

@@ -32,9 +32,9 @@ def prompt_keys(frame: pl.DataFrame, where: str) -> pl.Series:
     column = next((c for c in COLUMNS if c in frame.columns), None)
     if column is None:
         raise SchemaError(
-            f"no column says which prompt was judged; found {listing(frame.columns, limit=12)}",
+            f"no column says which prompt was judged; found {listing([c for c in frame.columns if c != 'row'], limit=12)}",
             where=where,
-            fix=f"add {listing(IDS[:2])} or 'prompt'; votes without prompts are fitted by: charm ratings fit FILE",
+            fix="say which: --column prompt_id=COLUMN; votes without prompts are fitted by: charm ratings fit FILE",
         )
     refuse_rows(frame, frame[column].is_null(), column, where, "is missing")
     if column in IDS or frame.schema[column].is_integer() or _all_digits(frame[column]):
