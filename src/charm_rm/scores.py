@@ -33,7 +33,8 @@ def load_scores(
 ) -> Scores:
     """Read scores from a table in any of the layouts of :mod:`~charm_rm.reading.score_layouts`.
 
-    What is not in charm's own columns is told in a :class:`~charm_rm.errors.ReadingNote`, and in the provenance.
+    What is not in charm's own columns is told in a :class:`~charm_rm.errors.ReadingNote`, and in the provenance. A judge's grades (a
+    column ``judge``, MT-Bench's files, logs of Inspect and promptfoo) are read as :func:`charm_rm.load_source` reads them.
 
     Args:
         columns: which column holds which field (``{"policy": "model"}``), where names do not tell.
@@ -50,7 +51,13 @@ def load_scores(
 
 def read_scores(source: str | Path, table: TableSettings) -> Scores:
     """:func:`load_scores` by settings."""
+    from .judgements import holds_grades, load_judged
+
     path = Path(source)
+    if table.reward_model is None and table.sample is None and holds_grades(path, table.fields("scores")):
+        graded = load_judged(path, columns=table.fields("scores"))
+        if isinstance(graded, Scores):
+            return graded
     frame = read_conversations(path, noun=Scores, texts=table.fields("scores").values())
     return scores_from_frame(frame, source=str(path), table=table, payload=payload_of(path))
 
