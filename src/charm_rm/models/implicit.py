@@ -186,7 +186,7 @@ def load_dpo_reward(
 
     Raises:
         ModelError: one of them is no causal LM, they read text differently, or there is no chat template.
-        ConfigError: ``beta``, ``dtype``, ``device`` or ``max_length`` is out of the question.
+        ConfigError: ``beta``, ``dtype``, ``device`` or ``max_length`` cannot be used.
     """
     if not (np.isfinite(beta) and beta > 0):
         raise ConfigError(f"beta is {beta}", fix="give a positive number; it only scales the rewards")
