@@ -102,8 +102,8 @@ def test_fit_says_which_votes_go_together(charm: Callable, tmp_path: Path) -> No
     path = tmp_path / "votes.csv"
     path.write_text("model_a,model_b,winner,prompt_id,voter\n" + "\n".join(rows) + "\n")
     said = {
-        "auto": "40 clusters by prompt_id",
-        "voter": "25 clusters by voter",
+        "auto": "40 clusters of votes, by prompt_id",
+        "voter": "25 clusters of votes, by voter",
         "none": "every vote as independent",
     }
     for choice, words in said.items():
