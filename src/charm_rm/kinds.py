@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from .errors import ConfigError, SchemaError, listing
+from .judgements import holds_grades
 from .preferences import load_preferences
 from .ratings import load_battles, load_ratings
 from .ratings.load import ratings_from_frame
@@ -72,7 +73,7 @@ def load_table(
         UnreadableFile: the file cannot be read.
     """
     path = Path(path)
-    if kind is None and not (path.is_dir() or table != _AS_NAMED):
+    if kind is None and not (path.is_dir() or table != _AS_NAMED or holds_grades(path)):
         try:
             kind = table_kind(column_names(path))
         except ConfigError as error:

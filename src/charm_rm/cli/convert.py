@@ -108,7 +108,8 @@ def _facts(file: Path, table: Table, notes: list[str]) -> dict[str, Any]:
 
     frame = table.frame
     prompts = frame["prompt_id"].n_unique() if "prompt_id" in frame.columns else None
-    facts: dict[str, Any] = {"file": str(file), "container": store.kind_of(file), "kind": table.noun}
+    container = "Inspect" if file.suffix == ".eval" else store.kind_of(file)
+    facts: dict[str, Any] = {"file": str(file), "container": container, "kind": table.noun}
     facts |= {"rows": frame.height, "policies": table.policies, "prompts": prompts, "columns": frame.columns}
     if prompts is not None and table.policies and table.noun in ("scores", "responses"):
         facts["missing"] = prompts * len(table.policies) - frame.height
