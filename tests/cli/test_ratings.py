@@ -92,6 +92,10 @@ def test_fit_counts_a_style_in_the_texts(charm: Callable, tmp_path: Path) -> Non
     ratings, styles = zip(
         *[(json.loads(s)["ratings"], json.loads(s)["provenance"]["style"]) for s in shown], strict=True
     )
+    assert {row.pop("source") for table in ratings for row in table} == {
+        "fitted to the votes of votes.csv",
+        "fitted to the votes of counts.csv",
+    }
     assert ratings[0] == ratings[1]
     assert styles[0] == styles[1]
     assert list(styles[0]) == ["words"]
