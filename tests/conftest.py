@@ -82,14 +82,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def charm() -> Callable[..., Result]:
     """Run the ``charm`` command in this process: ``charm("audit", "--example")``."""
 
-    def run(*arguments: object) -> Result:
+    def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
         from charm_rm.cli import main
 
         if OLD_CLICK:  # mixes the streams unless told not to
-            result = CliRunner(mix_stderr=False).invoke(main, [str(a) for a in arguments])
+            result = CliRunner(mix_stderr=False).invoke(main, [str(a) for a in arguments], input=stdin)
             result.__class__ = _BothStreams
             return result
-        return CliRunner().invoke(main, [str(a) for a in arguments])
+        return CliRunner().invoke(main, [str(a) for a in arguments], input=stdin)
 
     return run
 

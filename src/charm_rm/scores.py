@@ -19,6 +19,7 @@ from .store import naming, payload_of, read_conversations, restored
 from .tables import NUMBER, TEXT, Scores, with_kinds
 
 _AS_NAMED = TableSettings()
+_WHOLE_AS_FLOAT = r"^\d+\.0$"
 _KEY = ["prompt_id", "policy"]
 _CHOICES = "--sample first (one response a prompt, as voters saw them), --sample mean (of the scores) or --sample max (best of n)"
 
@@ -32,7 +33,8 @@ def load_scores(
 ) -> Scores:
     """Read scores from a table in any of the layouts of :mod:`~charm_rm.reading.score_layouts`.
 
-    What is not in charm's own columns is told in a :class:`~charm_rm.errors.ReadingNote`, and in the provenance.
+    What is not in charm's own columns is told in a :class:`~charm_rm.errors.ReadingNote`, and in the provenance. A judge's grades (a
+    column ``judge``, MT-Bench's files, logs of Inspect and promptfoo) are read as :func:`charm_rm.load_source` reads them.
 
     Args:
         columns: which column holds which field (``{"policy": "model"}``), where names do not tell.
@@ -49,7 +51,13 @@ def load_scores(
 
 def read_scores(source: str | Path, table: TableSettings) -> Scores:
     """:func:`load_scores` by settings."""
+    from .judgements import holds_grades, load_judged
+
     path = Path(source)
+    if table.reward_model is None and table.sample is None and holds_grades(path, table.fields("scores")):
+        graded = load_judged(path, columns=table.fields("scores"))
+        if isinstance(graded, Scores):
+            return graded
     frame = read_conversations(path, noun=Scores, texts=table.fields("scores").values())
     return scores_from_frame(frame, source=str(path), table=table, payload=payload_of(path))
 
@@ -76,14 +84,27 @@ def scores_from_frame(
         sampled = table.sample is not None or "sample" in long.columns
         long = _with_prompt_ids(long, notes, sampled=sampled)
         long = with_kinds(long, {"prompt_id": TEXT, "policy": TEXT, "score": NUMBER}, noun=Scores.noun)
-        long = _one_score_each(long, table.sample, notes)
+        long = _own_columns(_one_score_each(long, table.sample, notes), notes)
         if notes:
             warnings.warn(f"{source}: {'; '.join(notes)}", ReadingNote, stacklevel=3)
         how: dict[str, Any] = {"verb": "load_scores", **source_record(source)} | (
             {"read": notes} if notes else {}
         )
         provenance = how if ours is None else {**ours.get("provenance", {}), "read": notes}
-        return Scores(long.drop("prompt", "sample", strict=False), provenance=provenance)
+        return Scores(long, provenance=provenance)
+
+
+def _own_columns(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The columns that scores have; others are left out, which is noted of those that were used for nothing."""
+    own = [c.name for c in Scores.columns]
+    spare = [c for c in frame.columns if c not in (*own, "prompt", "sample", "reward_model")]
+    if spare:
+        notes.append(f"left out {'column' if len(spare) == 1 else 'columns'} {listing(spare, limit=8)}")
+    if frame["prompt_id"].str.contains(_WHOLE_AS_FLOAT).all():
+        notes.append(
+            "every prompt_id ends in .0, as whole numbers do that became floats: none matches an id without it"
+        )
+    return frame.select([c for c in frame.columns if c in own])
 
 
 def _of_reward_model(frame: pl.DataFrame, chosen: str | None, notes: list[str]) -> pl.DataFrame:

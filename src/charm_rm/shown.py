@@ -17,7 +17,7 @@ from .errors import ConfigError, MissingExtra, did_you_mean
 if TYPE_CHECKING:
     import polars as pl
 
-TOP, WIDTH = 12, 100
+TOP, WIDTH = 12, 110
 
 
 class Drawn(Protocol):

@@ -19,6 +19,8 @@ from .store import naming, payload_of, read_conversations, read_frame, restored
 from .tables import Margins, Ratings, Scores, Table, WinRates
 
 _AS_NAMED = TableSettings()
+# Where the example's ratings come from.
+EXAMPLE_ATTRIBUTION = "Arena scores of the shipped example, without intervals, out of llm-bench-cost 0.1.0"
 T = TypeVar("T", bound=Table)
 
 _BY_COLUMN: dict[str, type[Scores] | type[Margins] | type[WinRates]] = {
@@ -26,8 +28,6 @@ _BY_COLUMN: dict[str, type[Scores] | type[Margins] | type[WinRates]] = {
     "margin": Margins,
     "win_rate": WinRates,
 }
-
-_EXAMPLE_RATINGS = "Arena scores, by way of llm-bench-cost 0.1.0"
 
 
 def load_source(
@@ -149,5 +149,5 @@ def load_example() -> PublishedJudge:
         length_controlled=WinRates(
             judged.select(*columns, pl.col("length_controlled_win_rate").alias("win_rate"))
         ),
-        ratings=Ratings(frame.select("policy", "rating", source=pl.lit(_EXAMPLE_RATINGS))),
+        ratings=Ratings(frame.select("policy", "rating", source=pl.lit(EXAMPLE_ATTRIBUTION))),
     )

@@ -67,6 +67,19 @@ def test_run_then_up_to_date(charm, config):
     assert "up to date" in again.stderr
 
 
+def test_a_run_can_fail_on_its_last_audit(charm, config):
+    passed = charm("run", config, "--until", "audit", "--fail-if", "favour>5000", "--quiet")
+    assert passed.exit_code == 0, passed.output
+    assert "passed: favour>5000" in passed.stderr
+    assert passed.stdout.startswith("ran ratings, responses, score, audit; ")
+    failed = charm("run", config, "--until", "audit", "--fail-if", "abs_favour>1")
+    assert failed.exit_code == 3
+    assert "FAILED: abs_favour>1" in failed.stderr
+    early = charm("run", config, "--until", "responses", "-o", config.parent / "b", "--fail-if", "spearman<1")
+    assert early.exit_code == 2
+    assert "was not measured" in early.stderr
+
+
 def test_mistakes_exit_with_2_and_a_short_message(charm, config):
     config.write_text(config.read_text().replace("draws", "draw"))
     result = charm("run", config)

@@ -147,7 +147,7 @@ def test_the_report_has_the_same_figures(results: dict[str, Shown], tmp_path: Pa
 
 
 def test_a_summary_is_what_the_command_prints(results: dict[str, Any], capsys: Any, monkeypatch: Any) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", "110")
     print_audit(results["Audit"], title="the table given", top=12)
     assert results["Audit"].summary() == capsys.readouterr().out.rstrip("\n")
     assert look() == Look()

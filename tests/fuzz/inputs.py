@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from . import judged
 from .contents import Content, Document, Folder, Rows, Text, read_content, read_folder
 
 POLICIES = ("velvet", "granite", "oak", "reed", "bugle", "satin")
@@ -390,8 +391,11 @@ def _tables(*frames: Callable[[], pl.DataFrame]) -> tuple[Callable[[], Content |
 _KINDS: dict[str, tuple[Callable[[], Content | Folder], ...]] = {
     "scores": _tables(_scores),
     "margins": _tables(_margins),
-    "judgements": (_own_judgements, _probabilities, _alpaca_annotations, _alpaca_results, _arena_hard, _arena_hard_folder, _mt_bench),
-    "win_rates": (_win_rates,),
+    "judgements": (_own_judgements, _probabilities, _alpaca_annotations, _alpaca_results, _arena_hard, _arena_hard_folder, _mt_bench,
+                   lambda: judged.pair_rows(_margins()), lambda: judged.numbered_pairs(_margins())),
+    "graded": (lambda: judged.grades(_scores()), lambda: judged.inspect_folder(_scores()), lambda: judged.inspect_archives(_scores()),
+               lambda: judged.promptfoo(_scores())),
+    "win_rates": (_win_rates, lambda: judged.leaderboard(_win_rates().frame)),
     "ratings": (_ratings, _ratings, _snapshots, _hub_board, _hub_folder, _history_board, _catalog),
     "battles": (*_tables(_battles), _arena_battles, _kaggle_battles),
     "text_battles": (_battles_with_texts, _battles_in_conversations),

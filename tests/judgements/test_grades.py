@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from charm_rm import load_judgements, load_source, store
+from charm_rm import load_judgements, load_scores, load_source, store
 from charm_rm.errors import CharmWarning, ConfigError, SchemaError
 from charm_rm.tables import Scores
 
@@ -62,6 +62,20 @@ def test_mt_bench_single_grades_are_scores_of_the_first_turn(tmp_path: Path, nam
     assert any("1 of 4 judgements dropped: no verdict" in t for t in told)
     assert scores.provenance["annotator"] == "gpt-4"
     assert scores.provenance["dropped"] == {"no verdict": 1}
+
+
+def test_scores_are_read_alike_by_whatever_reads_scores(tmp_path: Path) -> None:
+    """No -1 and no second turn among the scores, and no two judges', by any way in."""
+    path = write(tmp_path / "gpt-4_single.jsonl", mt_bench(GRADES))
+    with pytest.warns(CharmWarning):
+        assert load_scores(path).frame.equals(load_source(path).frame)
+    first = {k: v for k, v in GRADES.items() if k[2] == 1 and v > 0}
+    both = write(
+        tmp_path / "both.csv",
+        [r | {"judge": r["judge"][0]} for j in ("gpt-4", "claude") for r in mt_bench(first, j)],
+    )
+    with pytest.raises(ConfigError, match="2 judges: 'claude', 'gpt-4'"):
+        load_scores(both)
 
 
 def test_two_judges_of_single_answers(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import contextlib
 import json
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 
 from charm_rm import load_source
 from charm_rm.errors import CharmWarning, ConfigError, SchemaError, UnreadableFile
@@ -76,6 +78,18 @@ def test_a_folder_of_logs_is_one_table_of_all_models(tmp_path: Path, suffix: str
         ("a", "openai/gpt-4o"): 1.0,
         ("b", "openai/gpt-4o"): 0.0,
     }
+
+
+def test_a_pattern_names_logs_too_and_convert_writes_them_as_a_table(
+    tmp_path: Path, charm: Callable[..., Result]
+) -> None:
+    for model in ("a", "b"):
+        write(tmp_path / f"{model}.eval", [sample(1, g=0.5)], model=model)
+    assert set(values(tmp_path / "*.eval")) == {("1", "a"), ("1", "b")}
+    result = charm("convert", tmp_path / "a.eval", "-o", tmp_path / "scores.csv")
+    assert result.exit_code == 0, result.output
+    assert "(Inspect) holds scores, 1 row, 1 policy, 1 prompt" in result.stdout
+    assert (tmp_path / "scores.csv").read_text() == "prompt_id,policy,score\n1,a,0.5\n"
 
 
 def test_several_tasks_keep_their_samples_apart(tmp_path: Path) -> None:

@@ -381,7 +381,16 @@ def test_a_column_of_its_own_name_wins_over_another_spelling(tmp_path: Path) -> 
 def test_a_score_alone_is_no_rating(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("model,score\noak,1100\n")
-    with pytest.raises(SchemaError, match="no known leaderboard layout"):
+    with pytest.raises(SchemaError, match="these are scores, no ratings"):
+        load_ratings(path)
+
+
+@pytest.mark.parametrize("names", ["model_a,model_b", "Model A,Model B", "policy_a,policy_b"])
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.ReadingNote")
+def test_votes_are_sent_to_the_fit(tmp_path: Path, names: str) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_text(f"{names},winner\noak,elm,model_a\n")
+    with pytest.raises(SchemaError, match="votes or verdicts between two models.*\n.*charm ratings fit"):
         load_ratings(path)
 
 

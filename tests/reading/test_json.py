@@ -122,9 +122,12 @@ def test_a_list_in_a_file_of_lines_and_lines_in_a_file_of_one_list(tmp_path: Pat
         store.read_frame(written(tmp_path, "jsonl", [SCORE]))
     path = tmp_path / "x.json"
     path.write_text(f"{json.dumps(SCORE)}\n{json.dumps(SCORE)}\n")
+    assert store.read_frame(path, noun=Scores).rows() == [tuple(SCORE.values())] * 2
+    assert store.column_names(path) == list(SCORE)
+    path.write_text(f"{json.dumps([SCORE])}\n{json.dumps([SCORE])}\n")
     with pytest.raises(UnreadableFile, match=r"(?s)Extra data.*\.jsonl"):
         store.read_frame(path)
-    path.write_text(json.dumps({"prompt_id": {"0": "p"}, "score": {"0": 1}}))
+    path.write_text(json.dumps({"prompt_id": "p", "score": 1}))
     with pytest.raises(UnreadableFile, match="(?s)holds one object.*records"):
         store.read_frame(path)
 

@@ -183,7 +183,7 @@ def test_titles_by_command(charm: Charm, tmp_path: Path) -> None:
     assert charm("report", tmp_path / "audit", "--title", "Ours", "--date", "2026-11-26").exit_code == 0
     assert _head(page) == (
         "Ours",
-        "Data: 45 policies Human ratings: Arena scores, by way of llm-bench-cost 0.1.0 Date: 2026-11-26",
+        "Data: 45 policies Human ratings: Arena scores of the shipped example, without intervals, out of llm-bench-cost 0.1.0 Date: 2026-11-26",
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.errors import CharmWarning, SchemaError
+from charm_rm.errors import CharmWarning, ReadingNote, SchemaError
+from charm_rm.given import as_source
 from charm_rm.tables import Ratings, Responses, Scores, as_frame
 
 COLUMNS: dict[str, list[Any]] = {
@@ -256,6 +257,31 @@ def test_columns_have_one_value_a_row() -> None:
         Scores({**COLUMNS, "score": np.zeros((2, 2))})
     with pytest.raises(SchemaError, match="holds complex objects"):
         Scores({**COLUMNS, "score": [1j, 2, 3, 4][:1] * 4})
+
+
+def test_other_libraries_take_our_tables() -> None:
+    assert pl.DataFrame(Scores(FRAME)).equals(FRAME)
+    arrow = pytest.importorskip("pyarrow", reason="pyarrow is no dependency")
+    assert Scores(arrow.table(Scores(FRAME))).frame.equals(FRAME)
+
+
+def test_a_table_of_ours_is_not_taken_for_its_rows() -> None:
+    """Its provenance, a covariance, would be lost in silence."""
+    with pytest.raises(SchemaError, match=r"a result of charm's own[\s\S]*\.frame"):
+        Scores(Scores(FRAME))
+
+
+def test_half_a_character_is_refused_with_its_row() -> None:
+    with pytest.raises(
+        SchemaError, match=r"row 1: column 'policy' holds half a character \(a lone surrogate\)"
+    ):
+        Scores({**COLUMNS, "policy": ["a", "b\ud800", "c", "d"]})
+
+
+def test_a_pivoted_frame_of_pandas_is_a_column_a_policy() -> None:
+    wide = _pandas().pivot(index="prompt_id", columns="policy", values="score")
+    with pytest.warns(ReadingNote, match="a column a policy: 2 policies"):
+        assert as_source(wide).frame.sort("prompt_id", "policy").equals(FRAME.sort("prompt_id", "policy"))
 
 
 def test_a_row_without_a_key_is_missing_there() -> None:

@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "The whole loop on simulated data, offline",
     "init": "Write a commented configuration for `charm run`",
     "run": "Run every stage from one configuration file",
+    "convert": "Show how a table is read, write it in charm's columns",
     "ratings": "Fit ratings from votes, or show a leaderboard",
     "names": "Which policies find a rating, under which name",
     "doctor": "Check a reward model before you trust its scores",

@@ -121,7 +121,7 @@ def command(
         found = _audit_example(
             settings, seed, top=top, output=output, force=force, as_json=as_json, title=title
         )
-        apply_gates(gates, audit_figures(found))
+        apply_gates(gates, audit_figures(found.to_json()))
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
@@ -146,7 +146,7 @@ def command(
     if output:
         save_with_report(found, output, force=force, families=families, title=title)
         say(f"wrote {output} (open {output / 'report.html'})")
-    apply_gates(gates, audit_figures(found))
+    apply_gates(gates, audit_figures(found.to_json()))
 
 
 def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> None:

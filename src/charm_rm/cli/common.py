@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,8 +88,13 @@ def _echo_markdown(text: str, label: str) -> None:
     for line in text.strip("\n").split("\n"):
         if line.strip() or bold:
             indent = "  " if line.startswith("    ") else ""
-            click.echo(f"{indent}- {bold}{as_markdown(line.strip())}")
+            click.echo(f"{indent}- {bold}{_in_a_list(as_markdown(line.strip()))}")
             bold = ""
+
+
+def _in_a_list(text: str) -> str:
+    """Text after a list's mark, in which a second mark, a number or ``#`` would begin a list or heading of its own."""
+    return re.sub(r"^(?:([#+=-])|(\d{1,9})(?=[.)]))", r"\2\\\1", text)
 
 
 def say(message: str) -> None:

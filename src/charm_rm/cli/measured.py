@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .fail_if import Figure, Measured
 
 if TYPE_CHECKING:
     from ..evaluate import AlignmentResult, BenchmarkResult
-    from ..mismatch import Audit, FavourComparison
+    from ..mismatch import FavourComparison
 
 _METRICS = (
     "sharpness_fitted_mismatch",
@@ -39,38 +40,41 @@ EVALUATE_NAMES: dict[str, str | None] = {
 }
 
 
-def audit_figures(found: Audit) -> Measured:
-    """Favour by policy, mismatch by pair, and the figures of the whole audit."""
-    effect = {row["metric"]: _figure(row, "value") for row in found.summary["effect"]}
-    verdicts = found.summary["favour_verdicts"] or {}
+def audit_figures(found: Mapping[str, Any]) -> Measured:
+    """Favour by policy, mismatch by pair, and the figures of a whole audit, as ``--json`` and audit.json hold them."""
+    summary = found.get("summary") or {}
+    effect = {row["metric"]: _figure(row, "value") for row in summary.get("effect", ())}
     whole = {name: effect[name] for name in _METRICS if name in effect}
-    if found.sharpness is not None:
-        whole["sharpness"] = Figure(found.sharpness.value, found.sharpness.ci_low, found.sharpness.ci_high)
-    if found.favouritism is not None:
-        for name in ("over-valued", "under-valued"):
-            whole[name.replace("-", "_")] = Figure(verdicts.get(name, 0))
-    policies = {} if found.favouritism is None else found.favouritism.frame.iter_rows(named=True)
-    pairs = found.mismatch.frame.iter_rows(named=True)
-    return Measured(
-        whole,
-        {
-            "policy": {
-                row["policy"]: {
-                    **_both_signs(row, "favour"),
-                    "q": Figure(row["q_value"]),
-                }
-                for row in policies
-            },
-            "pair": {
-                f"{row['policy']} against {row['reference']}": {
-                    **_both_signs(row, "mismatch"),
-                    "md": _figure(row, "mismatch_degree", prefix="mismatch_degree_ci_"),
-                    "pair_q": Figure(row["q_value"]),
-                }
-                for row in pairs
-            },
-        },
-    )
+    if found.get("sharpness"):
+        whole["sharpness"] = _figure(found["sharpness"], "value")
+    policies = found.get("favouritism") or ()
+    if policies:
+        verdicts = summary.get("favour_verdicts") or {}
+        whole |= {v.replace("-", "_"): Figure(verdicts.get(v, 0)) for v in ("over-valued", "under-valued")}
+    by_policy = {
+        row["policy"]: {**_both_signs(row, "favour"), "q": Figure(row["q_value"])} for row in policies
+    }
+    by_pair = {
+        f"{row['policy']} against {row['reference']}": {
+            **_both_signs(row, "mismatch"),
+            "md": _figure(row, "mismatch_degree", prefix="mismatch_degree_ci_"),
+            "pair_q": Figure(row["q_value"]),
+        }
+        for row in found.get("mismatch") or ()
+    }
+    return Measured(whole, {"policy": by_policy, "pair": by_pair})
+
+
+def run_figures(directory: Path) -> Measured:
+    """The same of the last audit of a run: that of the new model where it made one, else of the first."""
+    from .. import store
+    from ..report import shapes
+
+    for side in ("after", "before"):
+        path = directory / side / "audit.json"
+        if path.exists():
+            return audit_figures(store.read_shaped(path, shapes.AUDIT))
+    return Measured()
 
 
 def comparison_figures(found: FavourComparison) -> Measured:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UnknownPolicy, counted, did_you_mean
-from ..settings import FitSettings
+from ..settings import FitSettings, TableSettings
 from .common import conclude, echo, print_frame, print_json, say
 from .help import CharmCommand, CharmGroup
 from .options import (
@@ -19,6 +19,7 @@ from .options import (
     json_option,
     output_option,
     settings_options,
+    table_options,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def command() -> None:
     what="Where to write the ratings (Parquet keeps covariance and provenance); default: print only."
 )
 @settings_options(FitSettings, "settings")
+@table_options("battles", samples=False)
 @top_option
 @json_option
 @force_option
@@ -60,6 +62,7 @@ def fit(
     battles: Path,
     output: Path | None,
     settings: FitSettings,
+    read_as: TableSettings,
     top: int | None,
     as_json: bool,
     force: bool,
@@ -88,7 +91,7 @@ def fit(
 
     if output:
         store.refuse_table(output, force=force, inputs=given_paths())
-    ratings = fit_votes(battles, settings)
+    ratings = fit_votes(battles, settings, read_as.fields("battles"))
     _say_clusters(ratings)
     if output:
         store.save(ratings, output, force=force)

@@ -11,7 +11,9 @@ import click
 from ..errors import counted
 from .calibrator import NO_BETTER, no_better_than_noise
 from .common import conclude, echo, print_frame, print_json, say
+from .fail_if import Gate, apply_gates, fail_if_option
 from .help import CharmCommand
+from .measured import AUDIT_NAMES, run_figures
 from .options import PATH, json_option, output_option
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     help="Run this stage even if up to date; repeatable.",
 )
 @click.option("--dry-run", is_flag=True, help="Print which stages would run, and why; write nothing.")
+@fail_if_option(AUDIT_NAMES)
 @json_option
 def command(
     config: Path,
@@ -40,6 +43,7 @@ def command(
     until: str | None,
     force_stages: tuple[str, ...],
     dry_run: bool,
+    gates: tuple[Gate, ...],
     as_json: bool,
 ) -> None:
     """Run everything from one file: ratings, responses, score, audit, calibrate, relabel, train, report.
@@ -57,6 +61,7 @@ def command(
       charm run charm.yaml -o runs/first --until audit
       charm run charm.yaml --dry-run
       charm run charm.yaml --force-stage train
+      charm run charm.yaml --fail-if "favour.low>50"
     """
     from ..pipeline import load_config
 
@@ -67,6 +72,8 @@ def command(
         _print_plan(checked, directory, selection, as_json=as_json)
     else:
         run_and_show(checked, directory, selection, as_json=as_json)
+        if gates:
+            apply_gates(gates, run_figures(directory))
 
 
 def _print_plan(config: Config, directory: Path, selection: dict[str, Any], *, as_json: bool) -> None:
@@ -125,7 +132,7 @@ def run_and_show(
     if beside:
         _print_beside(beside)
     for report in reports:
-        echo(f"Report: {report}")
+        say(f"Report: {report}")
 
 
 def _in_short(summary: Summary) -> str:

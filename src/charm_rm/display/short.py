@@ -13,6 +13,8 @@ from ..visible import visible
 
 def short(result: Shown) -> str:
     """The result in a line or three; hidden characters of names are written out."""
+    if not next(iter(result.tables().values())).height:
+        return f"{type(result).__name__}: no rows"
     told = next((_TOLD[k.__name__] for k in type(result).__mro__ if k.__name__ in _TOLD), _extent)
     first, *more = told(result)
     return visible("\n  ".join([f"{type(result).__name__}: {first}", *more]), keep="\n")

@@ -9,11 +9,12 @@ import polars as pl
 
 from ..errors import ConfigError
 from ..provenance import source_record
+from ..reading import is_several
 from ..store import column_names, kind_of
 from ..tables import Margins, Scores, WinRates
 from .boards import is_leaderboard, leaderboard_from_frame, load_leaderboard
 from .folder import load_folder
-from .grades import as_scores, graded_rows
+from .grades import as_scores, grade_columns, graded_rows
 from .layouts import judged_rows, layout_of
 from .logs import is_logged, load_logs, logs_in
 from .margins import as_margins
@@ -44,16 +45,32 @@ def load_judged(
         SchemaError, ConfigError, UnreadableFile: as :func:`load_judgements`.
     """
     path = Path(path)
+    if logs := _logs(path):
+        return load_logs(logs, str(path), annotator)
     if path.is_dir():
-        logs = logs_in(path)
-        return load_folder(path, annotator, baseline) if not logs else load_logs(logs, str(path), annotator)
-    if is_logged(path):
-        return load_logs([path], str(path), annotator)
+        return load_folder(path, annotator, baseline)
     if kind_of(path) != "json" and is_leaderboard(column_names(path)):
         _refuse_annotator(annotator, path)
         return load_leaderboard(path, baseline=baseline, columns=columns)
     frame = read_rows(path, columns)
     return None if frame is None else _judged(frame, str(path), annotator, baseline)
+
+
+def holds_grades(path: Path, columns: Mapping[str, str] = NOTHING) -> bool:
+    """Whether a file, folder or pattern holds grades of single answers: a table with a judge, or logs of evaluation tools."""
+    if _logs(path):
+        return True
+    if is_several(path) or kind_of(path) == "json":
+        return False
+    names = set(known_names(column_names(path), columns).values())
+    return layout_of(names) is None and grade_columns(names) is not None
+
+
+def _logs(path: Path) -> list[Path]:
+    """The files that are logs of evaluation tools: of a folder or pattern, or the file itself."""
+    if is_several(path):
+        return logs_in(path)
+    return [path] if is_logged(path) else []
 
 
 def judged_from_frame(frame: pl.DataFrame, *, where: str) -> Margins | Scores | WinRates | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,16 @@ def is_logged(path: Path) -> bool:
     return kind == "json" and _is_object(path) and _tool(read_json(path)) is not None
 
 
-def logs_in(folder: Path) -> list[Path]:
-    """The files of a folder, in order of their names, where they are logs; none where the folder holds something else.
+def logs_in(path: Path) -> list[Path]:
+    """The files that a folder or pattern names, in order of their names, where they are logs; none where they are something else.
 
-    Inspect's own file that lists its logs, ``logs.json``, is none of them.
+    Inspect's own file that lists the logs of a folder, ``logs.json``, is none of them.
     """
-    archives = sorted(folder.glob(f"*{SUFFIX}"))
-    documents = sorted(p for p in folder.glob("*.json") if p.name not in ("logs.json", "annotations.json"))
+    if not path.is_dir():
+        found = [Path(name) for name in sorted(glob.glob(str(path)))]  # noqa: PTH207 - the pattern may be absolute
+        return found if found and is_logged(found[0]) else []
+    archives = sorted(path.glob(f"*{SUFFIX}"))
+    documents = sorted(p for p in path.glob("*.json") if p.name not in ("logs.json", "annotations.json"))
     return archives + (documents if documents and is_logged(documents[0]) else [])
 
 

@@ -52,7 +52,8 @@ def choose(names: Collection[str], judge: str | None, where: str) -> str | None:
         raise ConfigError(
             f"judgements of {len(known)} judges: {listing(known, limit=12)}",
             where=where,
-            fix="choose one with --judge NAME (annotator=)",
+            fix="choose one with --judge NAME (annotator=); where a command has no --judge, write one judge's with charm convert FILE --judge "
+            "NAME -o FILE",
         )
     if judge is not None and known and judge not in known:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +11,7 @@ import polars as pl
 from .. import store
 from ..errors import CharmWarning, SchemaError, counted, did_you_mean, listing
 from ..provenance import source_record
+from ..reading.resolve import option, with_known_names
 from ..settings import Votes
 from ..tables import NUMBER, TEXT, Battles, with_kinds
 from .votes import choose_votes, record
@@ -20,6 +21,20 @@ _ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
 _KINDS = {
     **dict.fromkeys(("policy_a", "policy_b", "model_a", "model_b", "winner", "prompt_id"), TEXT),
     **dict.fromkeys(("weight", *_ONE_HOT), NUMBER),
+}
+_KNOWN = {
+    n: n
+    for n in (
+        *_KINDS,
+        "judge",
+        "anony",
+        "dedup_tag",
+        "turn",
+        "response_a",
+        "response_b",
+        "conversation_a",
+        "conversation_b",
+    )
 }
 _KEPT_AS_IS = ("prompt_id", "weight")
 
@@ -31,6 +46,7 @@ def load_battles(
     style: Sequence[str] = (),
     votes: Votes = "arena",
     judge: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Battles:
     """Read battles from Parquet, CSV, JSONL or JSON.
 
@@ -46,12 +62,17 @@ def load_battles(
     beside people, or several of them, ``judge`` must say whose votes are meant: ``people``, a name, or ``all``. What is left out is
     counted in a warning and in ``provenance``.
 
+    Names may be written otherwise (``Model A``); ``columns`` says which column holds what where they are others (``{"policy_a": "left"}``).
+
     Raises:
         UnreadableFile: the file cannot be read.
         ConfigError: votes of several kinds of judges, and no choice.
         SchemaError: no known layout, a column of ``keep`` is missing, or a label outside the lists above; it names row and label.
     """
-    frame = store.read_frame(path, noun=Battles, texts=keep)
+    given = columns or {}
+    frame = store.read_frame(path, noun=Battles, texts=[*keep, *given.values()])
+    with store.naming(path):
+        frame = with_known_names(frame, _KNOWN, given, noun=Battles.noun)
     return battles_from_frame(frame, where=str(path), keep=keep, style=style, votes=votes, judge=judge)
 
 
@@ -97,6 +118,11 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
             fix=f"name one of {listing(frame.columns, limit=12)}",
         )
     if not {"model_a", "model_b"} <= columns:
+        if lost := [c for c in ("policy_a", "policy_b", "winner") if c not in columns]:
+            raise SchemaError(
+                f"battles: column {listing(lost)} is missing; found {listing(frame.columns, limit=20)}.{did_you_mean(lost[0], columns)}",
+                fix="say which column it is: " + " ".join(option(c) for c in lost),
+            )
         return frame
     if "winner" in columns:
         winner = _translated(frame)

@@ -142,6 +142,16 @@ def _unknown(frame: pl.DataFrame) -> SchemaError:
             f"ratings: this table describes models and has no ratings; found columns {found}",
             fix="the Arena keeps ratings in other files: see docs/ratings.md for those that are read",
         )
+    if {"model_a", "model_b"} <= set(columns) or {"policy_a", "policy_b"} <= set(columns):
+        return SchemaError(
+            f"ratings: these are votes or verdicts between two models; found columns {found}",
+            fix="fit ratings to votes first: charm ratings fit FILE -o ratings.parquet",
+        )
+    if "score" in columns:
+        return SchemaError(
+            f"ratings: these are scores, no ratings; found columns {found}",
+            fix="give a leaderboard or ratings fitted to votes; scores are what is audited: charm audit SCORES --ratings SPEC",
+        )
     return SchemaError(
         f"ratings: no known leaderboard layout; found columns {found}.{did_you_mean('rating', frame.columns)}",
         fix="name the columns policy and rating (and std_err, or ci_low and ci_high)",

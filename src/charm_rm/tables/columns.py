@@ -73,7 +73,7 @@ def list_column(name: str, values: list[Any], *, noun: str) -> pl.Series:
         return _of_several(name, values, kinds, noun)
     kind = next(iter(kinds), "text")
     if kind == "text":
-        return pl.Series(name, values, dtype=pl.String)
+        return _text(name, values, noun)
     if kind == "whole numbers":
         return _whole(name, values)
     if kind == "lists or mappings":
@@ -116,6 +116,26 @@ def _of_several(name: str, values: list[Any], kinds: Kinds, noun: str) -> pl.Ser
         fix="make all its values of one kind, None where there is none; ids and names as the text they were written as "
         "(pandas: read the file with dtype=str for that column)",
     )
+
+
+def _text(name: str, values: list[Any], noun: str) -> pl.Series:
+    try:
+        return pl.Series(name, values, dtype=pl.String)
+    except UnicodeEncodeError as error:
+        row = next(i for i, v in enumerate(values) if v is not None and not _is_whole_text(v))
+        raise SchemaError(
+            f"column {name!r} holds half a character (a lone surrogate) in {_shown(values[row])}",
+            where=f"{noun}, row {row}",
+            fix="drop the row, or replace it: text.encode('utf-8', 'replace').decode()",
+        ) from error
+
+
+def _is_whole_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _whole(name: str, values: list[Any]) -> pl.Series:

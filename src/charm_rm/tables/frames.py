@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmError, CharmWarning, SchemaError, first_line, listing
+from ..shown import Shown
 from .columns import array_column, column, list_column
 
 
@@ -59,6 +60,11 @@ def as_frame(data: Any, *, noun: str = "table") -> pl.DataFrame:
 
 
 def _converted(data: Any, noun: str) -> pl.DataFrame:
+    if isinstance(data, Shown):  # what it knows beside its rows would be lost
+        raise SchemaError(
+            f"{noun}: {_kind(data)} is a result of charm's own",
+            fix="give the table that is meant, or its .frame",
+        )
     if isinstance(data, pl.LazyFrame):
         return data.collect()
     if _is_of(data, "narwhals"):

@@ -76,6 +76,10 @@ class Table(Summarised):
     def __len__(self) -> int:
         return self.frame.height
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows for other libraries (Arrow's PyCapsule interface): ``pyarrow.table(scores)``, ``polars.DataFrame(scores)``, DuckDB."""
+        return self.frame.__arrow_c_stream__(requested_schema)
+
     @property
     def policies(self) -> list[str]:
         """Every policy the table names, sorted."""

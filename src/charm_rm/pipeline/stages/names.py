@@ -17,7 +17,7 @@ def policies_of(
 ) -> list[str]:
     """Every policy that a table names, sorted: of scores, judgements, win rates (as ``load_source`` takes them) or responses."""
     if path.is_file() and {"response", "output"} & set(column_names(path)):
-        return load_responses(path).policies
+        return load_responses(path, columns=table.fields("responses")).policies
     return load_source(path, annotator=annotator, baseline=baseline, table=table).policies
 
 

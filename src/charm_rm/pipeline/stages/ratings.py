@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,17 @@ def chosen_ratings(choice: RatingsChoice) -> Ratings:
     return load_ratings(str(choice.source), category=choice.category, date=choice.date)
 
 
-def fit_votes(battles: str | Path, settings: FitSettings) -> Ratings:
-    """Ratings fitted to a file of votes."""
+def fit_votes(
+    battles: str | Path, settings: FitSettings, columns: Mapping[str, str] | None = None
+) -> Ratings:
+    """Ratings fitted to a file of votes; ``columns`` as :func:`~charm_rm.load_battles` takes them."""
     votes = load_battles(
-        battles, keep=settings.columns, style=settings.style, votes=settings.votes, judge=settings.judge
+        battles,
+        keep=settings.columns,
+        style=settings.style,
+        votes=settings.votes,
+        judge=settings.judge,
+        columns=columns,
     )
     return fit_ratings(votes, **settings.arguments())
 
