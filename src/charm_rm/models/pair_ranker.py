@@ -153,7 +153,7 @@ def load_pair_ranker(
 
     Raises:
         ModelError: it is no such model, or cannot be loaded.
-        ConfigError: a setting is out of the question.
+        ConfigError: a setting cannot be used.
     """
     check_dtype(dtype)
     require("torch"), require("transformers")
