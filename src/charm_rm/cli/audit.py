@@ -94,13 +94,17 @@ def command(
     Examples:
       charm audit --example
       charm audit scores.parquet --ratings arena
-      charm audit scores.parquet --ratings arena:coding --reference gpt-4o-mini-2024-07-18 -o audit
-      charm audit judged.csv --ratings my_ratings.csv --alias names.csv --unrated skip --json
+      charm audit scores.parquet --ratings arena:coding \\
+          --reference gpt-4o-mini-2024-07-18 -o audit
+      charm audit judged.csv --ratings my_ratings.csv --alias names.csv \\
+          --unrated skip --json
       charm audit annotations.json --ratings arena --outcome soft
       charm audit calibrated.parquet --ratings arena --split test
       charm audit gpt-4_single.jsonl --ratings arena --unrated skip
-      charm audit inspect-logs --judge model_graded_qa --ratings arena --alias aliases.csv
-      charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
+      charm audit inspect-logs --judge model_graded_qa --ratings arena \\
+          --alias aliases.csv
+      charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena \\
+          --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
       charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
     """
