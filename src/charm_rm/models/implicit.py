@@ -190,7 +190,10 @@ def load_dpo_reward(
         ConfigError: ``beta``, ``dtype``, ``device`` or ``max_length`` cannot be used.
     """
     if not (np.isfinite(beta) and beta > 0):
-        raise ConfigError(f"beta is {beta}", fix="give a positive number; it only scales the rewards")
+        raise ConfigError(
+            f"beta is {beta}",
+            fix="give --beta (beta= in Python) a positive number; it only scales the rewards",
+        )
     source = f"{os.fspath(policy)}{AGAINST}{os.fspath(reference)}"
     mine, other = (
         open_causal(path, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
@@ -202,7 +205,7 @@ def load_dpo_reward(
     if max_length is not None and not 2 <= max_length <= room:
         raise ConfigError(
             f"max_length {max_length} is not between 2 and the {room} tokens of both models",
-            fix=f"give at most {room}, or leave it out",
+            fix=f"give --max-length (max_length= in Python) at most {room}, or leave it out",
         )
     length = max_length or room
     regimes = find_regimes(*(m.config for m in models)).within(length)
