@@ -92,6 +92,8 @@ def test_fit_counts_a_style_in_the_texts(charm: Callable, tmp_path: Path) -> Non
     ratings, styles = zip(
         *[(json.loads(s)["ratings"], json.loads(s)["provenance"]["style"]) for s in shown], strict=True
     )
+    for rows_of_one, name in zip(ratings, ("votes.csv", "counts.csv"), strict=True):
+        assert {r.pop("source") for r in rows_of_one} == {f"fitted to the votes of {name}"}
     assert ratings[0] == ratings[1]
     assert styles[0] == styles[1]
     assert list(styles[0]) == ["words"]
@@ -102,9 +104,9 @@ def test_fit_says_which_votes_go_together(charm: Callable, tmp_path: Path) -> No
     path = tmp_path / "votes.csv"
     path.write_text("model_a,model_b,winner,prompt_id,voter\n" + "\n".join(rows) + "\n")
     said = {
-        "auto": "40 clusters by prompt_id",
-        "voter": "25 clusters by voter",
-        "none": "every vote as independent",
+        "auto": "40 clusters of votes, by prompt_id",
+        "voter": "25 clusters of votes, by voter",
+        "none": "intervals assume independent votes",
     }
     for choice, words in said.items():
         result = charm("ratings", "fit", path, "--cluster", choice, "--json")
@@ -155,3 +157,10 @@ def test_save_pins_one_table(charm: Callable, tmp_path: Path) -> None:
     again = charm("ratings", "save", "arena", "-o", tmp_path / "math.csv")
     assert again.exit_code == 2
     assert "--force" in again.stderr
+
+
+def test_a_search_is_never_answered_with_another_model(charm: Callable) -> None:
+    result = charm("ratings", "show", "arena", "--find", "gemma-2-9b-it-SimPO")
+    assert result.exit_code == 2
+    assert "Near: 'Gemma 2 9B IT', a different model? (tuning simpo only in yours)" in result.output
+    assert "Did you mean" not in result.output
