@@ -90,6 +90,14 @@ LAYOUTS: dict[str, tuple[str, str]] = {
             ]
         ),
     ),
+    "objects that name models and rewards": (
+        ".jsonl",
+        "\n".join(
+            json.dumps({"question": p, "question_id": p, "completions": [{"model": r["policy"], "reward": r["score"], "text": "So."}
+                                                    for r in LONG if r["prompt_id"] == p]})
+            for p in PROMPTS
+        ),
+    ),
     "lists of one": (".json", json.dumps([{**r, "score": [r["score"]]} for r in LONG])),
 }  # fmt: skip
 
@@ -296,6 +304,55 @@ def test_a_missing_score_among_samples_is_refused(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text(json.dumps([{**SAMPLES[0], "score": None}, *SAMPLES[1:]]))
     with pytest.raises(SchemaError, match="score is missing"):
         load_scores(tmp_path / "s.json", sample="mean")
+
+
+def test_samples_side_by_side(tmp_path: Path) -> None:
+    """Columns score_0, score_1 ... of one policy are samples; where they have other names, the score is asked for."""
+    table = [
+        {"prompt_id": r["prompt_id"], "model": r["policy"], "score_0": r["score"], "score_1": r["score"] + 2}
+        for r in LONG
+    ]
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps(table))
+    for sample, shift in (("first", 0), ("mean", 1), ("max", 2)):
+        with pytest.warns(ReadingNote, match="'score_0', 'score_1' as samples"):
+            found = load_scores(path, sample=sample)  # type: ignore[arg-type]
+        assert rows(found) == {(p, q, s + shift) for p, q, s in EXPECTED}
+    with pytest.warns(ReadingNote, match="read 'model' as policy, 'score_1' as score"):
+        assert rows(load_scores(path, columns={"score": "score_1"})) == {
+            (p, q, s + 2) for p, q, s in EXPECTED
+        }
+
+
+def test_lists_written_in_csv_are_samples(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    pl.DataFrame([{**r, "score": f"[{r['score']}, {r['score'] - 1}]"} for r in LONG]).write_csv(path)
+    with pytest.warns(ReadingNote, match="took the max of up to 2 samples"):
+        assert rows(load_scores(path, sample="max")) == EXPECTED
+    path.write_text("prompt_id,policy,score\np,a,[1]\np,b,2\n")
+    with pytest.raises(SchemaError, match=r"should hold a number, found '\[1\]'"):
+        load_scores(path)
+
+
+def test_an_error_names_the_column_that_may_be_meant(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(csv({"policy": "assistant"}))
+    with pytest.raises(SchemaError, match="--column policy=assistant"):
+        load_scores(path)
+
+
+def test_columns_of_no_use_are_left_out_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(csv({}, text="Why?", subset="chat"))
+    with pytest.warns(ReadingNote, match="left out columns 'text', 'subset'"):
+        assert rows(load_scores(path)) == EXPECTED
+
+
+def test_whole_numbers_that_became_floats_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("prompt_id,policy,score\n7.0,a,1\n8.0,a,2\n")
+    with pytest.warns(ReadingNote, match=r"ends in .0"):
+        assert set(load_scores(path).frame["prompt_id"]) == {"7.0", "8.0"}
 
 
 # --- identities -----------------------------------------------------------------------------------

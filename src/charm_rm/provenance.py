@@ -54,6 +54,10 @@ def hash_path(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+# Between the two models of a DPO reward, in what it is called.
+AGAINST = " against "
+
+
 def source_name(source: str | Path) -> str:
     """What a file, folder or model is called in files that are shared: by its last part, never by where it lies.
 
@@ -64,6 +68,8 @@ def source_name(source: str | Path) -> str:
     path = Path(name)
     if "://" in name:
         return name
+    if AGAINST in name and not path.exists():
+        return AGAINST.join(map(source_name, name.split(AGAINST)))
     if _is_place(path):
         return path.name if path.name not in ("", "..") else path.resolve().name
     head, colon, rest = name.partition(":")

@@ -20,6 +20,7 @@ from .store import naming, payload_of, read_conversations, restored
 from .tables import NUMBER, TEXT, Scores, with_kinds
 
 _AS_NAMED = TableSettings()
+_WHOLE_AS_FLOAT = r"^\d+\.0$"
 _KEY = ["prompt_id", "policy"]
 _CHOICES = "--sample first (one response a prompt, as voters saw them), --sample mean (of the scores) or --sample max (best of n)"
 
@@ -84,14 +85,27 @@ def scores_from_frame(
         sampled = table.sample is not None or "sample" in long.columns
         long = _with_prompt_ids(long, notes, sampled=sampled)
         long = with_kinds(long, {"prompt_id": TEXT, "policy": TEXT, "score": NUMBER}, noun=Scores.noun)
-        long = _one_score_each(long, table.sample, notes)
+        long = _own_columns(_one_score_each(long, table.sample, notes), notes)
         if notes:
             warnings.warn(f"{source}: {'; '.join(notes)}", ReadingNote, stacklevel=3)
         how: dict[str, Any] = {"verb": "load_scores", **source_record(source)} | (
             {"read": notes} if notes else {}
         )
         provenance = how if ours is None else {**ours.get("provenance", {}), "read": notes}
-        return Scores(long.drop("prompt", "sample", strict=False), provenance=provenance)
+        return Scores(long, provenance=provenance)
+
+
+def _own_columns(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The columns that scores have; others are left out, which is noted of those that were used for nothing."""
+    own = [c.name for c in Scores.columns]
+    spare = [c for c in frame.columns if c not in (*own, "prompt", "sample", "reward_model")]
+    if spare:
+        notes.append(f"left out {'column' if len(spare) == 1 else 'columns'} {listing(spare, limit=8)}")
+    if frame["prompt_id"].str.contains(_WHOLE_AS_FLOAT).all():
+        notes.append(
+            "every prompt_id ends in .0, as whole numbers do that became floats: none matches an id without it"
+        )
+    return frame.select([c for c in frame.columns if c in own])
 
 
 def _of_reward_model(frame: pl.DataFrame, chosen: str | None, notes: list[str]) -> pl.DataFrame:

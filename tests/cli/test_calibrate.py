@@ -221,7 +221,7 @@ def test_offsets_are_not_added_twice(charm: Callable, folder: Path) -> None:
         assert result.exit_code == 2
         assert "carry these offsets already" in result.output
     as_csv = charm("apply", folder / "scores.parquet", folder / "o.parquet", "-o", folder / "once.csv")
-    assert "does not keep that these scores are calibrated" in as_csv.output
+    assert "does not record that these scores are calibrated" in as_csv.output
 
 
 def test_an_open_end_is_a_word_and_null(charm: Callable, folder: Path) -> None:

@@ -44,7 +44,7 @@ def test_every_command_that_prints_a_result_has_every_form() -> None:
         for name, command in leaves(main, "")
         if not forms <= {flag for p in command.params for flag in p.opts}
     }
-    assert lacking <= WITHOUT_RESULTS | {"ratings save", "names", "convert"}
+    assert lacking <= WITHOUT_RESULTS | {"ratings save"}
     assert set(ALL_COMMANDS) >= WITHOUT_RESULTS
 
 
@@ -96,6 +96,14 @@ def test_results_in_sentences_have_a_table_and_a_line_too(
     assert len({len(row) for row in rows}) == 1
     assert len(charm(*line.split(), "--quiet").stdout.splitlines()) == 1
     assert charm(*line.split(), "--markdown").stdout.lstrip().startswith(("- ", "### "))
+
+
+def test_quiet_leaves_out_how_a_table_was_read(charm: Charm, folder: Path) -> None:
+    renamed = pl.read_parquet(folder / "scores.parquet").rename({"policy": "model"})
+    renamed.write_parquet(folder / "renamed.parquet")
+    words = ("audit", folder / "renamed.parquet", "--ratings", folder / "r.csv", "--draws", 0)
+    assert "note:" in charm(*words).stderr
+    assert "note:" not in charm(*words, "--quiet").stderr
 
 
 @pytest.mark.filterwarnings("ignore")

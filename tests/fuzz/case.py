@@ -289,7 +289,7 @@ def _fault(arguments: list[str], code: int, err: str, through: BaseException | N
         return "traceback"
     if odd := re.search(r"^\S+:\d+: (?!CharmWarning)\w*Warning: .*", err, re.MULTILINE):
         return f"warning: {odd[0].split(':', 2)[2].strip()[:120]}"
-    if code not in (0, 1, 2):
+    if code not in (0, 1, 2, 3):  # 3: what --fail-if names holds
         return f"exit code {code}"
     if code == 1 and arguments[0] != "doctor" and not any(words in err for words in _MAY_FAIL):
         return f"exit code 1: {err.splitlines()[-1] if err else ''}"

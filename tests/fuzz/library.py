@@ -49,12 +49,12 @@ def make(folder: Path) -> None:
             if code != 0:
                 raise RuntimeError(f"charm {line}: {err or through!r}")
         if has_models():
-            _models(folder)
+            write_models(folder)
     finally:
         os.chdir(here)
 
 
-def _models(folder: Path) -> None:
+def write_models(folder: Path) -> None:
     """A tiny reward model with a chat template, and a causal model with the same tokenizer."""
     import tokenizers
     import torch

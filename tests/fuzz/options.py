@@ -14,7 +14,7 @@ _LEFT_OUT = {
 }  # fmt: skip
 _WHOLE = (-1, 0, 1, 2, 3, 5, 50, 100, 101, 1000, 2**31, 2**63, 10**30, "x", "", "1.5", "1e3")
 _FLOATS = (-1, 0, 1e-308, 1e-9, 0.01, 0.5, 1, 2, 100, 1e9, 1e154, 1e308, "nan", "inf", "-inf", "x", "", "1,5")
-_NAMES = ("oak", "velvet", "nobody", "", " ", "auto", "all", "people", "a=1", "oak=1000", "oak=nan", "oak=1e400", "\x1b[2J", "x" * 5000, "why 1", "overall", "latest", "2024-12-31", "stone", "mean", "output:1", "weights:1,2", "python:fuzz_models:score", "column:policy", "words", "length", "sampled:0", "vs:nobody", "vs:", "all")  # fmt: skip
+_NAMES = ("favour>50", "favour.low>-1e9 and q<2 or md>0", "spearman<", "oak", "velvet", "nobody", "", " ", "auto", "all", "people", "a=1", "oak=1000", "oak=nan", "oak=1e400", "\x1b[2J", "x" * 5000, "why 1", "overall", "latest", "2024-12-31", "stone", "mean", "output:1", "weights:1,2", "python:fuzz_models:score", "column:policy", "words", "length", "sampled:0", "vs:nobody", "vs:", "all")  # fmt: skip
 _PATHS = ("nothing.csv", ".", "out", "/dev/null", "/dev/zero", "x" * 300, "")
 
 

@@ -118,9 +118,17 @@ def _write_annotations(folder: Path) -> None:
 
 
 def write_models(folder: Path, minilm: Path) -> None:
-    """A tiny reward model, and pairs that it can learn from."""
+    """A tiny reward model, and pairs that it can learn from; a causal model, and texts in its words."""
+    from fuzz.library import write_models as write_more
     from models.tiny_models import simple_preferences, tiny_bert
 
+    write_more(folder)
+    words = ["alpha good long", "beta fine", "short bad", "good why"]
+    rows = [
+        {"prompt": f"why {w}", "policy": p, "response": f"{w} {v}"}
+        for w in words for p, v in (("oak", "good"), ("reed", "bad"))
+    ]  # fmt: skip
+    pl.DataFrame(rows).write_csv(folder / "words.csv")
     tiny_bert(folder / "rm", minilm)
     store.save(simple_preferences(24), folder / "pairs.parquet")
 

@@ -44,6 +44,8 @@ CORE = (
 )  # fmt: skip
 MODELS = (
     "score {in}/responses.csv --rm {in}/rm --unchecked --max-length 64 -o {out}/rm.parquet",
+    "score {in}/words.csv --rm dpo:{in}/causal,{in}/causal -o {out}/dpo.parquet",
+    "judge {in}/words.csv --judge hf:{in}/causal -o {out}/local.parquet",
     f"evaluate --rm {{in}}/rm --baseline {{in}}/rm --pairs {{in}}/true_pairs.parquet --scores {{in}}/scores.parquet {KNOWN} -o {{out}}/evaluation",
     f"train {{in}}/pairs.parquet --rm {{in}}/rm --max-steps 2 --batch-size 4 --max-length 64 --responses {{in}}/responses.parquet {RATED} --unchecked -o {{out}}/model",
     "train {in}/pairs.parquet --rm {in}/rm --max-steps 2 --batch-size 4 --lora --no-merge --lora-rank 2 -o {out}/adapter",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charm_rm import store
+from charm_rm import load_scores, store
 from charm_rm.errors import CharmError, ReadingNote, SchemaError, UnreadableFile
 from charm_rm.preferences import load_preferences
 from charm_rm.ratings import load_battles, load_ratings
@@ -289,3 +289,45 @@ def test_commas_that_may_be_anything_are_refused(tmp_path: Path, cells: list[str
     text = "prompt_id;policy;score\n" + "".join(f"p{i};a;{c}\n" for i, c in enumerate(cells))
     with pytest.raises(SchemaError, match="'score' should hold a number"):
         store.load(Scores, written(tmp_path, text))
+
+
+TABLE = "prompt_id,policy,score\np,a,1.5\nq,b,-2\n"
+DIALECTS = {
+    "bars": TABLE.replace(",", "|"),
+    "carriage returns alone": TABLE.replace("\n", "\r"),
+    "blank lines": TABLE.replace("\n", "\n\n"),
+    "blank lines of spaces before": "  \n\n" + TABLE,
+    "a comment": "# made on Tuesday, by me\n#\n" + TABLE,
+    "a header that begins with #": "#" + TABLE,
+    "Excel's separator": "sep=;\r\n" + TABLE.replace(",", ";").replace("\n", "\r\n"),
+    "spaces after separators": TABLE.replace(",", ", "),
+}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.ReadingNote")
+def test_dialects_are_one_table(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, DIALECTS[name])
+    frame = load_scores(path).frame
+    assert frame.rows() == [("p", "a", 1.5), ("q", "b", -2.0)]
+    assert len(store.column_names(path)) == 3
+
+
+@pytest.mark.parametrize("name", ["blank lines", "a comment", "Excel's separator", "spaces after separators"])
+def test_what_is_left_out_of_a_file_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.warns(ReadingNote, match="left out (2 blank lines|[12] lines? before|the space after)"):
+        load_scores(written(tmp_path, DIALECTS[name]))
+
+
+def test_spaces_that_are_not_everywhere_are_names(tmp_path: Path) -> None:
+    path = written(tmp_path, "prompt_id,policy,score\np, a,1\np,a,2\n")
+    assert load_scores(path).policies == [" a", "a"]
+
+
+def test_quoted_cells_between_carriage_returns_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="carriage returns alone"):
+        load_scores(written(tmp_path, 'prompt_id,policy,score\r"p",a,1\r'))
+
+
+def test_an_empty_line_of_one_column_is_an_empty_cell(tmp_path: Path) -> None:
+    assert store.read_frame(written(tmp_path, "note\na\n\nb\n"))["note"].to_list() == ["a", None, "b"]

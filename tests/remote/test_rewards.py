@@ -218,8 +218,8 @@ def test_a_text_that_is_too_long_may_be_cut_by_the_server(serve: Serve, patience
     assert sent(server)[0].body["truncate_prompt_tokens"] == -1
 
 
-def test_a_server_without_a_template_says_how_to_mend_it(serve: Serve, patience: Patience) -> None:
-    with pytest.raises(RemoteRefused, match="--chat-template, or use layout='text'"):
+def test_a_server_without_a_template_says_how_to_fix_it(serve: Serve, patience: Patience) -> None:
+    with pytest.raises(RemoteRefused, match="--chat-template, or give layout='text' in Python"):
         open_("vllm", serve(Vllm(template=False)), patience)(*rows(1))
 
 

@@ -155,7 +155,7 @@ def test_a_family_that_is_favoured_for_its_style_is_not_once_that_is_off() -> No
     loud = np.argsort(-world.mean[:, 0])[:4]
     names = np.array(world.scores.policies)
     groups = {str(n): ("loud" if k in loud else "rest") for k, n in enumerate(names) if k % 5 or k in loud}
-    with pytest.warns(UserWarning, match="have no group"):
+    with pytest.warns(UserWarning, match="without a group"):
         found = explained(world, groups=groups, own_group="loud")
     own = found.summary["own_family"]
     assert own["policies"] == 4

@@ -20,8 +20,8 @@ from ..settings import (
 from .common import conclude, echo, heading, print_frame, print_json, say
 from .help import CharmCommand
 from .options import (
-    MOST_ROWS,
     PATH,
+    Rows,
     force_option,
     given_paths,
     json_option,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 @click.option("--policy", help="Whose favour (default: the most favoured).")
 @click.option(
     "--top",
-    type=click.IntRange(min=1, max=MOST_ROWS),
+    type=Rows(1),
     default=10,
     show_default=True,
     help="How many prompts, and kinds of votes, to refit exactly and print.",

@@ -180,11 +180,21 @@ def table_options(first: str, *others: str, samples: bool = True) -> _Decorator:
     return decorate
 
 
+class Rows(click.IntRange):
+    """A number of rows. Help shows its lower bound alone: the upper one only keeps out absurd numbers."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__(min=least, max=MOST_ROWS)
+
+    def _describe_range(self) -> str:
+        return f"x>={self.min}"
+
+
 def top_option(default: int) -> _Decorator:
     """The ``--top N`` option of commands that print long tables."""
     return click.option(
         "--top",
-        type=click.IntRange(min=0, max=MOST_ROWS),
+        type=Rows(0),
         default=default,
         show_default=True,
         help="Rows to print of each long table (0: all).",

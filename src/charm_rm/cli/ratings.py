@@ -13,8 +13,8 @@ from ..settings import FitSettings, TableSettings
 from .common import conclude, echo, print_frame, print_json, say
 from .help import CharmCommand, CharmGroup
 from .options import (
-    MOST_ROWS,
     PATH,
+    Rows,
     force_option,
     given_paths,
     json_option,
@@ -30,9 +30,7 @@ _ROWS = 25  # of a long leaderboard, unless more are asked for
 
 _category_option = click.option("--category", help="Which category, where the leaderboard has several.")
 _date_option = click.option("--date", help="Which snapshot, where it has several: YYYY-MM-DD, or 'latest'.")
-top_option = click.option(
-    "--top", type=click.IntRange(min=1, max=MOST_ROWS), help="Print only the N best.", metavar="N"
-)
+top_option = click.option("--top", type=Rows(1), help="Print only the N best.", metavar="N")
 
 
 @click.group(cls=CharmGroup)

@@ -139,7 +139,7 @@ def _draw_prompts(paired: PairedMargins, draws: int, rng: np.random.Generator) -
     if draws and paired.n_prompts < FEWEST_PROMPTS:
         raise NotIdentifiable(
             "the policies share one prompt only: chance cannot be estimated",
-            fix="score at least two, better a few hundred, prompts; or ask for no intervals (draws 0)",
+            fix="score at least two, better a few hundred, prompts; or ask for no intervals (--draws 0, draws= in Python)",
         )
     return draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None
 

@@ -39,7 +39,7 @@ def open_causal(
 
     Raises:
         ModelError: it is no causal language model, lacks weights, or cannot be loaded.
-        ConfigError: ``dtype`` or ``device`` is out of the question.
+        ConfigError: ``dtype`` or ``device`` cannot be used.
     """
     check_dtype(dtype)
     folder = model_folder(path_or_id)  # first: it costs no import of torch to find nothing there

@@ -275,7 +275,7 @@ def load_local_chat(
 
     Raises:
         ModelError: it is no causal language model, lacks weights, or cannot be loaded.
-        ConfigError: a setting is out of the question.
+        ConfigError: a setting cannot be used.
     """
     opened = open_causal(path_or_id, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     model, tokenizer, device = opened.model, opened.tokenizer, opened.device

@@ -19,12 +19,16 @@ def find_devices(device: str) -> list[str]:
     names = [name.strip() for name in device.split(",")]
     for name in names:
         if name.partition(":")[0] not in ("cpu", "cuda"):
-            raise ConfigError(f"device {name!r} is not usable here", fix="use auto, cpu or cuda")
+            raise ConfigError(
+                f"device {name!r} is not usable here",
+                fix="use --device auto, cpu or cuda (device= in Python)",
+            )
         try:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError) as error:
             raise ConfigError(
-                f"device {name!r} is not usable here: {first_line(error)}", fix="use auto or cpu"
+                f"device {name!r} is not usable here: {first_line(error)}",
+                fix="use --device auto or cpu (device= in Python)",
             ) from error
     return names
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelError
 from ..protocols import Prompt
+from ..provenance import AGAINST
 from ..tables import as_messages
 from .causal import open_causal
 from .devices import device_kind
@@ -186,11 +187,14 @@ def load_dpo_reward(
 
     Raises:
         ModelError: one of them is no causal LM, they read text differently, or there is no chat template.
-        ConfigError: ``beta``, ``dtype``, ``device`` or ``max_length`` is out of the question.
+        ConfigError: ``beta``, ``dtype``, ``device`` or ``max_length`` cannot be used.
     """
     if not (np.isfinite(beta) and beta > 0):
-        raise ConfigError(f"beta is {beta}", fix="give a positive number; it only scales the rewards")
-    source = f"{os.fspath(policy)} against {os.fspath(reference)}"
+        raise ConfigError(
+            f"beta is {beta}",
+            fix="give --beta (beta= in Python) a positive number; it only scales the rewards",
+        )
+    source = f"{os.fspath(policy)}{AGAINST}{os.fspath(reference)}"
     mine, other = (
         open_causal(path, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
         for path in (policy, reference)
@@ -201,7 +205,7 @@ def load_dpo_reward(
     if max_length is not None and not 2 <= max_length <= room:
         raise ConfigError(
             f"max_length {max_length} is not between 2 and the {room} tokens of both models",
-            fix=f"give at most {room}, or leave it out",
+            fix=f"give --max-length (max_length= in Python) at most {room}, or leave it out",
         )
     length = max_length or room
     regimes = find_regimes(*(m.config for m in models)).within(length)

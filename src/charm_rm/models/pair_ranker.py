@@ -153,7 +153,7 @@ def load_pair_ranker(
 
     Raises:
         ModelError: it is no such model, or cannot be loaded.
-        ConfigError: a setting is out of the question.
+        ConfigError: a setting cannot be used.
     """
     check_dtype(dtype)
     require("torch"), require("transformers")
@@ -164,7 +164,7 @@ def load_pair_ranker(
         tokenizer = load_tokenizer(source)
         layout: RankerLayout = "pairrm" if "cand1_prefix_id" in source.config else "classifier"
         if layout == "pairrm" and template is not None:
-            raise ConfigError("PairRM has a layout of its own", fix="leave template out")
+            raise ConfigError("PairRM has a layout of its own", fix="leave out template=")
         build = build_pairrm if layout == "pairrm" else build_classifier
         model, logits, encode, limit = build(source, tokenizer, max_length, template, first_output)
     regimes = find_regimes(model.config).within(limit)

@@ -19,4 +19,7 @@ def check_dtype(dtype: str, *, float16: bool = False) -> None:
     """
     known = ("float32", "bfloat16", "float16", "auto") if float16 else ("float32", "bfloat16", "auto")
     if dtype not in known:
-        raise ConfigError(f"dtype {dtype!r} is unknown", fix=f"use {', '.join(known[:-1])} or {known[-1]}")
+        raise ConfigError(
+            f"dtype {dtype!r} is unknown",
+            fix=f"use --dtype {', '.join(known[:-1])} or {known[-1]} (dtype= in Python)",
+        )

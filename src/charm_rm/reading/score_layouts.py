@@ -18,7 +18,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from ..errors import SchemaError, counted, did_you_mean, listing
-from .names import FIGURES, OTHER_NUMBERS, SPELLINGS, folded, is_index, spellings
+from .names import FIGURES, OTHER_NUMBERS, SPELLINGS, folded, is_index, is_spelling, spellings
 from .resolve import columns_of, option, preferring_texts, renamed, told
 
 FIELDS = (
@@ -43,7 +43,7 @@ def long_scores(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str])
         SchemaError: of no layout; it names the option that would help.
         ConfigError: a column of ``given`` is not there.
     """
-    frame = _unnested(frame, notes)
+    frame = _samples_side_by_side(_unnested(frame, notes), given, notes)
     if not given and (pairs := _sides(frame)):
         return _from_pairs(frame, pairs, notes)
     named = columns_of(frame, FIELDS, given, noun=_NOUN)
@@ -65,11 +65,18 @@ def long_scores(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str])
 
 def _needing_policy(frame: pl.DataFrame) -> pl.DataFrame:
     if "policy" not in frame.columns:
+        near = [option("policy", c) for c in _may_name(frame)[:4]]
         raise SchemaError(
             f"scores: no column names the policy (the model that answered); found {listing(frame.columns, limit=20)}",
-            fix=f"say which column it is: {option('policy')}",
+            fix=f"say which column it is: {' or '.join(near) or option('policy')}",
         )
     return frame
+
+
+def _may_name(frame: pl.DataFrame) -> list[str]:
+    """The columns of texts that recur, as names of policies do."""
+    texts = [s for s in frame if s.dtype == pl.String and s.name not in FIELDS]
+    return [s.name for s in texts if 1 < s.n_unique() <= max(2, frame.height / 2)]
 
 
 def _without_index(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
@@ -92,6 +99,7 @@ def _no_score(frame: pl.DataFrame, numbers: list[str]) -> SchemaError:
 
 def _exploded(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """Scores in lists: one row each. Beside an equally long list of policies they are the policies'; else they are samples."""
+    frame = _with_written_lists(frame)
     if not isinstance(frame.schema["score"], pl.List):
         return frame
     if isinstance(frame.schema["policy"], pl.List):
@@ -115,17 +123,63 @@ def _exploded(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     return numbered.explode("score", "sample")
 
 
+def _with_written_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists of numbers as a CSV file must write them, ``[1.5, -0.25]``, as lists; anything else stays for the noun to refuse."""
+    if (
+        frame.schema["score"] != pl.String
+        or not frame["score"].drop_nulls().str.contains(r"^\s*\[.*\]\s*$").all()
+    ):
+        return frame
+    lists = frame["score"].str.json_decode(pl.List(pl.Float64))
+    return frame.with_columns(lists)
+
+
+def _samples_side_by_side(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str]) -> pl.DataFrame:
+    """Columns ``score_0``, ``score_1`` ... of one policy's samples as rows of samples."""
+    stems: dict[str, dict[str, int]] = {}
+    for column in frame.columns:
+        stem, _, number = folded(column).rpartition("_")
+        if number.isdigit() and is_spelling(stem, "score") and frame.schema[column].is_numeric():
+            stems.setdefault(stem, {})[column] = int(number)
+    has_policy = any(is_spelling(c, "policy") for c in frame.columns)
+    if len(stems) != 1 or given.keys() & {"score", "sample"} or not has_policy:
+        return frame
+    numbers = next(iter(stems.values()))
+    if len(numbers) < 2 or any(is_spelling(c, "score") for c in frame.columns):
+        return frame
+    notes.append(f"read columns {listing(numbers)} as samples of one policy on one prompt")
+    index = [c for c in frame.columns if c not in numbers]
+    long = frame.unpivot(on=list(numbers), index=index, variable_name="sample", value_name="score")
+    whole = long.with_columns(pl.col("sample").replace_strict(numbers, return_dtype=pl.Int64)).drop_nulls(
+        "score"
+    )
+    if empty := long.height - whole.height:
+        notes.append(f"left out {counted(empty, 'empty cell')}")
+    return whole
+
+
 def _unnested(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """Objects policy -> score as columns; lists of objects as rows."""
+    """Objects policy -> score as columns; lists of objects that name policies and scores as rows."""
     for name, dtype in frame.schema.items():
-        if folded(name) in {n for tier in [("score",), *SPELLINGS["score"]] for n in tier} | {"results"}:
-            if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Struct):
-                frame, dtype = frame.explode(name), dtype.inner
-            if isinstance(dtype, pl.Struct):
-                notes.append(f"took the parts of {name!r} as columns")
-                inner = [f.name for f in dtype.fields]
-                return frame.drop([c for c in inner if c in frame.columns and c != name]).unnest(name)
+        inner = dtype.inner if isinstance(dtype, pl.List) else None
+        if isinstance(inner, pl.Struct) and _are_scores(inner):
+            notes.append(f"took the objects in {name!r} as rows")
+            return _with_parts(frame.explode(name), name, inner)
+        if isinstance(dtype, pl.Struct) and is_spelling(name, "score"):
+            notes.append(f"took the parts of {name!r} as columns")
+            return _with_parts(frame, name, dtype)
     return frame
+
+
+def _are_scores(inner: pl.Struct) -> bool:
+    """Whether objects name a policy and a score."""
+    return all(any(is_spelling(f.name, field) for f in inner.fields) for field in ("policy", "score"))
+
+
+def _with_parts(frame: pl.DataFrame, name: str, dtype: pl.Struct) -> pl.DataFrame:
+    """The parts of a column as columns, in the place of those that have their names."""
+    parts = {f.name for f in dtype.fields}
+    return frame.drop([c for c in frame.columns if c in parts and c != name]).unnest(name)
 
 
 # --- pairs ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import warnings
 from collections import Counter
 from collections.abc import Collection
@@ -17,14 +18,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from ..errors import ReadingNote, SchemaError, UnreadableFile, first_line, listing
+from ..errors import ReadingNote, SchemaError, UnreadableFile, counted, first_line, listing
 from .columns import TEXTS, typed, with_decimal_points
 from .containers import Source
 from .names import is_known
 from .refusals import wrong_encoding
 
-SEPARATORS = (",", ";", "\t")
+SEPARATORS = (",", ";", "\t", "|")
 _QUOTE, _NEWLINE = 34, (10, 13)
+_BEFORE = re.compile(rb"[ \t\r]*\n|#[^\n]*\n|(?i:sep=).\r?\n")  # a blank line, a comment, Excel's separator
 _LONGEST_HEADER = 1_000_000
 
 
@@ -35,7 +37,8 @@ def read_separated(source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
         UnreadableFile: another encoding, stray quotes, rows of different lengths; with the row.
         SchemaError: two columns of one name.
     """
-    data, path = source.data().removeprefix(codecs.BOM_UTF8), source.path
+    path = source.path
+    data = _plain_lines(source.data().removeprefix(codecs.BOM_UTF8), path)
     separator, names = _dialect(data, path)
     if b'"' in data:
         _check_quotes(data, separator, path)
@@ -49,7 +52,7 @@ def read_separated(source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
         ) from error
     if frame.width > 1 and frame.height and frame[:, -1].null_count():
         _check_lengths(data, separator, len(names), path)
-    frame, texts = _without_blank_end(frame), TEXTS | set(texts)
+    frame, texts = _without_spaces(_without_blank_lines(frame, path), path), TEXTS | set(texts)
     if separator != ",":
         spare = [c for c in frame.columns if c not in texts]
         numbers, commas = with_decimal_points(frame.select(spare))
@@ -63,10 +66,39 @@ def read_separated(source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
 
 def header(source: Source) -> list[str]:
     """The names of the columns."""
-    return _dialect(source.start(_LONGEST_HEADER).removeprefix(codecs.BOM_UTF8), source.path)[1]
+    start = source.start(_LONGEST_HEADER).removeprefix(codecs.BOM_UTF8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReadingNote)  # who reads the table says it
+        start = _plain_lines(start, source.path)
+    return [n.strip() if i else n for i, n in enumerate(_dialect(start, source.path)[1])]
 
 
 # --- details ------------------------------------------------------------------------------------
+
+
+def _plain_lines(data: bytes, path: Path) -> bytes:
+    """The bytes with lines that end in a line feed, without what stands before the table: comments (``# ...``), Excel's ``sep=;``."""
+    if b"\r" in data and b"\n" not in data:
+        if b'"' in data:
+            raise UnreadableFile(
+                "its lines end in carriage returns alone, and cells are quoted",
+                where=str(path),
+                fix="write it again with line feeds, for example with: tr '\\r' '\\n'",
+            )
+        data = data.replace(b"\r", b"\n")
+    at = 0
+    while (line := _BEFORE.match(data, at)) is not None and not _names_columns(line[0]):
+        at = line.end()
+    if data[:at].strip():
+        lines = counted(data.count(b"\n", 0, at), "line")
+        warnings.warn(f"{path}: left out {lines} before the table", ReadingNote, stacklevel=5)
+    return data[at:]
+
+
+def _names_columns(line: bytes) -> bool:
+    """Whether a line that begins with ``#`` is a header all the same."""
+    cells = re.split(rb"[,;|\t]", line.strip())
+    return len(cells) > 1 and any(is_known(c.decode(errors="replace")) for c in cells)
 
 
 def _dialect(data: bytes, path: Path) -> tuple[str, list[str]]:
@@ -84,7 +116,9 @@ def _dialect(data: bytes, path: Path) -> tuple[str, list[str]]:
     twice = [name for name, n in Counter(found[separator]).items() if n > 1 and name]
     if twice:
         raise SchemaError(
-            f"column {listing(twice)} is there twice", where=str(path), fix="rename or drop one of each"
+            f"column {listing(twice)} is there twice",
+            where=str(path),
+            fix="rename or drop one of each (pandas: reset_index() before to_csv(), where there are several rows of header)",
         )
     return separator, found[separator]
 
@@ -142,9 +176,29 @@ def _check_lengths(data: bytes, separator: str, width: int, path: Path) -> None:
         row += 1
 
 
-def _without_blank_end(frame: pl.DataFrame) -> pl.DataFrame:
-    """Without the rows that blank lines at the end of a file make."""
+def _without_blank_lines(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Without the rows that blank lines make; those at the end are no news. In a table of one column an empty line is an empty cell."""
     height = frame.height
     while height and all(cell is None for cell in frame.row(height - 1)):
         height -= 1
-    return frame.head(height)
+    frame = frame.head(height)
+    if frame.width < 2 or not frame[:, 0].null_count():
+        return frame
+    blank = frame.select(pl.all_horizontal(pl.all().is_null()).alias("blank"))["blank"]
+    if blank.any():
+        warnings.warn(
+            f"{path}: left out {counted(int(blank.sum()), 'blank line')}", ReadingNote, stacklevel=5
+        )
+    return frame.filter(~blank)
+
+
+def _without_spaces(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Without the space after every separator (``a, b``), where it stands after each one in the header and in the first rows."""
+    later = frame.columns[1:]
+    if not later or not all(c.startswith(" ") for c in later):
+        return frame
+    spaced = [c for c in later if frame[c].drop_nulls().str.starts_with(" ").all()]
+    if spaced != later:
+        return frame
+    warnings.warn(f"{path}: left out the space after each separator", ReadingNote, stacklevel=5)
+    return frame.with_columns(pl.col(later).str.strip_prefix(" ")).rename({c: c[1:] for c in later})

@@ -82,6 +82,6 @@ class Tries:
         return RemoteError(
             f"no usable answer after {tries} in {self._spent:.0f} s; the last one: {self.last}{wait}",
             where=where,
-            fix="check that the server runs and has room, raise the timeout or the retries, or lower the concurrency; "
-            "then run again",
+            fix="check that the server runs and has room, or lower --concurrency, and run again; in Python timeout= and "
+            "retries= can be raised, too",
         )

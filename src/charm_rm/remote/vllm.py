@@ -62,9 +62,11 @@ class VllmModel:
             raise
         except BadRequest as bad:
             if "chat template" in bad.message:
-                bad.error.fix = "start the server with --chat-template, or use layout='text'"
+                bad.error.fix = (
+                    "start the server with --chat-template, or give layout='text' in Python (load_scorer)"
+                )
             elif "length" in bad.message:
-                bad.error.fix = "shorten the text, serve with a larger --max-model-len, or use truncate=True"
+                bad.error.fix = "shorten the text, serve with a larger --max-model-len, or give truncate=True in Python (load_scorer)"
             raise
 
     def _request(self, rows: Sequence[tuple[Prompt, str]]) -> dict[str, Any]:
@@ -104,7 +106,7 @@ class VllmModel:
             raise ModelError(
                 f"/pooling gives the outputs of {len(values)} tokens, not one for the whole text",
                 where=self.name,
-                fix="where the last token's number is the reward, use endpoint='last-token'",
+                fix="where the last token's number is the reward, say so in Python: load_scorer(..., endpoint='last-token')",
             )
         if self.endpoint == "pooling" and not isinstance(values[0], list):
             rows = [values]

@@ -89,7 +89,7 @@ def diagnose(
 
     Raises:
         ModelError: there is no such model.
-        ConfigError: a setting is out of the question.
+        ConfigError: a setting cannot be used.
         SchemaError: the calibrator's file is none.
     """
     responses = None if responses is None else as_responses(responses)

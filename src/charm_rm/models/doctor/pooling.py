@@ -112,7 +112,7 @@ def _check_padding(model: RewardModel, seen: _Observed) -> Check:
             f"padding on the {used}, which is in use, moves a score by {off[used]:.2g}",
             fix=f'set padding_side to "{other}" in tokenizer_config.json'
             if other not in wrong
-            else "score one response at a time (token budget 1), or fix the model's attention mask",
+            else "score one response at a time (--token-budget 1 of charm score), or fix the model's attention mask",
             data=data,
         )
     if wrong:
@@ -135,7 +135,7 @@ def _check_company(seen: _Observed) -> Check:
             "batching",
             "fail",
             f"a score moves by {gap:.2g} with what else is in the batch, padding aside",
-            fix="score one response at a time (token budget 1); the model mixes rows and should be fixed",
+            fix="score one response at a time (--token-budget 1 of charm score); the model mixes rows and should be fixed",
             data=data,
         )
     return Check("batching", "ok", f"others in the batch move no score ({gap:.1e})", data=data)
@@ -156,6 +156,8 @@ def _disturbed(model: Any, positions: Sequence[int]) -> Iterator[None]:
     turned = getattr(model.config, "model_type", "") in _TOKENS_FIRST
 
     def disturb(_module: Any, _inputs: Any, output: Any) -> Any:
+        if len(output) == 1 < len(positions) + 1:  # positions, which are the same in every row
+            output = output.expand(len(positions) + 1, *output.shape[1:])
         output = output.clone()
         by_row = output.transpose(0, 1) if turned else output
         for row, position in enumerate(positions, start=1):

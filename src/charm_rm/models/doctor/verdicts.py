@@ -45,7 +45,7 @@ def check_batching(rows: Sequence[Drift], *, sd: float, side: str, switches: Seq
         "batching",
         "fail",
         f"batches of {worst.batches} move a score by {gap:.2g} in float32 (allowed: {tolerance:.1e}){sides}",
-        fix="score one response at a time (token budget 1), and look for layers that mix rows or ignore the mask",
+        fix="score one response at a time (--token-budget 1 of charm score), and look for layers that mix rows or ignore the mask",
         data=data,
     )
 

@@ -50,7 +50,7 @@ def open_adapter(folder: Path, options: dict[str, Any], choice: Choice | None) -
         raise ConfigError(
             "an adapter's head has one output, so there is nothing to choose",
             where=str(folder),
-            fix="leave reward out",
+            fix="leave out --reward (reward= in Python)",
         )
     peft = require("peft")
     settings = peft.PeftConfig.from_pretrained(str(folder))

@@ -56,7 +56,7 @@ def open_model(
     require("torch"), require("transformers")
     choice = None if reward is None else parse_reward(reward)
     if choice is not None and new_head_seed is not None:
-        raise ConfigError("training starts from one output or a new head", fix="leave reward out")
+        raise ConfigError("training starts from one output or a new head", fix="leave out reward=")
     folder = model_folder(path_or_id)
     options: dict[str, Any] = {"dtype": dtype, "trust_remote_code": trust_remote_code}
     if attention is not None:

@@ -21,7 +21,7 @@ from typing import Literal
 from ...errors import ConfigError, ModelError, did_you_mean, listing
 
 _HELP = (
-    "say which output is the reward: reward='output:N' (counted from 0), 'mean', 'weights:W,W,...' "
+    "say which output is the reward: --reward output:N (reward= in Python; counted from 0), mean, weights:W,W,... "
     "or the name of an output"
 )
 

@@ -59,7 +59,9 @@ def _encode(tokenizer: Any, limit: int, form: str, prompt: Prompt, first: str, s
     tokens = {k: tokenizer(v, add_special_tokens=False, verbose=False)["input_ids"] for k, v in parts.items()}
     room = limit - len(_tokens(tokenizer, form, dict.fromkeys(parts, ""))[0])
     if room < 3:
-        raise ConfigError(f"max_length {limit} leaves no room for text", fix="raise max_length")
+        raise ConfigError(
+            f"max_length {limit} leaves no room for text", fix="raise --max-length (max_length= in Python)"
+        )
     while len(ids) > limit:  # text that is cut may come to more tokens than the tokens that it was cut to
         keep = _shares(*(len(tokens[k]) for k in parts), room=room)
         cut = {
@@ -70,7 +72,10 @@ def _encode(tokenizer: Any, limit: int, form: str, prompt: Prompt, first: str, s
         ids, types = _tokens(tokenizer, form, {k: tokenizer.decode(v) for k, v in cut.items()})
         room -= max(1, len(ids) - limit)
         if room < 0:
-            raise ConfigError(f"max_length {limit} leaves no room for text", fix="raise max_length")
+            raise ConfigError(
+                f"max_length {limit} leaves no room for text",
+                fix="raise --max-length (max_length= in Python)",
+            )
     return EncodedTrio(Encoded(ids, types, truncated=True))
 
 

@@ -39,7 +39,8 @@ def build_pairrm(source: Source, tokenizer: Any, max_length: int | None, *_other
     limit = _LENGTH if max_length is None else max_length
     if limit < 16:
         raise ConfigError(
-            f"max_length {limit} leaves no room for text", fix="raise it, or leave it out for 2048"
+            f"max_length {limit} leaves no room for text",
+            fix="raise --max-length (max_length= in Python), or leave it out for 2048",
         )
     encode = functools.partial(_encode, tokenizer, limit)
     return model, lambda inputs, marks: model(marks=marks, **inputs), encode, limit

@@ -30,7 +30,10 @@ def plan_batches(
     A row longer than the budget gets a batch of its own. Longest first: where memory runs out, it does at once.
     """
     if token_budget < 1:
-        raise ConfigError(f"token_budget is {token_budget}", fix="give a positive number of tokens per batch")
+        raise ConfigError(
+            f"token_budget is {token_budget}",
+            fix="give --token-budget (token_budget= in Python) a positive number of tokens",
+        )
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     ends = np.cumsum(np.asarray(lengths, dtype=np.int64)[order])
     batches, start = [], 0

@@ -138,7 +138,7 @@ def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None
     if not 0 < requested <= limit:
         raise ConfigError(
             f"max_length {requested} is not between 1 and the {limit} tokens that this model takes",
-            fix=f"give at most {limit}, or leave it out for all {limit}",
+            fix=f"give --max-length (max_length= in Python) at most {limit}, or leave it out for all {limit}",
         )
     return requested
 

@@ -48,5 +48,5 @@ def check_finite(scores: NDArray[np.float64], *, source: str, names: Sequence[st
         raise ModelError(
             f"{bad.size} of {len(scores)} scores are not finite: {shown}{' ...' if bad.size > 5 else ''}",
             where=source,
-            fix="the weights or the precision are unsound: try dtype float32, and look at these texts",
+            fix="the weights or the precision are unsound: try --dtype float32 (dtype= in Python), and look at these texts",
         )

@@ -23,12 +23,27 @@ _OFFSET = frozenset(
         "mpnet", "esm", "ibert", "luke", "mluke", "markuplm", "lilt", "layoutlmv3",
     }
 )  # fmt: skip
+# Whose code has a pad token of its own there, whatever the configuration says.
+_FIXED_PAD = {"mpnet": 1}
 _PARTS = ("text_config", "encoder", "decoder")
 
 # Whose layers read padding as if it were text (convolutions, Fourier transforms, pooling, hashes, landmarks), or whose head reads
 # the last place of the row, padding or not: they get rows of one length, which need none.
 _READ_PADDING = frozenset(
-    {"canine", "convbert", "fnet", "funnel", "mra", "nystromformer", "perceiver", "reformer", "xlnet", "yoso"}
+    {
+        "canine",
+        "convbert",
+        "fnet",
+        "funnel",
+        "mra",
+        "nystromformer",
+        "perceiver",
+        "reformer",
+        "t5gemma",
+        "t5gemma2",
+        "xlnet",
+        "yoso",
+    }
 )
 _BLOCK_SPARSE = ("big_bird", "bigbird_pegasus")
 
@@ -49,8 +64,8 @@ def _limit_of(config: Any) -> int | None:
     for name in _LIMIT_NAMES:
         value = getattr(config, name, None)
         if isinstance(value, int) and value > 0:
-            offset = (getattr(config, "pad_token_id", None) or 0) + 1 if kind in _OFFSET else 0
-            return value - offset
+            pad = _FIXED_PAD.get(kind, getattr(config, "pad_token_id", None) or 0)
+            return value - (pad + 1 if kind in _OFFSET else 0)
     return None
 
 

@@ -173,7 +173,7 @@ def load_reward_model(
 
     Raises:
         ModelError: it is not a reward model, or cannot be loaded.
-        ConfigError: ``max_length``, ``dtype``, ``device``, ``attention`` or ``unpadded`` is out of the question.
+        ConfigError: ``max_length``, ``dtype``, ``device``, ``attention`` or ``unpadded`` cannot be used.
     """
     check_dtype(dtype, float16=True)
     devices = find_devices(device)

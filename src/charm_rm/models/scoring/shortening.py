@@ -91,7 +91,7 @@ class Shortener:
             raise ConfigError(
                 f"max_length {self._max_length} leaves no room for text: "
                 f"the {self._layout} layout alone takes {self._frame(messages)} tokens",
-                fix="raise max_length",
+                fix="raise --max-length (max_length= in Python)",
             )
         in_prompt, in_response = self._content(messages), self._texts.count(response)
         keep_response = min(in_response, max(room - in_prompt, room - int(PROMPT_SHARE * room)))

@@ -52,7 +52,7 @@ def split_by_prompt(
     if n >= len(distinct):
         raise SchemaError(
             f"preferences: {len(distinct)} distinct prompt(s) cannot be split into training and held-out",
-            fix="give more prompts, or hold nothing out (eval_fraction 0)",
+            fix="give more prompts, or hold nothing out (--eval-fraction 0, eval_fraction= in Python)",
         )
     held = set(np.random.default_rng(seed).choice(distinct, size=n, replace=False).tolist())
     mask = np.array([key in held for key in keys])
@@ -132,7 +132,7 @@ def _targets(preferences: Preferences, *, margin: bool, soft_labels: bool) -> di
             raise ConfigError(
                 f"the loss asked for needs {name!r} for every pair, and it is missing",
                 where="preferences",
-                fix="use preferences written by `charm relabel`, or train with the plain loss",
+                fix="use preferences written by `charm relabel`, or train with the plain loss: leave out --soft-labels and --margin-loss",
             )
     return {name: preferences.frame[name].to_list() for name in wanted}
 
@@ -140,7 +140,8 @@ def _targets(preferences: Preferences, *, margin: bool, soft_labels: bool) -> di
 def _report_dropped(dropped: int, total: int, max_length: int) -> None:
     if dropped == total:
         raise SchemaError(
-            f"preferences: no pair differs within {max_length} tokens", fix="raise the maximum length"
+            f"preferences: no pair differs within {max_length} tokens",
+            fix="raise --max-length (max_length= in Python)",
         )
     if dropped:
         warnings.warn(

@@ -15,5 +15,5 @@ def _refuse_pair_ranker(source: Source, _tokenizer: Any) -> Reading:
     raise ModelError(
         "this model compares two responses; it gives no score to one",
         where=str(source.folder),
-        fix="load it with charm_rm.models.load_pair_ranker",
+        fix="judge pairs with it: charm judge --judge pair:DIR_OR_ID (load_pair_ranker in Python)",
     )
