@@ -9,8 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
 from charm_rm import tables
+from charm_rm.cli import main
 from charm_rm.pipeline.template import config_template
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,3 +117,16 @@ def test_the_configuration_shown_is_the_one_written() -> None:
     )
     assert shown is not None
     assert shown[1].strip() == config_template().strip()
+
+
+def test_what_the_tutorial_quotes_is_what_the_example_prints() -> None:
+    done = CliRunner().invoke(main, ["audit", "--example"], env={"COLUMNS": "200"})
+    printed = {line.strip() for line in done.stdout.splitlines()}
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    quoted = [
+        line.strip()
+        for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert len(quoted) > 8
+    assert [line for line in quoted if line not in printed] == []
