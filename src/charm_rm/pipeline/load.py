@@ -102,7 +102,24 @@ def _path_or_id(value: Any, folder: Path) -> Any:
         ".json",
         ".jsonl",
     )
-    return str(path) if path.exists() or looks_like_a_path else value
+    if path.exists() or looks_like_a_path:
+        return str(path)
+    return _spec_of_paths(value, folder)
+
+
+def _spec_of_paths(spec: str, folder: Path) -> str:
+    """A spec with the paths in it made absolute where they are there: ``FILE:CATEGORY@DATE``, ``KIND:FOLDER``, ``dpo:FOLDER,FOLDER``."""
+    head, colon, rest = spec.partition(":")
+    if not colon or "://" in spec:
+        return spec
+
+    def placed(name: str) -> str:
+        path = folder / expanded(name)
+        return str(path) if name and path.exists() else name
+
+    if placed(head) != head:
+        return f"{placed(head)}:{rest}"
+    return f"{head}:{','.join(map(placed, rest.split(',')))}"
 
 
 # --- YAML ---------------------------------------------------------------------------------------
