@@ -85,6 +85,7 @@ def command(
     SCORES is one of: a table (Parquet, CSV, JSONL) of scores per response (prompt_id, policy, score); judgements per prompt
     (prompt_id, policy, reference, margin; or a file of AlpacaEval, Arena-Hard, MT-Bench, Inspect or promptfoo); or
     published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or your own file.
+    Other names of columns and other layouts are read, too; `charm convert SCORES` shows how.
 
     Favour is how many Elo points the model places a policy above its human rating, sharpness aside; it needs no reference
     policy. Sharpness is how decided the model is between policies (1: as people are). Mismatch compares the win rates of two policies. q-values are adjusted for
