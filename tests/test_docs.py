@@ -9,8 +9,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
 from charm_rm import tables
+from charm_rm.cli import main
 from charm_rm.pipeline.template import config_template
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,6 +68,17 @@ def test_the_table_of_features_is_fresh() -> None:
     assert fresh, "docs/style.md is stale; write it with: python docs/make_features.py"
 
 
+def test_the_list_of_pages_for_language_models_is_fresh_and_whole() -> None:
+    made = _maker("make_llms").render()
+    assert (ROOT / "llms.txt").read_text(encoding="utf-8") == made, "write it with: python docs/make_llms.py"
+    lost = [
+        p.name
+        for p in (ROOT / "docs").glob("*.md")
+        if p.name != "README.md" and f"(docs/{p.name})" not in made
+    ]
+    assert lost == [], "pages that docs/README.md does not list"
+
+
 def test_every_command_and_option_is_on_the_page() -> None:
     page = _maker("make_cli").render()
     assert "## charm ratings fit" in page
@@ -115,3 +128,16 @@ def test_the_configuration_shown_is_the_one_written() -> None:
     )
     assert shown is not None
     assert shown[1].strip() == config_template().strip()
+
+
+def test_what_the_tutorial_quotes_is_what_the_example_prints() -> None:
+    done = CliRunner().invoke(main, ["audit", "--example"], env={"COLUMNS": "200"})
+    printed = {line.strip() for line in done.stdout.splitlines()}
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    quoted = [
+        line.strip()
+        for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+        for line in block.splitlines()
+    ]
+    assert len(quoted) > 8
+    assert [line for line in quoted if line not in printed] == []

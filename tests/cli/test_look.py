@@ -98,6 +98,14 @@ def test_results_in_sentences_have_a_table_and_a_line_too(
     assert charm(*line.split(), "--markdown").stdout.lstrip().startswith(("- ", "### "))
 
 
+def test_quiet_leaves_out_how_a_table_was_read(charm: Charm, folder: Path) -> None:
+    renamed = pl.read_parquet(folder / "scores.parquet").rename({"policy": "model"})
+    renamed.write_parquet(folder / "renamed.parquet")
+    words = ("audit", folder / "renamed.parquet", "--ratings", folder / "r.csv", "--draws", 0)
+    assert "note:" in charm(*words).stderr
+    assert "note:" not in charm(*words, "--quiet").stderr
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_csv_has_every_row_and_every_digit(charm: Charm, folder: Path) -> None:
     scores, ratings = folder / "scores.parquet", folder / "r.csv"

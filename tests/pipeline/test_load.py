@@ -109,6 +109,24 @@ def test_numbers_are_read_as_they_stand(tmp_path: Path):
             _load(tmp_path, GOOD + f"seed: {word}\n")
 
 
+def test_paths_in_specs_start_at_the_file_too(tmp_path: Path):
+    for name in ("judge", "policy", "reference"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+    (tmp_path / "board.csv").write_text("policy,rating\nx,1\n")
+    base = "responses: {source: r}\nratings: {source: 'board.csv:coding@2026-01-31'}\n"
+    config = _load(tmp_path, base + "judge: {spec: 'hf:models/judge'}\n")
+    assert config.judge is not None
+    assert config.judge.spec == f"hf:{tmp_path}/models/judge"
+    assert config.ratings.source == f"{tmp_path}/board.csv:coding@2026-01-31"
+    config = _load(tmp_path, base + "rm: {model: 'dpo:models/policy,models/reference'}\n")
+    assert config.rm is not None
+    assert config.rm.model == f"dpo:{tmp_path}/models/policy,{tmp_path}/models/reference"
+    for spec in ("python:own_judge:longer", "openai:gpt-4.1-mini", "hf:owner/judge"):
+        judge = _load(tmp_path, base + f"judge: {{spec: '{spec}'}}\n").judge
+        assert judge is not None
+        assert judge.spec == spec
+
+
 @pytest.mark.parametrize("nothing", ["null", "~", "", "Null"])
 def test_null_is_null(tmp_path: Path, nothing: str):
     assert _load(tmp_path, GOOD + f"calibrate: {nothing}\n").calibrate is None

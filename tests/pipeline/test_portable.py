@@ -104,3 +104,17 @@ def test_what_stages_say_names_files_alone(tmp_path: Path) -> None:
     said = f"{tmp_path}/data/x.csv: 3 rows dropped; wrote {tmp_path}/run/a.json in {tmp_path}/run"
     found = without_places(said, [f"{tmp_path}/data/x.csv"], tmp_path / "run")
     assert found == "x.csv: 3 rows dropped; wrote a.json in run"
+
+
+def test_a_chosen_category_of_a_file_is_known_by_the_files_content(project: Path) -> None:
+    config = project / "charm.yaml"
+    board = project / "data" / "board.csv"
+    true = store.read_frame(project / "data" / "true.parquet").select("policy", "rating")
+    true.with_columns(category=pl.lit("coding"), std_err=5.0).write_csv(board)
+    text = config.read_text().replace("battles: data/battles.parquet", "source: data/board.csv:coding")
+    config.write_text(text)
+    assert _ran(project)[0] == "ratings"
+    assert _ran(project) == ()
+    true.with_columns(pl.col("rating") * 1.5, category=pl.lit("coding"), std_err=5.0).write_csv(board)
+    assert _ran(project)[0] == "ratings"
+    assert str(project) not in (project / "run" / "manifest.json").read_text()

@@ -19,6 +19,7 @@ from ..errors import CharmError, CharmWarning, ReadingNote
 from ..visible import visible
 from .common import echo
 from .help import CharmGroup
+from .look import look
 from .refusals import drop_standard_output, open_closed_streams, system_refusal
 
 # In pipeline order: this is the order of ``charm --help``, with a summary that fits a line of 80 columns. The module of that
@@ -114,9 +115,9 @@ def main(debug: bool) -> None:
 
     \b
     Start here:
-      charm audit --example                  a real judge, from shipped figures, in a second
-      charm demo                             the whole loop on a simulated arena, offline
-      charm init && charm run charm.yaml     your own data
+      charm audit --example               a real judge, from shipped figures
+      charm demo                          all stages on simulated data, offline
+      charm init && charm run charm.yaml  your own data
     """
 
 
@@ -148,6 +149,7 @@ def _show_warning(
     if issubclass(category, CharmWarning):
         echo(str(message), err=True, label="warning:", colour="yellow")
     elif issubclass(category, ReadingNote):
-        echo(str(message), err=True, label="note:")
+        if look().form != "quiet":
+            echo(str(message), err=True, label="note:")
     else:
         sys.stderr.write(warnings.formatwarning(message, category, filename, lineno))

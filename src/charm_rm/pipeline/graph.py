@@ -260,7 +260,15 @@ def _calibration_files(config: Config) -> list[str]:
 def _rating_files(config: Config) -> list[str]:
     section = config.ratings
     source = section.battles or section.source or ""
+    source = _without_choice(source)
     return [source, *_alias_files(config)] if Path(source).is_absolute() else _alias_files(config)
+
+
+def _without_choice(spec: str) -> str:
+    """The file of ``FILE:CATEGORY@DATE``; the spec itself where there is no such file."""
+    undated = spec.partition("@")[0]
+    names = (spec, undated, undated.rpartition(":")[0])
+    return next((name for name in names if name and Path(name).exists()), spec)
 
 
 def _alias_files(config: Config) -> list[str]:

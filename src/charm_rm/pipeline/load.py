@@ -18,6 +18,7 @@ from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean, firs
 from ..paths import expanded
 from ..reading.files import read_text
 from ..settings import Settings, settings_of
+from ..store import TABLE_FILES
 from .config import Config
 
 _Location = tuple[str | int, ...]
@@ -96,13 +97,25 @@ def _path_or_id(value: Any, folder: Path) -> Any:
     if not isinstance(value, str):
         return value
     path = folder / expanded(value)
-    looks_like_a_path = value.startswith((".", "/", "~")) or Path(value).suffix in (
-        ".parquet",
-        ".csv",
-        ".json",
-        ".jsonl",
-    )
-    return str(path) if path.exists() or looks_like_a_path else value
+    looks_like_a_path = value.startswith((".", "/", "~")) or Path(value).suffix in TABLE_FILES
+    if path.exists() or looks_like_a_path:
+        return str(path)
+    return _spec_of_paths(value, folder)
+
+
+def _spec_of_paths(spec: str, folder: Path) -> str:
+    """A spec with the paths in it made absolute where they are there: ``FILE:CATEGORY@DATE``, ``KIND:FOLDER``, ``dpo:FOLDER,FOLDER``."""
+    head, colon, rest = spec.partition(":")
+    if not colon or "://" in spec:
+        return spec
+
+    def placed(name: str) -> str:
+        path = folder / expanded(name)
+        return str(path) if name and path.exists() else name
+
+    if placed(head) != head:
+        return f"{placed(head)}:{rest}"
+    return f"{head}:{','.join(map(placed, rest.split(',')))}"
 
 
 # --- YAML ---------------------------------------------------------------------------------------

@@ -16,8 +16,6 @@ from ..settings import Settings, settings_of
 S = TypeVar("S", bound=Settings)
 # What stands before the name of a file that is no file of the run directory.
 GIVEN = "given:"
-# Settings that hold a model or judge by a spec, such as hf:DIR.
-_SPECS = ("spec", "model")
 
 
 def portable(config: S) -> S:
@@ -27,7 +25,7 @@ def portable(config: S) -> S:
         value = getattr(config, one.name)
         if isinstance(value, Settings):
             changes[one.name] = portable(value)
-        elif value is not None and (one.bounds.path is not None or one.name in _SPECS):
+        elif value is not None and one.bounds.path is not None:
             named = value if isinstance(value, tuple) else (value,)
             names = tuple(map(source_name, named))
             changes[one.name] = names if isinstance(value, tuple) else names[0]

@@ -18,6 +18,7 @@ class JudgeSettings(LocalModelSettings):
         about="The judge: hf:DIR_OR_ID, openai:MODEL, pair:DIR_OR_ID or python:MODULE:FUNCTION.",
         flags=("--judge",),
         metavar="SPEC",
+        path="path or id",
     )
     pairs: str = setting(
         "all",
