@@ -68,6 +68,17 @@ def test_the_table_of_features_is_fresh() -> None:
     assert fresh, "docs/style.md is stale; write it with: python docs/make_features.py"
 
 
+def test_the_list_of_pages_for_language_models_is_fresh_and_whole() -> None:
+    made = _maker("make_llms").render()
+    assert (ROOT / "llms.txt").read_text(encoding="utf-8") == made, "write it with: python docs/make_llms.py"
+    lost = [
+        p.name
+        for p in (ROOT / "docs").glob("*.md")
+        if p.name != "README.md" and f"(docs/{p.name})" not in made
+    ]
+    assert lost == [], "pages that docs/README.md does not list"
+
+
 def test_every_command_and_option_is_on_the_page() -> None:
     page = _maker("make_cli").render()
     assert "## charm ratings fit" in page

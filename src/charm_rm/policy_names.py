@@ -200,10 +200,10 @@ def near_names(name: str, known: Iterable[str], *, most: int = _MOST) -> list[Ne
         known: names to choose from.
         most: so many at most.
     """
-    mine, shape = _parts(name), _shape(name)
+    mine, shape, glued = _parts(name), _shape(name), _glued(name)
     found: list[tuple[int, int, str, Near]] = []
     for other in dict.fromkeys(known):
-        theirs = _parts(other)
+        theirs = mine if glued == _glued(other) else _parts(other)
         if mine != theirs and shape == _shape(other):
             found.append(
                 (_ORDER["spelling"], 0, other, Near(other, "spelling", "spelling: 0 and o, or 1 and l"))
@@ -237,6 +237,12 @@ def near_policies(name: str, known: Iterable[str]) -> str:
 
 
 # --- parts of a name ----------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=8192)
+def _glued(name: str) -> str:
+    """The folded name with no dash between words: ``ultra-rm`` is ``ultrarm``, and ``llama-2-7b`` never ``llama-27b``."""
+    return re.sub(r"(?<=[a-z])-(?=[a-z])", "", fold_name(name))
 
 
 @functools.lru_cache(maxsize=8192)

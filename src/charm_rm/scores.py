@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from .conversations import as_conversation, prompt_hash, prompt_ids, uniform_prompts
-from .errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
+from .errors import ConfigError, ReadingNote, SchemaError, counted, listing
+from .policy_names import near_policies
 from .provenance import source_record
 from .reading.resolve import option
 from .reading.score_layouts import long_scores
@@ -126,7 +127,7 @@ def _of_reward_model(frame: pl.DataFrame, chosen: str | None, notes: list[str]) 
         )
     if chosen is not None and chosen not in known:
         raise ConfigError(
-            f"no scores of reward model {chosen!r}.{did_you_mean(chosen, known)}",
+            f"no scores of reward model {chosen!r}.{near_policies(chosen, known)}",
             fix=f"choose one of {listing(known, limit=30)}",
         )
     name = chosen if chosen is not None else (known[0] if known else None)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charm_rm.cli.fail_if import Figure, Measured, parse_gate, test_gate
+from charm_rm.cli.measured import AUDIT_NAMES, COMPARE_NAMES, EVALUATE_NAMES
 from charm_rm.errors import BadSetting
 
 Charm = Callable[..., Result]
@@ -166,3 +171,34 @@ def test_distance_from_zero_begins_at_zero_where_the_interval_holds_it(charm: Ch
     """No interval of |favour| that holds 0 lies beyond a limit."""
     result = charm("audit", "--example", "--draws", "0", "-q", "--fail-if", "abs_favour.low>0 and q>0.5")
     assert result.exit_code == 0, result.stderr
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_the_page_says_what_the_command_says(charm: Charm) -> None:
+    command, shown = re.findall(r"```(?:bash|text)\n(.*?)```", PAGE, flags=re.DOTALL)[:2]
+    result = charm(*shlex.split(command)[1:])
+    assert result.exit_code == 3
+    assert shown.strip() in result.stderr
+
+
+def test_the_commands_of_the_workflow_are_right_but_for_their_files(charm: Charm) -> None:
+    workflow = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)[0])
+    steps = [step["run"] for step in workflow["jobs"]["audit"]["steps"] if "charm " in step.get("run", "")]
+    commands = [step for step in steps if step.startswith("charm ")]
+    assert len(commands) == 2
+    for command in commands:
+        words, _, target = command.replace("\\\n", " ").partition(">>")
+        assert target.strip() == '"$GITHUB_STEP_SUMMARY"'
+        result = charm(*shlex.split(words)[1:])
+        assert result.exit_code == 2
+        assert "scores.parquet: no such file" in result.stderr
+
+
+def test_the_page_names_all_that_can_be_tested() -> None:
+    named = set(re.findall(r"`(\w+)`", PAGE)) | {
+        f"{f}_{w}" for f in ("first", "second") for w in ("sharpness", "spearman")
+    }
+    named |= {f"{name}_difference" for name in named}
+    assert set(AUDIT_NAMES) | set(COMPARE_NAMES) | set(EVALUATE_NAMES) <= named

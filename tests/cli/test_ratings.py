@@ -156,3 +156,10 @@ def test_save_pins_one_table(charm: Callable, tmp_path: Path) -> None:
     again = charm("ratings", "save", "arena", "-o", tmp_path / "math.csv")
     assert again.exit_code == 2
     assert "--force" in again.stderr
+
+
+def test_a_search_is_never_answered_with_another_model(charm: Callable) -> None:
+    result = charm("ratings", "show", "arena", "--find", "gemma-2-9b-it-SimPO")
+    assert result.exit_code == 2
+    assert "Near: 'Gemma 2 9B IT', a different model? (tuning simpo only in yours)" in result.output
+    assert "Did you mean" not in result.output

@@ -128,6 +128,18 @@ def test_judges_are_told_by_any_of_their_columns(tmp_path: Path, column: str) ->
         assert len(load_source(path, annotator="a")) == 2
 
 
+@pytest.mark.filterwarnings("ignore:.*repeat a prompt and pair:charm_rm.errors.CharmWarning")
+def test_everybodys_judgements_are_their_mean_where_they_are_asked_for(tmp_path: Path) -> None:
+    rows = [
+        r | {"judge": j, "winner": w}
+        for j, w in [("expert_1", "A"), ("expert_2", "A"), (None, "B")]
+        for r in rows_of(["x"])
+    ]
+    found = load_judgements(write(tmp_path / "pairs.parquet", rows), annotator="all")
+    assert wins(found) == pytest.approx([2 / 3])
+    assert found.provenance["annotator"] == "all"
+
+
 def test_rows_of_nobody_beside_a_judges_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.parquet", rows_of(["A", "B"]) + rows_of(["B"], judge=None))
     with pytest.raises(ConfigError, match="1 of 3 judgements name no judge, others name 'gpt-4'"):

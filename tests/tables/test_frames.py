@@ -153,6 +153,25 @@ def test_text_stays_as_it_is(values: list[str | None]) -> None:
     assert as_frame([{"id": v} for v in values])["id"].to_list() == values
 
 
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**60), 2**60), st.floats(allow_nan=False), st.text(max_size=3)
+)
+
+
+@given(st.lists(_VALUES, min_size=1, max_size=5), st.booleans())
+def test_a_column_of_any_values_is_exact_or_refused(values: list[Any], as_array: bool) -> None:
+    """Whatever comes in: what comes out is equal, or an error; a whole number may become the float of the same value."""
+    column = np.array([*values, None], dtype=object)[:-1] if as_array else values
+    try:
+        found = as_frame({"x": column})["x"].to_list()
+    except SchemaError:
+        assert len({type(v) for v in values} - {type(None)}) > 1
+        return
+    assert found == values
+    assert [isinstance(v, bool) for v in found] == [isinstance(v, bool) for v in values]
+    assert [isinstance(v, str) for v in found] == [isinstance(v, str) for v in values]
+
+
 def test_what_pandas_counts_as_missing_is_missing() -> None:
     pandas = pytest.importorskip("pandas")
     found = as_frame(

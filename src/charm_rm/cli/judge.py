@@ -59,17 +59,22 @@ def command(
 
     \b
     SPEC, the judge:
-      hf:DIR_OR_ID            a local generative model, by the probabilities of its first token
+      hf:DIR_OR_ID            a local generative model, by its first token
       openai:MODEL            any OpenAI-compatible server, at --base-url
-      pair:DIR_OR_ID          a cross-encoder that compares two responses (PairRM-like)
-      python:MODULE:FUNCTION  a function (prompts, first, second) -> probabilities that the first is better
+      pair:DIR_OR_ID          a cross-encoder of two responses (PairRM-like)
+      python:MODULE:FUNCTION  a function (prompts, first, second) ->
+                              probabilities that the first is better
 
     \b
     Examples:
-      charm judge responses.parquet --judge openai:gpt-4.1-mini --pairs vs:gpt-4o -o m.parquet --dry-run
-      charm judge responses.parquet --judge openai:qwen3 --base-url http://localhost:8000/v1 -o m.parquet
-      charm judge results/ --judge hf:./my-judge --pairs sampled:10 --n-prompts 200 -o margins.parquet
-      charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like --price-in 2 --price-out 8 -o m.parquet
+      charm judge responses.parquet --judge openai:gpt-4.1-mini \\
+          --pairs vs:gpt-4o -o m.parquet --dry-run
+      charm judge responses.parquet --judge openai:qwen3 \\
+          --base-url http://localhost:8000/v1 -o m.parquet
+      charm judge results/ --judge hf:./my-judge --pairs sampled:10 \\
+          --n-prompts 200 -o margins.parquet
+      charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like \\
+          --price-in 2 --price-out 8 -o m.parquet
     """
     from ..pipeline.stages.judge import estimate, judge
     from ..pipeline.stages.outputs import value_store
@@ -123,7 +128,8 @@ def _show(run: JudgeRun, output: Path, pair_spec: str, *, as_json: bool) -> None
         f"{counted(rates.height, 'pair')} of policies, {counted(len(run.margins), 'judgement')}, "
         f"{counted(lost, 'answer')} without a verdict"
     )
-    print_frame(rates, title="Win rates, against ½", limit=40, extra=("n", "ties"))
+    shown = rates.select("policy", "reference", "n", "win_rate", _interval_column(), "ties", "result")
+    print_frame(shown, title="Win rates, against ½", limit=40, extra=("n", "ties"), full=rates)
     _show_bias(run)
     _show_usage(run)
     say(f"wrote {output}; next: charm audit {output} --ratings arena")
@@ -159,6 +165,17 @@ def _summarise(margins: Margins, *, references: Sequence[str] | None = None) -> 
         .otherwise(pl.lit("open"))
         .alias("result"),
     ).sort("reference", "win_rate", descending=[False, True])
+
+
+def _interval_column() -> pl.Expr:
+    """``[0.201, 0.950]``, a dash where there is no interval."""
+    import polars as pl
+
+    def text(row: dict[str, float | None]) -> str:
+        low, high = row["ci_low"], row["ci_high"]
+        return "-" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
+
+    return pl.struct("ci_low", "ci_high").map_elements(text, return_dtype=pl.String).alias("95 % CI")
 
 
 def _lost(run: JudgeRun) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UnknownPolicy, counted, did_you_mean
+from ..policy_names import near_policies
 from ..settings import FitSettings, TableSettings
 from .common import conclude, echo, print_frame, print_json, say
 from .help import CharmCommand, CharmGroup
@@ -81,7 +82,8 @@ def fit(
     Examples:
       charm ratings fit battles.parquet -o ratings.parquet
       charm ratings fit votes.csv --anchor gpt-4o-mini-2024-07-18=1273 --top 20
-      charm ratings fit battles.parquet --style words --style headers -o controlled.parquet
+      charm ratings fit battles.parquet --style words --style headers \\
+          -o controlled.parquet
       charm ratings fit votes.csv --cluster voter
     """
     from .. import store
@@ -145,7 +147,8 @@ def save(spec: str, category: str | None, date: str | None, output: Path, force:
     \b
     Examples:
       charm ratings save arena:coding -o coding.csv
-      charm ratings save hf:lmarena-ai/leaderboard-dataset@2024-12-31 -o ratings.parquet
+      charm ratings save hf:lmarena-ai/leaderboard-dataset@2024-12-31 \\
+          -o ratings.parquet
     """
     from .. import store
     from ..ratings import load_ratings
@@ -191,8 +194,12 @@ def _found(frame: Any, text: str) -> Any:
     wanted = fold_name(text)
     hits = frame.filter(pl.Series([wanted in fold_name(name) for name in frame["policy"]], dtype=pl.Boolean))
     if hits.height == 0:
+        # Of a word or two, part of a name, a like name is meant; a whole name may be another model's.
+        hint = near_policies(text, frame["policy"])
+        if not hint and wanted.count("-") < 2:
+            hint = did_you_mean(text, frame["policy"])
         raise UnknownPolicy(
-            f"no policy here has {text!r} in its name.{did_you_mean(text, frame['policy'])}",
+            f"no policy here has {text!r} in its name.{hint}",
             fix="try a shorter part of the name, or drop --find",
         )
     return hits

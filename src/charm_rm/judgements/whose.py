@@ -9,11 +9,14 @@ import polars as pl
 from ..errors import ConfigError, did_you_mean, listing
 from ..reading import name_texts
 
+EVERYBODY = "all"
 JUDGES = ("annotator", "judge", "evaluator", "judge_model", "judge_name")
 
 
 def of_judge(frame: pl.DataFrame, judge: str | None, where: str) -> tuple[pl.DataFrame, str | None]:
     """The rows of one judge (a column of :data:`JUDGES`), and who that is: the one asked for, or the only one there is.
+
+    ``all`` asks for everybody's, people's for instance, where no judge is called so: several judgements of one thing are averaged then.
 
     Raises:
         ConfigError: there are several (rows that name nobody beside rows that do, too) and none is chosen, or the one chosen is not there.
@@ -24,6 +27,8 @@ def of_judge(frame: pl.DataFrame, judge: str | None, where: str) -> tuple[pl.Dat
     frame = frame.with_columns(_names(frame[column]))
     known = frame[column].drop_nulls().unique().to_list()
     unnamed = frame[column].null_count()
+    if judge == EVERYBODY and EVERYBODY not in known:
+        return frame, EVERYBODY
     if judge is None and known and unnamed:
         raise ConfigError(
             f"{unnamed} of {frame.height} judgements name no judge, others name {listing(sorted(known), limit=12)}",
@@ -52,7 +57,7 @@ def choose(names: Collection[str], judge: str | None, where: str) -> str | None:
         raise ConfigError(
             f"judgements of {len(known)} judges: {listing(known, limit=12)}",
             where=where,
-            fix="choose one with --judge NAME (annotator=); where a command has no --judge, write one judge's with charm convert FILE --judge "
+            fix="choose one with --judge NAME (annotator=), or all; where a command has no --judge, write one judge's with charm convert FILE --judge "
             "NAME -o FILE",
         )
     if judge is not None and known and judge not in known:

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...errors import ConfigError, did_you_mean
+from ...policy_names import near_policies
 from .reduction import parse_reward
 
 _DATA = "reward_models.toml"
@@ -133,7 +134,7 @@ def entry_named(name: str) -> Entry:
     known = {e.name: e for e in list_entries()}
     if name not in known:
         raise ConfigError(
-            f"the registry of reward models has no entry {name!r}.{did_you_mean(name, known)}",
+            f"the registry of reward models has no entry {name!r}.{near_policies(name, known)}",
             fix="docs/models.md lists the entries",
         )
     return known[name]

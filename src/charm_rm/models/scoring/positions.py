@@ -194,7 +194,7 @@ def run_by_regime(
     groups = regimes.groups([len(row) for row in rows]) if regimes else [list(range(len(rows)))]
     results = []
     for group in groups:
-        _set_back(model)
+        set_back(model)
         results.append(run([rows[i] for i in group]))
     if len(groups) == 1:
         return results[0]
@@ -203,9 +203,9 @@ def run_by_regime(
     return torch.cat(results)[places.argsort()]
 
 
-def _set_back(model: Any) -> None:
-    """BigBird turns to full attention at the first short batch, and stays there."""
-    body = getattr(model, "base_model", model)
-    if getattr(getattr(body, "config", None), "model_type", None) in _BLOCK_SPARSE:
-        part: Any = body if hasattr(body, "set_attention_type") else body.encoder
-        part.set_attention_type(body.config.attention_type)
+def set_back(model: Any) -> None:
+    """Undo what the last batch did to the model: BigBird turns to full attention at the first short one, and stays there."""
+    if getattr(getattr(model, "config", None), "model_type", None) in _BLOCK_SPARSE:
+        # The first is the outermost, which passes it on.
+        part = next(m for m in model.modules() if hasattr(m, "set_attention_type"))
+        part.set_attention_type(model.config.attention_type)

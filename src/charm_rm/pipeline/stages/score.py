@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ... import store
-from ...errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, counted, did_you_mean, listing
+from ...errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, counted, listing
+from ...policy_names import near_policies
 from ...scores import read_scores
 from ...settings import ModelSettings, ScoreSettings, TableSettings
 from ...spec_options import SCORER_OPTIONS
@@ -79,7 +80,7 @@ def _take_scores(responses: Responses, path: str | Path, table: TableSettings) -
     if absent := sorted(set(responses.policies) - set(scores.policies)):
         raise UnknownPolicy(
             f"{listing(absent)} {'has' if len(absent) == 1 else 'have'} responses and no score."
-            f"{did_you_mean(absent[0], given.policies)}",
+            f"{near_policies(absent[0], given.policies)}",
             where=str(path),
             fix="score them, or choose policies that have scores: responses.policies",
         )
