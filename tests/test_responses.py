@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, SchemaError, UnknownPolicy, UnreadableFile
+from charm_rm.errors import (
+    CharmWarning,
+    ConfigError,
+    NoOverlap,
+    ReadingNote,
+    SchemaError,
+    UnknownPolicy,
+    UnreadableFile,
+)
 from charm_rm.responses import (
     count_empty,
     load_responses,
@@ -205,3 +213,79 @@ def test_empty_responses_are_allowed_and_counted() -> None:
     rows = [{**ROWS[0], "response": " \n"}, *ROWS[1:]]
     counts = count_empty(Responses(pl.DataFrame(rows)))
     assert counts.rows() == [("one", 10, 1), ("three", 10, 0), ("two", 10, 0)]
+
+
+class TestOtherColumns:
+    """Responses under the names, and in the layouts, of other tools."""
+
+    ROWS: ClassVar = [("Why?", "a", "So."), ("Why?", "b", "No."), ("How?", "a", "Thus."), ("How?", "b", "")]
+
+    @pytest.mark.parametrize(
+        ("names", "told"),
+        [
+            (
+                ("instruction", "model", "output"),
+                "read 'model' as policy, 'instruction' as prompt, 'output' as response",
+            ),
+            (
+                ("Question", "Model Name", "Answer"),
+                "'Model Name' as policy, 'Question' as prompt, 'Answer' as response",
+            ),
+            (("prompt", "llm", "completion"), "read 'llm' as policy, 'completion' as response"),
+        ],
+    )
+    def test_names(self, tmp_path: Path, names: tuple[str, ...], told: str) -> None:
+        for suffix in (".csv", ".parquet", ".jsonl"):
+            path = tmp_path / f"r{suffix}"
+            frame = pl.DataFrame(self.ROWS[:3], schema=list(names), orient="row")
+            {".csv": frame.write_csv, ".parquet": frame.write_parquet, ".jsonl": frame.write_ndjson}[suffix](
+                path
+            )
+            with pytest.warns(ReadingNote, match=told):
+                found = load_responses(path).frame
+            assert found.select("prompt", "policy", "response").rows() == self.ROWS[:3]
+
+    def test_objects_in_the_row_of_their_prompt(self, tmp_path: Path) -> None:
+        rows = [
+            {
+                "instruction": p,
+                "source": "x",
+                "completions": [{"model": m, "response": r} for q, m, r in self.ROWS if q == p],
+            }
+            for p in ("Why?", "How?")
+        ]
+        (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        with pytest.warns(ReadingNote, match="took the objects in 'completions' as rows"):
+            found = load_responses(tmp_path / "r.jsonl").frame
+        assert set(found.select("prompt", "policy", "response").iter_rows()) == set(self.ROWS)
+
+    def test_messages_and_texts_in_a_column_of_another_name(self, tmp_path: Path) -> None:
+        turns = [{"role": "user", "content": "Why?"}]
+        rows = [
+            {"messages": turns, "model": "a", "output": "So."},
+            {"messages": "Why?", "model": "b", "output": "No."},
+        ]
+        (tmp_path / "r.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        with pytest.warns(ReadingNote):
+            found = load_responses(tmp_path / "r.jsonl").frame
+        assert found["prompt"].to_list() == [turns, turns]
+        assert found["prompt_id"].n_unique() == 1
+
+    def test_ids_that_may_number_rows_give_way_to_the_prompts_texts(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.csv"
+        path.write_text("id,prompt,policy,response\n0,Why?,a,So.\n1,Why?,b,No.\n")
+        assert load_responses(path).frame["prompt_id"].n_unique() == 1
+        with pytest.warns(ReadingNote, match="'id' as prompt_id"):
+            assert load_responses(path, columns={"prompt_id": "id"}).frame["prompt_id"].to_list() == [
+                "0",
+                "1",
+            ]
+
+    def test_what_is_missing_is_asked_for_by_its_option(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.csv"
+        path.write_text("task,who,said\nWhy?,a,So.\n")
+        with pytest.raises(SchemaError, match=r"--column responses.policy=\.\.\. --column responses.prompt"):
+            load_responses(path)
+        with pytest.warns(ReadingNote):
+            found = load_responses(path, columns={"prompt": "task", "policy": "who", "response": "said"})
+        assert len(found) == 1

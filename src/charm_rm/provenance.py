@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .reading.parts import matching
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -41,13 +43,15 @@ def versions(packages: Sequence[str] = ("charm-rm", "numpy", "scipy", "polars"))
 
 
 def hash_path(path: str | Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their relative names."""
+    """SHA-256 of a file, of a folder's files with their relative names, or of a pattern's (``shards/*.csv``) with theirs."""
     path = Path(path)
     digest = hashlib.sha256()
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    patterned = matching(path)
+    files = patterned or ([path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()))
     for file in files:
         if file != path:
-            digest.update(str(file.relative_to(path)).encode() + b"\0")
+            name = file.name if patterned else str(file.relative_to(path))
+            digest.update(name.encode() + b"\0")
         with file.open("rb") as handle:
             while chunk := handle.read(1 << 20):
                 digest.update(chunk)
@@ -88,7 +92,7 @@ def _is_place(path: Path) -> bool:
 def source_record(source: str | Path) -> dict[str, str]:
     """``source``, the name of a file or folder, and ``source_sha256``, the hash of what it holds (where it is on this machine)."""
     path = Path(source)
-    hashed = {"source_sha256": hash_path(path)} if path.exists() else {}
+    hashed = {"source_sha256": hash_path(path)} if path.exists() or matching(path) else {}
     return {"source": source_name(source), **hashed}
 
 

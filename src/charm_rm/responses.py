@@ -32,6 +32,7 @@ from .errors import (
 from .paths import expanded
 from .policy_names import near_policies
 from .provenance import source_record
+from .reading.nested import with_inner_rows
 from .reading.parts import is_dataset
 from .reading.resolve import columns_of, option, preferring_texts, renamed, told
 from .store import kind_of, naming, payload_of, read_conversations
@@ -100,7 +101,9 @@ def responses_from_frame(
 def _in_our_columns(frame: pl.DataFrame, given: Mapping[str, str], source: str) -> pl.DataFrame:
     """The frame with its fields under our names; an error names the option that helps."""
     fields = ("policy", "prompt_id", "prompt", "response")
+    notes: list[str] = []
     with naming(source):
+        frame = with_inner_rows(frame, ("policy", "response"), notes)
         found = columns_of(frame, fields, given, noun=Responses.noun, table=Responses.noun)
         found = preferring_texts(found, given)
         missing = [f for f in ("policy", "prompt", "response") if f not in found]
@@ -110,8 +113,9 @@ def _in_our_columns(frame: pl.DataFrame, given: Mapping[str, str], source: str) 
                 + did_you_mean(missing[0], [c for c in frame.columns if c not in found.values()]),
                 fix="say which column it is: " + " ".join(option(f, table=Responses.noun) for f in missing),
             )
-    if words := told(found):
-        warnings.warn(f"{source}: {words}", ReadingNote, stacklevel=4)
+    notes += [words for words in [told(found)] if words]
+    if notes:
+        warnings.warn(f"{source}: {'; '.join(notes)}", ReadingNote, stacklevel=4)
     return renamed(frame, found)
 
 

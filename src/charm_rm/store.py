@@ -32,15 +32,18 @@ from .errors import (
     first_line,
     listing,
 )
+from .reading.containers import SUFFIXES
 from .reading.files import reading_file
 from .reading.shapes import check_shape
+from .reading.unpacking import SUFFIXES as PACKED
 from .tables import Table, damaged_metadata, read_payload, with_kinds
 
 N = TypeVar("N", bound=Table)
 
 # What a spreadsheet takes for the beginning of a formula.
 _FORMULA = r"^[=+\-@\t\r]"
-TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")
+TABLE_SUFFIXES = (".parquet", ".csv", ".jsonl", ".json")  # that are written
+TABLE_FILES = frozenset([*SUFFIXES, *PACKED])  # last suffixes of files that are read
 
 
 # --- writing ------------------------------------------------------------------------------------

@@ -105,3 +105,12 @@ def completing(instruction: str, **words: str) -> str:
     if "bash version" in run.stderr.lower() or "bash" in run.stderr.lower():
         pytest.skip(f"no bash to ask for its version: {run.stderr}")
     return run.stdout
+
+
+@pytest.mark.parametrize("names", [(), ("ratings",), *ALL], ids=" ".join)
+def test_help_fits_eighty_columns(
+    charm: Charm, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = charm(*names, "--help").output.splitlines()
+    assert [line for line in lines if len(line) > 80] == []

@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 
 from charm_rm import Scores, load, load_responses, load_scores, load_source, store
 from charm_rm.errors import CharmError, ConfigError, ReadingNote, SchemaError, UnreadableFile
+from charm_rm.pipeline.manifest import Ledger
+from charm_rm.provenance import hash_path
 from charm_rm.reading import unpacking
 from charm_rm.reading.unpacking import zstd_bound
 
@@ -250,6 +252,19 @@ def test_a_choice_between_kinds_is_asked_for(tmp_path: Path) -> None:
         load_source(tmp_path / "empty")
     with pytest.raises(UnreadableFile, match="no file has a name of this pattern"):
         load_source(tmp_path / "nothing-*.csv")
+
+
+def test_a_pattern_is_hashed_by_its_files(tmp_path: Path) -> None:
+    """A run whose input is a pattern runs again when one of its files changes, or a file joins them."""
+    split_into(tmp_path)
+    pattern = tmp_path / "part-*.csv"
+    hashes = {hash_path(pattern), Ledger(tmp_path).hash(pattern)}
+    FRAME.write_csv(tmp_path / "part-9.csv")
+    hashes |= {hash_path(pattern), Ledger(tmp_path).hash(pattern)}
+    FRAME.head(1).write_csv(tmp_path / "part-0.csv", separator=";")
+    hashes |= {hash_path(pattern), Ledger(tmp_path).hash(pattern)}
+    assert len(hashes) == 6
+    assert None not in hashes
 
 
 # --- folders that datasets saved ------------------------------------------------------------------

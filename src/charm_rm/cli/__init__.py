@@ -115,9 +115,9 @@ def main(debug: bool) -> None:
 
     \b
     Start here:
-      charm audit --example                  a real judge, from shipped figures, in a second
-      charm demo                             the whole loop on a simulated arena, offline
-      charm init && charm run charm.yaml     your own data
+      charm audit --example               a real judge, from shipped figures
+      charm demo                          all stages on simulated data, offline
+      charm init && charm run charm.yaml  your own data
     """
 
 

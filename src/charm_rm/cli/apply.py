@@ -67,9 +67,11 @@ def command(
     \b
     Examples:
       charm apply scores.parquet offsets.parquet -o calibrated.parquet
-      charm apply scores.parquet offsets.parquet --split test -o test.parquet && charm audit test.parquet --ratings arena
+      charm apply scores.parquet offsets.parquet --split test -o test.parquet \\
+          && charm audit test.parquet --ratings arena
       charm apply annotations.json offsets.parquet -o calibrated.parquet
-      charm apply scores.parquet calibrator.json --responses responses.parquet -o calibrated.parquet
+      charm apply scores.parquet calibrator.json --responses responses.parquet \\
+          -o calibrated.parquet
     """
     from .. import store
     from ..offsets import apply_offsets

@@ -85,6 +85,7 @@ def command(
     SCORES is one of: a table (Parquet, CSV, JSONL) of scores per response (prompt_id, policy, score); judgements per prompt
     (prompt_id, policy, reference, margin; or a file of AlpacaEval, Arena-Hard, MT-Bench, Inspect or promptfoo); or
     published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or your own file.
+    Other names of columns and other layouts are read, too; `charm convert SCORES` shows how.
 
     Favour is how many Elo points the model places a policy above its human rating, sharpness aside; it needs no reference
     policy. Sharpness is how decided the model is between policies (1: as people are). Mismatch compares the win rates of two policies. q-values are adjusted for
@@ -94,13 +95,17 @@ def command(
     Examples:
       charm audit --example
       charm audit scores.parquet --ratings arena
-      charm audit scores.parquet --ratings arena:coding --reference gpt-4o-mini-2024-07-18 -o audit
-      charm audit judged.csv --ratings my_ratings.csv --alias names.csv --unrated skip --json
+      charm audit scores.parquet --ratings arena:coding \\
+          --reference gpt-4o-mini-2024-07-18 -o audit
+      charm audit judged.csv --ratings my_ratings.csv --alias names.csv \\
+          --unrated skip --json
       charm audit annotations.json --ratings arena --outcome soft
       charm audit calibrated.parquet --ratings arena --split test
       charm audit gpt-4_single.jsonl --ratings arena --unrated skip
-      charm audit inspect-logs --judge model_graded_qa --ratings arena --alias aliases.csv
-      charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena --baseline gpt-4-0314
+      charm audit inspect-logs --judge model_graded_qa --ratings arena \\
+          --alias aliases.csv
+      charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena \\
+          --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
       charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
     """

@@ -101,15 +101,23 @@ def command(
 
     \b
     Examples:
-      charm calibrate scores.parquet --ratings example --over gemma-2-9b-it-SimPO \\
-          --ref gpt-4o-mini-2024-07-18 -o offsets.parquet
-      charm calibrate scores.parquet --ratings ratings.csv --all -o offsets.parquet
-      charm calibrate scores.parquet --ratings ratings.csv --all --split train -o offsets.parquet
-      charm calibrate scores.parquet --ratings ratings.csv --over A --ref B --link sigmoid --temperature 0.1
-      charm calibrate annotations.json --ratings ratings.csv --over A --ref gpt4_1106_preview -o offsets.parquet
-      charm calibrate scores.parquet --style --responses responses.parquet --ratings arena -o calibrator.json
-      charm calibrate scores.parquet --style --responses responses.parquet --ratings arena --feature words --feature bold
-      charm calibrate annotations.json --style --sharpness --ratings arena -o calibrator.json
+      charm calibrate scores.parquet --ratings example \\
+          --over gemma-2-9b-it-SimPO --ref gpt-4o-mini-2024-07-18 \\
+          -o offsets.parquet
+      charm calibrate scores.parquet --ratings ratings.csv --all \\
+          -o offsets.parquet
+      charm calibrate scores.parquet --ratings ratings.csv --all --split train \\
+          -o offsets.parquet
+      charm calibrate scores.parquet --ratings ratings.csv --over A --ref B \\
+          --link sigmoid --temperature 0.1
+      charm calibrate annotations.json --ratings ratings.csv --over A \\
+          --ref gpt4_1106_preview -o offsets.parquet
+      charm calibrate scores.parquet --style --responses responses.parquet \\
+          --ratings arena -o calibrator.json
+      charm calibrate scores.parquet --style --responses responses.parquet \\
+          --ratings arena --feature words --feature bold
+      charm calibrate annotations.json --style --sharpness --ratings arena \\
+          -o calibrator.json
     """
     from .. import store
     from ..pipeline.stages.calibrate import calibrate

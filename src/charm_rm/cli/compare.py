@@ -70,9 +70,11 @@ def command(
     \b
     Examples:
       charm compare old_rm.parquet new_rm.parquet --ratings arena
-      charm compare rm.parquet judged.parquet --ratings ratings.parquet -o comparison
+      charm compare rm.parquet judged.parquet --ratings ratings.parquet \\
+          -o comparison
       charm compare before.parquet after.parquet --ratings arena:coding --json
-      charm compare new_rm.parquet old_rm.parquet --ratings arena --fail-if "difference.low>20"
+      charm compare new_rm.parquet old_rm.parquet --ratings arena \\
+          --fail-if "difference.low>20"
     """
     from ..folders import refuse_folder, replacing_directory
     from ..mismatch import compare_favour, save_comparison

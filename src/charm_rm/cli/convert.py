@@ -64,7 +64,8 @@ def command(
     Examples:
       charm convert results.csv
       charm convert results.csv --column score=skywork -o scores.parquet
-      charm convert all_models.json --reward-model my-rm --sample first -o scores.parquet
+      charm convert all_models.json --reward-model my-rm --sample first \\
+          -o scores.parquet
       charm convert 'shards/*.jsonl.gz' -o scores.parquet
       zcat votes.csv.gz | charm convert - --as battles -o battles.parquet
     """

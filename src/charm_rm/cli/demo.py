@@ -32,7 +32,7 @@ def command(output: Path, seed: int, as_json: bool) -> None:
     Examples:
       charm demo
       charm demo -o /tmp/demo --seed 1
-      charm run charm-demo/charm.yaml -o charm-demo    the same again, after changing a setting
+      charm run charm-demo/charm.yaml -o charm-demo  again, with another setting
     """
     from ..models import require
     from ..pipeline.demo import STYLE_FOLDER, load_demo, load_style_demo

@@ -78,7 +78,8 @@ def command(
     Examples:
       charm doctor --rm ./my-rm
       charm doctor --rm org/some-rm --responses responses.parquet --dtype bfloat16
-      charm doctor --rm ./my-rm --calibrator calibrator.json --responses responses.parquet
+      charm doctor --rm ./my-rm --calibrator calibrator.json \\
+          --responses responses.parquet
       charm doctor --rm ./my-rm --quick --json
     """
     from ..models import load_any_responses

@@ -105,12 +105,17 @@ def command(
     \b
     Examples:
       charm evaluate --list
-      charm evaluate --rm my-rm --benchmark llmbar --benchmark rm-bench --data benchmarks
-      charm evaluate --rm calibrated --baseline my-rm --benchmark rm-bench --data RM-Bench -o run/evaluation
-      charm evaluate --rm my-rm --calibrator calibrator.json --baseline my-rm --benchmark llmbar --data LLMBar
-      charm evaluate --judge openai:gpt-4.1-mini --benchmark llmbar --data LLMBar --limit 100
+      charm evaluate --rm my-rm --benchmark llmbar --benchmark rm-bench \\
+          --data benchmarks
+      charm evaluate --rm calibrated --baseline my-rm --benchmark rm-bench \\
+          --data RM-Bench -o run/evaluation
+      charm evaluate --rm my-rm --calibrator calibrator.json --baseline my-rm \\
+          --benchmark llmbar --data LLMBar
+      charm evaluate --judge openai:gpt-4.1-mini --benchmark llmbar \\
+          --data LLMBar --limit 100
       charm evaluate --rm my-rm --pairs my-pairs.jsonl
-      charm evaluate --scores after.parquet --baseline-scores before.parquet --ratings arena
+      charm evaluate --scores after.parquet --baseline-scores before.parquet \\
+          --ratings arena
     """
     if listed:
         return _list(as_json=as_json)

@@ -132,8 +132,8 @@ def command(
       charm explain scores.parquet --responses responses.parquet --ratings arena
       charm explain scores.parquet --responses responses.parquet --ratings arena \\
         --feature words --feature bold --feature numbered --group-by feature
-      charm explain scores.parquet --responses responses.parquet --ratings example \\
-        --policy gemma-2-9b-it-SimPO
+      charm explain scores.parquet --responses responses.parquet \\
+          --ratings example --policy gemma-2-9b-it-SimPO
       charm explain judged.parquet --responses responses.parquet --ratings arena \\
         --own OpenAI
       charm explain scores.parquet --responses responses.parquet --ratings arena \\

@@ -77,7 +77,8 @@ def command(
     \b
     Examples:
       charm features responses.parquet
-      charm features responses.parquet --policy gpt-4o-mini --feature words --feature bold
+      charm features responses.parquet --policy gpt-4o-mini --feature words \\
+          --feature bold
       charm features responses.parquet --own column:toxicity -o features.parquet
       charm features --list
     """

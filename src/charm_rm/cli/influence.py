@@ -96,7 +96,8 @@ def command(
     \b
     Examples:
       charm influence scores.parquet --ratings arena
-      charm influence scores.parquet --ratings example --policy gemma-2-9b-it-SimPO --top 20
+      charm influence scores.parquet --ratings example \\
+          --policy gemma-2-9b-it-SimPO --top 20
       charm influence scores.parquet --battles votes.parquet -o influence
     """
     from ..folders import refuse_folder, replacing_directory

@@ -59,17 +59,22 @@ def command(
 
     \b
     SPEC, the judge:
-      hf:DIR_OR_ID            a local generative model, by the probabilities of its first token
+      hf:DIR_OR_ID            a local generative model, by its first token
       openai:MODEL            any OpenAI-compatible server, at --base-url
-      pair:DIR_OR_ID          a cross-encoder that compares two responses (PairRM-like)
-      python:MODULE:FUNCTION  a function (prompts, first, second) -> probabilities that the first is better
+      pair:DIR_OR_ID          a cross-encoder of two responses (PairRM-like)
+      python:MODULE:FUNCTION  a function (prompts, first, second) ->
+                              probabilities that the first is better
 
     \b
     Examples:
-      charm judge responses.parquet --judge openai:gpt-4.1-mini --pairs vs:gpt-4o -o m.parquet --dry-run
-      charm judge responses.parquet --judge openai:qwen3 --base-url http://localhost:8000/v1 -o m.parquet
-      charm judge results/ --judge hf:./my-judge --pairs sampled:10 --n-prompts 200 -o margins.parquet
-      charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like --price-in 2 --price-out 8 -o m.parquet
+      charm judge responses.parquet --judge openai:gpt-4.1-mini \\
+          --pairs vs:gpt-4o -o m.parquet --dry-run
+      charm judge responses.parquet --judge openai:qwen3 \\
+          --base-url http://localhost:8000/v1 -o m.parquet
+      charm judge results/ --judge hf:./my-judge --pairs sampled:10 \\
+          --n-prompts 200 -o margins.parquet
+      charm judge r.jsonl --judge openai:gpt-4.1 --prompt arena-hard-like \\
+          --price-in 2 --price-out 8 -o m.parquet
     """
     from ..pipeline.stages.judge import estimate, judge
     from ..pipeline.stages.outputs import value_store

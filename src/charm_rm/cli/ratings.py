@@ -82,7 +82,8 @@ def fit(
     Examples:
       charm ratings fit battles.parquet -o ratings.parquet
       charm ratings fit votes.csv --anchor gpt-4o-mini-2024-07-18=1273 --top 20
-      charm ratings fit battles.parquet --style words --style headers -o controlled.parquet
+      charm ratings fit battles.parquet --style words --style headers \\
+          -o controlled.parquet
       charm ratings fit votes.csv --cluster voter
     """
     from .. import store
@@ -146,7 +147,8 @@ def save(spec: str, category: str | None, date: str | None, output: Path, force:
     \b
     Examples:
       charm ratings save arena:coding -o coding.csv
-      charm ratings save hf:lmarena-ai/leaderboard-dataset@2024-12-31 -o ratings.parquet
+      charm ratings save hf:lmarena-ai/leaderboard-dataset@2024-12-31 \\
+          -o ratings.parquet
     """
     from .. import store
     from ..ratings import load_ratings

@@ -91,9 +91,12 @@ def command(
     \b
     Examples:
       charm relabel scores.parquet responses.parquet offsets.parquet -o prefs
-      charm relabel scores.parquet responses.jsonl offsets.parquet --strategy sampled -k 8 -o prefs
-      charm relabel scores.parquet responses.parquet offsets.parquet --prompts train.csv -o prefs
-      charm relabel scores.parquet responses.parquet --calibrator calibrator.json --strategy sampled -o prefs
+      charm relabel scores.parquet responses.jsonl offsets.parquet \\
+          --strategy sampled -k 8 -o prefs
+      charm relabel scores.parquet responses.parquet offsets.parquet \\
+          --prompts train.csv -o prefs
+      charm relabel scores.parquet responses.parquet \\
+          --calibrator calibrator.json --strategy sampled -o prefs
     """
     from ..folders import refuse_folder
     from ..pipeline.stages.relabel import relabel

@@ -65,8 +65,8 @@ def command(
 
     \b
     SPEC, what scores:
-      DIR_OR_ID               a reward model: a local folder, an adapter, or a Hugging Face hub id
-      dpo:POLICY,REFERENCE    the implicit reward of a DPO policy and the model it was trained from
+      DIR_OR_ID               a reward model: local folder, adapter, or hub id
+      dpo:POLICY,REFERENCE    the implicit reward of a DPO policy
       vllm:URL, tei:URL       a vLLM or Text Embeddings Inference server
       python:MODULE:FUNCTION  a function (prompts, responses) -> scores
 
@@ -80,9 +80,12 @@ def command(
     Examples:
       charm score responses.parquet --rm ./my-rm -o scores.parquet
       charm score results/ --rm org/some-rm -o scores.parquet --dtype bfloat16
-      charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o --policy my-model --n-prompts 200
-      charm score responses.parquet --rm ./my-rm --calibrator calibrator.json -o calibrated.parquet
-      charm score responses.parquet --rm vllm:http://localhost:8000 -o scores.parquet
+      charm score responses.jsonl --rm ./my-rm -o s.parquet --policy gpt-4o \\
+          --policy my-model --n-prompts 200
+      charm score responses.parquet --rm ./my-rm --calibrator calibrator.json \\
+          -o calibrated.parquet
+      charm score responses.parquet --rm vllm:http://localhost:8000 \\
+          -o scores.parquet
     """
     from ..pipeline.stages.outputs import value_store
     from ..pipeline.stages.responses import read_responses

@@ -88,10 +88,14 @@ def command(
     Examples:
       charm train prefs/preferences.parquet --rm org/some-rm --dry-run
       charm train prefs/preferences.parquet --rm org/some-rm -o model
-      charm train prefs/preferences.parquet --rm org/some-rm -o model --lora --lr 1e-5
-      charm train pairs.jsonl --rm ./backbone -o my-rm --new-head --lr 5e-5 --batch-size 16 --max-length 256
-      charm train prefs/preferences.parquet --rm ./my-rm -o model --responses responses.parquet --ratings arena
-      charm train pairs.parquet --rm ./my-rm -o model --anchor responses.parquet --split train --ratings arena --anchor-weight 30
+      charm train prefs/preferences.parquet --rm org/some-rm -o model --lora \\
+          --lr 1e-5
+      charm train pairs.jsonl --rm ./backbone -o my-rm --new-head --lr 5e-5 \\
+          --batch-size 16 --max-length 256
+      charm train prefs/preferences.parquet --rm ./my-rm -o model \\
+          --responses responses.parquet --ratings arena
+      charm train pairs.parquet --rm ./my-rm -o model --anchor responses.parquet \\
+          --split train --ratings arena --anchor-weight 30
     """
     _check_usage(anchor, responses, ratings, settings, prompts)
     if dry_run:

@@ -67,7 +67,7 @@ def fit_strengths(
         theta = theta + step * np.minimum(1.0, _MAX_STEP / np.maximum(largest, 1e-300))
     raise NotConverged(
         f"Bradley-Terry: wins still differ from expected wins by {residual:.1e} per game after {max_iterations} steps",
-        fix="a policy may have won or lost everything; give a prior, or leave it out",
+        fix="a policy may have won or lost everything: leave its scores out",
     )
 
 

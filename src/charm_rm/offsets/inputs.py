@@ -37,11 +37,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.link not in ("hard", "sigmoid"):
-            raise ConfigError(f"link {self.link!r} is not known", fix="use hard or sigmoid")
+            raise ConfigError(
+                f"link {self.link!r} is not known", fix="use --link hard or sigmoid (link= in Python)"
+            )
         if not (np.isfinite(self.temperature) and self.temperature > 0):
             raise ConfigError(
                 f"temperature {self.temperature!r} is not above 0",
-                fix="give a temperature above 0; for its limit at 0 use link hard",
+                fix="give --temperature (temperature= in Python) above 0; for its limit at 0 use --link hard (link= in Python)",
             )
         check_draws(self.draws)
 

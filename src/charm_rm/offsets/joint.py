@@ -84,7 +84,10 @@ def solve_joint_offsets(
     ratings = as_ratings(ratings)
     settings = Settings(link, temperature, draws, seed, cross_fit)
     if objective not in ("total-wins", "least-squares"):
-        raise ConfigError(f"objective {objective!r} is not known", fix="use total-wins or least-squares")
+        raise ConfigError(
+            f"objective {objective!r} is not known",
+            fix="use --objective total-wins or least-squares (objective= in Python)",
+        )
     refs = named(references)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
     rated = only_policies(source, set(matched.frame["policy"]))

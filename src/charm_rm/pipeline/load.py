@@ -18,6 +18,7 @@ from ..errors import BadSetting, ConfigError, UnreadableFile, did_you_mean, firs
 from ..paths import expanded
 from ..reading.files import read_text
 from ..settings import Settings, settings_of
+from ..store import TABLE_FILES
 from .config import Config
 
 _Location = tuple[str | int, ...]
@@ -96,12 +97,7 @@ def _path_or_id(value: Any, folder: Path) -> Any:
     if not isinstance(value, str):
         return value
     path = folder / expanded(value)
-    looks_like_a_path = value.startswith((".", "/", "~")) or Path(value).suffix in (
-        ".parquet",
-        ".csv",
-        ".json",
-        ".jsonl",
-    )
+    looks_like_a_path = value.startswith((".", "/", "~")) or Path(value).suffix in TABLE_FILES
     if path.exists() or looks_like_a_path:
         return str(path)
     return _spec_of_paths(value, folder)

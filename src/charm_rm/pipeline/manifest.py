@@ -15,6 +15,7 @@ from typing import Any
 from .. import store
 from ..errors import CharmError, ConfigError
 from ..provenance import hash_path, source_name
+from ..reading.parts import matching
 from ..reading.shapes import check_shape
 
 _RECORD = {"inputs": dict, "settings": dict, "outputs": dict, "warnings": [str]}
@@ -62,12 +63,16 @@ class Ledger:
         store.write_json(self.seen, self.directory / _HASHES, force=True)
 
     def hash(self, path: str | Path) -> str | None:
-        """Hash of a file or folder (``None`` where there is neither), read again only if its stat changed."""
+        """Hash of a file, a folder or a pattern's files (``None`` where there is none), read again only if its stat changed."""
         path = Path(path)
         if path.is_dir():
             files = sorted(p for p in path.rglob("*") if p.is_file() and p.name not in _UNHASHED)
             listing = "\n".join(f"{f.relative_to(path)} {self.hash(f)}" for f in files)
             return hashlib.sha256(listing.encode()).hexdigest()
+        if patterned := matching(path):
+            return hashlib.sha256(
+                "\n".join(f"{f.name} {self.hash(f)}" for f in patterned).encode()
+            ).hexdigest()
         if not path.is_file():
             return None
         stat = path.stat()

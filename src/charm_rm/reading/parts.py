@@ -28,6 +28,14 @@ def is_several(path: Path) -> bool:
     return False
 
 
+def matching(path: Path) -> list[Path]:
+    """The files whose names fit a pattern, sorted; none for what is a file's own name, or a folder."""
+    if path.is_dir() or not is_several(path):
+        return []
+    found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+    return [f for f in found if f.is_file()]
+
+
 def is_dataset(path: Path) -> bool:
     """Whether a folder was written by ``save_to_disk`` of ``datasets``."""
     return any((path / mark).is_file() for mark in (_DATASET, _SPLITS))
@@ -41,8 +49,7 @@ def sources_of(path: Path) -> list[Source]:
         ConfigError: a choice is needed: several splits, files of several kinds.
     """
     if not path.is_dir():
-        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-        files = [f for f in found if f.is_file()]
+        files = matching(path)
         if not files:
             raise UnreadableFile(
                 "no file has a name of this pattern", where=str(path), fix="check the pattern"

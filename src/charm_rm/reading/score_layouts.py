@@ -19,6 +19,7 @@ import polars as pl
 
 from ..errors import SchemaError, counted, did_you_mean, listing
 from .names import FIGURES, OTHER_NUMBERS, SPELLINGS, folded, is_index, is_spelling, spellings
+from .nested import with_inner_rows, with_parts
 from .resolve import columns_of, option, preferring_texts, renamed, told
 
 FIELDS = (
@@ -161,25 +162,10 @@ def _samples_side_by_side(frame: pl.DataFrame, given: Mapping[str, str], notes: 
 def _unnested(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """Objects policy -> score as columns; lists of objects that name policies and scores as rows."""
     for name, dtype in frame.schema.items():
-        inner = dtype.inner if isinstance(dtype, pl.List) else None
-        if isinstance(inner, pl.Struct) and _are_scores(inner):
-            notes.append(f"took the objects in {name!r} as rows")
-            return _with_parts(frame.explode(name), name, inner)
         if isinstance(dtype, pl.Struct) and is_spelling(name, "score"):
             notes.append(f"took the parts of {name!r} as columns")
-            return _with_parts(frame, name, dtype)
-    return frame
-
-
-def _are_scores(inner: pl.Struct) -> bool:
-    """Whether objects name a policy and a score."""
-    return all(any(is_spelling(f.name, field) for f in inner.fields) for field in ("policy", "score"))
-
-
-def _with_parts(frame: pl.DataFrame, name: str, dtype: pl.Struct) -> pl.DataFrame:
-    """The parts of a column as columns, in the place of those that have their names."""
-    parts = {f.name for f in dtype.fields}
-    return frame.drop([c for c in frame.columns if c in parts and c != name]).unnest(name)
+            return with_parts(frame, name)
+    return with_inner_rows(frame, ("policy", "score"), notes)
 
 
 # --- pairs ----------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..scoring.batching import collate
 from ..scoring.encoding import Encoded
-from ..scoring.positions import ONE_REGIME, Regimes
+from ..scoring.positions import ONE_REGIME, Regimes, set_back
 from .pairs import SIDES, row_of
 
 # What a forward and backward pass costs beyond its tokens, as tokens: on a CPU the traffic of weights and their gradients, on a
@@ -72,7 +72,10 @@ def make_passes(
 
 def rewards_of(model: Any, passes: Sequence[Mapping[str, Any]], places: torch.Tensor) -> torch.Tensor:
     """The reward of each row, in the rows' own order and in float32, of what :func:`make_passes` made of them."""
-    logits = [model(**inputs, use_cache=False).logits[:, 0].float() for inputs in passes]
+    logits = []
+    for inputs in passes:
+        set_back(model)
+        logits.append(model(**inputs, use_cache=False).logits[:, 0].float())
     return torch.cat(logits)[places]
 
 
