@@ -17,7 +17,7 @@ CORE = (
     "ratings fit {in}/battles.parquet --prior 1 -o {out}/ratings.csv",
     "ratings save {in}/ratings.parquet -o {out}/saved.parquet",
     "ratings save {in}/board.csv -o {out}/board.parquet",
-    "names {in}/scores.csv --ratings {in}/board.csv -o {out}/names.csv",
+    "names {in}/scores.csv --ratings arena -o {out}/names.csv",
     "features {in}/responses.csv -o {out}/features.parquet",
     "score {in}/responses.csv --rm python:own_model:score -o {out}/scores.parquet",
     "score {in}/responses.parquet --rm python:own_model:score -o {out}/scores.csv",

@@ -18,6 +18,7 @@ pytest.importorskip("torch", reason="needs the [hf] extra")
 import torch
 import transformers
 
+from charm_rm.errors import ConfigError
 from charm_rm.models import load_reward_model, score_responses
 from charm_rm.models.causal_judge import load_local_chat
 from charm_rm.models.doctor import diagnose
@@ -176,6 +177,45 @@ def test_a_pair_ranker(make_tokenizer: Callable[..., Any], tmp_path: Path) -> No
     prompts, second = [p for p, _ in SHORT + LONG], ["r9"] * 6
     alone = [float(ranker([p], [a], [b])[0]) for p, a, b in zip(prompts, first, second, strict=True)]
     assert ranker(prompts, first, second) == pytest.approx(alone, abs=1e-5)
+
+
+@pytest.fixture
+def dynamic(make_tokenizer: Callable[..., Any], template: str, tmp_path: Path) -> Path:
+    """A tiny Llama whose frequencies are made anew for every length above 32."""
+    words = make_tokenizer(template)
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_labels=1,
+        max_position_embeddings=SWITCH,
+        initializer_range=0.3,
+        rope_parameters={"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0},
+    )
+    transformers.LlamaForSequenceClassification(config).save_pretrained(tmp_path)
+    words.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_frequencies_of_one_text_are_not_anothers(dynamic: Path) -> None:
+    """In whichever order: transformers keeps those of the longest text that it has read."""
+    model = load_reward_model(dynamic, device="cpu", max_length=4 * SWITCH)
+    assert model.numerics["positions"] == "one length a batch above 32 tokens"
+    for texts in (SHORT + LONG, LONG[::-1] + SHORT, [LONG[1], LONG[0]]):
+        alone = [by_hand(dynamic, model, text) for text in texts]
+        assert scores(model, texts) == pytest.approx(alone, abs=1e-5)
+        assert [float(scores(model, [text])[0]) for text in texts] == pytest.approx(alone, abs=1e-5)
+
+
+def test_what_is_stretched_has_to_be_asked_for(dynamic: Path) -> None:
+    model = load_reward_model(dynamic, device="cpu")
+    assert model.max_length == SWITCH
+    assert "positions" not in model.numerics
+    with pytest.raises(ConfigError, match="129 is not between 1 and the 128 tokens"):
+        load_reward_model(dynamic, max_length=129)
 
 
 # --- families that read padding, or change their ways with length -------------------------------

@@ -127,7 +127,7 @@ def last_token(encoder: ResponseEncoder, *, where: str) -> int:
 
 
 def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None) -> int:
-    """The most tokens per sequence: ``requested``, or all that tokenizer and model allow.
+    """The most tokens per sequence: ``requested``, or all that tokenizer and model allow without being stretched.
 
     Raises:
         ConfigError: ``requested`` is beyond the model's positions, or not positive.
@@ -135,6 +135,9 @@ def resolve_max_length(tokenizer: Any, config: Any, requested: int | None = None
     limit = min(position_limit(config) or _UNLIMITED, int(min(tokenizer.model_max_length, _UNLIMITED)))
     if requested is None:
         return limit
+    limit = min(
+        position_limit(config, stretched=True) or _UNLIMITED, int(min(tokenizer.model_max_length, _UNLIMITED))
+    )
     if not 0 < requested <= limit:
         raise ConfigError(
             f"max_length {requested} is not between 1 and the {limit} tokens that this model takes",

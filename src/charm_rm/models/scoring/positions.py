@@ -48,12 +48,17 @@ _READ_PADDING = frozenset(
 _BLOCK_SPARSE = ("big_bird", "bigbird_pegasus")
 
 
-def position_limit(config: Any) -> int | None:
+def position_limit(config: Any, *, stretched: bool = False) -> int | None:
     """Most tokens that a model's positions allow; None: it has no such limit.
 
-    Of a model of several parts (encoder and decoder, text and images) the lowest of its parts.
+    Of a model of several parts (encoder and decoder, text and images) the lowest of its parts. ``stretched``: where positions
+    are stretched to the text that is read (dynamic NTK), as far as they may be, which is beyond what the model was trained on.
     """
-    found = [limit for part in text_parts(config) if (limit := _limit_of(part)) is not None]
+    found = []
+    for part in text_parts(config):
+        if (limit := _limit_of(part)) is not None:
+            factor = max((r.get("factor") or 1 for r in _ropes(part) if _is_dynamic(r)), default=1)
+            found.append(int(limit * factor) if stretched else limit)
     return min(found, default=None)
 
 
@@ -140,10 +145,9 @@ def find_regimes(*configs: Any) -> Regimes:
         for rope in _ropes(part):
             original = rope.get("original_max_position_embeddings")
             original = original or getattr(part, "original_max_position_embeddings", None)
-            kind = str(rope.get("rope_type") or rope.get("type") or "")
             if {"long_factor", "short_factor"} <= set(rope) and isinstance(original, int):
                 switches.add(original)
-            elif "dynamic" in kind and (limit := _limit_of(part)) is not None:
+            elif _is_dynamic(rope) and (limit := _limit_of(part)) is not None:
                 exact.append(limit)
         exact += _exact_of(part)
     return Regimes(tuple(sorted(switches)), min(exact, default=None))
@@ -170,6 +174,11 @@ def _exact_of(config: Any) -> list[int]:
     length = getattr(config, "seq_length", None)
     # Qwen's first models, by their own code.
     return [length] if getattr(config, "use_dynamic_ntk", False) and isinstance(length, int) else []
+
+
+def _is_dynamic(rope: Mapping[str, Any]) -> bool:
+    """True where frequencies are made anew for every length above the trained one."""
+    return "dynamic" in str(rope.get("rope_type") or rope.get("type") or "")
 
 
 def _ropes(config: Any) -> Iterator[Mapping[str, Any]]:
@@ -204,8 +213,17 @@ def run_by_regime(
 
 
 def set_back(model: Any) -> None:
-    """Undo what the last batch did to the model: BigBird turns to full attention at the first short one, and stays there."""
-    if getattr(getattr(model, "config", None), "model_type", None) in _BLOCK_SPARSE:
+    """Undo what the last batch did to the model.
+
+    BigBird turns to full attention at the first short one, and stays there; dynamic NTK keeps the frequencies of the longest.
+    """
+    config: Any = getattr(model, "config", None)
+    if any(_is_dynamic(rope) for part in text_parts(config) for rope in _ropes(part)):
+        for module in model.modules():
+            if hasattr(module, "original_inv_freq") and hasattr(module, "original_max_seq_len"):
+                module.inv_freq = module.original_inv_freq.to(module.inv_freq.device)
+                module.max_seq_len_cached = module.original_max_seq_len
+    if getattr(config, "model_type", None) in _BLOCK_SPARSE:
         # The first is the outermost, which passes it on.
         part = next(m for m in model.modules() if hasattr(m, "set_attention_type"))
-        part.set_attention_type(model.config.attention_type)
+        part.set_attention_type(config.attention_type)
