@@ -385,3 +385,27 @@ def test_long_to_wide_and_back(
         frame.write_csv(path) if name == "w.csv" else frame.write_parquet(path)
         with pytest.warns(ReadingNote):
             assert rows(load_scores(path)) == expected
+
+
+def test_lists_of_numbers_alone_are_read_from_csv(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text('prompt_id,policy,score\np,a,"[ 1 , -2.5e0 ]"\np,b,"[0.25,1]"\n')
+    with pytest.warns(ReadingNote, match="lists of scores as samples"):
+        assert load_scores(path, sample="mean").frame["score"].to_list() == [-0.75, 0.625]
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ('[{""role"": ""user""}]', r"found '\[\{"),
+        ("[true]", r"found '\[true\]'"),
+        ("[1e999]", "not finite"),
+        ("[]", "missing"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.ReadingNote")
+def test_lists_of_anything_else_are_refused(tmp_path: Path, cell: str, found: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text(f'prompt_id,policy,score\np,a,"{cell}"\np,b,"[0.25, 1]"\n')
+    with pytest.raises(SchemaError, match=found):
+        load_scores(path, sample="mean")

@@ -103,6 +103,13 @@ def _exploded(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     frame = _with_written_lists(frame)
     if not isinstance(frame.schema["score"], pl.List):
         return frame
+    empty = frame["score"].list.len().eq(0).fill_null(False)
+    if empty.any():
+        raise SchemaError(
+            "the list of scores is empty: the score is missing",
+            where=f"scores, row {int(empty.arg_true()[0])}",
+            fix="drop the row, or give its scores",
+        )
     if isinstance(frame.schema["policy"], pl.List):
         other = frame["policy"].list.len() != frame["score"].list.len()
         if other.fill_null(True).any():
@@ -124,15 +131,21 @@ def _exploded(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     return numbered.explode("score", "sample")
 
 
+_NUMBER = r"\s*-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?\s*"
+_WRITTEN_LIST = rf"^\s*\[({_NUMBER}(,{_NUMBER})*)?\]\s*$"
+
+
 def _with_written_lists(frame: pl.DataFrame) -> pl.DataFrame:
     """Lists of numbers as a CSV file must write them, ``[1.5, -0.25]``, as lists; anything else stays for the noun to refuse."""
     if (
         frame.schema["score"] != pl.String
-        or not frame["score"].drop_nulls().str.contains(r"^\s*\[.*\]\s*$").all()
+        or not frame["score"].drop_nulls().str.contains(_WRITTEN_LIST).all()
     ):
         return frame
-    lists = frame["score"].str.json_decode(pl.List(pl.Float64))
-    return frame.with_columns(lists)
+    inside = pl.col("score").str.strip_chars(" \t\r\n[]")
+    numbers = inside.str.split(",").list.eval(pl.element().str.strip_chars().cast(pl.Float64))
+    none = pl.lit([], dtype=pl.List(pl.Float64))
+    return frame.with_columns(pl.when(inside == "").then(none).otherwise(numbers).alias("score"))
 
 
 def _samples_side_by_side(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str]) -> pl.DataFrame:
