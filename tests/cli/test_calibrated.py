@@ -145,7 +145,7 @@ def test_a_benchmark_compares_the_calibrated_model_with_the_plain_one(
     found = json.loads(result.stdout)
     assert headline(found) == 1.0
     assert found["benchmarks"][0]["metrics"][0]["baseline_accuracy"] == 0.0
-    assert found["provenance"]["settings"]["calibrator"] == str(path)
+    assert found["provenance"]["settings"]["calibrator"] == path.name  # no path of this machine
 
 
 def test_a_benchmark_takes_a_calibrated_judge(charm: Charm, pairs: Path, tmp_path: Path) -> None:

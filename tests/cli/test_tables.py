@@ -76,6 +76,24 @@ def test_an_option_that_means_nothing_is_refused(
     assert "--column" in refused.stderr
 
 
+def test_two_reward_models_of_one_file_are_compared(
+    charm: Charm, tmp_path: Path, long: pl.DataFrame, ratings: Path
+) -> None:
+    path = tmp_path / "all.csv"
+    noisy = long.with_columns(
+        score=pl.col("score") + pl.Series(np.random.default_rng(1).normal(size=len(long)))
+    )
+    pl.concat([long.with_columns(rm=pl.lit("old")), noisy.with_columns(rm=pl.lit("new"))]).write_csv(path)
+    given = ("compare", str(path), str(path), "--ratings", str(ratings), "--draws", "0", "--json")
+    asked = charm(*given, "--reward-model", "old", "--second-reward-model", "neww")
+    assert asked.exit_code == 2
+    assert "'neww'" in asked.stderr
+    found = charm(*given, "--reward-model", "old", "--second-reward-model", "new")
+    assert found.exit_code == 0, found.output
+    assert "reward model 'old'" in found.stderr
+    assert "reward model 'new'" in found.stderr
+
+
 def test_a_field_given_twice_is_refused(charm: Charm, tmp_path: Path, long: pl.DataFrame) -> None:
     long.write_csv(tmp_path / "s.csv")
     refused = charm("audit", str(tmp_path / "s.csv"), "--column", "policy=policy", "--column", "policy=score")

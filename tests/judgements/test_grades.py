@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,18 @@ def test_mt_bench_single_grades_are_scores_of_the_first_turn(tmp_path: Path, nam
     assert any("1 of 4 judgements dropped: no verdict" in t for t in told)
     assert scores.provenance["annotator"] == "gpt-4"
     assert scores.provenance["dropped"] == {"no verdict": 1}
+
+
+@pytest.mark.parametrize("written", [str, json.dumps])
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")
+def test_a_judge_and_its_prompt_written_into_a_cell_are_one_judge(
+    tmp_path: Path, written: Callable[[Any], str]
+) -> None:
+    """As pandas writes MT-Bench's file to CSV."""
+    rows = [r | {"judge": written(r["judge"])} for r in mt_bench(GRADES)]
+    scores = load_source(write(tmp_path / "single.csv", rows), annotator="gpt-4")
+    assert len(scores) == 3
+    assert load_source(tmp_path / "single.csv").provenance["annotator"] == "gpt-4"
 
 
 def test_scores_are_read_alike_by_whatever_reads_scores(tmp_path: Path) -> None:

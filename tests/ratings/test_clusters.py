@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from charm_rm import store
 from charm_rm.errors import CharmWarning, SchemaError
-from charm_rm.ratings import fit_ratings, load_battles
+from charm_rm.ratings import fit_ratings, load_battles, load_ratings
 from charm_rm.statistics import Z95
 from charm_rm.tables import Battles
 
@@ -58,7 +59,20 @@ def test_one_cluster_is_no_cluster_and_a_few_are_rough() -> None:
     np.testing.assert_allclose(one.covariance, fit_ratings(battles_of(ROWS)).covariance)
     with pytest.warns(CharmWarning, match="5 clusters by prompt_id"):
         few = fit_ratings(with_prompts([f"p{i % 5}" for i in range(60)]))
-    assert (few.frame["ci_high"] - few.frame["ci_low"]).min() > 5 * few.frame["std_err"].min()
+    assert few.provenance["interval_quantile"] == pytest.approx(2.776, abs=1e-3)  # 4 degrees of freedom
+
+
+def test_errors_of_few_clusters_say_what_their_intervals_say(tmp_path: Path) -> None:
+    """Two degrees of freedom: t is 4.30. An audit reads errors as normal ones, and a file of them is read again."""
+    with pytest.warns(CharmWarning, match="3 clusters by prompt_id"):
+        few = fit_ratings(with_prompts([f"p{i % 3}" for i in range(60)]))
+    width = few.frame["ci_high"] - few.frame["ci_low"]
+    np.testing.assert_allclose(width, 2 * Z95 * few.frame["std_err"])
+    np.testing.assert_allclose(few.frame["std_err"] ** 2, np.diag(few.covariance))
+    assert (
+        load_ratings(store.save(few, tmp_path / "few.csv")).frame["std_err"].to_list()
+        == few.frame["std_err"].to_list()
+    )
 
 
 def test_a_cluster_column_that_is_missing_or_empty_is_refused() -> None:

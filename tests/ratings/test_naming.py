@@ -77,3 +77,14 @@ def test_two_names_with_the_same_parts_are_not_chosen_between() -> None:
     table = compare_names(["anthropic/sonnet-3.5"], twins).alias_table()
     assert table["arena_name"].to_list() == [""]
     assert "'Sonnet 3.5': the same model?" in table["note"][0]
+
+
+def test_a_name_that_fits_several_is_listed_beside_the_others() -> None:
+    twins = Ratings(
+        pl.DataFrame({"policy": ["Gemma-2B-it", "gemma-2b-it", "oak"], "rating": [1.0, 2.0, 3.0]})
+    )
+    found = compare_names(["GEMMA-2b-it", "Oak"], twins)
+    assert [(m.policy, m.how) for m in found.unmatched] == [("GEMMA-2b-it", "fits several")]
+    assert [m.policy for m in found.matched] == ["Oak"]
+    assert [n.name for n in found.near["GEMMA-2b-it"]] == ["Gemma-2B-it", "gemma-2b-it"]
+    assert found.alias_table()["arena_name"].to_list() == [""]

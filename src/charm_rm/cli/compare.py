@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 @ratings_options
 @judgement_options
 @table_options("first", "second")
+@click.option(
+    "--second-reward-model",
+    "second_model",
+    metavar="NAME",
+    help="Whose scores of SECOND, where it is another model than --reward-model: two models of one file.",
+)
 @settings_options(AuditSettings, "settings", but=("references", "ties"))
 @seed_option
 @fail_if_option(COMPARE_NAMES)
@@ -52,6 +59,7 @@ def command(
     annotator: str | None,
     baseline: str | None,
     read_as: TableSettings,
+    second_model: str | None,
     settings: AuditSettings,
     seed: int,
     gates: tuple[Gate, ...],
@@ -73,6 +81,8 @@ def command(
       charm compare rm.parquet judged.parquet --ratings ratings.parquet \\
           -o comparison
       charm compare before.parquet after.parquet --ratings arena:coding --json
+      charm compare all.csv all.csv --ratings arena --reward-model old \\
+        --second-reward-model new
       charm compare new_rm.parquet old_rm.parquet --ratings arena \\
           --fail-if "difference.low>20"
     """
@@ -86,9 +96,12 @@ def command(
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     table = chosen_ratings(ratings)
+    tables = read_as.part("first", first=True), read_as.part("second", first=True)
+    if second_model is not None:
+        tables = tables[0], replace(tables[1], reward_model=second_model)
     one, other = (
-        load_source(path, annotator=annotator, baseline=baseline, table=read_as.part(name, first=True))
-        for path, name in ((first, "first"), (second, "second"))
+        load_source(path, annotator=annotator, baseline=baseline, table=as_told)
+        for path, as_told in zip((first, second), tables, strict=True)
     )
     how = settings.accepted_by(compare_favour)
     found = compare_favour(

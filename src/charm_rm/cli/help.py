@@ -25,7 +25,12 @@ _OUTPUT = (
 _SERVERS = ("base_url", "timeout", "on_error", "price_in", "price_out")
 _SUBJECTS: dict[str, tuple[str, ...]] = {
     "Human ratings": tuple(one.name for one in settings_of(RatingsChoice)),
-    "Reading tables": ("annotator", "baseline", *(one.name for one in settings_of(TableSettings))),
+    "Reading tables": (
+        "annotator",
+        "baseline",
+        "other_model",
+        *(one.name for one in settings_of(TableSettings)),
+    ),
     "Which prompts": ("prompts", "split", "split_fraction", "split_seed", "n_prompts"),
     "Models and servers": (*(one.name for one in settings_of(ModelSettings)), *_SERVERS),
     "Output": _OUTPUT,

@@ -107,6 +107,8 @@ def _print(found: NameReport, spec: str) -> None:
         echo(
             f"  {match.policy}" + (f" (not under its alias {match.wanted!r} either)" if match.wanted else "")
         )
+        if match.note:
+            echo(f"      {match.note}")
         for near in found.near[match.policy]:
             echo(f"      {in_words(near)}")
     heading(f"{len(found.matched)} of {counted(total, 'policy', 'policies')} with a rating in {board}")

@@ -10,6 +10,8 @@ from ..errors import ConfigError, did_you_mean, listing
 from ..reading import name_texts
 
 EVERYBODY = "all"
+# A judge and its prompt as a list that some tool wrote into a cell: ['gpt-4', 'single-v1'].
+_PRINTED_PAIR = r"""^[\[(]\s*['"]([^'"]+)['"]\s*,\s*['"][^'"]*['"]\s*[\])]$"""
 JUDGES = ("annotator", "judge", "evaluator", "judge_model", "judge_name")
 
 
@@ -43,7 +45,8 @@ def _names(names: pl.Series) -> pl.Series:
     """Names of judges as text; of MT-Bench's, model and prompt, the model: its prompts differ by question and turn."""
     if names.dtype == pl.List(pl.String):
         return names.list.first()
-    return name_texts(names)
+    texts = name_texts(names)
+    return texts.str.extract(_PRINTED_PAIR).fill_null(texts)
 
 
 def choose(names: Collection[str], judge: str | None, where: str) -> str | None:

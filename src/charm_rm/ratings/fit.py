@@ -85,8 +85,10 @@ def fit_ratings(
     clusters = clustered_battles(battles, column, policies, covariates)
     parameter_covariance = _covariance(fit.parameters, total, pseudo, clusters)
     gauge, level = _gauge(policies, anchor), anchor[1] if anchor else mean
-    rating, covariance = to_elo(fit.parameters, parameter_covariance, gauge, level)
     quantile = _quantile(clusters)
+    # Widened, so that whoever reads the errors as normal ones, an audit for one, gets the interval that few clusters deserve.
+    parameter_covariance = (quantile / Z95) ** 2 * parameter_covariance
+    rating, covariance = to_elo(fit.parameters, parameter_covariance, gauge, level)
     provenance = {
         "verb": "fit_ratings",
         "model": "Bradley-Terry, ties and both_bad as half a win",
@@ -97,9 +99,9 @@ def fit_ratings(
         **_battle_record(tally, len(policies)),
         **{k: battles.provenance[k] for k in _OF_BATTLES if k in battles.provenance},
         "battles": {k: battles.provenance[k] for k in _FILE if k in battles.provenance},
-        "style": _style_record(fit.parameters, parameter_covariance, style, quantile),
+        "style": _style_record(fit.parameters, parameter_covariance, style),
     }
-    return _ratings(policies, rating, covariance, quantile, _votes(tally), provenance)
+    return _ratings(policies, rating, covariance, _votes(tally), provenance)
 
 
 def _covariance(
@@ -115,7 +117,10 @@ def _covariance(
 
 
 def _quantile(clusters: Clustered | None) -> float:
-    """97.5 % quantile of the normal, or of Student's t with G - 1 degrees of freedom where G clusters tell the error."""
+    """97.5 % quantile of the normal, or of Student's t with G - 1 degrees of freedom where G clusters tell the error.
+
+    Errors and covariance are multiplied by its ratio to the normal's.
+    """
     if clusters is None:
         return Z95
     from scipy.special import stdtrit  # scipy.special is slow to import; clustered fits alone should pay
@@ -168,7 +173,6 @@ def _ratings(
     policies: Sequence[str],
     rating: Floats,
     covariance: Floats,
-    quantile: float,
     votes: pl.DataFrame,
     provenance: Mapping[str, Any],
 ) -> Ratings:
@@ -178,8 +182,8 @@ def _ratings(
         "policy": list(policies),
         "rating": rating,
         "std_err": error,
-        "ci_low": rating - quantile * error,
-        "ci_high": rating + quantile * error,
+        "ci_low": rating - Z95 * error,
+        "ci_high": rating + Z95 * error,
     }
     frame = pl.DataFrame(table).join(votes, on="policy", how="left", maintain_order="left")[order]
     file = provenance["battles"].get("source")
@@ -222,12 +226,12 @@ def _covariance_record(column: str | None, clusters: Clustered | None, quantile:
 
 
 def _style_record(
-    parameters: Floats, covariance: Floats, style: Sequence[str], quantile: float
+    parameters: Floats, covariance: Floats, style: Sequence[str]
 ) -> dict[str, dict[str, float]]:
     """Style coefficients in log-odds per RMS of the normalised difference."""
     first = len(parameters) - len(style)
     values, errors = parameters[first:], np.sqrt(np.diag(covariance)[first:])
     return {
-        name: {"coefficient": b, "std_err": e, "ci_low": b - quantile * e, "ci_high": b + quantile * e}
+        name: {"coefficient": b, "std_err": e, "ci_low": b - Z95 * e, "ci_high": b + Z95 * e}
         for name, b, e in zip(style, values.tolist(), errors.tolist(), strict=True)
     }

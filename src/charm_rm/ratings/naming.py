@@ -8,11 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from ..errors import UnknownPolicy
 from ..policy_names import Near, near_names
 from .given import RatingsLike, as_ratings
 from .names import OWN, Aliases, Match, find_names, rated_names
 
-CHECK = "check"
+CHECK, SEVERAL = "check", "fits several"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,12 @@ class NameReport:
                 {"policy": m.policy, "rated": m.rated, "how": m.how, "note": m.note} for m in self.matched
             ],
             "unmatched": [
-                {"policy": m.policy, "alias": m.wanted, "near": [n._asdict() for n in self.near[m.policy]]}
+                {
+                    "policy": m.policy,
+                    "alias": m.wanted,
+                    "note": m.note,
+                    "near": [n._asdict() for n in self.near[m.policy]],
+                }
                 for m in self.unmatched
             ],
         }
@@ -68,18 +74,33 @@ def compare_names(
         ratings: one leaderboard (one category at one date).
         aliases: one's own names, as :func:`charm_rm.ratings.resolve_names` takes them.
 
+    A name that fits several rated policies counts as unmatched, and those are near to it.
+
     Raises:
-        UnknownPolicy: a name fits several rated policies.
         ConfigError: ``ratings`` holds several categories or dates.
     """
     ratings = as_ratings(ratings)
     rated = rated_names(ratings)
-    matches = find_names(policies, rated, aliases=aliases)
+    matches = _found(list(dict.fromkeys(policies)), rated, aliases)
     unmatched = tuple(m for m in matches if m.rated is None)
     near = {m.policy: _nearest(m.policy, rated) for m in unmatched}
     known = {k: ratings.provenance.get(k) for k in ("source", "category", "date")}
     origin = {k: v for k, v in known.items() if v is not None} | {"n": len(rated)}
     return NameReport(tuple(m for m in matches if m.rated is not None), unmatched, near, origin)
+
+
+def _found(policies: list[str], rated: frozenset[str], aliases: Aliases | None) -> list[Match]:
+    try:
+        return find_names(policies, rated, aliases=aliases)
+    except UnknownPolicy:  # one fits several: each by itself
+        return [match for policy in policies for match in _alone(policy, rated, aliases)]
+
+
+def _alone(policy: str, rated: frozenset[str], aliases: Aliases | None) -> list[Match]:
+    try:
+        return find_names([policy], rated, aliases=aliases)
+    except UnknownPolicy as error:
+        return [Match(policy, None, SEVERAL, note=error.what)]
 
 
 def _nearest(policy: str, rated: Iterable[str]) -> tuple[Near, ...]:
