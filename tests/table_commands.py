@@ -48,6 +48,8 @@ COMMANDS = [
     "features responses.parquet --feature words --policy d",
     "features --list",
     "names scores.parquet --ratings r.csv",
+    "convert scores.parquet",
+    "convert battles.csv --as battles",
     "explain scores.parquet --responses responses.parquet --ratings r.csv --feature words --draws 0 --policy d",
     "calibrate scores.parquet --style --responses responses.parquet --ratings r.csv --feature words --draws 0",
     "calibrate scores.parquet --ratings r.csv --method joint --draws 0",

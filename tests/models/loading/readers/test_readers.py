@@ -64,7 +64,7 @@ class TestSeveralOutputs:
 
     def test_without_one_the_outputs_are_listed(self, decoder: tuple[Path, np.ndarray]) -> None:
         with pytest.raises(
-            ModelError, match=r"3 outputs.*'helpful', 'honest', 'short'[\s\S]*reward='output:N'"
+            ModelError, match=r"3 outputs.*'helpful', 'honest', 'short'[\s\S]*--reward output:N"
         ):
             open_model(decoder[0])
         with pytest.raises(ModelError, match="3 outputs"):
