@@ -46,7 +46,7 @@ def test_it_prints_a_table_for_people(charm: Charm, pairs: Path, rm: Path, tmp_p
     done = charm("train", pairs, "--rm", rm, "-o", tmp_path / "out", *QUICK, "--max-steps", 1)
     assert done.exit_code == 0, done.output
     assert "Held-out accuracy (10 pairs" in done.stdout
-    assert "1 steps on 30 pairs" in done.stderr
+    assert "1 step on 30 pairs" in done.stderr
 
 
 def test_an_existing_output_is_refused_before_any_work(charm: Charm, pairs: Path, tmp_path: Path) -> None:

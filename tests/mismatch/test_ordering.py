@@ -49,3 +49,17 @@ def test_policies_that_lie_on_the_line_by_chance_do_not_prove_a_correlation_of_1
         certain += found.ci_high - found.ci_low < 0.05
         assert found.ci_low <= found.value <= found.ci_high
     assert certain == 0
+
+
+def test_a_flat_line_through_the_others_gives_favour_no_scale_and_no_warning() -> None:
+    rho = np.array([-1.0, 0.0, 1.0, 2.0])
+    flat_for_the_last = np.array([0.3, 0.3, 0.3, 1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mean_favour(flat_for_the_last, rho) > 1e15  # inf, but for rounding
+        assert mean_favour(np.zeros(4), rho) == 0
+        low, high = difference_interval(
+            3.0, 0.9, np.array([1.0, np.inf, np.inf, np.inf] * 10), np.array([2.0, 4.0])
+        )
+    assert low == -np.inf
+    assert high == np.inf

@@ -134,7 +134,10 @@ def difference_interval(
     What the test leaves, gap ± the 95 % point of |permuted|, joined with the range of draws of the true difference; where the test
     rejects 0 the first alone towards 0.
     """
-    reach = float(np.quantile(np.abs(permuted), 1 - SIGNIFICANT))
+    with np.errstate(invalid="ignore"):
+        reach = float(
+            np.nan_to_num(np.quantile(np.abs(permuted), 1 - SIGNIFICANT), nan=np.inf, posinf=np.inf)
+        )
     ends = percentile_interval(truth)
     low, high = min(float(ends[0]), gap - reach), max(float(ends[1]), gap + reach)
     if p_value <= SIGNIFICANT:
@@ -151,14 +154,17 @@ def _permuted(tally: Tally, rated: Yardstick, swapped: Swapped) -> dict[str, Flo
     one, other = (_strengths(tally, rate) for rate in (swapped.win_rate, swapped.baseline_win_rate))
     rho = rated.rating / ELO_PER_LOGIT
     found = {name: f(one, rho) - f(other, rho) for name, f in CORRELATIONS.items()}
-    return found | {FAVOUR: mean_favour(one, rho) - mean_favour(other, rho)}
+    with np.errstate(invalid="ignore"):
+        favour = mean_favour(one, rho) - mean_favour(other, rho)
+    # A model that, so exchanged, gives favour no scale is as far from the other as can be.
+    return found | {FAVOUR: np.where(np.isnan(favour), np.inf, favour)}
 
 
 def mean_favour(theta: FloatArray, rho: FloatArray) -> FloatArray:
     """Mean |favour| in Elo points for strengths and ratings (..., K), against unweighted lines through the others, in closed form.
 
     With r the residuals of the line through all, h = 1/K + u²/S the leverages, u = ρ - mean, S = Σ u²: the residual from the line through
-    the others is r / (1 - h), that line's slope a - (u / S) r / (1 - h).
+    the others is r / (1 - h), that line's slope a - (u / S) r / (1 - h). Infinite where the others' line is flat: favour has no scale there.
     """
     u = rho - rho.mean(axis=-1, keepdims=True)
     spread = (u**2).sum(axis=-1, keepdims=True)
@@ -166,7 +172,9 @@ def mean_favour(theta: FloatArray, rho: FloatArray) -> FloatArray:
     slope = (centred * u).sum(axis=-1, keepdims=True) / spread
     gap = (centred - slope * u) / (1 - 1 / rho.shape[-1] - u**2 / spread)
     others = slope - u / spread * gap
-    return np.asarray(ELO_PER_LOGIT * np.abs(gap / others).mean(axis=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        favour = np.where(gap == 0, 0.0, gap / others)
+    return np.asarray(ELO_PER_LOGIT * np.abs(favour).mean(axis=-1))
 
 
 def _strengths(tally: Tally, win_rate: FloatArray) -> FloatArray:
