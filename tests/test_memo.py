@@ -79,7 +79,7 @@ def _fill(file: Path) -> None:
     with Memo.open(file) as memo:
         memo.add({"small": 1})
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-        with pytest.raises(WriteFailed, match="whole"):
+        with pytest.raises(WriteFailed, match="intact"):
             memo.add({str(i): "x" * 1000 for i in range(2000)})
 
 

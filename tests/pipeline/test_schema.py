@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
@@ -16,6 +15,8 @@ from charm_rm.errors import BadSetting, ConfigError
 from charm_rm.pipeline import Config, check_config, config_schema, config_template
 from charm_rm.pipeline.load import section_type
 from charm_rm.settings import Setting, Settings, settings_of
+
+jsonschema = pytest.importorskip("jsonschema", reason="needs the [test] extra")
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL: dict[str, Any] = {"responses": {"source": "r.parquet"}, "rm": {"model": "org/rm"}}

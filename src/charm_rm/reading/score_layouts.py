@@ -143,7 +143,7 @@ def _with_written_lists(frame: pl.DataFrame) -> pl.DataFrame:
     ):
         return frame
     inside = pl.col("score").str.strip_chars(" \t\r\n[]")
-    numbers = inside.str.split(",").list.eval(pl.element().str.strip_chars().cast(pl.Float64))
+    numbers = inside.str.split(",").list.eval(pl.element().str.strip_chars().cast(pl.Float64, strict=False))
     none = pl.lit([], dtype=pl.List(pl.Float64))
     return frame.with_columns(pl.when(inside == "").then(none).otherwise(numbers).alias("score"))
 
