@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.cli.fail_if import Figure, Measured, parse_gate, test_gate
+from charm_rm.cli.fail_if import Figure, Measured, apply_gates, parse_gate, test_gate
 from charm_rm.cli.measured import AUDIT_NAMES, COMPARE_NAMES, EVALUATE_NAMES
 from charm_rm.errors import BadSetting
 
@@ -69,7 +71,15 @@ def test_what_holds(text: str, failed: bool) -> None:
         ("favour>", "is not NAME > NUMBER"),
         ("", "is not NAME > NUMBER"),
         ("favour>50 and", "is not NAME > NUMBER"),
-        ("favour.mid>50", "is not NAME > NUMBER"),
+        ("favour.mid>50", "there is no end 'mid'"),
+        ("favour.mid>50", "name an end of the interval, .low or .high"),
+        ("favour=>5", "there is no operator '=>'"),
+        ("favour==5", "use one of >, >=, <, <="),
+        ("favour ≥ 5", "there is no operator '≥'"),
+        ("favour>5 & q<0.1", "'&' joins no conditions"),
+        ("favour>5 && q<0.1", "join them with 'and' or 'or'"),
+        ("favour>5%", "'5%' is no plain number"),
+        ("favour>5 Elo", "'5 Elo' is no plain number"),
         ("favour>nan", "is not NAME > NUMBER"),
         ("favour>1_0", "is not NAME > NUMBER"),
         ("favour>٥", "is not NAME > NUMBER"),
@@ -106,7 +116,49 @@ def test_what_decides_is_told_and_what_does_not_is_noted() -> None:
     assert (
         passed.words == "favour>500 or spearman<0.1 holds for none of 3 policies (spearman 0.9 [0.8, 0.95])"
     )
-    assert test_gate(parse_gate("q<0.0001", NAMES), FOUND).notes == ("not tested, for want of figures: c",)
+    held = test_gate(parse_gate("q<0.01", NAMES), FOUND)
+    assert held.failed
+    assert held.notes == ("not tested, for want of figures: 'c'",)
+
+
+def test_one_policy_without_a_figure_is_no_pass() -> None:
+    """It is named, unless the expression holds for another, or is settled for it by what was measured."""
+    with pytest.raises(BadSetting, match="q was not measured for policy 'c', and it holds for no other"):
+        fails("q<0.0001")
+    with pytest.raises(BadSetting, match="not measured for policy 'c'"):
+        fails("q<0.0001 or favour>1000")
+    assert not fails("q<0.0001 and favour>1000")  # whatever the q of c
+
+
+def test_a_row_that_never_has_a_figure_is_left_out() -> None:
+    rows = {"mean": {"favour": Figure(1.0)}, "a": {"favour": Figure(1.0), "q": Figure(0.5)}}
+    outcome = test_gate(parse_gate("q<0.1", NAMES), Measured({}, {"policy": rows}))
+    assert (outcome.failed, outcome.notes) == (False, ("left out, having no such figure: 'mean'",))
+    assert "for none of 1 policy" in outcome.words
+    with pytest.raises(BadSetting, match="q was not measured"):
+        fails("q<0.1", Measured({}, {"policy": {"mean": rows["mean"]}}))
+
+
+def test_a_condition_that_holds_decides_beside_one_that_cannot_be_told() -> None:
+    gates = [parse_gate(text, NAMES) for text in ("q<0.0001", "favour>50")]
+    with pytest.raises(click.exceptions.Exit) as end:
+        apply_gates(gates, FOUND)
+    assert end.value.exit_code == 3
+    with pytest.raises(BadSetting, match="policy 'c'"):
+        apply_gates([gates[0], parse_gate("favour>500", NAMES)], FOUND)
+
+
+def test_a_policy_with_too_few_prompts_does_not_pass(charm: Charm, tmp_path: Path) -> None:
+    rng = random.Random(1)
+    lines = [f"p{i},m{j},{j + rng.gauss(0, 1):.3f}" for j in range(10) for i in range(60 if j != 5 else 10)]
+    (tmp_path / "s.csv").write_text("\n".join(["prompt_id,policy,score", *lines]), encoding="utf-8")
+    ratings = "\n".join(["policy,rating,std_err", *(f"m{j},{1000 + 40 * j},5" for j in range(10))])
+    (tmp_path / "r.csv").write_text(ratings, encoding="utf-8")
+    audit = ("audit", tmp_path / "s.csv", "--ratings", tmp_path / "r.csv", "--quiet", "--fail-if")
+    result = charm(*audit, "favour.high>900")
+    assert result.exit_code == 2, result.stderr
+    assert "favour.high was not measured for policy 'm5'" in result.stderr
+    assert charm(*audit, "favour.high>-900").exit_code == 3
 
 
 CONDITIONS = st.tuples(

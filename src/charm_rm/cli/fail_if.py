@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from ..errors import BadSetting, counted, did_you_mean
+from ..errors import BadSetting, counted, did_you_mean, listing
 from .common import echo
 from .look import look
 
@@ -29,6 +29,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
 }
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _CONDITION = re.compile(rf"\s*([A-Za-z_]\w*)(?:\.(low|high))?\s*(>=|<=|>|<)\s*({_NUMBER})\s*", re.ASCII)
+_NEARLY = re.compile(r"[A-Za-z_]\w*(?:\s*\.\s*(\w*))?\s*([<>=!≤≥~]+)\s*(.*?)\s*", re.ASCII | re.DOTALL)
 _JOINT = re.compile(r"\b(and|or)\b", re.ASCII | re.IGNORECASE)
 _LONGEST = 500
 
@@ -61,7 +62,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command found: ``whole``, figures of all of it; ``rows``, by their noun (policy, pair), those of each by its name."""
+    """What a command found: ``whole``, figures of all of it; ``rows``, by their noun (policy, pair), those of each by its name.
+
+    A figure that could not be measured has the value ``None``. One that a row never has (no test of an average of averages) is left out.
+    """
 
     whole: Mapping[str, Figure] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, Mapping[str, Figure]]] = field(default_factory=dict)
@@ -125,14 +129,28 @@ def parse_gate(text: str, nouns: Mapping[str, str | None]) -> Gate:
 def _condition(part: str, text: str, nouns: Mapping[str, str | None]) -> Condition:
     found = _CONDITION.fullmatch(part)
     if found is None:
-        raise _bad(
-            f"{part.strip()!r} of {text!r} is not NAME > NUMBER",
-            "write for example favour>50, favour.low>50 or spearman<0.8 and sharpness>2",
-        )
+        what, fix = _wrong(part.strip())
+        raise _bad(f"{part.strip()!r} of {text!r} is not NAME > NUMBER{what}", fix)
     name, end, op, limit = found.groups()
     if name not in nouns:
         raise _bad(f"unknown name {name!r}.{did_you_mean(name, nouns)}", f"known here: {', '.join(nouns)}")
     return Condition(name, end or "value", op, float(limit))
+
+
+def _wrong(part: str) -> tuple[str, str]:
+    """What is wrong with a condition that does not parse, where it can be told, and how to write it."""
+    example = "write for example favour>50, favour.low>50 or spearman<0.8 and sharpness>2"
+    if found := re.search(r"[&|,;]+", part):
+        return f": {found[0]!r} joins no conditions", f"join them with 'and' or 'or'; {example}"
+    found = _NEARLY.fullmatch(part)
+    if found is None:
+        return "", example
+    end, op, number = found.groups()
+    if end and end not in ("low", "high"):
+        return f": there is no end {end!r}", "name an end of the interval, .low or .high, or leave it out"
+    if op not in _OPERATORS:
+        return f": there is no operator {op!r}", "use one of >, >=, <, <="
+    return f": {number!r} is no plain number", "write a number such as 50, -0.5 or 1e-3, without unit"
 
 
 def _bad(what: str, fix: str) -> BadSetting:
@@ -152,25 +170,20 @@ def test_gate(gate: Gate, found: Measured) -> Outcome:
     """Hold an expression against what was measured: it fails where it holds for the whole, or for any of its rows.
 
     Raises:
-        BadSetting: a figure was not measured, so that nothing can be said: no release passes on that.
+        BadSetting: it holds for none, and a figure of one was not measured: no release passes on that.
     """
     rows = found.rows.get(gate.noun, {}) if gate.noun else {"": {}}
-    tested: dict[str, bool | None] = {
-        name: _holds(gate, {**found.whole, **row}) for name, row in rows.items()
-    }
-    if all(held is None for held in tested.values()):
-        missing = [c for c in gate.conditions() if not _was_measured(c, found, rows)]
-        names = ", ".join(dict.fromkeys(c.name if c.end == "value" else f"{c.name}.{c.end}" for c in missing))
-        raise _bad(
-            f"{gate.text}: {names or 'this'} was not measured",
-            "see the warnings above: too few prompts or policies, or --draws 0 where the interval needs them",
-        )
+    tested = {name: _holds(gate, {**found.whole, **row}) for name, row in rows.items()}
     hits = [name for name, held in tested.items() if held]
-    left_out = [name for name, held in tested.items() if held is None]
-    notes = [f"not tested, for want of figures: {', '.join(left_out[:5])}"] if left_out else []
+    never = [name for name, held in tested.items() if held is None and _is_never(gate, found, rows[name])]
+    unmeasured = [name for name, held in tested.items() if held is None and name not in never]
+    if not hits and (unmeasured or len(never) == len(tested)):
+        raise _not_measured(gate, found, rows, unmeasured)
+    notes = [f"not tested, for want of figures: {listing(unmeasured, limit=5)}"] if unmeasured else []
+    notes += [f"left out, having no such figure: {listing(never, limit=5)}"] if never else []
     if not hits:
         where = (
-            f" holds for none of {counted(len(tested), gate.noun, _plural(gate.noun))}"
+            f" holds for none of {counted(len(tested) - len(never), gate.noun, _plural(gate.noun))}"
             if gate.noun
             else " does not hold"
         )
@@ -191,9 +204,31 @@ def _holds(gate: Gate, figures: Mapping[str, Figure]) -> bool | None:
     return False if all(any(held is False for held in group) for group in groups) else None
 
 
-def _was_measured(condition: Condition, found: Measured, rows: Mapping[str, Mapping[str, Figure]]) -> bool:
-    figures = [{**found.whole, **row}.get(condition.name, Figure(None)) for row in rows.values()]
-    return any(figure.end(condition.end) is not None for figure in figures)
+def _is_never(gate: Gate, found: Measured, row: Mapping[str, Figure]) -> bool:
+    """Whether all that is missing of a row are figures that it never has."""
+    figures = {**found.whole, **row}
+    return all(c.name not in figures or figures[c.name].end(c.end) is not None for c in gate.conditions())
+
+
+def _not_measured(
+    gate: Gate, found: Measured, rows: Mapping[str, Mapping[str, Figure]], unmeasured: Sequence[str]
+) -> BadSetting:
+    """The error that names the figures that are missing, and of which rows, where others have them."""
+    among = [{**found.whole, **rows[name]} for name in unmeasured] or [dict(found.whole)]
+    missing = [
+        c for c in gate.conditions() if any(f.get(c.name, Figure(None)).end(c.end) is None for f in among)
+    ]
+    names = ", ".join(dict.fromkeys(c.name if c.end == "value" else f"{c.name}.{c.end}" for c in missing))
+    if not gate.noun or len(unmeasured) == len(rows):
+        return _bad(
+            f"{gate.text}: {names or 'this'} was not measured",
+            "see the warnings above: too few prompts or policies, or --draws 0 where the interval needs them",
+        )
+    several = _plural(gate.noun) if len(unmeasured) > 1 else gate.noun
+    return _bad(
+        f"{gate.text}: {names} was not measured for {several} {listing(unmeasured, limit=5)}, and it holds for no other",
+        "give them more prompts, or leave their rows out of the table: no release passes on what was not measured",
+    )
 
 
 def _why(gate: Gate, hits: Sequence[str], figures: Mapping[str, Figure]) -> str:
@@ -223,7 +258,7 @@ def _unsettled(gate: Gate, figures: Mapping[str, Figure]) -> list[str]:
 
 
 def _plural(noun: str | None) -> str | None:
-    return "policies" if noun == "policy" else None
+    return "policies" if noun == "policy" else noun and f"{noun}s"
 
 
 # --- the option ---------------------------------------------------------------------------------
@@ -246,10 +281,14 @@ def fail_if_option(nouns: Mapping[str, str | None]) -> Callable[[Any], Any]:
 
 
 def apply_gates(gates: Sequence[Gate], found: Measured) -> None:
-    """Say of each expression whether it holds, on standard error (of Markdown in the result, too); exit with 3 if any does."""
+    """Say of each expression whether it holds, on standard error (of Markdown in the result, too); exit with 3 if any does.
+
+    Raises:
+        BadSetting: none holds, and of one that cannot be told.
+    """
     if not gates:
         return
-    outcomes = [test_gate(gate, found) for gate in gates]
+    outcomes, refused = _outcomes(gates, found)
     for outcome in outcomes:
         label, colour = ("FAILED", "red") if outcome.failed else ("passed", "green")
         for err in (True, False) if look().form == "markdown" else (True,):
@@ -257,4 +296,20 @@ def apply_gates(gates: Sequence[Gate], found: Measured) -> None:
             for note in outcome.notes:
                 echo(f"  note: {note}", err=err)
     if any(outcome.failed for outcome in outcomes):
+        for error in refused:
+            echo(str(error), err=True, label="error:", colour="red")
         raise click.exceptions.Exit(EXIT_CODE)
+    if refused:
+        raise refused[0]
+
+
+def _outcomes(gates: Sequence[Gate], found: Measured) -> tuple[list[Outcome], list[BadSetting]]:
+    """Of every expression its outcome, or the error that says why there is none."""
+    outcomes: list[Outcome] = []
+    refused: list[BadSetting] = []
+    for gate in gates:
+        try:
+            outcomes.append(test_gate(gate, found))
+        except BadSetting as error:
+            refused.append(error)
+    return outcomes, refused

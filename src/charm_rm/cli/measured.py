@@ -98,13 +98,12 @@ def comparison_figures(found: FavourComparison) -> Measured:
 
 
 def evaluation_figures(results: Iterable[BenchmarkResult], alignment: AlignmentResult | None) -> Measured:
-    """Every row of every benchmark (accuracy is between 0 and 1), and the alignment with ratings."""
+    """Every row of every benchmark (accuracy is between 0 and 1; p and q where the metric has a test), and the alignment with ratings."""
     rows = {
         f"{result.benchmark.name}, {row['subset']}, {row['metric']}": {
             "accuracy": _figure(row, "accuracy"),
             "difference": _figure(row, "difference", prefix="diff_ci_"),
-            "p": Figure(row["p_value"]),
-            "q": Figure(row["q_value"]),
+            **{name: Figure(row[f"{name}_value"]) for name in "pq" if row[f"{name}_value"] is not None},
         }
         for result in results
         for row in result.frame.iter_rows(named=True)
