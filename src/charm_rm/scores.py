@@ -13,6 +13,7 @@ from .conversations import as_conversation, prompt_hash, prompt_ids, uniform_pro
 from .errors import ConfigError, ReadingNote, SchemaError, counted, listing
 from .policy_names import near_policies
 from .provenance import source_record
+from .reading.repeats import check_told_apart
 from .reading.resolve import option
 from .reading.score_layouts import long_scores
 from .settings import Sample, TableSettings
@@ -85,7 +86,7 @@ def scores_from_frame(
         sampled = table.sample is not None or "sample" in long.columns
         long = _with_prompt_ids(long, notes, sampled=sampled)
         long = with_kinds(long, {"prompt_id": TEXT, "policy": TEXT, "score": NUMBER}, noun=Scores.noun)
-        long = _own_columns(_one_score_each(long, table.sample, notes), notes)
+        long = _own_columns(_one_score_each(long, table.sample, notes, source), notes)
         if notes:
             warnings.warn(f"{source}: {'; '.join(notes)}", ReadingNote, stacklevel=3)
         how: dict[str, Any] = {"verb": "load_scores", **source_record(source)} | (
@@ -163,7 +164,9 @@ def _with_prompt_ids(frame: pl.DataFrame, notes: list[str], *, sampled: bool) ->
     return frame.with_columns(pl.Series("prompt_id", made, dtype=pl.String))
 
 
-def _one_score_each(frame: pl.DataFrame, sample: Sample | None, notes: list[str]) -> pl.DataFrame:
+def _one_score_each(
+    frame: pl.DataFrame, sample: Sample | None, notes: list[str], source: str
+) -> pl.DataFrame:
     """One score of each policy on each prompt.
 
     Human ratings are of single responses, so no choice is made unasked: with n samples of standard deviation s, a policy that is
@@ -176,6 +179,8 @@ def _one_score_each(frame: pl.DataFrame, sample: Sample | None, notes: list[str]
         return frame
     counts = frame.group_by(_KEY).len()["len"].to_list()
     most = max(counts)
+    if sample is None:
+        check_told_apart(frame, source)
     if sample is None and "sample" not in frame.columns and not _is_sampled(counts):
         return frame  # rows that repeat a key are an error of the table, which the noun refuses
     if sample is None:

@@ -88,10 +88,11 @@ def test_ids_beyond_64_bits_are_exact(tmp_path: Path, suffix: str) -> None:
 
 @BOTH
 def test_ids_as_numbers_and_as_text(tmp_path: Path, suffix: str) -> None:
-    rows = [SCORE | {"prompt_id": 7}, SCORE | {"prompt_id": "007"}]
-    assert store.load(Scores, written(tmp_path, suffix, *rows)).frame["prompt_id"].to_list() == ["7", "007"]
-    with pytest.raises(SchemaError, match="both the number 7 and the text '7'"):
-        store.load(Scores, written(tmp_path, suffix, *rows, SCORE | {"prompt_id": "7"}))
+    rows = [SCORE | {"prompt_id": 7}, SCORE | {"prompt_id": "008"}]
+    assert store.load(Scores, written(tmp_path, suffix, *rows)).frame["prompt_id"].to_list() == ["7", "008"]
+    for text in ("7", "007"):
+        with pytest.raises(SchemaError, match=f"both the number 7 and the text '{text}'"):
+            store.load(Scores, written(tmp_path, suffix, *rows, SCORE | {"prompt_id": text}))
 
 
 @BOTH

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from charm_rm import Scores, as_source, load_scores
-from charm_rm.errors import ReadingNote, SchemaError
+from charm_rm import Scores, as_source, load_scores, load_source
+from charm_rm.errors import ReadingNote, SchemaError, UnreadableFile
 
 
 def write(tmp_path: Path, text: str, name: str = "w.csv") -> Path:
@@ -133,3 +133,53 @@ def test_policies_may_have_any_name(tmp_path: Path) -> None:
         source = as_source(table)
     assert isinstance(source, Scores)
     assert set(source.frame.select("prompt_id", "policy", "score").iter_rows()) == expected
+
+
+# --- no header, nothing in cells ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["p1,oak,0.7936\np1,elm,0.5\n", "p1,0.5,0.7\np2,0.25,0.5\n", "p1,oak,3\np1,elm,4\n"]
+)
+def test_a_table_without_a_header_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SchemaError, match=r"(?s)seems to have no header.*prompt_id,policy,score"):
+        load_source(write(tmp_path, text))
+
+
+def test_policies_with_numbers_for_names_have_a_header(tmp_path: Path) -> None:
+    assert {q for _, q, _ in read(write(tmp_path, "prompt_id,1.5,2.5\np1,1,2\n"))[0]} == {"1.5", "2.5"}
+
+
+def test_empty_lists_are_counted(tmp_path: Path) -> None:
+    lists = [
+        {"prompt_id": "1", "results": []},
+        {"prompt_id": "2", "results": [{"model": "oak", "reward": 1}, {"model": "elm", "reward": 2}]},
+    ]
+    found, notes = read(write(tmp_path, json.dumps(lists), "l.json"))
+    assert found == {("2", "oak", 1.0), ("2", "elm", 2.0)}
+    assert "left out 1 row with an empty list in 'results'" in notes
+
+
+def test_nulls_by_policy_and_prompt_are_said(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        json.dumps({"1": {"oak": 1, "elm": None}, "2": {"oak": 1, "elm": 2}, "3": {"oak": 1}}),
+        "n.json",
+    )
+    with pytest.warns(ReadingNote, match="left out 1 score that is null"):
+        load_scores(path)
+
+
+def test_an_id_as_number_and_as_text_is_refused(tmp_path: Path) -> None:
+    rows = [{"prompt_id": p, "policy": q, "score": 1} for p in (1, "001") for q in ("oak", "elm")]
+    with pytest.raises(SchemaError, match="both the number 1 and the text '001'"):
+        load_scores(write(tmp_path, json.dumps(rows), "i.json"))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("s.parquet.zst", "Parquet"), ("s.arrow.zst", "Arrow")])
+def test_packed_parquet_is_told_to_be_packed(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_bytes(b"\x28\xb5\x2f\xfd\x00")
+    with pytest.raises(
+        UnreadableFile, match=rf"(?s)packed {kind} is not read.*unpack it first: zstd -d {name}"
+    ):
+        load_scores(tmp_path / name)

@@ -99,6 +99,12 @@ def source_of(path: Path) -> Source:
     suffix = (suffixes[-2] if len(suffixes) > 1 else "") if packing else (suffixes[-1] if suffixes else "")
     if suffix in _REFUSED:
         raise _refused(path, suffix)
+    if packing == "zstd" and SUFFIXES.get(suffix) in ("parquet", "arrow"):
+        raise UnreadableFile(
+            f"packed {'Parquet' if SUFFIXES[suffix] == 'parquet' else 'Arrow'} is not read (Parquet and Arrow pack their columns themselves)",
+            where=str(path),
+            fix=f"unpack it first: zstd -d {path.name}",
+        )
     if suffix in SUFFIXES:
         named = Source(path, SUFFIXES[suffix], packing)
         return replace(named, kind="jsonl") if suffix == ".json" and _has_lines(named) else named

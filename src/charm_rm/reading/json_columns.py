@@ -104,12 +104,12 @@ def _conversation(name: str, value: list[Any], index: int, place: Place) -> Any:
 
 
 def _exact_text(name: str, values: Sequence[Any], place: Place) -> pl.Series:
-    """Whole numbers as their digits; refused where text says the same, as nobody knows whether both are one."""
-    texts = {v for v in values if isinstance(v, str)}
+    """Whole numbers as their digits; refused where text says the same (zeros before it aside), as nobody knows whether both are one."""
+    texts = {v.strip().lstrip("0") or "0": v for v in values if isinstance(v, str)}  # `007` may be the 7
     for index, value in enumerate(values):
         if isinstance(value, int) and str(value) in texts:
             raise SchemaError(
-                f"column {name!r} holds both the number {value} and the text {str(value)!r}",
+                f"column {name!r} holds both the number {value} and the text {texts[str(value)]!r}",
                 where=place(index),
                 fix="write every id as text",
             )

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import SchemaError, UnreadableFile, listing
+from ..errors import SchemaError, UnreadableFile, counted, listing
 from .names import is_known, is_spelling
 
 _WRAPPERS = frozenset(
@@ -152,4 +152,6 @@ def _of_objects(document: Mapping[str, Any], path: Path) -> tuple[list[Row], str
         for b, c in row.items()
         if c is not None
     ]
+    if empty := len(cells) - len(long):
+        note += f", left out {counted(empty, 'score that is null', 'scores that are null')}"
     return long, note

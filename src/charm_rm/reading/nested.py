@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from ..errors import counted
 from .names import is_spelling
 
 
@@ -15,6 +16,10 @@ def with_inner_rows(frame: pl.DataFrame, fields: Sequence[str], notes: list[str]
         inner = dtype.inner if isinstance(dtype, pl.List) else None
         if isinstance(inner, pl.Struct) and _name_all(inner, fields):
             notes.append(f"took the objects in {name!r} as rows")
+            empty = frame[name].list.len().eq(0).fill_null(False)
+            if empty.any():
+                notes.append(f"left out {counted(int(empty.sum()), 'row')} with an empty list in {name!r}")
+                frame = frame.filter(~empty)
             return with_parts(frame.explode(name), name)
     return frame
 

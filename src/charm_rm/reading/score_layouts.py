@@ -21,7 +21,7 @@ from ..errors import SchemaError, counted, listing
 from .names import SPELLINGS, folded, is_index, is_spelling
 from .nested import with_inner_rows, with_parts
 from .resolve import columns_of, option, preferring_texts, renamed, told
-from .wide_scores import check_cells, from_wide, may_be_wide, score_columns
+from .wide_scores import check_cells, check_header, from_wide, may_be_wide, score_columns
 
 FIELDS = (
     "reward_model",
@@ -57,6 +57,7 @@ def long_scores(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str])
     if "score" in found:
         return _exploded(_without_index(_needing_policy(renamed(frame, found)), notes), notes)
     numbers = score_columns(frame, found)
+    check_header(frame, numbers)
     if not may_be_wide(frame, found):
         raise _no_score(frame, numbers)
     check_cells(frame, found, numbers)

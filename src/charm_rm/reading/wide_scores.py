@@ -17,6 +17,7 @@ from .names import (
     SUMMARIES_BESIDE,
     folded,
     is_index,
+    is_known,
     is_name_or_id,
     spellings,
 )
@@ -24,6 +25,7 @@ from .resolve import renamed
 
 _FIELDS = ("prompt_id", "prompt", "policy", "reward_model", "sample")
 _NUMBER = r"^\s*[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*$"
+_FRACTION = r"^\s*[+-]?\d*\.\d+(?:[eE][+-]?\d+)?\s*$"
 # Thousands, decimal commas, per cents, lists of numbers: scores, and written as no number.
 _NUMBER_LIKE = r"^\s*[+-]?\d+(?:,\d+)+(?:\.\d+)?\s*$|^\s*[+-]?[\d.]+\s*%\s*$|^\s*\[[-+\d.eE,\s]*\]\s*$"
 _NO_SCORE = r"^\s*(?i:n/?a|nan|none|null|nil|error|err|failed|timeout|missing|oom|inf|-inf|-+|\?|x|tbd)\s*$"
@@ -53,6 +55,23 @@ def score_columns(frame: pl.DataFrame, found: Mapping[str, str]) -> list[str]:
 
 def _may_be_scores(name: str, found: Mapping[str, str]) -> bool:
     return name not in found.values() and not is_index(name) and folded(name) not in OTHER_NUMBERS
+
+
+def check_header(frame: pl.DataFrame, numbers: list[str]) -> None:
+    """Refuse a table without a header, whose first row was taken for one: no name in it is known, and scores are names.
+
+    Raises:
+        SchemaError: it names a cell of that row.
+    """
+    if any(is_known(c) or is_index(c) for c in frame.columns):
+        return
+    cells = [c for c in frame.columns if re.match(_FRACTION if len(numbers) > 1 else _NUMBER, c)]
+    if cells and (len(numbers) < 2 or set(numbers) <= set(cells)):
+        raise SchemaError(
+            f"the table seems to have no header: its first row has the cell {cells[0]!r}, a number, and no name that is known; "
+            f"found {listing(frame.columns, limit=12)}",
+            fix="write the names of the columns into a first row, as in prompt_id,policy,score",
+        )
 
 
 # --- columns that should be numbers ---------------------------------------------------------------
