@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from .errors import ConfigError
-from .paths import expanded
+from .paths import file_of
 from .settings import Sample, TableSettings
 from .sources import load_source, source_from_frame
 from .store import load
@@ -46,7 +46,7 @@ def as_source(
     if isinstance(given, Scores | Margins | WinRates):
         return given
     if isinstance(given, str | os.PathLike):
-        return load_source(expanded(given), table=table)
+        return load_source(file_of(given), table=table)
     from .judgements import judged_from_frame  # loaded where no noun is given
 
     frame = as_frame(given, noun="scores")
@@ -103,7 +103,7 @@ def as_offsets(given: OffsetsLike) -> Offsets:
     if isinstance(given, Offsets):
         return given
     if isinstance(given, str | os.PathLike):
-        return load(Offsets, expanded(given))
+        return load(Offsets, file_of(given))
     return Offsets(as_frame(given, noun=Offsets.noun))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .errors import UnreadableFile
+
 
 def expanded(name: str | os.PathLike[str]) -> Path:
     """A path with ``~`` as the home folder; as it is, where there is no such user."""
@@ -12,3 +14,17 @@ def expanded(name: str | os.PathLike[str]) -> Path:
         return Path(name).expanduser()
     except RuntimeError:
         return Path(name)
+
+
+def file_of(given: str | os.PathLike[str]) -> Path:
+    """The file that a function was given by name.
+
+    Raises:
+        UnreadableFile: it is the text of a table, and no name.
+    """
+    if "\n" in os.fspath(given).strip():
+        raise UnreadableFile(
+            "this is text of several lines, and the name of a file is expected",
+            fix="write it into a file, or read it first: polars.read_csv(io.StringIO(text), infer_schema=False)",
+        )
+    return expanded(given)

@@ -19,7 +19,7 @@ import polars as pl
 from . import store
 from .conversations import MESSAGES, Messages
 from .errors import CharmWarning, SchemaError, did_you_mean, listing
-from .paths import expanded
+from .paths import file_of
 from .tables import Preferences, TableLike, as_frame
 from .turns import REPEATED, Pair, canonical_pair
 
@@ -92,7 +92,7 @@ def any_preferences(given: PreferencesLike) -> Preferences:
     if isinstance(given, Preferences):
         return given
     if isinstance(given, str | os.PathLike):
-        return load_preferences(expanded(given))
+        return load_preferences(file_of(given))
     return as_preferences(given)
 
 

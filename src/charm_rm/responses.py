@@ -29,7 +29,7 @@ from .errors import (
     did_you_mean,
     listing,
 )
-from .paths import expanded
+from .paths import file_of
 from .policy_names import near_policies
 from .provenance import source_record
 from .reading.nested import with_inner_rows
@@ -52,7 +52,7 @@ def as_responses(given: ResponsesLike) -> Responses:
     if isinstance(given, Responses):
         return given
     if isinstance(given, str | os.PathLike):
-        return load_responses(expanded(given))
+        return load_responses(file_of(given))
     return responses_from_frame(as_frame(given, noun=Responses.noun), source="the table given")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy
+from charm_rm.errors import CharmWarning, ConfigError, SchemaError, UnknownPolicy, UnreadableFile
 from charm_rm.policy_names import fold_name
 from charm_rm.ratings import load_ratings, match_ratings, read_aliases, resolve_names
 from charm_rm.tables import Ratings
@@ -153,3 +154,26 @@ def test_all_46_names_matched_by_hand_are_matched_alike(real_data: Path) -> None
         names = resolve_names(by_hand["policy"], ratings)
     allowed = dict(by_hand.select("policy", "arena_names").iter_rows())
     assert all(name in allowed[policy].split("|") for policy, name in names.items())
+
+
+def test_two_spellings_of_one_rated_model_are_told() -> None:
+    ratings = Ratings(
+        pl.DataFrame(
+            {"policy": ["Gemma 2 9B IT", "other"], "rating": [1267.0, 1200.0], "std_err": [2.0, 2.0]}
+        )
+    )
+    with pytest.warns(CharmWarning, match="rated as the same model, 'Gemma 2 9B IT'"):
+        match_ratings(ratings, ["gemma-2-9b-it", "Gemma 2 9B IT ", "other"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        match_ratings(
+            ratings,
+            ["mine-4bit", "mine", "other"],
+            aliases={"mine-4bit": "Gemma 2 9B IT", "mine": "Gemma 2 9B IT"},
+        )
+        match_ratings(ratings, ["gemma-2-9b-it", "other"])
+
+
+def test_near_names_of_shipped_ratings_are_asked_about() -> None:
+    with pytest.raises(UnreadableFile, match="no such file. Did you mean 'arena'"):
+        load_ratings("areana")

@@ -29,8 +29,8 @@ def sharpness_words(low: float | None, high: float | None) -> str:
     if high is not None and high < 1:
         return "less decided between policies than people are"
     if low is None and high is None:
-        return "no interval to compare it with 1, as decided as people are"
-    return "not significantly different from 1: as decided as people are"
+        return "no interval to compare it with 1 (as decided as people are)"
+    return "not significantly different from 1 (as decided as people are)"
 
 
 def upside_down_words(spearman: Estimate, slope: float | None) -> str | None:

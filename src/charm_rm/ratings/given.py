@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from ..paths import expanded
+from ..paths import file_of
 from ..tables import Battles, Ratings, TableLike, as_frame
 from .battles import battles_from_frame, load_battles
 from .load import load_ratings, ratings_from_frame
@@ -29,7 +29,7 @@ def as_ratings(given: RatingsLike) -> Ratings:
     if isinstance(given, Ratings):
         return given
     if isinstance(given, str | os.PathLike):
-        return load_ratings(expanded(given))
+        return load_ratings(file_of(given))
     return ratings_from_frame(as_frame(given, noun=Ratings.noun), where=_WHERE)
 
 
@@ -38,6 +38,6 @@ def as_battles(given: BattlesLike, *, keep: Sequence[str] = (), style: Sequence[
     if isinstance(given, Battles):
         return given
     if isinstance(given, str | os.PathLike):
-        return load_battles(expanded(given), keep=keep, style=style)
+        return load_battles(file_of(given), keep=keep, style=style)
     frame = as_frame(given, noun=Battles.noun)
     return battles_from_frame(frame, where=_WHERE, keep=keep, style=style)

@@ -77,7 +77,10 @@ def load_ratings(spec: str | Path, *, category: str | None = None, date: str | N
         return _from_hub(root, asked.part or DEFAULT_CONFIG, category, date, source=str(spec))
     if Path(asked.name).is_dir():
         return _from_hub(asked.name, asked.part or DEFAULT_CONFIG, category, date, source=str(spec))
-    return _from_file(Path(asked.name), _agreed("category", asked.part, category), date)
+    path = Path(asked.name)
+    if not path.suffix and len(path.parts) == 1 and (near := did_you_mean(asked.name, ("arena", "example"))):
+        raise UnreadableFile(f"no such file.{near}", where=asked.name, fix="name shipped ratings, or a file")
+    return _from_file(path, _agreed("category", asked.part, category), date)
 
 
 def _parse(spec: str) -> Spec:

@@ -169,12 +169,30 @@ def match_ratings(
             f"none of the {len(asked)} policies has a rating: {listing(asked)}",
             fix="check that the ratings are the right ones, or give --alias FILE with the columns policy,arena_name",
         )
+    _warn_of_spellings(names, aliases)
     position = {name: row for row, name in enumerate(ratings.frame["policy"])}
     rows = np.array([position[name] for name in names.values()])
     frame = ratings.frame[rows].with_columns(pl.Series("policy", list(names)))
     covariance = None if ratings.covariance is None else ratings.covariance[np.ix_(rows, rows)]
     renamed = {own: name for own, name in names.items() if own != name}
     return Ratings(frame, provenance=dict(ratings.provenance) | {"renamed": renamed}, covariance=covariance)
+
+
+def _warn_of_spellings(names: Mapping[str, str], aliases: Aliases | None) -> None:
+    """Two policies that are rated as one model may be one, spelt in two ways; who says so by aliases knows."""
+    told = _own_aliases(aliases)
+    policies: dict[str, list[str]] = {}
+    for own, rated in names.items():
+        if own not in told:
+            policies.setdefault(rated, []).append(own)
+    for rated, several in policies.items():
+        if len(several) > 1:
+            warnings.warn(
+                f"{listing(several)} are compared as {len(several)} policies, and rated as the same model, {rated!r}: "
+                "if they are one, give them one name in the table",
+                CharmWarning,
+                stacklevel=3,
+            )
 
 
 def rated_names(ratings: Ratings) -> frozenset[str]:

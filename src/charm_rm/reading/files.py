@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
-from ..errors import UnreadableFile, first_line
+from ..errors import UnreadableFile, did_you_mean, first_line
 from .refusals import wrong_encoding
 
 
@@ -41,7 +42,9 @@ def check_plain_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UnreadableFile("no such file", where=str(path), fix="check the path") from error
+        raise UnreadableFile(
+            f"no such file.{_near_files(path)}".rstrip("."), where=str(path), fix="check the path"
+        ) from error
     except (OSError, ValueError) as error:  # a loop of links, a name too long, a NUL in it
         raise _not_opened(path, error) from error
     if stat.S_ISDIR(mode):
@@ -51,6 +54,14 @@ def check_plain_file(path: Path) -> None:
         raise UnreadableFile(
             f"is {kind}, a file was expected", where=str(path), fix="write its content into a file first"
         )
+
+
+def _near_files(path: Path) -> str:
+    """A question that names files beside the path with nearly its name; empty where there are none."""
+    try:
+        return did_you_mean(path.name, [p.name for p in itertools.islice(path.parent.iterdir(), 1000)])
+    except OSError:
+        return ""
 
 
 @contextlib.contextmanager

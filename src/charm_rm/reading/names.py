@@ -59,6 +59,9 @@ OTHER_NUMBERS = frozenset(
         *("timestamp", "created", "year", "batch", "level_0", "fold", "difficulty", "mean", "std", "average", "avg"),
     ]
 )  # fmt: skip
+# Rows of a wide table that sum up the others; and what stands beside those (pandas' ``describe()``).
+SUMMARIES = frozenset(["mean", "average", "avg", "count", "std", "25%", "50%", "75%"])
+SUMMARIES_BESIDE = frozenset(["min", "max", "sum", "total", "median"])
 # Figures of a table of ratings, win rates or judgements: such a table is none of scores.
 FIGURES = frozenset(
     [
@@ -67,7 +70,7 @@ FIGURES = frozenset(
     ]
 )  # fmt: skip
 # The unnamed column in which pandas writes a frame's index.
-_UNNAMED = re.compile(r"(unnamed_\d+)?")
+_UNNAMED = re.compile(r"unnamed_\d+")
 
 
 def folded(name: str) -> str:
@@ -78,6 +81,8 @@ def folded(name: str) -> str:
 
 def is_index(name: str) -> bool:
     """Whether it is the column of pandas' index."""
+    if not folded(name):
+        return not name.strip().lstrip("\ufeff")  # a policy may be called "-", or be an emoji
     return _UNNAMED.fullmatch(folded(name)) is not None or folded(name) == "index_level_0"
 
 

@@ -17,10 +17,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from ..errors import SchemaError, counted, did_you_mean, listing
-from .names import FIGURES, OTHER_NUMBERS, SPELLINGS, folded, is_index, is_spelling, spellings
+from ..errors import SchemaError, counted, listing
+from .names import SPELLINGS, folded, is_index, is_spelling
 from .nested import with_inner_rows, with_parts
 from .resolve import columns_of, option, preferring_texts, renamed, told
+from .wide_scores import check_cells, from_wide, may_be_wide, score_columns
 
 FIELDS = (
     "reward_model",
@@ -55,10 +56,13 @@ def long_scores(frame: pl.DataFrame, given: Mapping[str, str], notes: list[str])
     notes += [words for words in [told(found)] if words]
     if "score" in found:
         return _exploded(_without_index(_needing_policy(renamed(frame, found)), notes), notes)
-    numbers = _numbers(frame, found)
-    if len(numbers) < 2 or not _may_be_wide(frame, found):
+    numbers = score_columns(frame, found)
+    if not may_be_wide(frame, found):
         raise _no_score(frame, numbers)
-    return _from_wide(frame, found, numbers, notes)
+    check_cells(frame, found, numbers)
+    if len(numbers) < 2:
+        raise _no_score(frame, numbers)
+    return from_wide(frame, found, numbers, notes)
 
 
 # --- long -----------------------------------------------------------------------------------------
@@ -222,70 +226,3 @@ def _from_pairs(frame: pl.DataFrame, sides: Mapping[str, tuple[str, str]], notes
         + (f", {told(taken).removeprefix('read ')}" if told(taken) else "")
     )
     return pl.concat(parts, how="vertical_relaxed").unique(maintain_order=True)
-
-
-# --- wide -----------------------------------------------------------------------------------------
-
-
-def _may_be_wide(frame: pl.DataFrame, found: Mapping[str, str]) -> bool:
-    """Whether columns of numbers may be policies' (or prompts'): no figures of other tables, no misspelt score."""
-    if any(folded(c) in FIGURES or folded(c) in spellings("reference")[0] for c in frame.columns):
-        return False
-    if did_you_mean("score", [c for c in frame.columns if c not in found.values()]):
-        return False
-    if "policy" not in found:
-        return True
-    return not {"prompt_id", "prompt"} & set(found) and not frame[found["policy"]].is_duplicated().any()
-
-
-def _numbers(frame: pl.DataFrame, found: Mapping[str, str]) -> list[str]:
-    """The columns that may be a policy's: of numbers, no other field's, nothing that is counted."""
-    return [
-        name
-        for name, dtype in frame.schema.items()
-        if (dtype.is_numeric() or dtype == pl.Null)
-        and name not in found.values()
-        and not is_index(name)
-        and folded(name) not in OTHER_NUMBERS
-    ]
-
-
-def _from_wide(
-    frame: pl.DataFrame, found: Mapping[str, str], numbers: list[str], notes: list[str]
-) -> pl.DataFrame:
-    """A row a score; cells without one are left out, and counted."""
-    by_prompt = "policy" in found
-    fields = {
-        f: c for f, c in found.items() if f in ("prompt_id", "prompt", "policy", "reward_model", "sample")
-    }
-    named = renamed(frame, fields).select([*fields, *[n for n in numbers if n not in fields]])
-    if not by_prompt and not {"prompt_id", "prompt"} & set(fields):
-        named = named.with_columns(_row_ids(frame, notes))
-    across, down = ("prompt_id", "policy") if by_prompt else ("policy", "prompt_id")
-    index = [c for c in named.columns if c not in numbers]
-    long = named.unpivot(
-        on=[c for c in numbers if c in named.columns], index=index, variable_name=across, value_name="score"
-    )
-    what = "prompt" if by_prompt else "policy"
-    plural = "prompts" if by_prompt else "policies"
-    notes.append(
-        f"read a column a {what}: {counted(len(numbers), what, plural)}, {listing(numbers, limit=6)}"
-    )
-    whole = long.drop_nulls("score")
-    if empty := long.height - whole.height:
-        notes.append(f"left out {counted(empty, 'empty cell')}")
-    return whole.with_columns(pl.col(down).cast(pl.String)) if down in whole.columns else whole
-
-
-def _row_ids(frame: pl.DataFrame, notes: list[str]) -> pl.Series:
-    """Ids of the rows of a wide table without any: its unnamed column, its only column of distinct texts, their numbers."""
-    index = [c for c in frame.columns if is_index(c)]
-    texts = [c for c, t in frame.schema.items() if t == pl.String and c not in index]
-    for column in [*index, *(texts if len(texts) == 1 else [])]:
-        ids = frame[column]
-        if not ids.is_duplicated().any() and not ids.null_count():
-            if not is_index(column):
-                notes.append(f"read {column!r} as prompt_id")
-            return ids.cast(pl.String).alias("prompt_id")
-    notes.append("there is no column of prompts: rows are prompts 0, 1, ... in their order")
-    return pl.int_range(frame.height, eager=True).cast(pl.String).alias("prompt_id")

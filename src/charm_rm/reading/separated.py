@@ -50,6 +50,8 @@ def read_separated(source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
         raise UnreadableFile(
             f"cannot be read as csv: {first_line(error)}", where=str(path), fix="write the file again"
         ) from error
+    if frame.width == len(names):  # Polars leaves doubled quotes in the header as they are
+        frame = frame.rename({c: n for c, n in zip(frame.columns, names, strict=True) if '"' in n})
     if frame.width > 1 and frame.height and frame[:, -1].null_count():
         _check_lengths(data, separator, len(names), path)
     frame, texts = _without_spaces(_without_blank_lines(frame, path), path), TEXTS | set(texts)
