@@ -58,6 +58,14 @@ class ConfigError(CharmError):
     """A setting or a configuration file is not usable."""
 
 
+class SeveralModels(ConfigError):
+    """A table has scores of several reward models, and none is chosen."""
+
+
+class NoModels(ConfigError):
+    """A reward model is chosen in a table that names none."""
+
+
 class BadSetting(ConfigError, ValueError):
     """A setting is out of bounds; ``setting`` names it (empty: several do not fit together). (A ValueError too, so that pydantic reports its place.)"""
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from .conversations import as_conversation, prompt_hash, prompt_ids, uniform_prompts
-from .errors import ConfigError, ReadingNote, SchemaError, counted, listing
+from .errors import ConfigError, NoModels, ReadingNote, SchemaError, SeveralModels, counted, listing
 from .policy_names import near_policies
 from .provenance import source_record
 from .reading.repeats import check_told_apart
@@ -113,7 +113,7 @@ def _of_reward_model(frame: pl.DataFrame, chosen: str | None, notes: list[str]) 
     """The rows of one reward model."""
     if "reward_model" not in frame.columns:
         if chosen is not None:
-            raise ConfigError(
+            raise NoModels(
                 "a reward model is chosen, and no column names one",
                 where=f"--reward-model {chosen}",
                 fix=f"leave it out, or say which column does: {option('reward_model')}",
@@ -122,7 +122,7 @@ def _of_reward_model(frame: pl.DataFrame, chosen: str | None, notes: list[str]) 
     names = frame["reward_model"].cast(pl.String)
     known = names.drop_nulls().unique().sort().to_list()
     if chosen is None and len(known) > 1:
-        raise ConfigError(
+        raise SeveralModels(
             f"the table has scores of {len(known)} reward models: {listing(known, limit=30)}",
             fix=f"choose one: --reward-model {known[0]!r}",
         )

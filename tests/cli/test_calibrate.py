@@ -133,6 +133,15 @@ def relabel(charm: Callable, folder: Path, *more: object):
     return charm("relabel", *files, "-o", folder / "prefs", *more)
 
 
+def test_swapped_arguments_of_apply_are_told(charm: Callable, folder: Path) -> None:
+    offsets = folder / "offsets.parquet"
+    calibrate(charm, folder, "--all", "--draws", 0, "-o", offsets)
+    result = charm("apply", offsets, folder / "scores.parquet", "-o", folder / "x.parquet")
+    assert result.exit_code == 2
+    assert "the arguments look swapped" in result.stderr
+    assert f"Fix: charm apply {folder / 'scores.parquet'} {offsets}" in result.stderr
+
+
 def test_relabel_writes_the_folder(charm: Callable, folder: Path) -> None:
     calibrate(charm, folder, *PAIR, "-o", folder / "offsets.parquet")
     result = relabel(charm, folder)

@@ -51,7 +51,7 @@ def test_compare_prints_tables_and_writes_a_folder(
     charm: Charm, first: Path, second: Path, ratings: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
-    result = charm("compare", first, second, "--ratings", ratings, "-o", folder, "--draws", 200)
+    result = charm("compare", first, second, "--ratings", ratings, "-o", folder, "--draws", 00)
     assert result.exit_code == 0, result.output
     assert "first (first) compared with second (second)" in result.stdout
     assert "5 policies on 150 prompts that both have" in result.stdout
@@ -141,7 +141,7 @@ def test_an_audit_of_groups(charm: Charm, first: Path, ratings: Path, tmp_path: 
     groups = tmp_path / "makers.csv"
     groups.write_text("policy,group\ncow,Acme\nbee,Brown\n")
     folder = tmp_path / "out"
-    how = ["--ratings", ratings, "--group", groups, "--own", "Acme", "--scope", "these", "--draws", 200]
+    how = ["--ratings", ratings, "--group", groups, "--own", "Acme", "--scope", "these", "--draws", 00]
     result = charm("audit", first, *how, "-o", folder)
     assert result.exit_code == 0, result.output
     assert "it favours its own group, Acme: +" in result.stdout
@@ -161,3 +161,49 @@ def test_an_own_group_needs_a_file_of_groups(
     result = charm("audit", first, "--ratings", ratings, "--group", bad)
     assert result.exit_code == 2
     assert "column 'group' is missing" in result.stderr
+
+
+# --- several reward models ------------------------------------------------------------------------
+
+
+def of_two_models(path: Path, source: Path) -> Path:
+    table = pl.read_csv(source)
+    both = [table.with_columns(pl.lit(name).alias("reward_model")) for name in ("rmA", "rmB")]
+    pl.concat(both).write_csv(path)
+    return path
+
+
+def test_the_error_of_the_second_table_names_its_own_option(
+    charm: Charm, tmp_path: Path, first: Path, second: Path, ratings: Path
+) -> None:
+    both = of_two_models(tmp_path / "rms.csv", second)
+    asked = ("compare", first, both, "--ratings", ratings, "--draws", 0, "--quiet")
+    refused = charm(*asked)
+    assert refused.exit_code == 2
+    assert "choose one: --second-reward-model 'rmA'" in refused.stderr
+    assert charm(*asked, "--second-reward-model", "rmA").exit_code == 0
+    wrong = charm(*asked, "--reward-model", "rmA")
+    assert wrong.exit_code == 2
+    assert "--second-reward-model 'rmA'" in wrong.stderr
+
+
+def test_a_choice_for_the_first_table_does_not_hinder_a_second_without_models(
+    charm: Charm, tmp_path: Path, first: Path, second: Path, ratings: Path
+) -> None:
+    both = of_two_models(tmp_path / "rms.csv", first)
+    asked = ("compare", both, second, "--ratings", ratings, "--draws", 0)
+    found = charm(*asked, "--reward-model", "rmA")
+    assert found.exit_code == 0, found.output
+    assert "goes for the first table alone" in found.stderr
+    assert charm(*asked, "--reward-model", "rmA", "--second-reward-model", "rmA").exit_code == 2
+
+
+def test_a_folder_is_called_by_its_name(
+    charm: Charm, tmp_path: Path, first: Path, ratings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "released"
+    folder.mkdir()
+    first.rename(folder / "part.csv")
+    monkeypatch.chdir(folder)
+    found = charm("audit", ".", "--ratings", ratings, "--draws", 0, "--quiet")
+    assert found.stdout.startswith("released: "), found.output

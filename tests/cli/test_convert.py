@@ -85,3 +85,39 @@ def test_hostile_names_do_not_steer_the_terminal(charm: Charm, tmp_path: Path) -
     (tmp_path / "s.csv").write_text("prompt_id,policy,score\np,a\x1b[31mred,1\n")
     found = charm("convert", str(tmp_path / "s.csv"))
     assert "\x1b[31m" not in found.stdout
+
+
+PAIRS = "question_id,model_a,model_b,winner,judge\n1,oak,elm,model_a,gpt\n2,oak,elm,tie,gpt\n"
+
+
+def test_the_layout_of_judgements_is_said(charm: Charm, tmp_path: Path) -> None:
+    (tmp_path / "j.csv").write_text(PAIRS)
+    found = charm("convert", tmp_path / "j.csv", "-o", tmp_path / "m.parquet")
+    assert "judgements in the layout: pairs of models" in found.stdout
+    assert "own columns" not in found.stdout
+    alpaca = [{"instruction": "Name.", "generator_1": "x", "generator_2": "y", "preference": 1.9}]
+    (tmp_path / "annotations.json").write_text(json.dumps(alpaca))
+    assert "in the layout: AlpacaEval" in charm("convert", tmp_path / "annotations.json").stdout
+    assert "charm's own columns" in charm("convert", tmp_path / "m.parquet").stdout
+
+
+def test_columns_of_another_tool_are_no_columns_of_charms(charm: Charm, tmp_path: Path) -> None:
+    (tmp_path / "v.csv").write_text("question_id,model_a,model_b,winner\n1,A,B,A\n2,A,B,B\n")
+    offered = charm("convert", tmp_path / "v.csv")
+    assert offered.exit_code == 2
+    assert "--as battles" in offered.stderr
+    found = charm("convert", tmp_path / "v.csv", "--as", "battles")
+    assert found.exit_code == 0, found.output
+    assert "read as battles of another tool: columns question_id, model_a, model_b, winner" in found.stdout
+
+
+def test_a_folder_of_judgements_says_what_it_left_and_has_a_name(charm: Charm, tmp_path: Path) -> None:
+    folder = tmp_path / "judged"
+    folder.mkdir()
+    alpaca = [{"instruction": "Name.", "generator_1": "x", "generator_2": "y", "preference": 1.9}]
+    (folder / "annotations.json").write_text(json.dumps(alpaca))
+    assert "not read" not in charm("convert", folder).stdout
+    (folder / "scores.csv").write_text("prompt_id,policy,score\n1,x,2\n")
+    found = charm("convert", folder)
+    assert "1 file of judgements ('annotations.json')" in found.stdout
+    assert "not read: 'scores.csv'" in found.stdout

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -114,3 +115,13 @@ def test_help_fits_eighty_columns(
     monkeypatch.setenv("COLUMNS", "80")
     lines = charm(*names, "--help").output.splitlines()
     assert [line for line in lines if len(line) > 80] == []
+
+
+def test_a_pattern_that_the_shell_wrote_out_is_to_be_quoted(charm: Charm, tmp_path: Path) -> None:
+    files = [tmp_path / f"part-{i}.parquet" for i in range(3)]
+    for file in files:
+        file.write_bytes(b"")
+    result = charm("audit", *files, "--ratings", "arena")
+    assert result.exit_code == 2
+    assert f"a pattern in quotes names them: '{tmp_path}/*.parquet'" in result.stderr
+    assert "in quotes" not in charm("audit", files[0], "twice").stderr

@@ -79,6 +79,31 @@ def test_other_names_of_the_columns(tmp_path: Path, column: str, sides: tuple[st
     np.testing.assert_allclose(wins(found), [1, 0], atol=1e-6)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_two_outcomes_that_differ_are_refused_until_one_is_told(tmp_path: Path, suffix: str) -> None:
+    rows = rows_of(["model_a", "model_b", "tie"])
+    path = tmp_path / f"judged{suffix}"
+    for row, verdict in zip(rows, ["A", "[[A]]", "C"], strict=True):
+        row["verdict"] = verdict
+    with pytest.raises(
+        SchemaError, match=r"row 1.*'winner' and 'verdict' both say who won.*\[\[A\]\]"
+    ) as error:
+        load_source(write(path, rows))
+    assert "--column winner=winner or --column winner=verdict" in str(error.value)
+    for column, expected in (("winner", [1, 0, 0.5]), ("verdict", [1, 1, 0.5])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReadingNote)
+            found = load_source(path, table=TableSettings(columns=(f"winner={column}",)))
+        assert isinstance(found, Margins)
+        np.testing.assert_allclose(wins(found), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("second", [["A>>B", "B>A", "A=B"], ["long", "short", "long"], ["A", None, "error"]])
+def test_a_second_outcome_that_agrees_or_is_none_is_left_alone(tmp_path: Path, second: list[Any]) -> None:
+    rows = [r | {"label": v} for r, v in zip(rows_of(["model_a", "model_b", "tie"]), second, strict=True)]
+    assert wins(load_judgements(write(tmp_path / "j.csv", rows))) == pytest.approx([1, 0, 0.5], abs=1e-6)
+
+
 def test_both_orders_are_averaged_and_errors_are_counted(tmp_path: Path) -> None:
     """Prompt 0: oak shown first wins, shown second loses: ½. Prompt 1: the judge failed. Prompt 2: elm wins both ways."""
     rows = rows_of(["A", "error", "B"])

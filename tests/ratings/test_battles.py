@@ -57,6 +57,22 @@ def test_an_unknown_label_in_our_own_layout_names_row_and_label(tmp_path: Path) 
         load_battles(path)
 
 
+def test_the_winner_may_be_named(tmp_path: Path) -> None:
+    """Policies that are called A and B, too; a name that is the label of the other is refused."""
+    path = written(
+        tmp_path,
+        model_a=["A", "A", "B", "A"],
+        model_b=["B"] * 2 + ["A"] + ["B"],
+        winner=["A", "B", "B", "tie"],
+    )
+    assert load_battles(path).frame["winner"].to_list() == ["a", "b", "a", "tie"]
+    path = written(tmp_path, model_a=["x"], model_b=["model_a"], winner=["model_a"])
+    with pytest.raises(
+        SchemaError, match="'model_a' is the name of one policy and the label of something else"
+    ):
+        load_battles(path)
+
+
 @pytest.mark.parametrize("flags", [(1, 1, 0), (0, 0, 0), (2, 0, 0), (None, 1, 0)])
 def test_kaggle_flags_that_are_not_one_hot_are_refused(tmp_path: Path, flags: tuple) -> None:
     a, b, tie = flags

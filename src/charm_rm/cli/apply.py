@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import counted
+from ..errors import CharmError, ConfigError, counted
 from .common import load_comparable, say
 from .help import CharmCommand
 from .options import PATH, force_option, given_paths, judgement_options, output_option, table_options
@@ -80,7 +80,10 @@ def command(
 
     store.refuse_table(output, force=force, inputs=given_paths())
     # What is neither a calibrator nor offsets is told before its options are.
-    offsets = None if is_calibrator(calibration) else store.load(Offsets, calibration)
+    try:
+        offsets = None if is_calibrator(calibration) else store.load(Offsets, calibration)
+    except CharmError as error:
+        raise (_swapped(scores, calibration) or error) from None
     if offsets is not None and (responses is not None or own or other_model):
         raise click.UsageError("--responses, --own and --other-model go with a calibrator; these are offsets")
     source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
@@ -95,6 +98,23 @@ def command(
         )
     say(
         f"wrote {output}: {len(calibrated)} {calibrated.noun} of {counted(len(calibrated.policies), 'policy', 'policies')}"
+    )
+
+
+def _swapped(scores: Path, calibration: Path) -> ConfigError | None:
+    """The error for SCORES that are a calibration, where CALIBRATION is none."""
+    from .. import store
+    from ..style import is_calibrator
+    from ..tables import Offsets
+
+    try:
+        if not is_calibrator(scores):
+            store.load(Offsets, scores)
+    except CharmError:
+        return None
+    return ConfigError(
+        f"the arguments look swapped: {scores} holds a calibration, and {calibration} none",
+        fix=f"charm apply {calibration} {scores} -o ...",
     )
 
 

@@ -132,7 +132,7 @@ def command(
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
     from ..pipeline.stages.audit import audit_source, save_with_report
     from ..pipeline.stages.ratings import chosen_ratings
-    from ..provenance import file_records
+    from ..provenance import file_records, source_name
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
@@ -145,7 +145,7 @@ def command(
     if as_json:
         print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:
-        print_audit(found, title=title or scores.name, top=top)
+        print_audit(found, title=title or source_name(scores), top=top)
         if families is not None:
             print_families(families)
     if output:

@@ -30,7 +30,12 @@ from .options import (
 from .print_audit import favour_words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..mismatch import FavourComparison
+    from ..tables import Margins, Scores, WinRates
+
+    _Load = Callable[[Path, TableSettings], Scores | Margins | WinRates]
 
 
 @click.command("compare", cls=CharmCommand)
@@ -99,10 +104,12 @@ def command(
     tables = read_as.part("first", first=True), read_as.part("second", first=True)
     if second_model is not None:
         tables = tables[0], replace(tables[1], reward_model=second_model)
-    one, other = (
-        load_source(path, annotator=annotator, baseline=baseline, table=as_told)
-        for path, as_told in zip((first, second), tables, strict=True)
-    )
+
+    def load(path: Path, table: TableSettings) -> Scores | Margins | WinRates:
+        return load_source(path, annotator=annotator, baseline=baseline, table=table)
+
+    one = _first(load, first, tables[0])
+    other = _second(load, second, tables[1], chosen=second_model is not None)
     how = settings.accepted_by(compare_favour)
     found = compare_favour(
         one, other, table, aliases=ratings.aliases, unrated=ratings.unrated, seed=seed, **how
@@ -110,12 +117,46 @@ def command(
     if as_json:
         print_json(found.to_json())
     else:
-        print_comparison(found, first=first.stem, second=second.stem, top=top)
+        print_comparison(found, first=_shown(first), second=_shown(second), top=top)
     if output:
         with replacing_directory(output, force=force) as folder:
             save_comparison(found, folder)
         say(f"wrote {output}")
     apply_gates(gates, comparison_figures(found))
+
+
+def _first(load: _Load, path: Path, table: TableSettings) -> Scores | Margins | WinRates:
+    """The first table; a choice of a reward model that it does not have may be one of the second."""
+    from ..errors import NoModels
+
+    try:
+        return load(path, table)
+    except NoModels as error:
+        error.fix = f"leave it out (of the second table alone: --second-reward-model {table.reward_model!r}), or say which column names models"
+        raise
+
+
+def _second(load: _Load, path: Path, table: TableSettings, *, chosen: bool) -> Scores | Margins | WinRates:
+    """The second table. A choice made for the first (``chosen`` is false) goes for it only where it names reward models."""
+    from ..errors import NoModels, SeveralModels
+
+    try:
+        return load(path, table)
+    except SeveralModels as error:
+        error.fix = (error.fix or "").replace("--reward-model", "--second-reward-model")
+        raise
+    except NoModels:
+        if chosen:
+            raise
+        say(
+            f"note: {path} names no reward model: --reward-model {table.reward_model} goes for the first table alone"
+        )
+        return load(path, replace(table, reward_model=None))
+
+
+def _shown(path: Path) -> str:
+    """What a table is called: a folder, ``.`` too, by its name."""
+    return path.stem or path.resolve().name
 
 
 def print_comparison(found: FavourComparison, *, first: str, second: str, top: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import CharmWarning, ReadingNote, counted
+from ..errors import CharmError, CharmWarning, ReadingNote, counted
 from ..settings import TableSettings
 from .common import conclude, echo, heading, print_frame, print_json, say
 from .help import CharmCommand
@@ -82,7 +82,7 @@ def command(
     if as_json:
         print_json(facts)
     else:
-        _print(facts, table)
+        _print(file, facts, table)
     if output:
         store.save(table, output, force=force)
         say(f"wrote {output}: {counted(len(table), 'row')}")
@@ -117,7 +117,7 @@ def _facts(file: Path, table: Table, notes: list[str]) -> dict[str, Any]:
     return facts | {"read": notes}
 
 
-def _print(facts: dict[str, Any], table: Table) -> None:
+def _print(file: Path, facts: dict[str, Any], table: Table) -> None:
     policies, prompts = facts["policies"], facts["prompts"]
     size = [counted(facts["rows"], "row")]
     size += [counted(len(policies), "policy", "policies")] if policies else []
@@ -125,7 +125,7 @@ def _print(facts: dict[str, Any], table: Table) -> None:
     head = f"{facts['kind']}, {', '.join(size)}"
     conclude(head)
     heading(f"{facts['file']} ({facts['container']}) holds {head}")
-    for note in facts["read"] or ["read as it stands: charm's own columns"]:
+    for note in [*_layout(file, table), *facts["read"]] or [_as_it_stands(file, table)]:
         for part in note.split("; "):
             echo(f"  {part}")
     if facts.get("missing"):
@@ -140,6 +140,28 @@ def _print(facts: dict[str, Any], table: Table) -> None:
         )
     shown = _short(table)
     print_frame(shown, title="First rows, in charm's columns", full=table.frame if _is_flat(table) else shown)
+
+
+def _layout(file: Path, table: Table) -> list[str]:
+    """The layout of judgements that was read, where it was one of those, and not a table that charm made of one."""
+    from .. import store
+
+    name = table.provenance.get("layout")
+    ours = file.suffix != ".eval" and store.payload_of(file)
+    return [] if name is None or ours else [f"judgements in the layout: {name}"]
+
+
+def _as_it_stands(file: Path, table: Table) -> str:
+    """Whether a table of which nothing else is said has charm's own columns, or those of another tool."""
+    from .. import store
+
+    try:
+        there = store.column_names(file)
+    except CharmError:  # logs and documents that are no table
+        return "read as it stands"
+    if all(c.name in there for c in table.columns if c.name in table.frame.columns):
+        return "read as it stands: charm's own columns"
+    return f"read as {table.noun} of another tool: columns {', '.join(there[:12])}"
 
 
 def _short(table: Table) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
@@ -41,6 +43,17 @@ _FEW = 12  # options need no subjects
 class CharmCommand(click.Command):
     """A command whose ``--help`` has its options by subject where there are many."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; where a pattern was expanded by the shell, the error says to quote it."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if "unexpected extra argument" in error.message and (pattern := _pattern_of(given)):
+                hint = f"Several files are one table where a pattern in quotes names them: '{pattern}'"
+                raise click.UsageError(f"{error.message}\n{hint}", ctx) from None
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, a section a subject."""
         options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
@@ -49,6 +62,16 @@ class CharmCommand(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+def _pattern_of(args: Sequence[str]) -> str | None:
+    """``parts/*.parquet``, where most of what was given are files of one kind in one folder, as a shell writes out a pattern."""
+    files = [Path(arg) for arg in args if not arg.startswith("-") and Path(arg).is_file()]
+    kinds = Counter((str(file.parent), file.suffix) for file in files)
+    if not kinds or kinds.most_common(1)[0][1] < 2:
+        return None
+    (folder, suffix), _count = kinds.most_common(1)[0]
+    return f"*{suffix}" if folder == "." else f"{folder}/*{suffix}"
 
 
 def _by_subject(params: Sequence[click.Option]) -> Iterator[tuple[str, list[click.Option]]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import polars as pl
 
-from ..errors import ConfigError, UnreadableFile
+from ..errors import ConfigError, ReadingNote, UnreadableFile, counted, listing
 from ..provenance import source_record
+from ..reading.containers import SUFFIXES
 from ..reading.parts import is_dataset
 from ..store import column_names
 from ..tables import Margins, Scores
@@ -44,6 +46,7 @@ def load_folder(folder: Path, annotator: str | None, baseline: str | None) -> Ma
     files, chosen = _files(folder, annotator)
     frames: list[pl.DataFrame] = []
     names: set[str] = set() if chosen is None else {chosen}
+    layouts: set[str] = set()
     kinds: dict[bool, Path] = {}
     for file in files:
         wanted = annotator if chosen is None else None  # the folder has chosen
@@ -55,19 +58,36 @@ def load_folder(folder: Path, annotator: str | None, baseline: str | None) -> Ma
             names.add(name)
         if file.name == _ANNOTATIONS and "policy" not in frame.columns and _is_of_one(frame):
             frame = frame.with_columns(pl.lit(file.resolve().parent.parent.name).alias("policy"))
-        of_pairs = layout_of(frame.columns) is not None
+        of_pairs = (layout := layout_of(frame.columns)) is not None
+        layouts.add(layout or "grades")
         kinds.setdefault(of_pairs, file)
         where = str(file)
         frames.append(
             judged_rows(frame, where=where, baseline=baseline) if of_pairs else graded_rows(frame, where)
         )
     _refuse_both(kinds, folder)
+    _note_others(folder, files)
     provenance = {"verb": "load_judgements", **source_record(folder), "files": len(files)}
+    provenance |= {"layout": ", ".join(sorted(layouts))}
     provenance |= {"annotator": choose(names, annotator, str(folder)), "baseline": baseline}
     judged = pl.concat(frames, how="diagonal_relaxed")
     if True in kinds:
         return as_margins(judged, where=str(folder), provenance=provenance)
     return as_scores(judged, where=str(folder), provenance=provenance, dropped={})
+
+
+def _note_others(folder: Path, files: list[Path]) -> None:
+    """Say which tables of the folder itself were not read: judgements alone are."""
+    others = sorted(
+        f.name for f in folder.iterdir() if f.suffix in SUFFIXES and f.is_file() and f not in files
+    )
+    if others:
+        names = listing(dict.fromkeys(f.name for f in files), limit=3)
+        warnings.warn(
+            f"{folder}: read {counted(len(files), 'file')} of judgements ({names}); not read: {listing(others)}",
+            ReadingNote,
+            stacklevel=4,
+        )
 
 
 def _refuse_both(kinds: dict[bool, Path], folder: Path) -> None:

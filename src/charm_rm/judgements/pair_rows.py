@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from ..errors import SchemaError
+from ..reading.resolve import option
 from ..statistics import sigmoid
 from .checks import NO_VERDICT, first_turn, note, refuse_rows
 from .prompts import COLUMNS as PROMPTS
@@ -73,13 +74,36 @@ def pair_rows(frame: pl.DataFrame, where: str) -> pl.DataFrame:
     if found is None:
         raise SchemaError("no two models and an outcome", where=where, fix="add model_a, model_b, winner")
     frame = first_turn(frame, where)
+    p = outcomes(frame, found, where)
+    _refuse_another_outcome(frame, found, p, where)
     judged = frame.select(
         prompt_keys(frame, where),
         pl.col(found.first).alias("policy"),
         pl.col(found.second).alias("reference"),
-        outcomes(frame, found, where),
+        p,
     )
     return _averaged(judged, where)
+
+
+def _refuse_another_outcome(frame: pl.DataFrame, found: Columns, p: pl.Series, where: str) -> None:
+    """Refuse a table in which another column says who won, too, and says otherwise. One that holds anything else is no outcome.
+
+    Only who is preferred is compared: ``A`` and ``A>>B`` agree. A row in which either has no verdict says nothing.
+    """
+    for column in (c for c in OUTCOMES if c in frame.columns and c != found.outcome):
+        try:
+            other = outcomes(frame, found._replace(outcome=column), where)
+        except SchemaError:
+            continue
+        differ = ((other - 0.5).sign() != (p - 0.5).sign()).fill_null(False)
+        if differ.any():
+            at = int(differ.arg_true()[0])
+            raise SchemaError(
+                f"columns {found.outcome!r} and {column!r} both say who won, and they differ: "
+                f"{frame[found.outcome][at]!r} and {frame[column][at]!r} ({int(differ.sum())} such rows)",
+                where=f"{where}: judgements, row {frame['row'][at]}",
+                fix=f"say which: {option('winner', found.outcome)} or {option('winner', column)}",
+            )
 
 
 def outcomes(frame: pl.DataFrame, columns: Columns, where: str) -> pl.Series:

@@ -54,13 +54,17 @@ def in_known_names(frame: pl.DataFrame, given: Mapping[str, str] = NOTHING, *, w
 
 
 def known_names(columns: Iterable[str], given: Mapping[str, str] = NOTHING) -> dict[str, str]:
-    """Column -> the name that layouts know, for the columns that matter: as told, else its own, else its own folded."""
+    """Column -> the name that layouts know, for the columns that matter: as told, else its own, else its own folded.
+
+    Where the column of the outcome is told, no other is one.
+    """
     there = list(columns)
     names = {column: field for field, column in given.items() if column in there}
+    known = USED - set(OUTCOMES) if set(OUTCOMES) & set(names.values()) else USED
     for fold in (str, folded):
         for column in there:
             name = fold(column)
-            if column not in names and name in USED and name not in names.values():
+            if column not in names and name in known and name not in names.values():
                 names[column] = name
     return {column: names[column] for column in there if column in names}
 

@@ -52,7 +52,7 @@ def load_battles(
 
     Three layouts are known by their columns: our own (``policy_a``, ``policy_b``, ``winner`` in a, b, tie,
     both_bad); the Arena's (``model_a``, ``model_b``, ``winner`` in model_a, model_b, tie, both_bad,
-    "tie (bothbad)"); Kaggle's (``model_a``, ``model_b`` and the 0/1 columns ``winner_model_a``,
+    "tie (bothbad)", or the name of one of the two); Kaggle's (``model_a``, ``model_b`` and the 0/1 columns ``winner_model_a``,
     ``winner_model_b``, ``winner_tie``). From the latter two only prompt_id, weight, numeric columns and those named in
     ``keep`` come along, and texts, where a ``style`` is to be counted in them (:func:`~charm_rm.fit_ratings`); battles of a model
     against itself are dropped with a warning: they say nothing about ratings.
@@ -146,16 +146,26 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
 
 
 def _translated(frame: pl.DataFrame) -> pl.Series:
+    """Who won by label, or by the name of one of the two; a name that is a label, too, and means the other is refused."""
     winner = frame["winner"]
-    unknown = ~winner.is_in(list(_LABELS)).fill_null(False)
+    label = winner.replace_strict(_LABELS, default=None, return_dtype=pl.String)
+    a, b = (pl.col("winner") == pl.col(side) for side in ("model_a", "model_b"))
+    name = frame.select(pl.when(a).then(pl.lit("a")).when(b).then(pl.lit("b")).alias("winner"))["winner"]
+    both = (label != name).fill_null(False)
+    unknown = (label.is_null() & name.is_null()) | both
     if unknown.any():
         row = int(unknown.arg_true()[0])
+        what = (
+            "is the name of one policy and the label of something else"
+            if both[row]
+            else f"is not one of {', '.join(_LABELS)}, nor the name of one of the two"
+        )
         raise SchemaError(
-            f"winner {winner[row]!r} is not one of {', '.join(_LABELS)} ({int(unknown.sum())} such rows)",
+            f"winner {winner[row]!r} {what} ({int(unknown.sum())} such rows)",
             where=f"battles, row {row}",
             fix="correct these labels; an unknown label is never counted as a tie",
         )
-    return winner.replace_strict(_LABELS, return_dtype=pl.String)
+    return label.fill_null(name)
 
 
 def _from_one_hot(frame: pl.DataFrame) -> pl.Series:
