@@ -81,6 +81,12 @@ def test_json_too(tmp_path: Path, cells: tuple[Any, Any]) -> None:
         load_scores(write(tmp_path, json.dumps(rows), "w.json"))
 
 
+def test_categories_too() -> None:
+    cells = pl.Series(["1.5", "N/A"], dtype=pl.Categorical)
+    with pytest.raises(SchemaError, match="row 1: column 'oak' holds 'N/A'"):
+        as_source(pl.DataFrame({"prompt_id": ["p1", "p2"], "oak": cells, "elm": [1, 2], "fir": [1, 2]}))
+
+
 # --- what is left out is named --------------------------------------------------------------------
 
 

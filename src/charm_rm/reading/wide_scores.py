@@ -112,8 +112,8 @@ def _mixed(frame: pl.DataFrame, found: Mapping[str, str], made: set[str]) -> Ite
             continue
         if name in TEXTS or is_name_or_id(name) or _NO_POLICY.search(folded(name)):
             continue
-        if cells.dtype == pl.String:
-            row = _first_no_number(cells, alike=_made(name) in made)
+        if cells.dtype in (pl.String, pl.Categorical, pl.Enum):
+            row = _first_no_number(cells.cast(pl.String), alike=_made(name) in made)
         else:
             lists = isinstance(cells.dtype, pl.List) and cells.dtype.inner.is_numeric()
             row = int(cells.is_not_null().arg_true()[0]) if lists or _made(name) in made else None
