@@ -44,7 +44,7 @@ def test_a_policy_without_rating_is_refused_or_left_out_by_name() -> None:
     responses = some_responses(policies=(*POLICIES, "yew"))
     with pytest.raises(UnknownPolicy, match="'yew'"):
         Anchor.of(responses, some_ratings())
-    with pytest.warns(CharmWarning, match="skipped 1 policies without a rating: 'yew'"):
+    with pytest.warns(CharmWarning, match="skipped 1 policy without a rating: 'yew'"):
         anchor = Anchor.of(responses, some_ratings(), unrated="skip")
     assert anchor.policies == POLICIES
     assert anchor.left_out == {"unrated": 1}
