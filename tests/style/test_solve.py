@@ -24,6 +24,7 @@ from charm_rm.errors import (
 from charm_rm.style import Calibrator, load_calibrator, save_calibrator, solve_style_offsets
 from charm_rm.style.cross_validation import cross_fit, deal_folds, held_out_margins
 from charm_rm.style.fitting import Bounds
+from charm_rm.style.inputs import _refuse_twins
 from charm_rm.style.temperature import people_temperature
 from charm_rm.tables import Responses
 from reference import slow_style
@@ -314,3 +315,12 @@ def test_it_is_saved_and_read_back(tmp_path: Path) -> None:
     assert again.fingerprint == found.fingerprint
     assert again.features == found.features
     assert list(again.held_out) == [dict(row) for row in found.held_out]
+
+
+def test_features_that_are_one_come_with_the_line_that_leaves_one_out() -> None:
+    names = ("words", "column:a", "language[de]", "language[en]", "column:b")
+    values = np.random.default_rng(0).normal(size=(20, 5))
+    values[:, 4] = 3 * values[:, 1]
+    with pytest.raises(ConfigError, match="'column:a' and 'column:b'") as told:
+        _refuse_twins(values, names)
+    assert str(told.value.fix).endswith("--feature words --own column:a --feature language")

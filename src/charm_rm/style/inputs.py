@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -186,6 +186,14 @@ def _scales(
     return kept, centre[kept], sd[kept]
 
 
+def _options(names: Iterable[str]) -> list[str]:
+    """The options of the commands that name these features."""
+    whole = dict.fromkeys(
+        name.partition("[")[0] for name in names
+    )  # of language[de], language[en] ...: language
+    return [f"{'--own' if ':' in name else '--feature'} {name}" for name in whole]
+
+
 def _refuse_twins(values: FloatArray, names: Sequence[str]) -> None:
     """Two features that are one would share a weight in any way.
 
@@ -200,5 +208,6 @@ def _refuse_twins(values: FloatArray, names: Sequence[str]) -> None:
         raise ConfigError(
             f"features {names[one]!r} and {names[other]!r} are the same in every response, but for their scale",
             where="style calibration",
-            fix="leave out one of them",
+            fix="leave out one of them: name those to use, "
+            + " ".join(_options(name for name in names if name != names[other])),
         )
