@@ -24,7 +24,7 @@ LINES = {
     "influence @scores --battles @battles --prior 0.5 --top 2": 3,
     f"calibrate {_COMPARED} --ratings @ratings --over velvet --ref oak --draws {{0,100}} -o %offsets.parquet ?calibrate": 6,
     f"calibrate {_COMPARED} --ratings @ratings --all --draws 0 -o %offsets{{.parquet,.csv,.jsonl,.json}} ?joint": 5,
-    f"calibrate {_COMPARED} --ratings @ratings --over auto --ref auto --draws 0": 2,
+    "calibrate @scores|margins --ratings @ratings --over auto --ref auto --draws 0": 2,
     "apply @scores @offsets -o %calibrated{.parquet,.csv,.jsonl,.json}": 7,
     "apply @margins|judgements @judge_offsets -o %calibrated.parquet": 3,
     "relabel @scores @responses @offsets -o %prefs --strategy {pair,all-pairs,best-vs-worst,sampled}": 8,
