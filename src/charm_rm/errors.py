@@ -95,7 +95,10 @@ class NotConverged(CharmError):
 
 
 class MissingExtra(CharmError):
-    """An optional dependency is not installed; the message names the pip command."""
+    """An optional dependency is not installed: one of charm's ``extra``, whose pip command works in the clone, or another, with its own fix."""
+
+    def __init__(self, what: str, *, extra: str = "", fix: str | None = None) -> None:
+        super().__init__(what, fix=fix or f'in the folder of the clone: pip install ".[{extra}]"')
 
 
 class ModelError(CharmError):

@@ -28,7 +28,7 @@ def test_a_missing_extra_names_the_pip_command(charm, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib, "import_module", absent)
     result = charm("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 2
-    assert 'pip install "charm-rm[hf,demo]"' in result.stderr
+    assert 'pip install ".[hf,demo]"' in result.stderr
     assert not (tmp_path / "demo").exists()
 
 

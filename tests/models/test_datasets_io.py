@@ -31,7 +31,7 @@ def test_a_file_is_read_without_datasets(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_hub_id_without_the_extra_names_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtra, match=r'pip install "charm-rm\[hf\]"'):
+    with pytest.raises(MissingExtra, match=r'pip install "\.\[hf\]"'):
         load_any_responses("some-org/some-responses")
 
 

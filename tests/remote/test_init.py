@@ -33,7 +33,7 @@ def test_a_missing_extra_names_the_pip_command(missing: str, name: str) -> None:
         "except MissingExtra as error: print(error)"
     )
     assert missing in result.stdout, result.stderr
-    assert 'pip install "charm-rm[api]"' in result.stdout
+    assert 'pip install ".[api]"' in result.stdout
 
 
 def test_every_public_name_is_there() -> None:

@@ -26,7 +26,7 @@ def command(output: Path, seed: int, as_json: bool) -> None:
     policies never used in calibration, and against the truth. At the end it compares three calibrations of the same scores
     on policies that none of them used: one pair's offset, offsets of all policies, and style.
 
-    Needs the extras hf and demo: pip install "charm-rm[hf,demo]".
+    Needs the extras hf and demo: pip install ".[hf,demo]".
 
     \b
     Examples:

@@ -19,6 +19,4 @@ def require(module: str, *, extra: str = "hf") -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
-        raise MissingExtra(
-            f"this needs {module}, which is not installed", fix=f'pip install "charm-rm[{extra}]"'
-        ) from error
+        raise MissingExtra(f"this needs {module}, which is not installed", extra=extra) from error

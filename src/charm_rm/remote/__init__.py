@@ -1,4 +1,4 @@
-"""Judges and reward models behind an HTTP address: the only home of httpx (``pip install "charm-rm[api]"``).
+"""Judges and reward models behind an HTTP address: the only home of httpx (``pip install ".[api]"``).
 
 Importing this package loads neither httpx nor tenacity; its names do when first asked for, and raise
 :class:`~charm_rm.errors.MissingExtra` where the ``[api]`` extra is not installed.
@@ -35,6 +35,4 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in _NEEDS:
             raise
-        raise MissingExtra(
-            f"this needs {error.name}, which is not installed", fix='pip install "charm-rm[api]"'
-        ) from error
+        raise MissingExtra(f"this needs {error.name}, which is not installed", extra="api") from error

