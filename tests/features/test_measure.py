@@ -90,7 +90,7 @@ def test_names_that_lead_nowhere(features: list[str], words: str) -> None:
 def test_what_is_no_text_is_refused() -> None:
     with pytest.raises(SchemaError, match=r"row 1.*found None"):
         measure(["a", "b"], ["c", None])  # type: ignore[list-item]
-    with pytest.raises(SchemaError, match="2 prompts and 1 responses"):
+    with pytest.raises(SchemaError, match="2 prompts and 1 response"):
         measure(["a", "b"], ["c"])
 
 

@@ -242,9 +242,7 @@ def test_a_date_asked_of_a_table_without_dates_is_an_error(tmp_path: Path) -> No
 def test_two_ratings_of_one_policy_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("policy,rating\nx,1000\nx,1001\ny,900\n")
-    with pytest.raises(
-        SchemaError, match="1 policies have several different ratings, such as 'x': 1000, 1001"
-    ):
+    with pytest.raises(SchemaError, match="several different ratings for 1 policy, such as 'x': 1000, 1001"):
         load_ratings(path)
 
 

@@ -123,7 +123,7 @@ def test_matching_restricts_orders_renames_and_keeps_the_covariance_block() -> N
 def test_matching_nothing_at_all_is_an_error_even_when_skipping() -> None:
     with (
         pytest.warns(CharmWarning),
-        pytest.raises(UnknownPolicy, match="none of the 1 policies has a rating"),
+        pytest.raises(UnknownPolicy, match="none of the policies has a rating"),
     ):
         match_ratings(rated("a"), ["zzz"], unrated="skip")
 

@@ -175,7 +175,7 @@ def test_pair_needs_a_reference() -> None:
 
 
 def test_nothing_but_ties_is_refused() -> None:
-    with pytest.raises(NotIdentifiable, match="all 1 pairs are ties"):
+    with pytest.raises(NotIdentifiable, match="every pair is a tie"):
         relabel(scores_of({"A": [1.0], "B": [0.0]}), offsets_of({"A": -1.0, "B": 0.0}))
 
 

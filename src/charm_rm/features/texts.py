@@ -17,7 +17,7 @@ from functools import cached_property
 
 import polars as pl
 
-from ..errors import SchemaError
+from ..errors import SchemaError, counted
 from ..protocols import Prompt
 from .code import split_code
 
@@ -136,7 +136,7 @@ def text_frame(prompts: Sequence[Prompt], responses: Sequence[str]) -> pl.DataFr
     """
     if len(prompts) != len(responses):
         raise SchemaError(
-            f"{len(prompts)} prompts and {len(responses)} responses",
+            f"{counted(len(prompts), 'prompt')} and {counted(len(responses), 'response')}",
             fix="give one prompt for every response",
         )
     for row, response in enumerate(responses):

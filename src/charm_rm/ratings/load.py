@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from .. import store
-from ..errors import ConfigError, SchemaError, UnreadableFile, did_you_mean, first_line, listing
+from ..errors import ConfigError, SchemaError, UnreadableFile, counted, did_you_mean, first_line, listing
 from ..provenance import hash_path, source_name, source_record
 from ..reading.files import check_plain_file
 from ..sources import EXAMPLE_ATTRIBUTION
@@ -270,7 +270,7 @@ def _one_row_per_policy(frame: pl.DataFrame, where: str) -> pl.DataFrame:
         name = twice["policy"][0]
         seen = twice.filter(pl.col("policy") == name)["rating"].to_list()
         raise SchemaError(
-            f"{twice['policy'].n_unique()} policies have several different ratings, such as {name!r}: "
+            f"several different ratings for {counted(twice['policy'].n_unique(), 'policy', 'policies')}, such as {name!r}: "
             + ", ".join(f"{float(r):g}" for r in seen),
             where=where,
             fix="the table mixes snapshots that category and date do not tell apart; keep one row per policy",

@@ -166,7 +166,7 @@ def match_ratings(
     names = resolve_names(asked, ratings, aliases=aliases, unrated=unrated)
     if not names:
         raise UnknownPolicy(
-            f"none of the {len(asked)} policies has a rating: {listing(asked)}",
+            f"none of the policies has a rating: {listing(asked)}",
             fix="check that the ratings are the right ones, or give --alias FILE with the columns policy,arena_name",
         )
     _warn_of_spellings(names, aliases)

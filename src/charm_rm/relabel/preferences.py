@@ -184,7 +184,7 @@ def _preferences(
     used = compared.fate < FATES.index("tied")
     if not used.any():
         raise NotIdentifiable(
-            f"all {used.size} pairs are ties or identical texts: there is no preference",
+            "every pair is a tie or of identical texts: there is no preference",
             fix="check the scores or judgements and the responses",
         )
     prompt, policy, reference = compared.prompt[used], compared.policy[used], compared.reference[used]
