@@ -18,6 +18,7 @@ from ..settings import (
     LocalModelSettings,
     ModelSettings,
     RatingsChoice,
+    ScoreSettings,
     Setting,
     Settings,
     TableSettings,
@@ -149,8 +150,6 @@ rm_option = click.option(
 
 def judgement_options(command: _Command) -> _Command:
     """Whose judgements, against whom: ``--judge``, ``--baseline``, as :func:`~charm_rm.sources.load_source` takes them."""
-    from ..settings import ScoreSettings
-
     return option_of(ScoreSettings, "annotator")(option_of(ScoreSettings, "baseline")(command))
 
 
