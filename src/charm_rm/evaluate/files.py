@@ -68,5 +68,6 @@ def _benchmark_json(result: BenchmarkResult) -> dict[str, Any]:
         "partial": benchmark.partial,
         "unanswered": result.unanswered,
         "notes": list(benchmark.notes),
+        "remarks": list(benchmark.remarks),
         "metrics": result.frame.drop("benchmark").to_dicts(),
     }
