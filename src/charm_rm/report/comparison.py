@@ -145,8 +145,11 @@ def _cell(row: Mapping[str, Any] | None, gap: Mapping[str, Any] | None) -> dict[
         return {"value": "–", "floor": "", "gap": "", "role": ""}
     told = "" if gap is None else f"{_shown(gap, 'difference', sign=True)}, q = {chance(gap['q_value'])}"
     role = {"better": "under", "worse": "over"}.get(gap["reading"], "") if gap else ""
+    scale, digits = _scale(row)
+    floor = "" if row["floor"] is None else f"noise floor {number(scale * row['floor'], digits)}"
     return {
         "value": _shown(row, "value"),
+        "floor": floor,
         "gap": told,
         "role": role,
         "reading": gap["reading"] if gap else "",
