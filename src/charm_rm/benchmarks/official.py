@@ -69,12 +69,12 @@ class Official:
         """Notes on subsets that are missing, or have another number of items than officially."""
         there = Counter(item.subset for item in items)
         missing = [subset for subset in self.counts if not there[subset]]
+        known = [(s, n) for s, n in self.counts.items() if n is not None and there[s] not in (0, n)]
         other = [
             f"{s}: {there[s]:,} of {n:,} items"
             if there[s] < n
             else f"{s}: {there[s]:,} items, officially {n:,}"
-            for s, n in self.counts.items()
-            if there[s] not in (0, n)
+            for s, n in known
         ]
         notes = [f"{_some(missing)} missing: {self.averages}"] if missing else []
         return (*notes, *([_some(other, "; ")] if other else []))
