@@ -173,9 +173,10 @@ def refuse_split(benchmark: str, folder: Path, *, wanted: str, others: Sequence[
 
 
 def _rows(path: Path, texts: Collection[str]) -> Any:
-    if path.suffix in (".parquet", ".csv", ".tsv"):
+    kinds = path.suffixes[-2:]  # .jsonl.gz is packed lines
+    if {".parquet", ".csv", ".tsv"} & set(kinds):
         return read_frame(path, texts=texts).to_dicts()
-    return read_json_lines(path) if path.suffix == ".jsonl" else read_json(path)
+    return read_json_lines(path) if ".jsonl" in kinds else read_json(path)
 
 
 def _value(row: Row, key: str, where: str) -> Any:
