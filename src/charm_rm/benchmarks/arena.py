@@ -27,7 +27,7 @@ from ..conversations import as_conversation
 from ..errors import SchemaError, counted
 from ..protocols import Prompt
 from .definition import Benchmark
-from .files import Row, find, nothing_found, one_of, only_copy, read_rows
+from .files import Row, find, nothing_found, one_of, read_table
 from .items import Item
 from .metrics import Metric, mean_of_subsets
 from .official import equal_texts
@@ -66,10 +66,9 @@ def load_arena(folder: Path) -> Benchmark:
     files = find(folder, *_FILES)
     if not files:
         raise nothing_found("Arena", folder, "arena-human-preference-*/**/train*.parquet or .csv")
-    path = only_copy(files, "Arena human preference")
     items, dropped = [], Counter[str]()
-    for row, where in read_rows(path, texts=_TEXTS):
-        found = _battle(row, where)
+    for number, (row, where) in enumerate(read_table(files, "Arena human preference", texts=_TEXTS)):
+        found = _battle(row, str(number), where)
         if isinstance(found, str):
             dropped[found] += 1
         else:
@@ -77,14 +76,14 @@ def load_arena(folder: Path) -> Benchmark:
     if not items:
         raise SchemaError(
             "no battle can be scored",
-            where=str(path),
+            where=str(folder),
             fix=f"give battles of one turn; there were {dict(dropped)}",
         )
     told = [f"{counted(n, 'battle')} left out, {why}" for why, n in dropped.items()]
     return Benchmark("arena", tuple(items), _metrics(items), TIE_VALUE, remarks=(*told, *equal_texts(items)))
 
 
-def _battle(row: Row, where: str) -> Item | str:
+def _battle(row: Row, number: str, where: str) -> Item | str:
     """A battle as an item, or why it is none."""
     vote = _vote(row, where)
     if "conversation_a" in row:
@@ -98,7 +97,6 @@ def _battle(row: Row, where: str) -> Item | str:
     if not first or not second:
         return _EMPTY
     bare: Prompt = prompt[0]["content"] if len(prompt) == 1 and prompt[0]["role"] == "user" else prompt
-    number = where.rpartition(" ")[2]
     language = row.get("language")
     subset = str(language) if isinstance(language, str) and language else "all"
     return Item(number, subset, bare, (first, second), (vote, 1 - vote))

@@ -25,7 +25,7 @@ from .files import (
     find,
     nothing_found,
     number_of,
-    only_copy,
+    one_table,
     prompt_of,
     read_items,
     read_rows,
@@ -65,8 +65,8 @@ def load_helpsteer2(folder: Path) -> Benchmark:
         UnreadableFile: no validation split is below the folder, or a file cannot be read.
         SchemaError: a row lacks a key, or a rating is none of 0 to 4; or no prompt has two responses.
     """
-    path = _file(Path(folder), "HelpSteer2", "helpsteer2")
-    rated = [_rated(row, where) for row, where in read_rows(path)]
+    files = _files(Path(folder), "HelpSteer2", "helpsteer2")
+    rated = [_rated(row, where) for path in files for row, where in read_rows(path)]
     groups: dict[str, list[tuple[Prompt, str, dict[str, float]]]] = {}
     for row in rated:
         groups.setdefault(prompt_key(row[0]), []).append(row)
@@ -139,11 +139,11 @@ def load_helpsteer3(folder: Path) -> Benchmark:
         UnreadableFile: no validation split is below the folder, or a file cannot be read.
         SchemaError: a row lacks a key, or a preference is none of -3 to 3.
     """
-    path = _file(Path(folder), "HelpSteer3", "helpsteer3", inside="preference/")
-    everything = list(read_items(path, _preference))
+    files = _files(Path(folder), "HelpSteer3", "helpsteer3", inside="preference/")
+    everything = list(read_items(files, _preference))
     items = [item for item in everything if item.others]
     if not items:
-        raise SchemaError("nobody preferred anything", where=str(path), fix="fetch the file again")
+        raise SchemaError("nobody preferred anything", where=str(files[0]), fix="fetch the file again")
     refuse_repeated_ids("helpsteer3", items)
     partial = len(everything) != _PREFERENCES
     notes = (f"{counted(len(everything), 'item')}, officially {_PREFERENCES:,}",) if partial else ()
@@ -168,11 +168,11 @@ def _preference(row: Row, where: str) -> Item:
         )
     texts = tuple(text_of(row, f"response{i}", where) for i in (1, 2))
     grades = (max(-strength, 0.0), max(strength, 0.0))
-    number = where.rpartition(" ")[2]
+    number = f"{Path(where.rpartition(': item ')[0]).stem}/{where.rpartition(' ')[2]}"
     return Item(number, text_of(row, "domain", where), prompt_of(row, "context", where), texts, grades)
 
 
-def _file(folder: Path, what: str, beginning: str, *, inside: str = "") -> Path:
+def _files(folder: Path, what: str, beginning: str, *, inside: str = "") -> list[Path]:
     """The validation split: in the authors' folder, or a file that begins with the name."""
     patterns = [f"*{what}*/**/{inside}validation{end}" for end in _ENDS]
     patterns += [f"*{what}*/**/{inside}validation-*.parquet", *(f"{beginning}*{end}" for end in _ENDS)]
@@ -182,4 +182,4 @@ def _file(folder: Path, what: str, beginning: str, *, inside: str = "") -> Path:
     if not files:
         refuse_split(what, folder, wanted="validation", others=("train",))
         raise nothing_found(what, folder, f"{what}/{inside}validation.jsonl.gz")
-    return only_copy(files, what)
+    return one_table(files, what)

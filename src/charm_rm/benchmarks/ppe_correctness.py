@@ -30,7 +30,7 @@ import numpy as np
 from ..errors import SchemaError
 from ..statistics import FloatArray
 from .definition import Benchmark
-from .files import Row, find, nothing_found, only_copy, prompt_of, read_rows, text_of
+from .files import Row, find, nothing_found, prompt_of, read_table, text_of
 from .items import Item, good_and_bad
 from .metrics import Metric, Part, mean_of_subsets
 from .official import refuse_repeated_ids
@@ -103,7 +103,7 @@ def _load(
     files = {s: paths for s, paths in files.items() if paths}
     if not files:
         raise nothing_found("PPE correctness", folder, f"{SETS['math']}/**/train*.parquet and the like")
-    rows = [(s, row) for s, paths in files.items() for row in _labelled(only_copy(paths, SETS[s]))]
+    rows = [(s, row) for s, paths in files.items() for row in _labelled(paths, SETS[s])]
     items = tuple(item for s, row in rows for item in items_of(s, row))
     refuse_repeated_ids(name, items)
     present, missing = list(files), [s for s in SETS if s not in files]
@@ -126,9 +126,9 @@ def _files(folder: Path, name: str) -> list[Path]:
     return find(folder, f"*{name}*/**/train*.parquet", f"*{name}*.parquet", f"*{name}*.jsonl")
 
 
-def _labelled(path: Path) -> list[Labelled]:
+def _labelled(paths: Sequence[Path], what: str) -> list[Labelled]:
     """The questions of a set, with their answers and whether each is right."""
-    return [(row, where, *_answers(row, where)) for row, where in read_rows(path)]
+    return [(row, where, *_answers(row, where)) for row, where in read_table(paths, what)]
 
 
 def _answers(row: Row, where: str) -> tuple[tuple[str, ...], tuple[bool, ...]]:

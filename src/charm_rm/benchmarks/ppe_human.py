@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import SchemaError
 from ..statistics import FloatArray, kendall, spearman
 from .definition import Benchmark
-from .files import Row, find, nothing_found, one_of, only_copy, prompt_of, read_items, text_of
+from .files import Row, find, nothing_found, one_of, one_table, prompt_of, read_items, text_of
 from .items import Item
 from .metrics import Metric, Part, mean_of_subsets
 from .official import equal_texts, refuse_repeated_ids
@@ -60,7 +60,7 @@ def load_ppe_human(folder: Path) -> Benchmark:
     files = find(folder, *_FILES)
     if not files:
         raise nothing_found("PPE human preference", folder, _FILES[0])
-    items = tuple(read_items(only_copy(files, "PPE human preference"), _item))
+    items = tuple(read_items(one_table(files, "PPE human preference"), _item))
     refuse_repeated_ids(_NAME, items)
     partial = len(items) != _OFFICIAL_ITEMS
     notes = (f"{len(items):,} battles, officially {_OFFICIAL_ITEMS:,}",) if partial else ()
