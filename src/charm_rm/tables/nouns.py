@@ -109,6 +109,15 @@ class Ratings(Table):
         return cls(frame, provenance=payload.get("provenance", {}), covariance=array)
 
 
+class Prompts(Table):
+    """What policies are asked. ``prompt`` is text or a list of ``{role, content}`` messages; other columns say where it comes from."""
+
+    noun = "prompts"
+    columns = (_text("prompt_id"), Column("prompt", ANY))
+    key = ("prompt_id",)
+    keeps_extra_columns = True
+
+
 class Responses(Table):
     """One response per (prompt, policy). ``prompt`` is text or a list of ``{role, content}`` messages."""
 
