@@ -189,6 +189,9 @@ def short(
         "calibrate": plan(
             ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
         ),
+        "sample": plan(
+            ("sample", inputs / "responses.parquet", "-n", 20, "-o", "p.parquet"), "p.parquet", output="p.parquet"
+        ),
         "apply": plan(("apply", scores, offsets, "-o", "s.jsonl"), "s.jsonl", output="s.jsonl"),
         "relabel": plan((*relabel, "--force"), "prefs", before=old["relabel"]),
         "compare": plan(("compare", scores, *known, "-o", "compared"), "compared", output="compared"),
@@ -210,7 +213,7 @@ def _charm(*arguments: object) -> None:
 
 
 SHORT = (
-    *("ratings fit", "audit", "calibrate", "apply", "relabel", "compare", "influence", "report"),
+    *("ratings fit", "audit", "calibrate", "sample", "apply", "relabel", "compare", "influence", "report"),
     "run of given scores",
 )
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charm_rm.sampling.choose import by_cluster, shares
+from charm_rm.sampling.choose import by_cluster, shares, uniform
 from charm_rm.sampling.workspace import KEPT, Fate, Workspace, prompt_of
 
 SIZES = st.dictionaries(st.text("abcd", min_size=1, max_size=2), st.integers(1, 50), min_size=1)
 
 
+@settings(max_examples=50)
 @given(sizes=SIZES, n=st.integers(0, 200), equal=st.booleans())
 def test_shares_add_up_and_none_gives_more_than_it_has(sizes: dict[str, int], n: int, equal: bool) -> None:
     found = shares(sizes, n, equal=equal)
@@ -30,6 +31,18 @@ def test_shares_add_up_and_none_gives_more_than_it_has(sizes: dict[str, int], n:
 def test_shares_by_hand() -> None:
     assert shares({"a": 7, "b": 2, "c": 1}, 5, equal=False) == {"a": 4, "b": 1, "c": 0}
     assert shares({"a": 7, "b": 2, "c": 1}, 5, equal=True) == {"a": 2, "b": 2, "c": 1}
+
+
+def test_every_prompt_has_the_same_chance() -> None:
+    drawn = np.zeros(10)
+    for seed in range(200):
+        with Workspace.open(seed=seed) as work:
+            for i in range(10):
+                one = prompt_of(f"ask {i}", prompt_id=None, source="s", place=i, kept={}, stratum=None)
+                work.add(one, Fate(KEPT))
+            drawn[np.array(uniform(work, 3)) - 1] += 1
+    # 60 are expected of each, with a standard deviation of 6.5.
+    assert np.abs(drawn - 60).max() < 4.5 * 6.5
 
 
 def test_clusters_give_alike() -> None:
@@ -54,6 +67,7 @@ def test_clusters_give_alike() -> None:
     assert found == drawn(0) != drawn(1)
 
 
+@pytest.mark.slow
 @pytest.mark.models
 def test_embeddings_are_those_of_the_model_and_do_not_depend_on_what_is_beside(minilm_dir) -> None:  # type: ignore[no-untyped-def]
     torch = pytest.importorskip("torch")

@@ -22,7 +22,9 @@ def variants(n: int, seed: int = 0) -> list[str]:
             texts.append("".join(rng.choice(letters, size=int(rng.integers(60, 300)))).strip() or "x")
             continue
         changed = list(texts[rng.integers(len(texts))])
-        for at in rng.choice(len(changed), size=int(len(changed) * rng.uniform(0, 0.08)), replace=False):
+        for at in rng.choice(
+            len(changed), size=int(len(changed) * rng.uniform(0, 0.06) ** 1.5 * 4), replace=False
+        ):
             changed[at] = "#"
         texts.append("".join(changed))
     return list(dict.fromkeys(texts))
@@ -51,30 +53,30 @@ def fast(texts: list[str], threshold: float, engine: str) -> set[int]:
 @pytest.mark.parametrize("engine", ["datasketch", "rensa"])
 @pytest.mark.parametrize("threshold", [0.5, 0.8, 0.95])
 def test_as_good_as_comparing_every_two(engine: str, threshold: float) -> None:
-    texts = variants(400)
+    texts = variants(250)
     wanted, found = slow_twin(texts, threshold), fast(texts, threshold, engine)
     dropped = set(range(len(texts))) - wanted
-    assert len(dropped) > 20
+    assert len(dropped) >= 5
     # A pair at the threshold itself is missed once in 1,000; one miss here changes a few of the texts after it.
     assert len(found ^ wanted) <= 2
 
 
 def test_nothing_that_is_less_similar_is_left_out() -> None:
-    texts = variants(300, seed=1)
+    texts = variants(150, seed=1)
     sets = [shingles(text) for text in texts]
     stay = fast(texts, 0.8, "datasketch")
     for i in set(range(len(texts))) - stay:
         assert max(jaccard(sets[i], sets[k]) for k in stay if k < i) >= 0.8
 
 
-@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.99, 1.0])
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.8, 0.95, 1.0])
 def test_bands_miss_a_pair_at_the_threshold_once_in_a_thousand(threshold: float) -> None:
     bands, rows = bands_for(threshold)
     assert bands * rows <= 128
     assert missed(threshold, bands, rows) <= 1e-3 or (bands, rows) == (128, 1)
     rng = np.random.default_rng(0)
-    same = (rng.random((200_000, bands)) < threshold**rows).sum(axis=1)
-    assert np.mean(same < 2) == pytest.approx(missed(threshold, bands, rows), abs=4e-4)
+    same = (rng.random((100_000, bands)) < threshold**rows).sum(axis=1)
+    assert np.mean(same < 2) == pytest.approx(missed(threshold, bands, rows), abs=6e-4)
 
 
 def test_shingles_by_hand() -> None:

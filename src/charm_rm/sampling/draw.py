@@ -7,7 +7,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -70,7 +69,6 @@ def draw_prompts(
     embed: Embed | None = None,
     list_removed: bool = False,
     provenance: Mapping[str, Any] | None = None,
-    workspace: Path | None = None,
     progress: Callable[[str, int], None] = lambda _what, _n: None,
 ) -> Drawn:
     """Draw prompts: the same seed gives the same sample, however the rows are split into files and batches.
@@ -82,7 +80,6 @@ def draw_prompts(
         embed: texts -> sentence embeddings, for ``settings.clusters``.
         list_removed: list every prompt that is left out.
         provenance: what to keep with the sample beside settings, seed and ledger.
-        workspace: folder for a temporary file as large as the distinct prompts (default: the system's).
         progress: called with what is done (``read``, ``compared``) and how many more.
 
     Raises:
@@ -93,7 +90,7 @@ def draw_prompts(
     if settings.languages:
         check_languages(settings.languages)
     clear = _benchmarks(benchmarks, settings) if settings.benchmarks else None
-    with Workspace.open(seed=seed, folder=workspace) as work:
+    with Workspace.open(seed=seed) as work:
         unreadable = _read(work, parts, settings, clear, progress)
         _refuse_nothing_left(work, unreadable, "left: every prompt was filtered out")
         engine = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import Any
 
 from ..errors import BadSetting, did_you_mean
@@ -46,6 +47,7 @@ def check_languages(codes: Collection[str]) -> None:
             )
 
 
+@cache
 def _identifier() -> Any:
     langid = require("py3langid.langid", "telling languages")
     return langid.LanguageIdentifier.from_model_file(

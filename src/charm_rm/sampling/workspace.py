@@ -1,4 +1,4 @@
-"""Where a draw keeps what it has read: one SQLite file, so that memory does not grow with the source."""
+"""Where a draw keeps what it has read: a temporary SQLite file, so that memory does not grow with the source."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..conversations import Messages, prompt_digest, prompt_text
@@ -61,27 +59,25 @@ class Workspace:
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, *, seed: int, folder: Path | None = None) -> Iterator[Workspace]:
-        """A workspace in a temporary folder within ``folder`` (default: the system's), gone with the block.
+    def open(cls, *, seed: int) -> Iterator[Workspace]:
+        """A workspace that is gone with the block, and with the process: SQLite's own temporary file, in ``$TMPDIR``.
 
         Raises:
             WriteFailed: the disk is full.
         """
-        with tempfile.TemporaryDirectory(prefix="charm-sample-", dir=folder) as place:
-            connection = sqlite3.connect(Path(place) / "prompts.sqlite", isolation_level=None)
-            try:
-                for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
-                    connection.execute(f"PRAGMA {pragma}")
-                connection.executescript(_SCHEMA)
-                yield cls(connection, seed)
-            except sqlite3.DatabaseError as error:
-                raise WriteFailed(
-                    f"the workspace of the draw cannot be written: {error}",
-                    where=place,
-                    fix="free disk space, or choose another folder: TMPDIR=...",
-                ) from error
-            finally:
-                connection.close()
+        connection = sqlite3.connect("", isolation_level=None)
+        try:
+            for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.executescript(_SCHEMA)
+            yield cls(connection, seed)
+        except sqlite3.DatabaseError as error:
+            raise WriteFailed(
+                f"the temporary file of the draw cannot be written: {error}",
+                fix="free disk space, or choose another folder: TMPDIR=...",
+            ) from error
+        finally:
+            connection.close()
 
     def repeats(self, prompt: Prompt) -> bool:
         """Whether this very prompt was met before; it is then counted with it.
