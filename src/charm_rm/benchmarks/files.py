@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ Row = Mapping[str, Any]
 _FETCH_AGAIN = "fetch the file again from the benchmark's repository"
 
 
-def read_items(path: Path, make: Callable[[Row, str], Item]) -> Iterator[Item]:
-    """Make an item of each row; an error about the item names file and row."""
-    for row, where in read_rows(path):
+def read_items(
+    path: Path, make: Callable[[Row, str], Item], *, texts: Collection[str] = ()
+) -> Iterator[Item]:
+    """Make an item of each row; an error about the item names file and row. ``texts`` are columns of text in a CSV file."""
+    for row, where in read_rows(path, texts=texts):
         try:
             yield make(row, where)
         except CharmError as error:
@@ -27,14 +31,16 @@ def read_items(path: Path, make: Callable[[Row, str], Item]) -> Iterator[Item]:
             raise
 
 
-def read_rows(path: Path) -> Iterator[tuple[Row, str]]:
-    """Yield each object of a JSON list, a JSONL file or a Parquet table, with the words that locate it.
+def read_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[tuple[Row, str]]:
+    """Yield each object of a JSON list, a JSONL file, or a Parquet or CSV table, with the words that locate it.
+
+    ``texts`` are columns of text in a CSV file; others have the type that all their cells have.
 
     Raises:
         UnreadableFile: missing, empty, cut short or of another kind.
         SchemaError: not a list of objects, or an empty one.
     """
-    rows = _rows(path)
+    rows = _rows(path, texts)
     if not isinstance(rows, list) or not rows:
         raise SchemaError("expected a JSON list with at least one item", where=str(path), fix=_FETCH_AGAIN)
     for number, row in enumerate(rows, start=1):
@@ -82,13 +88,56 @@ def numbers_of(row: Row, key: str, where: str, *, length: int) -> tuple[float, .
     """Return ``row[key]`` as a tuple of ``length`` numbers."""
     value = _value(row, key, where)
     right = isinstance(value, list) and len(value) == length
-    if not right or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+    if not right or not all(_is_number(v) for v in value):
         raise SchemaError(
             f"{key!r} should be a list of {length} numbers, found {value!r:.60}",
             where=where,
             fix=_FETCH_AGAIN,
         )
     return tuple(float(v) for v in value)
+
+
+def number_of(row: Row, key: str, where: str) -> float:
+    """Return ``row[key]`` as a finite number."""
+    value = _value(row, key, where)
+    if not _is_number(value):
+        raise SchemaError(f"{key!r} should be a number, found {value!r:.60}", where=where, fix=_FETCH_AGAIN)
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def one_of(row: Row, key: str, choices: Collection[str], where: str) -> str:
+    """Return ``row[key]``, which is one of ``choices``."""
+    value = text_of(row, key, where)
+    if value not in choices:
+        raise SchemaError(
+            f"unknown {key} {value!r}.{did_you_mean(value, choices)}",
+            where=where,
+            fix=f"known are {listing(choices, limit=30)}; {_FETCH_AGAIN}",
+        )
+    return value
+
+
+def find(folder: Path, *patterns: str) -> list[Path]:
+    """The files below ``folder`` whose path ends as a pattern says, in order; ``folder`` itself where it is a file."""
+    if folder.is_file():
+        return [folder]
+    found = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
+    return sorted(found)
+
+
+@contextmanager
+def mended_by(fix: str) -> Iterator[None]:
+    """Put ``fix`` in place of the advice to fetch a file again: of tables that no repository has."""
+    try:
+        yield
+    except CharmError as error:
+        if error.fix == _FETCH_AGAIN:
+            error.fix = fix
+        raise
 
 
 def only_copy(paths: Sequence[Path], what: str) -> Path:
@@ -109,9 +158,23 @@ def nothing_found(benchmark: str, folder: Path, wanted: str) -> UnreadableFile:
     )
 
 
-def _rows(path: Path) -> Any:
-    if path.suffix == ".parquet":
-        return read_frame(path).to_dicts()
+def refuse_split(benchmark: str, folder: Path, *, wanted: str, others: Sequence[str]) -> None:
+    """Refuse a folder that holds another split than the one that is scored.
+
+    Raises:
+        UnreadableFile: files of the splits ``others`` are there.
+    """
+    if wrong := find(folder, *(f"{split}{end}" for split in others for end in (".parquet", "-*.parquet"))):
+        raise UnreadableFile(
+            f"{benchmark} is scored on its split {wanted!r}, and here is another: {listing(p.name for p in wrong)}",
+            where=str(folder),
+            fix=f"fetch the split {wanted!r}",
+        )
+
+
+def _rows(path: Path, texts: Collection[str]) -> Any:
+    if path.suffix in (".parquet", ".csv", ".tsv"):
+        return read_frame(path, texts=texts).to_dicts()
     return read_json_lines(path) if path.suffix == ".jsonl" else read_json(path)
 
 
