@@ -10,7 +10,7 @@ from .items import Item, good_and_bad
 from .llmbar import load_llmbar
 from .metrics import Metric, Part, mean_of_subsets
 from .pairs import load_pairs, pairs_benchmark
-from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark
+from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark, load_found
 from .rm_bench import load_rm_bench
 from .rules import Rule, rule
 from .scored import ScoredItem, scored_by_judge, scored_by_reward
@@ -28,6 +28,7 @@ __all__ = [
     "good_and_bad",
     "list_benchmarks",
     "load_benchmark",
+    "load_found",
     "load_llmbar",
     "load_pairs",
     "load_rm_bench",
