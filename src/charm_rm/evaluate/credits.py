@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..benchmarks import Metric, Part, Rule, ScoredItem
+from ..benchmarks import Item, Metric, Part, Rule, ScoredItem
 from ..errors import NotIdentifiable
 from ..statistics import FloatArray, IntArray
 
@@ -72,8 +72,7 @@ class CreditBook:
     _read: dict[tuple[int, str], tuple[int, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = (f"linked\x1f{s.item.linked}" if s.item.linked else s.item.prompt_key for s in self.scored)
-        object.__setattr__(self, "_prompts", _codes(names))
+        object.__setattr__(self, "_prompts", _codes(prompt_name(s.item) for s in self.scored))
         by_subset: dict[str, list[int]] = {}
         for i, scored in enumerate(self.scored):
             by_subset.setdefault(scored.item.subset, []).append(i)
@@ -171,6 +170,11 @@ class CreditBook:
             for pair in part.part.rule.pairs(self.scored[i].item)
         }
         return len(read), sum(bool(self.scored[i].margins[j, k] == 0) for i, j, k in read)
+
+
+def prompt_name(item: Item) -> str:
+    """What an item is drawn with: its link, else its prompt."""
+    return f"linked\x1f{item.linked}" if item.linked else item.prompt_key
 
 
 def combined(metric: Metric, values: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The files of an evaluation: benchmarks.parquet, alignment.parquet, evaluation.json, and the tables of its diagnoses."""
+"""The files of an evaluation: benchmarks.parquet, credits.parquet, alignment.parquet, evaluation.json, and the tables of its diagnoses."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from ..folders import replacing_directory
 from ..store import write_frame, write_json, write_text
 from .accuracy import BenchmarkResult
 from .alignment import AlignmentResult
+from .contributions import contributions
 from .diagnosis import Diagnosis, tables_of
 
 _BENCHMARKS, _ALIGNMENT, _SUMMARY = "benchmarks.parquet", "alignment.parquet", "evaluation.json"
+_CREDITS = "credits.parquet"
 
 
 def evaluation_json(
@@ -56,6 +58,7 @@ def save_evaluation(
     with replacing_directory(directory, force=force) as temporary:
         if results:
             write_frame(pl.concat(r.frame for r in results), temporary / _BENCHMARKS)
+            write_frame(contributions(results), temporary / _CREDITS)
         if alignment is not None:
             write_frame(alignment.frame, temporary / _ALIGNMENT)
         for name, frame in tables_of(diagnoses).items():
@@ -80,6 +83,7 @@ def _benchmark_json(result: BenchmarkResult, diagnosis: Diagnosis | None) -> dic
         "partial": benchmark.partial,
         "unanswered": result.unanswered,
         "notes": list(benchmark.notes),
+        "remarks": list(benchmark.remarks),
         "metrics": metrics,
         **({} if diagnosis is None else diagnosis.to_json()),
     }
