@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..conversations import is_conversation
-from ..errors import CharmError, NothingThere, SchemaError, did_you_mean, listing
+from ..errors import CharmError, NothingThere, SchemaError, UnreadableFile, did_you_mean, listing
 from ..protocols import Prompt
 from ..store import read_frame, read_json, read_json_lines
 from .items import Item
