@@ -126,8 +126,9 @@ class _Binned:
         w = pairs.weight
         edges, which = _bins(confidence, w)
         size = len(edges) - 1
-        sums = [
-            np.bincount(which, weights=w * v, minlength=size) for v in (np.ones(len(w)), right, confidence)
+        sums: list[FloatArray] = [
+            np.bincount(which, weights=w * v, minlength=size).astype(np.float64)
+            for v in (np.ones(len(w)), right, confidence)
         ]
         rows = np.concatenate([which, which + size, which + 2 * size, np.full(len(w), 3 * size)])
         values = np.concatenate([w * right, w * confidence, w, w * (1 - p) ** 2])

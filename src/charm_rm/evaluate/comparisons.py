@@ -34,8 +34,9 @@ class Comparisons:
 
     def where(self, chosen: np.ndarray) -> Comparisons:
         """Some of them."""
-        columns = (self.item, self.better, self.worse, self.margin, self.won, self.prompt)
-        return Comparisons(*(column[chosen] for column in columns), self.n_prompts)
+        item, better, worse = self.item[chosen], self.better[chosen], self.worse[chosen]
+        margin, won, prompt = self.margin[chosen], self.won[chosen], self.prompt[chosen]
+        return Comparisons(item, better, worse, margin, won, prompt, self.n_prompts)
 
     @property
     def weight(self) -> FloatArray:

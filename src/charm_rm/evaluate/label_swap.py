@@ -52,10 +52,8 @@ def swap_labels(result: BenchmarkResult) -> LabelSwap | None:
     if not rows:
         return None
     accuracy, swapped, ties, unanswered, tie_value = np.array(rows).mean(axis=0)
-    total = accuracy + swapped + (1 - 2 * tie_value) * ties + unanswered
-    return LabelSwap(
-        len(rows), *(float(v) for v in (accuracy, swapped, ties, unanswered)), total=float(total)
-    )
+    total = float(accuracy + swapped + (1 - 2 * tie_value) * ties + unanswered)
+    return LabelSwap(len(rows), float(accuracy), float(swapped), float(ties), float(unanswered), total)
 
 
 def _turned(scored: ScoredItem) -> ScoredItem:

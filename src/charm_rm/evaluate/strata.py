@@ -41,7 +41,7 @@ def strata_table(result: BenchmarkResult, *, draws: int = 1000, seed: int = 0) -
     groups = _groups(result, pairs)
     chosen = np.array(list(groups.values()))
     means, drawn = drawn_shares(pairs.won, chosen, pairs, draws=draws, seed=seed)
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for k, (by, stratum) in enumerate(groups):
         inside = pairs.where(chosen[k])
         if len(inside):

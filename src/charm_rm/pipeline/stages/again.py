@@ -14,9 +14,13 @@ def asked_again(model: Any, run: int) -> Any:
     if run == 0:
         return model
     if isinstance(model, CalibratedReward):
-        return replace(model, scorer=_Again(model.scorer, run))
+        return replace(model, scorer=_again(model.scorer, run))
     if isinstance(model, CalibratedPreference):
-        return replace(model, judge=_Again(model.judge, run))
+        return replace(model, judge=_again(model.judge, run))
+    return _again(model, run)
+
+
+def _again(model: Any, run: int) -> Any:
     return _Again(model, run)
 
 

@@ -145,7 +145,8 @@ def evaluate_models(
     asking: dict[str, Any] = {"memo": memo, "progress": progress, "tell": tell, **how}
     runs, cut = _evaluate_one(model, benchmarks, repeats=repeats, **asking)
     results, again = runs[0], list(zip(*runs[1:], strict=True))
-    truncated, others = {"rm": cut}, []
+    truncated: dict[str, dict[str, int]] = {"rm": cut}
+    others: list[BenchmarkResult] = []
     if baseline is not None:
         (others, *_), truncated["baseline"] = _evaluate_one(baseline, benchmarks, **asking)
         pairs = zip(results, others, strict=True)
