@@ -35,7 +35,7 @@ from .items import Item, good_and_bad
 from .metrics import Metric, Part, mean_of_subsets
 from .official import refuse_repeated_ids
 from .registry import benchmark
-from .rules import Rule, every_pair, rule, share_of_pairs
+from .rules import Rule, every_pair, no_pair, rule, share_of_pairs
 from .scored import ScoredItem
 
 SETS: Mapping[str, str] = {
@@ -222,7 +222,7 @@ def best_of_all(scored: ScoredItem) -> float:
     return float(_curves(scored)[0][-1])
 
 
-@rule(every_pair)
+@rule(no_pair)
 def regret(scored: ScoredItem) -> float:
     """(1/n) Σ_k (o(k) - c(k))."""
     mine, ideal = _curves(scored)
@@ -237,7 +237,7 @@ def best_of_first(k: int) -> Rule:
         mine, _ = _curves(scored)
         return float(mine[min(k, len(mine)) - 1])
 
-    return Rule(credit, every_pair)
+    return Rule(credit, no_pair)  # the 496 comparisons of an item are named by `end`, once
 
 
 def _maximum(subset: str, sets: Sequence[str], partial: bool) -> Metric:

@@ -99,7 +99,7 @@ def people_win(scored: ScoredItem) -> float:
 
 def _metrics(items: Sequence[Item], *, partial: bool) -> tuple[Metric, ...]:
     subsets = list(dict.fromkeys(item.subset for item in items))
-    decided = [s for s in subsets if any(i.others for i in items if i.subset == s)]
+    decided = list(dict.fromkeys(item.subset for item in items if item.others))
     accuracy = mean_of_subsets("all", "accuracy", [decided], share_of_pairs, partial=partial)
     models = sorted({model for subset in subsets for model in subset.split(_AGAINST)})
     if len(models) < _CORRELATED:
