@@ -316,8 +316,6 @@ def _votes(words: Words) -> dict[str, Any] | None:
     width = words["rating_width"]
     if width is None:
         return None
-    if not width > 0:
-        raise click.UsageError("--rating-width is above 0")
     from ..planning import scaled_votes, votes_for_width
     from ..ratings import fit_ratings, load_battles
 

@@ -39,13 +39,23 @@ def rating_half_width(votes: float, *, policies: int, spread: float, ties: float
 
 def votes_for_width(half_width: float, *, policies: int, spread: float, ties: float = 0.0) -> int:
     """The fewest votes whose ratings have 95 % intervals of ± ``half_width`` Elo, in the mean: widths fall with √votes."""
+    _check_width(half_width)
     per_vote = rating_half_width(1.0, policies=policies, spread=spread, ties=ties)
     return math.ceil((per_vote / half_width) ** 2)
 
 
 def scaled_votes(half_width: float, *, votes: int, std_err: FloatArray) -> int:
     """The same from a pilot: ratings of ``votes`` votes with these standard errors, what clusters of voters do to them included."""
+    _check_width(half_width)
     return math.ceil(votes * (Z95 * float(np.mean(std_err)) / half_width) ** 2)
+
+
+def _check_width(half_width: float) -> None:
+    if not 0.01 <= half_width <= 10_000:
+        raise ConfigError(
+            f"ratings known to ± {half_width:g} Elo cannot be planned for",
+            fix="--rating-width is between 0.01 and 10,000 Elo points",
+        )
 
 
 def quantiles(size: int) -> FloatArray:
