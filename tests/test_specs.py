@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from charm_rm import remote, spec_options, specs
+from charm_rm import policy_specs, remote, spec_options, specs
 from charm_rm.errors import ConfigError, ModelError
 from charm_rm.judging import ChatJudge, Reply
 from charm_rm.protocols import ScalarReward
@@ -58,7 +58,7 @@ def test_openai_gets_its_options_and_a_default_address(monkeypatch: pytest.Monke
     specs.load_judge("openai:m", base_url="http://127.0.0.1:1/v1")
     assert made[0] == {
         "model": "m",
-        "base_url": specs.OPENAI_URL,
+        "base_url": policy_specs.OPENAI_URL,
         "api_key_env": "KEY",
         "concurrency": 3,
         "timeout": 5.0,
@@ -203,7 +203,7 @@ def test_the_table_of_options_is_what_the_loaders_take() -> None:
         "pair": (spec_options.JUDGE_OPTIONS, "models.pair_ranker", "load_pair_ranker"),
     }
     for kind, (table, module, name) in homes.items():
-        parameters = inspect.signature(specs._named(module, name)).parameters.values()
+        parameters = inspect.signature(specs.named(module, name)).parameters.values()
         taken = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         assert set(table[kind]) - {"prompt"} <= taken, kind
         assert taken <= set(table[kind]), kind

@@ -11,6 +11,7 @@ from .audit import AuditSettings
 from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_names, parse_fixed
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .evaluate import EvaluateSettings
+from .generate import AnswerSettings, GenerateSettings, PolicySettings
 from .judge import JudgeSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
@@ -36,6 +37,7 @@ from .vocabulary import (
     Strategy,
     TableKind,
     TieRule,
+    TooLong,
     Unrated,
     Votes,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "STYLE_ALONE",
     "AnchorEstimate",
     "AnchorSettings",
+    "AnswerSettings",
     "Attention",
     "AuditSettings",
     "CalibrateSettings",
@@ -54,6 +57,7 @@ __all__ = [
     "EvaluateSettings",
     "FineTuneSettings",
     "FitSettings",
+    "GenerateSettings",
     "JudgeSettings",
     "Labels",
     "Link",
@@ -64,6 +68,7 @@ __all__ = [
     "Objective",
     "OnError",
     "Outcome",
+    "PolicySettings",
     "RatingsChoice",
     "RatingsSettings",
     "RelabelSettings",
@@ -79,6 +84,7 @@ __all__ = [
     "TableKind",
     "TableSettings",
     "TieRule",
+    "TooLong",
     "TrainFromSettings",
     "TrainSectionSettings",
     "TrainSettings",
