@@ -28,4 +28,4 @@ TooLong = Literal["fail", "skip"]  # prompts that do not fit a policy
 TableKind = Literal[
     "scores", "responses", "judgements", "ratings", "battles", "preferences"
 ]  # what a table holds
-Sample = Literal["first", "mean", "max"]  # of several responses of one policy to one prompt
+Sample = Literal["first", "mean", "max", "all"]  # of several responses of one policy to one prompt
