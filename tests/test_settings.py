@@ -156,6 +156,23 @@ def test_the_verbs_defaults_are_the_settings(stage: str) -> None:
             assert arguments[name].default == settings[name].default, f"{path} {name}"
 
 
+def test_a_command_alone_has_its_settings_for_options_and_its_verbs_their_defaults() -> None:
+    options = {p.name: p for p in _command("generate").params if isinstance(p, click.Option)}
+    verbs = (
+        "policy_specs:load_policy",
+        "models.generating.local:load_local_policy",
+        "generation:generate_responses",
+    )
+    for one in settings_of(GenerateSettings):
+        option = options[one.name]
+        assert option.help == one.about
+        if not (one.required or one.many or one.default is None):
+            assert option.default == one.default
+        for path in verbs:
+            argument = inspect.signature(_verb(path)).parameters.get(one.name)
+            assert argument is None or argument.default == one.default, f"{path} {one.name}"
+
+
 def test_exceptions_name_settings_that_exist() -> None:
     known = {(name, one.name) for name, s in STAGES.items() for one in settings_of(s.settings)}
     assert known >= set(NOT_OPTIONS) | set(OTHER_DEFAULTS)

@@ -104,7 +104,7 @@ def test_a_function_is_a_reward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_servers_and_pairs_of_models_get_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(specs, "_named", lambda module, name: lambda *a, **k: asked.append((name, a, k)))
+    monkeypatch.setattr(specs, "named", lambda module, name: lambda *a, **k: asked.append((name, a, k)))
     specs.load_scorer("vllm:http://localhost:8000", concurrency=3, api_key_env="KEY")
     specs.load_scorer("dpo:org/policy,./reference", beta=0.1, max_length=512, attention="auto")
     assert asked[0] == (
@@ -125,7 +125,7 @@ def test_servers_and_pairs_of_models_get_their_options(monkeypatch: pytest.Monke
 
 def test_no_key_is_sent_to_a_reward_server_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(specs, "_named", lambda _module, _name: lambda *_a, **k: asked.append(k))
+    monkeypatch.setattr(specs, "named", lambda _module, _name: lambda *_a, **k: asked.append(k))
     specs.load_scorer("tei:http://localhost:8080")
     assert asked == [{"api_key_env": None, "concurrency": 16}]
 
@@ -185,7 +185,7 @@ def test_a_refused_option_is_named_as_the_command_and_as_python_have_it() -> Non
 
 def test_a_servers_own_options_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(specs, "_named", lambda _module, _name: lambda *_a, **k: asked.append(k))
+    monkeypatch.setattr(specs, "named", lambda _module, _name: lambda *_a, **k: asked.append(k))
     specs.load_scorer("vllm:http://localhost:1", endpoint="pooling", timeout=3.0)
     assert asked == [{"api_key_env": None, "concurrency": 16, "endpoint": "pooling", "timeout": 3.0}]
 

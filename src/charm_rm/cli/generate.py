@@ -149,7 +149,6 @@ def _row(part: Generated | Taken) -> dict[str, Any]:
     from ..generation import Taken
     from ..generation.marks import count_marks
 
-    taken = isinstance(part, Taken)
     return {
         "policy": part.name if isinstance(part, Taken) else part.plan.name,
         **count_marks(part.frame),
@@ -157,8 +156,8 @@ def _row(part: Generated | Taken) -> dict[str, Any]:
         "failed": 0 if isinstance(part, Taken) else part.failed,
         "words": _mean_words(part.frame),
         "tokens": part.frame["n_tokens"].mean(),
-        "asked": 0 if taken else part.asked,
-        "known": part.frame.height if taken else part.known,
+        "asked": 0 if isinstance(part, Taken) else part.asked,
+        "known": part.frame.height if isinstance(part, Taken) else part.known,
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _COUNTS = ("missing", "empty", "cut_off", "refused", "duplicated", "identical")
 _WORDS = "missing {missing}, empty {empty}, cut off {cut_off}, refused {refused}, duplicated {duplicated}, identical {identical}"
-# What --fail-if can name: counts of all policies, and the same as shares of one policy's prompts.
+# What --fail-if can name: counts of all policies, and the same as shares of one policy's answers and gaps.
 NAMES: dict[str, str | None] = {
     **dict.fromkeys(_COUNTS),
     **dict.fromkeys([f"{name}_share" for name in _COUNTS], "policy"),
@@ -61,7 +61,7 @@ def check(
     finish_reason). refused: opens with a refusal or an apology (English phrases), or the server says so. duplicated: the policy
     gives the same text to several prompts. identical: another policy gives the same text to the same prompt.
 
-    --fail-if takes these counts over all policies, and each with _share for a policy's share of its prompts.
+    --fail-if takes these counts over all policies, and each with _share: a policy's share of its answers and gaps.
 
     \b
     Examples:
@@ -117,7 +117,9 @@ def _figures(found: ResponseCheck) -> Measured:
     whole = {name: Figure(n) for name, n in found.total.items()}
     rows = {
         row["policy"]: {
-            f"{name}_share": Figure(None if row[name] is None else row[name] / max(1, row["prompts"]))
+            f"{name}_share": Figure(
+                None if row[name] is None else row[name] / (row["answers"] + row["missing"])
+            )
             for name in _COUNTS
         }
         for row in found.policies.iter_rows(named=True)

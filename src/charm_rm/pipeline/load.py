@@ -71,15 +71,13 @@ def load_entries(
             where=str(path),
             fix=f"write {key}: and then, for each, - name: ... with its settings indented below",
         )
-    found = []
+    found, checked = [], _adapter(cls)  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
     for i, entry in enumerate(entries):
         at = {place[2:]: line for place, line in lines.items() if place[:2] == (key, i) and len(place) > 2}
         at[()] = lines.get((key, i), 1)
         resolved = _resolved(entry, path.parent.resolve(), cls)
         try:
-            found.append(
-                (_adapter(cls).validate_python({**defaults, **resolved}), frozenset(map(str, entry)))
-            )
+            found.append((checked.validate_python({**defaults, **resolved}), frozenset(map(str, entry))))
         except ValidationError as error:
             raise _first_problem(error, where=str(path), lines=at, root=cls) from error
     return found
@@ -191,7 +189,8 @@ def _bad_setting(problem: ErrorDetails) -> BadSetting | None:
 
 
 def _describe(problem: ErrorDetails, location: Location, root: type[Settings]) -> tuple[str, str]:
-    name, hint = dotted(location), "see the comments that `charm init` writes"
+    name = dotted(location)
+    hint = "see the comments that `charm init` writes" if root is Config else "see `charm generate --help`"
     if bad := _bad_setting(problem):
         section = dotted(problem["loc"])
         return f"{section}: {bad.what}" if section else bad.what, bad.fix or hint

@@ -112,6 +112,7 @@ def key_lines(node: yaml.Node | None, *, where: str, at: Location = ()) -> dict[
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
             found[(*at, i)] = value.start_mark.line + 1
+            found |= key_lines(value, where=where, at=(*at, i))
     return found
 
 

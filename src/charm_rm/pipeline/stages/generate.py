@@ -76,11 +76,11 @@ def estimate(prompts: pl.DataFrame, settings: GenerateSettings) -> list[Generati
             prompts,
             system=one.system,
             samples=one.samples,
-            max_tokens=one.max_tokens,
+            max_tokens=one.max_tokens if "max_tokens" in POLICY_OPTIONS[kind] else None,
             prices=_prices(settings),
         )
         for one in wanted_policies(settings)
-        if split_policy_spec(one.spec)[0] != "outputs"
+        if (kind := split_policy_spec(one.spec)[0]) != "outputs"
     ]
 
 
