@@ -21,6 +21,7 @@ from charm_rm.settings import (
     CalibrateSettings,
     EvaluateSettings,
     FitSettings,
+    GenerateSettings,
     JudgeSettings,
     ModelSettings,
     RatingsChoice,
