@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         influence,
         measure_favouritism,
         measure_mismatch,
+        place_candidates,
         save_audit,
     )
     from .models import (
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from .style import (
         apply_calibrator,
         calibrated,
+        expect_favour,
         explain_favour,
         load_calibrator,
         save_calibrator,
@@ -127,6 +129,7 @@ _HOMES = {
         "audit",
         "Audit",
         "measure_mismatch",
+        "place_candidates",
         "measure_favouritism",
         "save_audit",
         "compare_favour",
@@ -140,6 +143,7 @@ _HOMES = {
         "calibrated",
         "load_calibrator",
         "save_calibrator",
+        "expect_favour",
         "explain_favour",
     ],
     "preferences": ["as_preferences", "load_preferences"],

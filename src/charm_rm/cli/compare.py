@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Whose scores of SECOND, where it is another model than --reward-model: two models of one file.",
 )
-@settings_options(AuditSettings, "settings", but=("references", "ties"))
+@settings_options(AuditSettings, "settings", but=("references", "candidates", "ties"))
 @seed_option
 @fail_if_option(COMPARE_NAMES)
 @top_option(12)
