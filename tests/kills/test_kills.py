@@ -169,6 +169,9 @@ def short(
     offsets = tmp_path_factory.mktemp("offsets") / "offsets.parquet"
     solve = ("--over", "velvet", "--ref", "thistle")
     _charm("calibrate", *known, *solve, "-o", offsets)
+    applied = offsets.with_name("applied.parquet")
+    _charm("apply", scores, offsets, "-o", applied)
+    beside = (f"a={scores}", f"b={applied}", *known[1:], "-o", "beside")
     old = {name: tmp_path_factory.mktemp("old") for name in ("audit", "calibrate", "relabel", "report")}
     _charm("audit", *known, "--seed", 5, "-o", old["audit"] / "audit")
     _charm("audit", *known, "-o", old["report"] / "audit")
@@ -189,9 +192,15 @@ def short(
         "calibrate": plan(
             ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
         ),
+        "sample": plan(
+            ("sample", inputs / "responses.parquet", "-n", 20, "-o", "p.parquet"), "p.parquet", output="p.parquet"
+        ),
         "apply": plan(("apply", scores, offsets, "-o", "s.jsonl"), "s.jsonl", output="s.jsonl"),
         "relabel": plan((*relabel, "--force"), "prefs", before=old["relabel"]),
         "compare": plan(("compare", scores, *known, "-o", "compared"), "compared", output="compared"),
+        "compare several": replace(
+            plan(("compare", *beside), "beside", output="beside"), kills=_DRAWN
+        ),
         "influence": plan(
             ("influence", *known[:-2], "--policy", "velvet", "-o", "influence"), "influence", output="influence"
         ),
@@ -210,7 +219,18 @@ def _charm(*arguments: object) -> None:
 
 
 SHORT = (
-    *("ratings fit", "audit", "calibrate", "apply", "relabel", "compare", "influence", "report"),
+    *(
+        "ratings fit",
+        "audit",
+        "calibrate",
+        "sample",
+        "apply",
+        "relabel",
+        "compare",
+        "compare several",
+        "influence",
+        "report",
+    ),
     "run of given scores",
 )
 

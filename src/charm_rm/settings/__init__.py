@@ -17,6 +17,7 @@ from .relabel import RelabelSettings
 from .report import ReportSettings
 from .responses import ResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
+from .sample import Allocation, PromptIds, SampleSettings
 from .score import ScoreSettings
 from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
@@ -45,6 +46,7 @@ __all__ = [
     "MOST_PRIOR",
     "OFFSETS_ALONE",
     "STYLE_ALONE",
+    "Allocation",
     "AnchorEstimate",
     "AnchorSettings",
     "Attention",
@@ -64,6 +66,7 @@ __all__ = [
     "Objective",
     "OnError",
     "Outcome",
+    "PromptIds",
     "RatingsChoice",
     "RatingsSettings",
     "RelabelSettings",
@@ -71,6 +74,7 @@ __all__ = [
     "ResponsesSettings",
     "RewardModelSettings",
     "Sample",
+    "SampleSettings",
     "Scope",
     "ScoreSettings",
     "Setting",
