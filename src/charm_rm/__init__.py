@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         influence,
         measure_favouritism,
         measure_mismatch,
+        place_candidates,
         save_audit,
     )
     from .models import (
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from .style import (
         apply_calibrator,
         calibrated,
+        expect_favour,
         explain_favour,
         load_calibrator,
         save_calibrator,
@@ -128,6 +130,7 @@ _HOMES = {
         "audit",
         "Audit",
         "measure_mismatch",
+        "place_candidates",
         "measure_favouritism",
         "save_audit",
         "compare_favour",
@@ -141,6 +144,7 @@ _HOMES = {
         "calibrated",
         "load_calibrator",
         "save_calibrator",
+        "expect_favour",
         "explain_favour",
     ],
     "preferences": ["as_preferences", "load_preferences"],

@@ -11,12 +11,14 @@ from .audit import AuditSettings
 from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_names, parse_fixed
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .evaluate import EvaluateSettings
+from .generate import AnswerSettings, GenerateSettings, PolicySettings
 from .judge import JudgeSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
 from .responses import ResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
+from .sample import Allocation, PromptIds, SampleSettings
 from .score import ScoreSettings
 from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
@@ -36,6 +38,7 @@ from .vocabulary import (
     Strategy,
     TableKind,
     TieRule,
+    TooLong,
     Unrated,
     Votes,
 )
@@ -45,8 +48,10 @@ __all__ = [
     "MOST_PRIOR",
     "OFFSETS_ALONE",
     "STYLE_ALONE",
+    "Allocation",
     "AnchorEstimate",
     "AnchorSettings",
+    "AnswerSettings",
     "Attention",
     "AuditSettings",
     "CalibrateSettings",
@@ -54,6 +59,7 @@ __all__ = [
     "EvaluateSettings",
     "FineTuneSettings",
     "FitSettings",
+    "GenerateSettings",
     "JudgeSettings",
     "Labels",
     "Link",
@@ -64,6 +70,8 @@ __all__ = [
     "Objective",
     "OnError",
     "Outcome",
+    "PolicySettings",
+    "PromptIds",
     "RatingsChoice",
     "RatingsSettings",
     "RelabelSettings",
@@ -71,6 +79,7 @@ __all__ = [
     "ResponsesSettings",
     "RewardModelSettings",
     "Sample",
+    "SampleSettings",
     "Scope",
     "ScoreSettings",
     "Setting",
@@ -79,6 +88,7 @@ __all__ = [
     "TableKind",
     "TableSettings",
     "TieRule",
+    "TooLong",
     "TrainFromSettings",
     "TrainSectionSettings",
     "TrainSettings",
