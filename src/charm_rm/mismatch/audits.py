@@ -21,6 +21,7 @@ from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
+from ..streaming import ScoreStream
 from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
 from .degree import mismatch_table
 from .favour import check_scope
@@ -28,7 +29,7 @@ from .published import tally_published
 from .standing import measure_standing
 from .summary import summarise, summarise_favour, unscored
 
-_Auditable = Scores | Margins | WinRates
+_Auditable = Scores | Margins | WinRates | ScoreStream
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,7 +81,7 @@ class Audit(Shown):
 
 
 def audit(
-    source: SourceLike,
+    source: SourceLike | ScoreStream,
     ratings: RatingsLike,
     *,
     references: Sequence[str] | None = None,
@@ -96,7 +97,8 @@ def audit(
     """Hold a reward model or judge against human ratings.
 
     Args:
-        source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`).
+        source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`);
+            or scores larger than memory (:func:`charm_rm.stream_scores`), with the same results but for the draws of intervals.
         ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`; a name such as ``arena``, a path,
             or any table (:func:`charm_rm.as_ratings`).
         references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
@@ -117,7 +119,7 @@ def audit(
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
-    source = as_source(source)
+    source = source if isinstance(source, ScoreStream) else as_source(source)
     ratings = as_ratings(ratings)
     _check_settings(source, draws, outcome, ties, temperature)
     check_scope(scope)
@@ -182,7 +184,12 @@ def _audit(
 ) -> Audit:
     rng = np.random.default_rng(seed)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = only_policies(source, set(matched.frame["policy"]))
+    rated_policies = set(matched.frame["policy"])
+    source = (
+        source.only(rated_policies)
+        if isinstance(source, ScoreStream)
+        else only_policies(source, rated_policies)
+    )
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
     check_thin_data(tally, rated)
@@ -203,7 +210,7 @@ def _audit(
         "scope": scope,
     }
     settings |= asdict(how)
-    found_in_sample = in_sample(source)
+    found_in_sample = source.in_sample() if isinstance(source, ScoreStream) else in_sample(source)
     return Audit(
         mismatch=mismatch,
         favouritism=standing.favouritism,
@@ -211,7 +218,7 @@ def _audit(
         ratings=matched,
         rank_correlation=standing.correlation,
         summary=Figures(
-            summarise(source, tally, rated, rating_draws, mismatch, standing)
+            summarise(_prompts(source), tally, rated, rating_draws, mismatch, standing)
             | summarise_favour(standing)
             | unscored(ratings, matched)
             | {"in_sample": None if found_in_sample is None else str(found_in_sample)}
@@ -261,7 +268,16 @@ def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, tem
         )
 
 
+def _prompts(source: _Auditable) -> int | None:
+    """How many prompts; None where the source names none."""
+    if isinstance(source, ScoreStream):
+        return source.n_prompts
+    return source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
+
+
 def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tally:
+    if isinstance(source, ScoreStream):
+        return source.tally(**asdict(how), rng=rng)
     if isinstance(source, WinRates):
         return tally_published(source, draws=how.draws, rng=rng)
     paired = pair_margins(source)

@@ -12,6 +12,7 @@ from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_n
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .evaluate import EvaluateSettings
 from .judge import JudgeSettings
+from .out_of_core import OutOfCoreSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
@@ -31,6 +32,7 @@ from .vocabulary import (
     Objective,
     OnError,
     Outcome,
+    ReadingEngine,
     Sample,
     Scope,
     Strategy,
@@ -63,9 +65,11 @@ __all__ = [
     "ModelSettings",
     "Objective",
     "OnError",
+    "OutOfCoreSettings",
     "Outcome",
     "RatingsChoice",
     "RatingsSettings",
+    "ReadingEngine",
     "RelabelSettings",
     "ReportSettings",
     "ResponsesSettings",

@@ -15,6 +15,7 @@ from ...settings import AuditSettings, Unrated
 
 if TYPE_CHECKING:
     from ...evaluate import AlignmentResult
+    from ...streaming import ScoreStream
     from ...tables import Margins, Ratings, Scores, WinRates
     from ..run import Run
 
@@ -23,7 +24,7 @@ FAVOUR, ALIGNMENT = "favouritism.parquet", "alignment.parquet"
 
 
 def audit_source(
-    source: Scores | Margins | WinRates,
+    source: Scores | Margins | WinRates | ScoreStream,
     ratings: Ratings,
     settings: AuditSettings,
     *,
