@@ -51,8 +51,10 @@ def main() -> None:
             generate(data, round(millions * 1e6 / POLICIES), given.missing)
             for engine in ("memory", "streaming") if i == 0 else ("streaming",):
                 out = subprocess.run(
-                    [sys.executable, __file__, "--one", engine, str(data.parent), "--memory", given.memory]
-                    + ["--draws", str(given.draws)],
+                    [
+                        *(sys.executable, __file__, "--one", engine, str(data.parent)),
+                        *("--memory", given.memory, "--draws", str(given.draws)),
+                    ],
                     check=True,
                     capture_output=True,
                     text=True,

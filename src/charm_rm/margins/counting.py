@@ -103,7 +103,7 @@ class PairCounter:
     """Counts scores as they come, (K, n) at a time, NaN where a policy has none: :meth:`add`, then :meth:`counts`.
 
     ``soft_squares`` also counts soft outcomes' squares and moments (``outcome`` soft). ``groups`` keeps the sums of groups; ``keep``
-    the balances of all prompts, which :attr:`balances` then gives.
+    the balances of all prompts, which :attr:`balances` then gives. Without ``soften`` hard outcomes alone are counted.
     """
 
     size: int
@@ -112,6 +112,7 @@ class PairCounter:
     temperature: float = 1.0
     groups: bool = False
     keep: bool = False
+    soften: bool = True
     _rest: FloatArray | None = None
     _kept: list[FloatArray] = field(default_factory=list)
 
@@ -176,8 +177,10 @@ class PairCounter:
         complete = bool(seen[:, :width].all())
         self._prompts += width
         self._shared(seen, width, complete=complete)
-        hard, soft = self._hard(scores), self._soften(scores)
-        balance = (soft if self.outcome == "soft" else hard)[:, :width]
+        balance = self._hard(scores)[:, :width]
+        if self.soften or self.outcome == "soft":
+            soft = self._soften(scores)[:, :width]
+            balance = soft if self.outcome == "soft" else balance
         self._balance += balance.sum(axis=1)
         self._moment += balance @ balance.T
         if self.keep:

@@ -136,7 +136,9 @@ class ScoreStream:
         rate = counts.rates(outcome, "half")[0] / np.maximum(counts.n, 1)
         covariance = np.zeros((len(self.chosen), len(self.chosen)))
         for block in self.blocks():
-            again = PairCounter(len(self.chosen), outcome=outcome, temperature=temperature, keep=True)
+            again = PairCounter(
+                len(self.chosen), outcome=outcome, temperature=temperature, keep=True, soften=False
+            )
             again.add(block)
             again.counts()
             influence = influences(again.balances, ~np.isnan(block), rate)
