@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .benchmarks import load_benchmark
+    from .comparison import compare_models
     from .errors import CharmError, CharmWarning
     from .estimates import Estimate
     from .evaluate import alignment_with_ratings, evaluate_benchmark
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .relabel import relabel_preferences
     from .report import write_report
     from .responses import as_responses, load_responses, sample_instructions, split_prompts
+    from .samples import choose_sample
     from .scores import load_scores
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
@@ -108,6 +110,7 @@ _HOMES = {
     ],
     "responses": ["as_responses", "load_responses", "sample_instructions", "split_prompts"],
     "features": ["measure_features", "StyleFeatures"],
+    "samples": ["choose_sample"],
     "scores": ["load_scores"],
     "sources": ["load_source", "load_example"],
     "streaming": ["stream_scores"],
@@ -146,6 +149,7 @@ _HOMES = {
     "relabel": ["relabel_preferences"],
     "benchmarks": ["load_benchmark"],
     "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],
+    "comparison": ["compare_models"],
     "report": ["write_report"],
     "pipeline": ["run_pipeline"],
 }

@@ -14,8 +14,9 @@ import polars as pl
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, counted, listing, noting_warnings
 from ..estimates import Estimate
 from ..given import SourceLike, as_source
-from ..margins import Tally, only_policies, pair_margins, tally_margins
+from ..margins import Tally, only_policies, pair_samples, tally_margins
 from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
+from ..samples import has_samples, sample_counts
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
 from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
@@ -99,6 +100,7 @@ def audit(
     Args:
         source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`);
             or scores larger than memory (:func:`charm_rm.stream_scores`), with the same results but for the draws of intervals.
+            Of scores of several samples (a column ``sample``) a prompt's outcome is the mean over all pairs of samples of two policies.
         ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`; a name such as ``arena``, a path,
             or any table (:func:`charm_rm.as_ratings`).
         references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
@@ -119,7 +121,7 @@ def audit(
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
-    source = source if isinstance(source, ScoreStream) else as_source(source)
+    source = source if isinstance(source, ScoreStream) else as_source(source, samples=True)
     ratings = as_ratings(ratings)
     _check_settings(source, draws, outcome, ties, temperature)
     check_scope(scope)
@@ -221,6 +223,7 @@ def _audit(
             summarise(_prompts(source), tally, rated, rating_draws, mismatch, standing)
             | summarise_favour(standing)
             | unscored(ratings, matched)
+            | {"samples": _samples(source)}
             | {"in_sample": None if found_in_sample is None else str(found_in_sample)}
         ),
         warnings=(),
@@ -275,12 +278,19 @@ def _prompts(source: _Auditable) -> int | None:
     return source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
 
 
+def _samples(source: _Auditable) -> Any:
+    """How many samples there are where there are several; a stream has one of each."""
+    if isinstance(source, ScoreStream) or not has_samples(source):
+        return None
+    return sample_counts(source)
+
+
 def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tally:
     if isinstance(source, ScoreStream):
         return source.tally(**asdict(how), rng=rng)
     if isinstance(source, WinRates):
         return tally_published(source, draws=how.draws, rng=rng)
-    paired = pair_margins(source)
+    paired = pair_samples(source)
     drawn = draw_prompt_weights(paired.n_prompts, draws=how.draws, rng=rng) if how.draws else None
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
 
