@@ -24,6 +24,7 @@ _STEEPEST = 600.0  # beyond, exponentials of scores over temperatures leave the 
 _FLUSH = 127  # groups' sums are kept in bytes for so many blocks
 _FEW = 256  # policies whose wins on one prompt a byte can count
 BoolArray = NDArray[np.bool_]
+Float32Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +48,8 @@ class PairCounts:
     ties: TieRule
     balance: FloatArray
     moment: FloatArray
-    group_sums: FloatArray | None = None
-    group_sizes: FloatArray | None = None
+    group_sums: Float32Array | None = None
+    group_sizes: Float32Array | None = None
 
     def rates(self, outcome: Outcome, ties: TieRule) -> tuple[FloatArray, FloatArray]:
         """Σ o and Σ o² over prompts."""
@@ -82,13 +83,21 @@ class PairCounts:
         won = weights @ totals.T + drawn.pseudo_wins[:, None].astype(np.float32)
         won /= weights @ self.group_sizes.T + both[:, None].astype(np.float32)
         rates = np.asarray(won, dtype=np.float64)
-        return rates if self.prompts <= GROUPS else self._scaled(rates, totals, outcome, ties)
+        if self.prompts <= GROUPS:
+            return rates
+        return self._scaled(rates, totals, self.group_sizes, self.rates(outcome, ties))
 
-    def _scaled(self, rates: FloatArray, totals: FloatArray, outcome: Outcome, ties: TieRule) -> FloatArray:
-        total, squares = self.rates(outcome, ties)
+    def _scaled(
+        self,
+        rates: FloatArray,
+        totals: Float32Array,
+        sizes: Float32Array,
+        sums: tuple[FloatArray, FloatArray],
+    ) -> FloatArray:
+        total, squares = sums
         size = self.n + 1
         centre = (total + 0.5) / size
-        residual = totals - centre[:, None].astype(np.float32) * self.group_sizes
+        residual = totals - centre[:, None].astype(np.float32) * sizes
         pseudo = 0.5 * (1 - centre) ** 2 + 0.5 * centre**2
         spread = (np.einsum("mg,mg->m", residual, residual, dtype=np.float64) + pseudo) / size**2
         scale = np.sqrt(win_rate_variance(self.n, total, squares) / spread)
@@ -124,8 +133,8 @@ class PairCounter:
         self._soft, self._squares = np.zeros(m), np.zeros(m)
         self._balance, self._moment = np.zeros(self.size), np.zeros((self.size, self.size))
         self._prompts, self._complete, self._since = 0, True, 0
-        self._sums: FloatArray | None = None
-        self._sizes = np.zeros((1, GROUPS), dtype=np.float32)
+        self._sums: Float32Array | None = None
+        self._sizes: Float32Array = np.zeros((1, GROUPS), dtype=np.float32)
         if self.groups:
             self._sums = np.zeros((m, GROUPS), dtype=np.float32)
             if self.outcome == "hard":

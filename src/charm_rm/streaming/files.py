@@ -228,8 +228,8 @@ def _valid(frame: pl.DataFrame, part: Part, start: int) -> pl.DataFrame:
     try:
         frame = with_kinds(frame, _KINDS, noun="scores")
     except SchemaError as error:
-        row = re.search(r"row (\d+)", error.where or "")
-        raise _of_row(error.what, part, start + int(row[1] if row else 0), error.fix) from error
+        told = re.search(r"row (\d+)", error.where or "")
+        raise _of_row(error.what, part, start + int(told[1] if told else 0), error.fix) from error
     for name in _KINDS:
         if frame[name].null_count():
             row = int(frame[name].is_null().arg_true()[0])

@@ -125,7 +125,7 @@ def check_policies(known: int) -> None:
 
 
 def _write(file: IO[Any], records: NDArray[Any]) -> None:
-    data = memoryview(records.view(np.uint8))
+    data = records.view(np.uint8).data
     while data:
         data = data[file.write(data) :]
 
