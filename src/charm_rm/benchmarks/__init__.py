@@ -9,6 +9,7 @@ from .definition import Benchmark
 from .items import Item, good_and_bad
 from .llmbar import load_llmbar
 from .metrics import Metric, Part, mean_of_subsets
+from .own import load_own
 from .pairs import load_pairs, pairs_benchmark
 from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark
 from .rm_bench import load_rm_bench
@@ -29,6 +30,7 @@ __all__ = [
     "list_benchmarks",
     "load_benchmark",
     "load_llmbar",
+    "load_own",
     "load_pairs",
     "load_rm_bench",
     "mean_of_subsets",

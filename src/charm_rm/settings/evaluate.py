@@ -21,7 +21,11 @@ class EvaluateSettings(Settings):
         None, "Folder with the benchmarks' original files, or a parent of several.", path="path"
     )
     pairs: str | None = setting(
-        None, "Preference pairs of your own as a benchmark; a `subset` column splits them.", path="path"
+        None,
+        "A table of your own as a benchmark: pairs, several good against several bad responses, ratings, or the best of n; "
+        "a `subset` column splits it.",
+        flags=("--pairs", "--own"),
+        path="path",
     )
     limit: int | None = setting(None, "Evaluate a random sample of this many items per benchmark.", least=1)
     unchecked: bool = setting(

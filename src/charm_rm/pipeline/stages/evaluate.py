@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ...benchmarks import Benchmark, ScoredItem, load_benchmark, load_pairs, scored_by_judge
+from ...benchmarks import Benchmark, ScoredItem, load_benchmark, load_own, scored_by_judge
 from ...errors import ConfigError, counted, noting_warnings
 from ...evaluate import (
     AlignmentResult,
@@ -79,7 +79,7 @@ def load_benchmarks(settings: EvaluateSettings, *, seed: int = 0) -> list[Benchm
         raise ConfigError("benchmarks need a folder with their files", fix="give data")
     found = [load_benchmark(name, str(settings.data)) for name in settings.benchmarks]
     if settings.pairs is not None:
-        found.append(load_pairs(settings.pairs))
+        found.append(load_own(settings.pairs))
     return found if settings.limit is None else [b.sample(settings.limit, seed=seed) for b in found]
 
 
