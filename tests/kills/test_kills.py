@@ -200,6 +200,9 @@ def short(
         "calibrate": plan(
             ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
         ),
+        "sample": plan(
+            ("sample", inputs / "responses.parquet", "-n", 20, "-o", "p.parquet"), "p.parquet", output="p.parquet"
+        ),
         "apply": plan(("apply", scores, offsets, "-o", "s.jsonl"), "s.jsonl", output="s.jsonl"),
         "relabel": plan((*relabel, "--force"), "prefs", before=old["relabel"]),
         "compare": plan(("compare", scores, *known, "-o", "compared"), "compared", output="compared"),
@@ -224,8 +227,20 @@ def _charm(*arguments: object) -> None:
 
 
 SHORT = (
-    *("ratings fit", "audit", "audit --engine streaming", "calibrate", "apply", "relabel", "compare"),
-    *("compare several", "influence", "report", "run of given scores"),
+    *(
+        "ratings fit",
+        "audit",
+        "audit --engine streaming",
+        "calibrate",
+        "sample",
+        "apply",
+        "relabel",
+        "compare",
+        "compare several",
+        "influence",
+        "report",
+    ),
+    "run of given scores",
 )
 
 

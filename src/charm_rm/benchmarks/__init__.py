@@ -11,7 +11,7 @@ from .llmbar import load_llmbar
 from .metrics import Metric, Part, mean_of_subsets
 from .own import load_own
 from .pairs import load_pairs, pairs_benchmark
-from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark
+from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark, load_found
 from .rm_bench import load_rm_bench
 from .rules import Rule, rule
 from .scored import ScoredItem, scored_by_judge, scored_by_reward
@@ -29,6 +29,7 @@ __all__ = [
     "good_and_bad",
     "list_benchmarks",
     "load_benchmark",
+    "load_found",
     "load_llmbar",
     "load_own",
     "load_pairs",

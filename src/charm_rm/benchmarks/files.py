@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..conversations import is_conversation
-from ..errors import CharmError, SchemaError, UnreadableFile, did_you_mean, listing
+from ..errors import CharmError, NothingThere, SchemaError, UnreadableFile, did_you_mean, listing
 from ..protocols import Prompt
 from ..store import read_frame, read_json, read_json_lines
 from .items import Item
@@ -149,9 +149,9 @@ def only_copy(paths: Sequence[Path], what: str) -> Path:
     return paths[0]
 
 
-def nothing_found(benchmark: str, folder: Path, wanted: str) -> UnreadableFile:
+def nothing_found(benchmark: str, folder: Path, wanted: str) -> NothingThere:
     """The error for a data folder that holds nothing of a benchmark."""
-    return UnreadableFile(
+    return NothingThere(
         f"no {benchmark} files below this folder",
         where=str(folder),
         fix=f"give --data the benchmark's own repository folder or a parent of it; looked for {wanted}",

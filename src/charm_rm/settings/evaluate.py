@@ -13,7 +13,7 @@ class EvaluateSettings(Settings):
 
     benchmarks: tuple[str, ...] = setting(
         (),
-        "Benchmarks, by the names that `charm evaluate --list` shows; repeatable.",
+        "Benchmarks, by the names that `charm evaluate --list` shows; repeatable. `all`: every one with files below the data folder.",
         flags=("--benchmark",),
         metavar="NAME",
     )
@@ -30,4 +30,10 @@ class EvaluateSettings(Settings):
     limit: int | None = setting(None, "Evaluate a random sample of this many items per benchmark.", least=1)
     unchecked: bool = setting(
         False, "Evaluate even where over 5 % of a benchmark's tokens are unknown to the tokenizer."
+    )
+    placebos: bool = setting(
+        False, "Also show what length alone (the longest, the shortest response) and noise score."
+    )
+    repeats: int = setting(
+        1, "Ask the model this many times in all, to see how many of its verdicts change.", least=1, below=11
     )
