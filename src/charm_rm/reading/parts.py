@@ -103,7 +103,7 @@ def said_by_names(file: Path, root: Path, columns: Sequence[str], *, several: bo
     Raises:
         SchemaError: a folder says what the file has a column for.
     """
-    said = _said_by_folders(file, root)
+    said = said_by_folders(file, root)
     if twice := [c for c in said if c in columns]:
         raise SchemaError(
             f"column {twice[0]!r} is in the file, and in the name of its folder",
