@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         influence,
         measure_favouritism,
         measure_mismatch,
+        place_candidates,
         save_audit,
     )
     from .models import (
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from .style import (
         apply_calibrator,
         calibrated,
+        expect_favour,
         explain_favour,
         load_calibrator,
         save_calibrator,
@@ -130,6 +132,7 @@ _HOMES = {
         "audit",
         "Audit",
         "measure_mismatch",
+        "place_candidates",
         "measure_favouritism",
         "save_audit",
         "compare_favour",
@@ -143,6 +146,7 @@ _HOMES = {
         "calibrated",
         "load_calibrator",
         "save_calibrator",
+        "expect_favour",
         "explain_favour",
     ],
     "preferences": ["as_preferences", "load_preferences"],

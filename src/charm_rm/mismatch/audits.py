@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, counted, listing, noting_warnings
+from ..errors import CharmWarning, ConfigError, NoOverlap, NotConverged, NotIdentifiable, noting_warnings
 from ..estimates import Estimate
 from ..given import SourceLike, as_source
 from ..margins import Tally, only_policies, pair_samples, tally_margins
-from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
+from ..ratings import Aliases, RatingsLike, as_ratings, match_ratings, yardstick
 from ..samples import has_samples, sample_counts
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
 from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
-from ..streaming import ScoreStream
-from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
+from ..streaming import ScoreStream, refuse_streaming
+from ..tables import Candidates, Favouritism, Margins, Mismatch, Ratings, Scores, Table, WinRates
+from .candidates import checked_candidates, place_candidates, warn_of_no_interval
 from .degree import mismatch_table
 from .favour import check_scope
 from .published import tally_published
 from .standing import measure_standing
 from .summary import summarise, summarise_favour, unscored
+from .thin_data import check_thin_data
 
 _Auditable = Scores | Margins | WinRates | ScoreStream
 
@@ -39,6 +41,7 @@ class Audit(Shown):
 
     ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
     ``summary`` map names to estimates or counts. ``ratings`` are those used, under the policies' own names.
+    ``candidates`` are the policies without a rating that were asked for, on the rated ones' scale.
     ``in_sample`` is there where the scores carry offsets that were solved on some of these prompts: str() of it says so.
     """
 
@@ -51,14 +54,21 @@ class Audit(Shown):
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
     in_sample: InSample | None = None
+    candidates: Candidates | None = None
 
     def __post_init__(self) -> None:
         bind_figures(self, self.summary)
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """``favour`` (where it was measured), ``mismatch``, ``win_rates``, ``ratings``."""
+        """``favour`` (where it was measured), ``mismatch``, ``win_rates``, ``ratings``, ``candidates`` (where there are any)."""
         favour = {} if self.favouritism is None else {"favour": self.favouritism.frame}
-        others = {"mismatch": self.mismatch, "win_rates": self.win_rates, "ratings": self.ratings}
+        others: dict[str, Table] = {
+            "mismatch": self.mismatch,
+            "win_rates": self.win_rates,
+            "ratings": self.ratings,
+        }
+        if self.candidates is not None:
+            others["candidates"] = self.candidates
         return favour | {name: table.frame for name, table in others.items()}
 
     @property
@@ -73,6 +83,7 @@ class Audit(Shown):
             "sharpness": None if self.sharpness is None else asdict(self.sharpness),
             "favouritism": favoured,
             "mismatch": self.mismatch.frame.to_dicts(),
+            "candidates": [] if self.candidates is None else self.candidates.frame.to_dicts(),
             "rank_correlation": {k: asdict(v) for k, v in self.rank_correlation.items()},
             "summary": {k: asdict(v) if isinstance(v, Estimate) else v for k, v in self.summary.items()},
             "in_sample": None if self.in_sample is None else self.in_sample.to_json(),
@@ -86,6 +97,7 @@ def audit(
     ratings: RatingsLike,
     *,
     references: Sequence[str] | None = None,
+    candidates: Sequence[str] = (),
     aliases: Aliases | None = None,
     draws: int = 1000,
     seed: int = 0,
@@ -106,6 +118,8 @@ def audit(
         references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
             the over-valued side; where all pairs have one policy in common, a judge's baseline, that is the reference).
             Favouritism always uses every pair.
+        candidates: policies of the source without a rating, which are placed beside the rated ones (:func:`charm_rm.place_candidates`): they
+            change nothing about these, and are in no other table.
         aliases: own names for rated policies.
         draws: bootstrap draws (prompts x ratings) behind the intervals; 0 gives normal intervals.
         seed: of the draws.
@@ -127,8 +141,9 @@ def audit(
     check_scope(scope)
     how = _Tallying(draws, outcome, ties, temperature)
     with noting_warnings() as notes:
+        names = _candidates(source, ratings, candidates, aliases)
         result = _audit(
-            source,
+            _only(source, set(source.policies) - set(names)) if names else source,
             ratings,
             references,
             aliases,
@@ -137,7 +152,48 @@ def audit(
             unrated=unrated,
             scope=scope,
         )
-    return replace(result, warnings=tuple(notes))
+        placed = None
+        if names and not isinstance(source, ScoreStream):
+            placed = _placed(source, ratings, names, aliases, how, unrated, scope)
+    result.provenance["settings"]["candidates"] = names
+    return replace(result, candidates=placed, warnings=tuple(notes))
+
+
+def _candidates(
+    source: _Auditable, ratings: Ratings, candidates: Sequence[str], aliases: Aliases | None
+) -> list[str]:
+    """Their names, checked; a stream places none, as that takes its prompts one by one."""
+    if not isinstance(source, ScoreStream):
+        return checked_candidates(source, ratings, candidates, aliases)
+    if candidates:
+        raise refuse_streaming("place candidates", fix="leave out --candidate, or use --engine memory")
+    return []
+
+
+def _only(source: _Auditable, policies: Collection[str]) -> _Auditable:
+    return source.only(policies) if isinstance(source, ScoreStream) else only_policies(source, policies)
+
+
+def _placed(
+    source: Scores | Margins | WinRates,
+    ratings: Ratings,
+    names: list[str],
+    aliases: Aliases | None,
+    how: _Tallying,
+    unrated: Unrated,
+    scope: Scope,
+) -> Candidates | None:
+    """The candidates' places, or a warning that says why there are none; what the audit has said already is not said again."""
+    said = {"outcome": how.outcome, "temperature": how.temperature, "scope": scope}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)
+            placed = place_candidates(source, ratings, names, aliases=aliases, unrated=unrated, **said)  # type: ignore[arg-type]
+    except (NotIdentifiable, NotConverged, NoOverlap) as error:
+        warnings.warn(f"candidates cannot be placed: {error.what}", CharmWarning, stacklevel=2)
+        return None
+    warn_of_no_interval(placed)
+    return placed
 
 
 def save_audit(found: Audit, folder: Path, *, about: Mapping[str, Any] | None = None) -> None:
@@ -148,6 +204,8 @@ def save_audit(found: Audit, folder: Path, *, about: Mapping[str, Any] | None = 
     save(found.mismatch, folder / "mismatch.parquet", force=True)
     save(found.win_rates, folder / "win_rates.parquet", force=True)
     save(found.ratings, folder / "ratings.parquet", force=True)
+    if found.candidates is not None:
+        save(found.candidates, folder / "candidates.parquet", force=True)
     if found.favouritism is not None:
         save(found.favouritism, folder / "favouritism.parquet", force=True)
     write_json({**found.to_json(), **(about or {})}, folder / "audit.json", force=True)
@@ -186,12 +244,7 @@ def _audit(
 ) -> Audit:
     rng = np.random.default_rng(seed)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    rated_policies = set(matched.frame["policy"])
-    source = (
-        source.only(rated_policies)
-        if isinstance(source, ScoreStream)
-        else only_policies(source, rated_policies)
-    )
+    source = _only(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
     check_thin_data(tally, rated)
@@ -293,36 +346,3 @@ def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tall
     paired = pair_samples(source)
     drawn = draw_prompt_weights(paired.n_prompts, draws=how.draws, rng=rng) if how.draws else None
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
-
-
-def check_thin_data(tally: Tally, rated: Yardstick) -> None:
-    """Warn of few prompts and of ratings without intervals.
-
-    Raises:
-        NotIdentifiable: one prompt alone, or nothing but ties.
-    """
-    if not rated.has_uncertainty:
-        warnings.warn(
-            "some ratings have no interval: the audit's intervals do not include the uncertainty of the ratings",
-            CharmWarning,
-            stacklevel=2,
-        )
-    if tally.wins is None:
-        return
-    if tally.n.max() <= 1:
-        raise NotIdentifiable(
-            "the policies share one prompt only: chance cannot be estimated",
-            fix="score at least two, better a few hundred, shared prompts",
-        )
-    if tally.ties is not None and np.array_equal(tally.ties, tally.n):
-        raise NotIdentifiable(
-            "all margins are equal to 0: the scores do not tell the policies apart", fix="check the scores"
-        )
-    few = tally.n < 30
-    if few.any():
-        names = sorted({tally.policies[i] for i in tally.pairs[few].ravel()})
-        warnings.warn(
-            f"fewer than 30 shared prompts for {counted(int(few.sum()), 'pair')} ({listing(names)})",
-            CharmWarning,
-            stacklevel=2,
-        )

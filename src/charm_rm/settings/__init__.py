@@ -11,6 +11,7 @@ from .audit import AuditSettings
 from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_names, parse_fixed
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .evaluate import EvaluateSettings
+from .generate import AnswerSettings, GenerateSettings, PolicySettings
 from .judge import JudgeSettings
 from .out_of_core import OutOfCoreSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
@@ -39,6 +40,7 @@ from .vocabulary import (
     Strategy,
     TableKind,
     TieRule,
+    TooLong,
     Unrated,
     Votes,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "Allocation",
     "AnchorEstimate",
     "AnchorSettings",
+    "AnswerSettings",
     "Attention",
     "AuditSettings",
     "CalibrateSettings",
@@ -58,6 +61,7 @@ __all__ = [
     "EvaluateSettings",
     "FineTuneSettings",
     "FitSettings",
+    "GenerateSettings",
     "JudgeSettings",
     "Labels",
     "Link",
@@ -69,6 +73,7 @@ __all__ = [
     "OnError",
     "OutOfCoreSettings",
     "Outcome",
+    "PolicySettings",
     "PromptIds",
     "RatingsChoice",
     "RatingsSettings",
@@ -87,6 +92,7 @@ __all__ = [
     "TableKind",
     "TableSettings",
     "TieRule",
+    "TooLong",
     "TrainFromSettings",
     "TrainSectionSettings",
     "TrainSettings",

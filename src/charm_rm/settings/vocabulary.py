@@ -25,6 +25,7 @@ DType = Literal["float32", "bfloat16", "float16", "auto"]
 Attention = Literal["auto", "eager", "sdpa", "flash_attention_2"]
 Missing = Literal["drop", "keep", "fail"]  # pairs with no verdict in one order
 OnError = Literal["fail", "skip"]  # calls of a judge without an answer
+TooLong = Literal["fail", "skip"]  # prompts that do not fit a policy
 TableKind = Literal[
     "scores", "responses", "judgements", "ratings", "battles", "preferences"
 ]  # what a table holds
