@@ -28,7 +28,7 @@ from .options import (
     table_options,
     top_option,
 )
-from .out_of_core import chosen_engine, engine_options, streamed
+from .out_of_core import engine_options, opened
 from .print_audit import favour_words, print_audit
 from .prompts import PromptChoice, prompt_options
 
@@ -163,33 +163,23 @@ def command(
     from ..pipeline.stages.audit import audit_source, save_with_report, with_style
     from ..pipeline.stages.ratings import chosen_ratings
     from ..provenance import file_records, source_name
-    from ..sources import load_source
 
     table = chosen_ratings(ratings)
     how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
-    alone = {
-        "--group": groups,
-        "--judge": annotator,
-        "--baseline": baseline,
-        "--candidate": settings.candidates,
-    }
-    engine = chosen_engine(scores, reading, alone=alone | {"--calibrator": calibrator})
-    source = None
-    if engine.streaming:
-        with streamed(scores, engine, table=read_as, prompts=prompts, output=output) as stream:
-            found = audit_source(stream, table, settings, **how)
-    else:
-        source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline, table=read_as))
+    alone = {"--group": groups, "--candidate": settings.candidates, "--calibrator": calibrator}
+    with opened(
+        scores, reading, prompts, judged=(annotator, baseline), table=read_as, output=output, alone=alone
+    ) as source:
         found = audit_source(source, table, settings, **how)
-    if calibrator is not None and source is not None:
-        from ..models import load_any_responses
+        if calibrator is not None:
+            from ..models import load_any_responses
 
-        texts = load_any_responses(str(responses), columns=read_as.fields("responses"))
-        found = with_style(found, source, texts, table, calibrator, settings, **how)
-    found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
-    families = None
-    if members is not None and source is not None:
-        families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
+            texts = load_any_responses(str(responses), columns=read_as.fields("responses"))
+            found = with_style(found, source, texts, table, calibrator, settings, **how)
+        found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
+        families = None
+        if members is not None:
+            families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
     if as_json:
         print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..settings import OutOfCoreSettings, TableSettings
 from .common import say
@@ -16,7 +16,32 @@ if TYPE_CHECKING:
     from ..streaming import Engine, ScoreStream
 
 engine_options = settings_options(OutOfCoreSettings, "reading")
-T = TypeVar("T")
+
+
+@contextmanager
+def opened(
+    path: Path,
+    reading: OutOfCoreSettings,
+    prompts: PromptChoice,
+    *,
+    judged: tuple[str | None, str | None],
+    table: TableSettings,
+    output: Path | None,
+    alone: Mapping[str, object],
+) -> Iterator[Any]:
+    """What an audit starts from, as a stream or as a table; of the chosen prompts, by the ``judged`` annotator against the baseline.
+
+    ``alone`` are options that only a table can serve, with what was given for them: given, no stream is yielded.
+    """
+    from ..sources import load_source
+
+    annotator, baseline = judged
+    engine = chosen_engine(path, reading, alone={**alone, "--judge": annotator, "--baseline": baseline})
+    if engine.streaming:
+        with streamed(path, engine, table=table, prompts=prompts, output=output) as source:
+            yield source
+    else:
+        yield prompts.of(load_source(path, annotator=annotator, baseline=baseline, table=table))
 
 
 def chosen_engine(path: Path, reading: OutOfCoreSettings, *, alone: Mapping[str, object]) -> Engine:
