@@ -17,6 +17,7 @@ LINES = {
     "audit @scores|margins --ratings @ratings --draws 0 --prompts @prompts ?audit": 4,
     f"audit {_ANY_SOURCE} --ratings @ratings --draws 0 -o %out": 1,
     f"audit {_ANY_SOURCE} --ratings @ratings --draws 0 {{--csv,--markdown,--quiet,--all}} --fail-if favour>50": 4,
+    "audit @scores --ratings @ratings --draws 0 --engine streaming ?audit": 4,
     f"compare {_COMPARED} {_COMPARED} --ratings @ratings --draws 0 ?audit": 5,
     f"compare {_COMPARED} {_COMPARED} --ratings @ratings --draws 0 {{--csv,--markdown,--quiet}} --fail-if difference<0": 2,
     f"compare a={_COMPARED} b={_COMPARED} {_COMPARED} --ratings @ratings --draws 0 {{--all-pairs,--csv,--json,--quiet}} ?audit": 3,
