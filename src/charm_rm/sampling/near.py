@@ -14,7 +14,7 @@ from math import comb
 
 import numpy as np
 
-from .extras import require
+from ..extras import require
 from .workspace import NEAR, Fate, Workspace
 
 SHINGLE = 5
@@ -117,7 +117,7 @@ def _keys(signature: np.ndarray, bands: int) -> list[int]:
 
 
 def _by_datasketch(hashes: int) -> Signer:
-    minhash = require("datasketch", "finding near duplicates").MinHash
+    minhash = require("datasketch", extra="sample", what="finding near duplicates").MinHash
     empty = minhash(num_perm=hashes, seed=_SEED, hashfunc=_as_it_is)
 
     def sign(text: frozenset[str]) -> np.ndarray:
@@ -133,7 +133,7 @@ def _as_it_is(value: int) -> int:
 
 
 def _by_rensa(hashes: int) -> Signer:
-    minhash = require("rensa", "finding near duplicates in more than a million prompts").RMinHash
+    minhash = require("rensa", extra="sample", what="finding near duplicates").RMinHash
 
     def sign(text: frozenset[str]) -> np.ndarray:
         one = minhash(num_perm=hashes, seed=_SEED)
