@@ -26,6 +26,13 @@ def server() -> Iterator[Files]:
         yield files
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries follow one another at once."""
+    core = pytest.importorskip("pooch.core", reason="needs the [data] extra")
+    monkeypatch.setattr(core.time, "sleep", lambda _seconds: None)
+
+
 def entry_of(files: Files) -> Entry:
     checks = {
         "a.json": f"git:{git_id(CONTENT['a.json'])}",
@@ -180,6 +187,8 @@ def test_a_hub_that_does_not_have_it_and_one_that_is_down(
         with pytest.raises(RemoteRefused, match="the hub says 404") as refused:
             fetch_entry(on_the_hub, data_dir=tmp_path)
     assert refused.value.status == 404
+    with hub_server(Files({}), repo="who/set") as gone:
+        monkeypatch.setenv("HF_ENDPOINT", gone.url)
     with pytest.raises(RemoteError, match="cannot be fetched") as error:
         fetch_entry(on_the_hub, data_dir=tmp_path)
     assert error.value.exit_code == 1

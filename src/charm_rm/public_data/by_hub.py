@@ -27,7 +27,7 @@ def fetch_from_hub(entry: Entry, folder: Path, *, bar: bool = False) -> str:
     hub = require("huggingface_hub", extra="data", what="fetching from the hub")
     where = f"{entry.repo} on the hub"
     endpoint = os.environ.get("HF_ENDPOINT")  # at this moment; the library has read it when it was loaded
-    with _as_remote_error(where, entry), _bars(hub, bar):
+    with _as_remote_error(where, entry), _bars(bar):
         about = hub.HfApi(endpoint=endpoint).dataset_info(
             entry.repo, revision=entry.revision, files_metadata=True
         )
@@ -56,8 +56,8 @@ def _check(file: Any) -> str | None:
 
 
 @contextlib.contextmanager
-def _bars(hub: Any, bar: bool) -> Iterator[None]:
-    tools = hub.utils
+def _bars(bar: bool) -> Iterator[None]:
+    tools = require("huggingface_hub.utils", extra="data", what="fetching from the hub")
     before = tools.are_progress_bars_disabled()
     (tools.enable_progress_bars if bar else tools.disable_progress_bars)()
     try:
