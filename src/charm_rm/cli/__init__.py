@@ -34,6 +34,8 @@ COMMANDS = {
     "sample": "Draw instructions from larger sets of prompts",
     "names": "Which policies find a rating, under which name",
     "doctor": "Check a reward model before you trust its scores",
+    "generate": "Let policies answer prompts",
+    "responses": "Look at responses before anyone scores them",
     "features": "Measure the style of responses: length, lists, tone",
     "score": "Score responses with a reward model",
     "judge": "Judge pairs of responses, in both orders",

@@ -11,7 +11,9 @@ from .audit import AuditSettings
 from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_names, parse_fixed
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .evaluate import EvaluateSettings
+from .generate import AnswerSettings, GenerateSettings, PolicySettings
 from .judge import JudgeSettings
+from .out_of_core import OutOfCoreSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
@@ -32,11 +34,13 @@ from .vocabulary import (
     Objective,
     OnError,
     Outcome,
+    ReadingEngine,
     Sample,
     Scope,
     Strategy,
     TableKind,
     TieRule,
+    TooLong,
     Unrated,
     Votes,
 )
@@ -49,6 +53,7 @@ __all__ = [
     "Allocation",
     "AnchorEstimate",
     "AnchorSettings",
+    "AnswerSettings",
     "Attention",
     "AuditSettings",
     "CalibrateSettings",
@@ -56,6 +61,7 @@ __all__ = [
     "EvaluateSettings",
     "FineTuneSettings",
     "FitSettings",
+    "GenerateSettings",
     "JudgeSettings",
     "Labels",
     "Link",
@@ -65,10 +71,13 @@ __all__ = [
     "ModelSettings",
     "Objective",
     "OnError",
+    "OutOfCoreSettings",
     "Outcome",
+    "PolicySettings",
     "PromptIds",
     "RatingsChoice",
     "RatingsSettings",
+    "ReadingEngine",
     "RelabelSettings",
     "ReportSettings",
     "ResponsesSettings",
@@ -83,6 +92,7 @@ __all__ = [
     "TableKind",
     "TableSettings",
     "TieRule",
+    "TooLong",
     "TrainFromSettings",
     "TrainSectionSettings",
     "TrainSettings",
