@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import Result
 
@@ -196,6 +197,9 @@ def short(
     """Commands that are done in a second; those with an output of before replace it (``--force``)."""
     scores, ratings = inputs / "scores.parquet", inputs / "ratings.parquet"
     known = (scores, "--ratings", ratings, "--draws", 100)
+    parts = tmp_path_factory.mktemp("parts")
+    for i in range(3):
+        pl.read_parquet(scores)[i::3].write_parquet(parts / f"{i}.parquet")
     offsets = tmp_path_factory.mktemp("offsets") / "offsets.parquet"
     solve = ("--over", "velvet", "--ref", "thistle")
     _charm("calibrate", *known, *solve, "-o", offsets)
@@ -226,6 +230,10 @@ def short(
         ),
         "audit": replace(
             plan(("audit", *known, "-o", "audit", "--force"), "audit", before=old["audit"]), kills=_DRAWN
+        ),
+        "audit --engine streaming": replace(
+            plan(("audit", parts, *known[1:], "--engine", "streaming", "-o", "audit", "--force"), "audit", before=old["audit"]),
+            kills=_DRAWN,
         ),
         "calibrate": plan(
             ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
@@ -267,6 +275,7 @@ SHORT = (
     *(
         "ratings fit",
         "audit",
+        "audit --engine streaming",
         "calibrate",
         "sample",
         "apply",

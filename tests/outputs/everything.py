@@ -26,6 +26,7 @@ CORE = (
     "judge {in}/responses.csv --judge python:own_model:judge -o {out}/margins.parquet",
     f"audit {{in}}/scores.parquet {KNOWN} --ties loss -o {{out}}/audit",
     "audit {in}/scores.csv --ratings {in}/board.csv --alias {in}/aliases.csv --draws 0 --group {in}/groups.csv -o {out}/grouped",
+    f"audit {{in}}/scores.parquet {KNOWN} --engine streaming -o {{out}}/streamed",
     f"audit {{out}}/margins.parquet {KNOWN} -o {{out}}/judged",
     f"audit {{in}}/annotations.json {KNOWN} --annotator mild -o {{out}}/annotated",
     f"compare {{in}}/scores.parquet {{out}}/scores.parquet {KNOWN} -o {{out}}/compared",
