@@ -290,6 +290,19 @@ def test_what_takes_all_scores_at_once_is_refused(
     assert "'little' is no amount of memory" in result.stderr
 
 
+def test_what_takes_all_scores_at_once_is_read_in_memory_where_size_alone_would_stream(
+    charm: Charm, scores: Path, ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charm_rm.streaming.engine.IN_MEMORY", 1 << 20)
+    groups = tmp_path / "groups.csv"
+    groups.write_text("policy,group\na,x\nb,x\nc,y\nd,y\n")
+    common = ("audit", str(_parts(scores)), "--ratings", str(ratings), "--draws", "0", "--memory", "64MB")
+    assert "engine: streaming (240 rows would take about" in charm(*common).stderr
+    result = charm(*common, "--group", str(groups))
+    assert result.exit_code == 0, result.output
+    assert "engine: memory, as --group takes all scores at once (240 rows" in result.stderr
+
+
 def test_the_size_decides_and_it_says_so(charm: Charm, scores: Path, ratings: Path) -> None:
     result = charm(
         "audit", str(_parts(scores)), "--ratings", str(ratings), "--draws", "0", "--memory", "64MB"

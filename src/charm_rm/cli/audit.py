@@ -163,12 +163,25 @@ def command(
     from ..pipeline.stages.audit import audit_source, save_with_report, with_style
     from ..pipeline.stages.ratings import chosen_ratings
     from ..provenance import file_records, source_name
+    from ..sources import load_source
 
     table = chosen_ratings(ratings)
     how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
-    alone = {"--group": groups, "--candidate": settings.candidates, "--calibrator": calibrator}
+    judged = {"annotator": annotator, "baseline": baseline}
+    alone: dict[str, object] = {
+        "--group": groups,
+        "--candidate": settings.candidates,
+        "--calibrator": calibrator,
+    }
+    alone |= {"--judge": annotator, "--baseline": baseline}
     with opened(
-        scores, reading, prompts, judged=(annotator, baseline), table=read_as, output=output, alone=alone
+        scores,
+        reading,
+        prompts,
+        load=lambda: load_source(scores, table=read_as, **judged),
+        table=read_as,
+        output=output,
+        alone=alone,
     ) as source:
         found = audit_source(source, table, settings, **how)
         if calibrator is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,24 +25,21 @@ def opened(
     reading: OutOfCoreSettings,
     prompts: PromptChoice,
     *,
-    judged: tuple[str | None, str | None],
+    load: Callable[[], Any],
     table: TableSettings,
     output: Path | None,
     alone: Mapping[str, object],
 ) -> Iterator[Any]:
-    """What an audit starts from, as a stream or as a table; of the chosen prompts, by the ``judged`` annotator against the baseline.
+    """Scores of the chosen prompts as a stream, or what ``load`` gives as a table.
 
     ``alone`` are options that only a table can serve, with what was given for them: given, no stream is yielded.
     """
-    from ..sources import load_source
-
-    annotator, baseline = judged
-    engine = chosen_engine(path, reading, alone={**alone, "--judge": annotator, "--baseline": baseline})
+    engine = chosen_engine(path, reading, alone=alone)
     if engine.streaming:
         with streamed(path, engine, table=table, prompts=prompts, output=output) as source:
             yield source
     else:
-        yield prompts.of(load_source(path, annotator=annotator, baseline=baseline, table=table))
+        yield prompts.of(load())
 
 
 def chosen_engine(path: Path, reading: OutOfCoreSettings, *, alone: Mapping[str, object]) -> Engine:
@@ -50,18 +48,24 @@ def chosen_engine(path: Path, reading: OutOfCoreSettings, *, alone: Mapping[str,
     ``alone`` are options that only the whole table in memory can serve, with what was given for them.
 
     Raises:
-        ConfigError: it is to be streamed, and one of them is given.
+        ConfigError: it was asked to be streamed, and one of them is given.
     """
     from ..streaming import choose_engine, refuse_streaming
 
     engine = choose_engine(path, reading)
-    if engine.streaming or reading != OutOfCoreSettings():
-        say(engine.why)
     given = [name for name, value in alone.items() if value]
-    if engine.streaming and given:
+    if engine.streaming and given and reading.engine == "streaming":
         raise refuse_streaming(
             f"do {given[0]}: it takes all scores at once", fix=f"leave out {given[0]}, or use --engine memory"
         )
+    if engine.streaming and given:
+        why = engine.why.removeprefix("engine: streaming")
+        engine = replace(
+            engine, streaming=False, why=f"engine: memory, as {given[0]} takes all scores at once{why}"
+        )
+        say(engine.why)
+    elif engine.streaming or reading != OutOfCoreSettings():
+        say(engine.why)
     return engine
 
 
@@ -70,8 +74,6 @@ def streamed(
     path: Path, engine: Engine, *, table: TableSettings, prompts: PromptChoice, output: Path | None
 ) -> Iterator[ScoreStream]:
     """The scores as a stream, of the chosen prompts; they are kept beside the output meanwhile, or with temporary files."""
-    from dataclasses import replace
-
     from ..streaming import stream_scores
 
     folder = None if output is None else next(p for p in output.absolute().parents if p.is_dir())

@@ -14,9 +14,11 @@ from scipy import special
 from ..errors import NotIdentifiable
 from ..margins import hard_outcomes, incidence, soft_outcomes, with_ties_halved
 from ..ratings import expected_win_rate
-from ..statistics import FloatArray, PromptWeights
+from ..statistics import FloatArray, PromptWeights, RedrawnWeights
 from .allpairs import BLOCK_CELLS, SIDES, AllPairs, sigmoid_sums
 from .joint_equations import JointEquations, hard_rates, laplacian, sigmoid_rates
+
+_WEIGHTS = 4_000_000  # of draws and prompts at once
 
 # --- all policies at once -----------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ def unpaired_draws(
     weights: FloatArray,
     delta: float,
     goal_shift: FloatArray,
-    drawn: PromptWeights,
+    drawn: PromptWeights | RedrawnWeights,
     *,
     temperature: float | None,
 ) -> FloatArray:
@@ -115,7 +117,7 @@ def unpaired_draws(
     """
     if len(goal_shift) == 0:
         return np.empty(0)
-    influence = np.zeros(drawn.weights.shape[1])
+    influence = np.zeros(drawn.n_prompts)
     slope = 0.0
     own, own_seen = columns[0], ~np.isnan(columns[0])
     for other, weight in zip(columns[1:], weights.tolist(), strict=True):
@@ -124,7 +126,12 @@ def unpaired_draws(
         influence[own_seen] += weight * (over_mean - over_mean.mean()) / own_seen.sum()
         influence[seen] += weight * (other_mean - other_mean.mean()) / seen.sum()
         slope += weight * _slope(own[own_seen] + delta, other[seen], temperature)
-    shift = (drawn.weights / drawn.weights.mean(axis=1, keepdims=True)) @ influence
+    shift = np.concatenate(
+        [
+            (weights / weights.mean(axis=1, keepdims=True)) @ influence
+            for _, weights in drawn.blocks(max(1, _WEIGHTS // drawn.n_prompts))
+        ]
+    )
     change = goal_shift - shift
     if slope <= 0:  # nothing turns within a bandwidth: how far the offset goes is not said by these data
         return np.where(change == 0, delta, np.copysign(np.inf, change))

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import NoOverlap, SchemaError, counted, listing
+from ..errors import ConfigError, NoOverlap, SchemaError, counted, listing
 from ..margins import PairCounter, PairCounts, Tally, check_shared, influences, tally_counts
 from ..provenance import source_record
 from ..settings import Outcome, TableSettings, TieRule
 from ..solved_on import InSample
 from ..statistics import FloatArray
+from ..tables import Scores
 from .files import ScoreFiles, batches, score_files
-from .memory import half_of_this_machine, parse_bytes
+from .memory import IN_MEMORY, half_of_this_machine, parse_bytes, say_bytes
 from .spill import DuplicateKey, Spill, check_policies, prompt_hashes
 
 _AS_NAMED = TableSettings()
@@ -39,6 +40,9 @@ class ScoreStream:
     rows: int
     spill: Spill
     provenance: dict[str, Any]
+    memory: int
+    size: int
+    kept: Kept | None = None
     _counted: dict[Any, tuple[PairCounts, FloatArray]] = field(default_factory=dict)
 
     noun = "scores"
@@ -75,6 +79,34 @@ class ScoreStream:
                 yield values if seen.all() else values[:, seen]
         except DuplicateKey as found:
             raise self._duplicate(found) from None
+
+    def scores_of(self, policies: Collection[str]) -> Scores:
+        """The scores of a few policies as a table in memory, the files read again.
+
+        Raises:
+            ConfigError: they would take more than the memory that is allowed.
+            SchemaError: as in memory.
+        """
+        frames, rows = [], 0
+        for _, _, frame in batches(self.files, self.size):
+            frame = self._kept(frame).filter(pl.col("policy").is_in(list(policies)))
+            rows += frame.height
+            if rows * IN_MEMORY > self.memory:
+                raise ConfigError(
+                    f"the scores of {listing(policies)} take more than {say_bytes(self.memory)}",
+                    where="--memory",
+                    fix="allow more, or name fewer references",
+                )
+            frames.append(frame)
+        return Scores(pl.concat(frames), provenance=self.provenance)
+
+    def opponents(self, policy: str) -> set[str]:
+        """The policies that share a prompt with this one, and itself."""
+        at = self.policies.index(policy)
+        met = np.zeros(len(self.chosen), dtype=bool)
+        for block in self.blocks():
+            met |= ~np.isnan(block[:, ~np.isnan(block[at])]).all(axis=1)
+        return {name for name, seen in zip(self.policies, met.tolist(), strict=True) if seen}
 
     def tally(
         self, *, outcome: Outcome, ties: TieRule, temperature: float, draws: int, rng: np.random.Generator
@@ -117,7 +149,7 @@ class ScoreStream:
                 f"scores: {counted(len(self.chosen), 'policy', 'policies')}, at least two are needed to compare",
                 fix="score the responses of more policies",
             )
-        key = (outcome, temperature)
+        key = (outcome, temperature, groups)
         if key not in self._counted:
             counter = PairCounter(
                 len(self.chosen), outcome=outcome, ties=ties, temperature=temperature, groups=groups
@@ -144,6 +176,9 @@ class ScoreStream:
             influence = influences(again.balances, ~np.isnan(block), rate)
             covariance += influence @ influence.T
         return covariance
+
+    def _kept(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return _of_prompts(frame, self.kept)
 
     def _duplicate(self, found: DuplicateKey) -> SchemaError:
         """Look the pair up in the files: an error that names it, and the rows."""
@@ -192,19 +227,25 @@ def stream_scores(
     where = Path(tempfile.gettempdir()) if folder is None else Path(folder)
     spill = Spill(where, files.rows, memory=limit)
     try:
-        yield _read(files, spill, min(1 << 20, max(1 << 14, limit >> 11)), kept)
+        yield _read(files, spill, limit, kept)
     finally:
         spill.close()
 
 
-def _read(files: ScoreFiles, spill: Spill, size: int, kept: Kept | None) -> ScoreStream:
+def _of_prompts(frame: pl.DataFrame, kept: Kept | None) -> pl.DataFrame:
+    """The rows of the prompts in use."""
+    if kept is None:
+        return frame
+    return frame.filter(pl.col("prompt_id").is_in(list(kept(frame["prompt_id"].unique().to_list()))))
+
+
+def _read(files: ScoreFiles, spill: Spill, memory: int, kept: Kept | None) -> ScoreStream:
     """All rows into the spill; policies numbered as they come, then named in order."""
+    size = min(1 << 20, max(1 << 14, memory >> 11))
     numbers: dict[str, int] = {}
     rows = 0
     for _, _, frame in batches(files, size):
-        if kept is not None:
-            chosen = kept(frame["prompt_id"].unique().to_list())
-            frame = frame.filter(pl.col("prompt_id").is_in(list(chosen)))
+        frame = _of_prompts(frame, kept)
         for name in frame["policy"].unique().sort().to_list():
             numbers.setdefault(name, len(numbers))
         check_policies(len(numbers))
@@ -218,4 +259,4 @@ def _read(files: ScoreFiles, spill: Spill, size: int, kept: Kept | None) -> Scor
     provenance = {"verb": "load_scores", **source_record(files.path)} | dict(files.provenance)
     provenance |= {"engine": "streaming", "files": len(files.parts), "rows": rows}
     order = tuple(sorted(range(len(names)), key=names.__getitem__))
-    return ScoreStream(files, names, order, rows, spill, provenance)
+    return ScoreStream(files, names, order, rows, spill, provenance, memory, size, kept)
