@@ -62,6 +62,7 @@ LINES = {
     "evaluate --scores @scores --ratings @ratings --draws 0 ?show": 5,
     "evaluate --scores @scores --baseline-scores @scores --ratings @ratings --draws 0 -o %evaluation": 2,
     "evaluate --rm python:fuzz_models:score --pairs @pairs --draws 0 -o %evaluation": 6,
+    "evaluate --rm python:fuzz_models:score --panel --draws 0 {--json,--csv,--quiet}": 1,
     "evaluate --rm python:fuzz_models:score --benchmark llmbar --data @llmbar --draws 0": 5,
     "evaluate --judge python:fuzz_models:judge --benchmark rm-bench --data @rm_bench --draws 0": 4,
     "run @configuration --dry-run @@run_scores @@run_responses @@run_battles": 6,

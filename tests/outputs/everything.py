@@ -42,6 +42,7 @@ CORE = (
     "relabel {in}/scores.parquet {in}/responses.csv {out}/offsets.parquet --strategy sampled -o {out}/prefs",
     f"evaluate --scores {{out}}/applied.parquet --baseline-scores {{in}}/scores.csv {KNOWN} -o {{out}}/evaluated",
     "evaluate --rm python:own_model:score --pairs {in}/pairs.parquet --draws 100 -o {out}/pairs",
+    "evaluate --rm python:own_model:score --panel --draws 100 -o {out}/panel",
     "evaluate --rm python:own_model:other --pairs {in}/pairs.parquet --draws 100 -o {out}/other-pairs",
     f"compare a={{in}}/scores.parquet,{{out}}/pairs b={{out}}/scores.parquet,{{out}}/other-pairs {KNOWN} -o {{out}}/both",
     "run {in}/scored.yaml -o {out}/scored",
