@@ -16,7 +16,13 @@ COUNT = "count"
 OLD_CLICK = version("click").startswith("8.1.")
 
 # No deadline: on a busy machine time says nothing about correctness. Where CI is set, the same examples every time.
-settings.register_profile("charm", deadline=None, derandomize=bool(os.environ.get("CI")))
+# CHARM_EXAMPLES=500 searches for longer; the run on the lowest dependencies, which looks for calls that fail, takes few.
+settings.register_profile(
+    "charm",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=int(os.environ.get("CHARM_EXAMPLES", "50")),
+)
 settings.load_profile("charm")
 
 

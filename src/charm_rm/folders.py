@@ -28,8 +28,11 @@ _KNOWN = {
         *("families.parquet", "families.json", "report.html", "figures/*.svg", "figures/*.png"),
     ),
     "ledger.parquet": ("preferences.parquet", "preferences.jsonl", "ledger.parquet", "README.md"),
-    "evaluation.json": ("benchmarks.parquet", "alignment.parquet", "evaluation.json"),
-    "comparison.json": ("favour.parquet", "figures.parquet", "ratings.parquet", "comparison.json"),
+    "evaluation.json": ("benchmarks.parquet", "credits.parquet", "alignment.parquet", "evaluation.json"),
+    "comparison.json": (
+        *("favour.parquet", "figures.parquet", "ratings.parquet", "comparison.json", "comparison.html"),
+        *("differences.parquet", "favour_differences.parquet", "benchmarks.parquet", "pareto.parquet"),
+    ),
     "influence.json": ("policies.parquet", "prompts.parquet", "votes.parquet", "influence.json"),
     "training.json": (
         *("training.json", "README.md", "config.json", "generation_config.json", "model*.safetensors"),

@@ -80,7 +80,12 @@ def test_an_older_evaluation_is_kept_unless_forced_and_then_leaves_nothing_stale
         save_evaluation(folder, [make_result()])
     assert (folder / "alignment.parquet").exists()
     save_evaluation(folder, [make_result()], force=True)
-    assert sorted(p.name for p in folder.iterdir()) == [MARKER, "benchmarks.parquet", "evaluation.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        MARKER,
+        "benchmarks.parquet",
+        "credits.parquet",
+        "evaluation.json",
+    ]
 
 
 def test_a_folder_of_an_earlier_version_makes_way_but_no_other_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -18,8 +19,10 @@ from .metrics import Metric
 class Benchmark:
     """Items with the metrics to report on them.
 
-    ``tie_value`` is what a comparison of responses that a model holds equal counts in the official scoring (0 or a half).
-    ``notes`` say what is not official about this copy: missing subsets, a sample in place of the whole.
+    ``tie_value`` is what a comparison of responses that a model holds equal counts in the official scoring (0 or a half);
+    ``judge_tie_value`` the same for judges, where it is another one.
+    ``notes`` say what is not official about this copy: missing subsets, a sample in place of the whole. ``remarks`` say what
+    else a reader should know of the items, such as equal texts on both sides.
     """
 
     name: str
@@ -27,14 +30,18 @@ class Benchmark:
     metrics: tuple[Metric, ...]
     tie_value: float
     notes: tuple[str, ...] = ()
+    judge_tie_value: float | None = None
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.items:
             raise SchemaError(f"benchmark {self.name}: it has no items", fix="check the data folder")
-        if not 0 <= self.tie_value <= 1:
-            raise SchemaError(
-                f"benchmark {self.name}: a tie cannot count {self.tie_value}", fix="give 0, 0.5 or 1"
-            )
+        for value in (self.tie_value, self.tie_value_of_judges):
+            if not 0 <= value <= 1:
+                raise SchemaError(
+                    f"benchmark {self.name}: a tie cannot count {value}", fix="give 0, 0.5 or 1"
+                )
+        self._check_ids()
         wanted = {s for metric in self.metrics for part in metric.parts for s in part.subsets}
         if missing := sorted(wanted - set(self.subsets)):
             raise SchemaError(
@@ -47,6 +54,20 @@ class Benchmark:
         except SchemaError as error:
             error.where = f"benchmark {self.name}: {error.where}"
             raise
+
+    def _check_ids(self) -> None:
+        """An id names one item of its subset."""
+        times = Counter((item.subset, item.item_id) for item in self.items)
+        if repeated := [f"{subset}/{name}" for (subset, name), n in times.items() if n > 1]:
+            raise SchemaError(
+                f"benchmark {self.name}: {counted(len(repeated), 'id')} more than once: {listing(repeated)}",
+                fix="look whether items stand twice in the files; give each item of a subset an id of its own",
+            )
+
+    @property
+    def tie_value_of_judges(self) -> float:
+        """What a judge's tie counts, or a verdict that turns with the order."""
+        return self.tie_value if self.judge_tie_value is None else self.judge_tie_value
 
     @property
     def subsets(self) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,34 @@ def numbers_of(row: Row, key: str, where: str, *, length: int) -> tuple[float, .
     return tuple(float(v) for v in value)
 
 
+def number_of(row: Row, key: str, where: str) -> float:
+    """Return ``row[key]`` as a finite number."""
+    value = _value(row, key, where)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise SchemaError(f"{key!r} should be a number, found {value!r:.60}", where=where, fix=_FETCH_AGAIN)
+    return float(value)
+
+
+def one_of(row: Row, key: str, choices: Collection[str], where: str) -> str:
+    """Return ``row[key]``, which is one of ``choices``."""
+    value = text_of(row, key, where)
+    if value not in choices:
+        raise SchemaError(
+            f"unknown {key} {value!r}.{did_you_mean(value, choices)}",
+            where=where,
+            fix=f"known are {listing(choices, limit=30)}; {_FETCH_AGAIN}",
+        )
+    return value
+
+
+def find(folder: Path, *patterns: str) -> list[Path]:
+    """The files below ``folder`` whose path ends as a pattern says, in order; ``folder`` itself where it is a file."""
+    if folder.is_file():
+        return [folder]
+    found = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
+    return sorted(found)
+
+
 def only_copy(paths: Sequence[Path], what: str) -> Path:
     """Return the one path; several copies of the same file are an error, never a silent choice."""
     if len(paths) > 1:
@@ -107,6 +136,20 @@ def nothing_found(benchmark: str, folder: Path, wanted: str) -> UnreadableFile:
         where=str(folder),
         fix=f"give --data the benchmark's own repository folder or a parent of it; looked for {wanted}",
     )
+
+
+def refuse_split(benchmark: str, folder: Path, *, wanted: str, others: Sequence[str]) -> None:
+    """Refuse a folder that holds another split than the one that is scored.
+
+    Raises:
+        UnreadableFile: files of the splits ``others`` are there.
+    """
+    if wrong := find(folder, *(f"{split}{end}" for split in others for end in (".parquet", "-*.parquet"))):
+        raise UnreadableFile(
+            f"{benchmark} is scored on its split {wanted!r}, and here is another: {listing(p.name for p in wrong)}",
+            where=str(folder),
+            fix=f"fetch the split {wanted!r}",
+        )
 
 
 def _rows(path: Path) -> Any:

@@ -33,6 +33,8 @@ class Registered:
         licence: of the data.
         load: reads a folder that holds its original files, and gives items and metrics.
         items: how many items the whole has.
+        source: where its files are to be had.
+        hub: ids of the hub's datasets that hold them.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Registered:
     licence: str
     load: _Loader
     items: int | None = None
+    source: str = ""
+    hub: tuple[str, ...] = ()
 
     @property
     def home(self) -> str:
@@ -52,16 +56,25 @@ _REGISTERED: dict[str, Registered] = {}
 
 
 def benchmark(
-    *, name: str, about: str, citation: str, licence: str, items: int | None = None
+    *,
+    name: str,
+    about: str,
+    citation: str,
+    licence: str,
+    items: int | None = None,
+    source: str = "",
+    hub: tuple[str, ...] = (),
 ) -> Callable[[_Loader], _Loader]:
     """Register the decorated loader as the benchmark ``name``; the loader itself stays as it is.
+
+    The arguments are those of :class:`Registered`.
 
     Raises:
         ConfigError: another loader has this name already.
     """
 
     def register(load: _Loader) -> _Loader:
-        new = Registered(name, about, citation, licence, load, items)
+        new = Registered(name, about, citation, licence, load, items, source, hub)
         old = _REGISTERED.get(name)
         if old is not None and old.home != new.home:
             raise ConfigError(
@@ -99,17 +112,17 @@ def find_benchmark(name: str) -> Registered:
 
 
 def load_benchmark(name: str, folder: str | Path) -> Benchmark:
-    """Load benchmark ``name`` from its original files anywhere below ``folder``.
+    """Load benchmark ``name`` from its original files anywhere below ``folder``, or from one such file.
 
     Raises:
         ConfigError: no such benchmark.
-        UnreadableFile: no such folder, or nothing of the benchmark below it.
+        UnreadableFile: no such folder or file, or nothing of the benchmark below it.
         SchemaError: a file is not as the benchmark's authors wrote it; the message names file and item.
     """
     found = find_benchmark(name)
-    if not Path(folder).is_dir():
+    if not Path(folder).exists():
         raise UnreadableFile(
-            "no such folder", where=str(folder), fix="give --data a folder of benchmark files"
+            "no such folder or file", where=str(folder), fix="give --data a folder of benchmark files"
         )
     return found.load(Path(folder))
 

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 @seed_option
 @fail_if_option(EVALUATE_NAMES)
 @store_options("scores and answers")
-@output_option(what="Folder for benchmarks.parquet, alignment.parquet and evaluation.json.")
+@output_option(what="Folder for benchmarks.parquet, credits.parquet, alignment.parquet and evaluation.json.")
 @force_option
 @json_option
 def command(

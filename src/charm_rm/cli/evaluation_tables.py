@@ -47,8 +47,8 @@ def _in_short(results: Sequence[BenchmarkResult], alignment: AlignmentResult | N
 
 
 def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None:
-    """The benchmarks there are: name, what it measures, items, licence, citation."""
-    columns = ("name", "about", "items", "licence", "citation")
+    """The benchmarks there are: name, what it measures, items, licence, citation, where to get it."""
+    columns = ("name", "about", "items", "licence", "citation", "source")
     rows = [{column: getattr(one, column) for column in columns} for one in benchmarks]
     if as_json:
         return print_json(rows)
@@ -61,6 +61,8 @@ def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None
         echo(str(row["about"]), label=f"{row['name']}:")
         echo(f"    {items}licence: {row['licence']}")
         echo(f"    {row['citation']}")
+        if row["source"]:
+            echo(f"    {row['source']}")
     return None
 
 
@@ -80,7 +82,10 @@ def _print_accuracies(result: BenchmarkResult, *, full: pl.DataFrame) -> None:
     )
     for note in benchmark.notes:
         echo(f"  * partial: {note}")
-    counted = {0.0: "wrong", 0.5: "half right"}.get(benchmark.tie_value, f"as {benchmark.tie_value:g}")
+    for remark in benchmark.remarks:
+        echo(f"  {remark}")
+    tie = benchmark.tie_value if result.scored[0].scores is not None else benchmark.tie_value_of_judges
+    counted = {0.0: "wrong", 0.5: "half right"}.get(tie, f"as {tie:g}")
     echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
     if result.unanswered:
         echo(f"  without a verdict in either order: {result.unanswered} comparisons (counted wrong)")

@@ -1,4 +1,4 @@
-"""The files of an evaluation: benchmarks.parquet, alignment.parquet, evaluation.json."""
+"""The files of an evaluation: benchmarks.parquet, credits.parquet, alignment.parquet, evaluation.json."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from ..folders import replacing_directory
 from ..store import write_frame, write_json
 from .accuracy import BenchmarkResult
 from .alignment import AlignmentResult
+from .contributions import contributions
 
 _BENCHMARKS, _ALIGNMENT, _SUMMARY = "benchmarks.parquet", "alignment.parquet", "evaluation.json"
+_CREDITS = "credits.parquet"
 
 
 def evaluation_json(
@@ -49,6 +51,7 @@ def save_evaluation(
     with replacing_directory(directory, force=force) as temporary:
         if results:
             write_frame(pl.concat(r.frame for r in results), temporary / _BENCHMARKS)
+            write_frame(contributions(results), temporary / _CREDITS)
         if alignment is not None:
             write_frame(alignment.frame, temporary / _ALIGNMENT)
         write_json(evaluation_json(results, alignment, provenance=provenance), temporary / _SUMMARY)
@@ -65,5 +68,6 @@ def _benchmark_json(result: BenchmarkResult) -> dict[str, Any]:
         "partial": benchmark.partial,
         "unanswered": result.unanswered,
         "notes": list(benchmark.notes),
+        "remarks": list(benchmark.remarks),
         "metrics": result.frame.drop("benchmark").to_dicts(),
     }

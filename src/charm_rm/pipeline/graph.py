@@ -199,7 +199,11 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             reads=(source, "prompts.parquet", "ratings.parquet", *trained_first),
             optional=(SCORES_AFTER, MODEL),
             writes=("evaluation/evaluation.json",),
-            may_write=("evaluation/benchmarks.parquet", "evaluation/alignment.parquet"),
+            may_write=(
+                "evaluation/benchmarks.parquet",
+                "evaluation/credits.parquet",
+                "evaluation/alignment.parquet",
+            ),
             files=lambda c: [
                 *_alias_files(c),
                 *(_judge_files(c) if c.judges else _scorer_files(c)),

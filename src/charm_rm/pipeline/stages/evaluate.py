@@ -249,7 +249,7 @@ class _Judge:
                 item,
                 cells,
                 [margin.get((str(i), str(a), str(b)), np.nan) for a, b in cells],
-                tie_value=benchmark.tie_value,
+                tie_value=benchmark.tie_value_of_judges,
             )
             for i, (item, cells) in enumerate(zip(benchmark.items, benchmark.comparisons(), strict=True))
         ]

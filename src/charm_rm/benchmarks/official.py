@@ -1,0 +1,107 @@
+"""What the official copy of a benchmark holds, and how far a copy at hand is from it.
+
+How many items each subset has, and short hashes of the items' texts. Only counts and hashes are kept, never a text. Hashes are
+there for the subsets whose official files the project has seen (``data/benchmark_hashes.json``); of others the counts alone are
+checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from ..errors import counted, listing
+from ..tables import as_messages
+from .items import Item
+
+_DIGITS = 8  # hexadecimal: another text passes for one of a subset's 500 with a chance of 1 in 8 million
+
+
+@dataclass(frozen=True)
+class Official:
+    """The official copy of a benchmark: its name, and the number of items of each subset."""
+
+    name: str
+    counts: Mapping[str, int]
+
+    def lacking(
+        self, items: Sequence[Item], *, what: str = "averages are over what is there"
+    ) -> tuple[str, ...]:
+        """Notes on subsets that are missing, or have another number of items than officially."""
+        there = Counter(item.subset for item in items)
+        missing = [subset for subset in self.counts if not there[subset]]
+        other = [
+            f"{s}: {there[s]:,} of {n:,} items"
+            if there[s] < n
+            else f"{s}: {there[s]:,} items, officially {n:,}"
+            for s, n in self.counts.items()
+            if there[s] not in (0, n)
+        ]
+        notes = [f"{', '.join(missing)} missing: {what}"] if missing else []
+        return (*notes, *(["; ".join(other)] if other else []))
+
+    def whole(self, subsets: Iterable[str], items: Sequence[Item]) -> bool:
+        """Whether each of these subsets has its official number of items."""
+        there = Counter(item.subset for item in items)
+        return all(there[subset] == self.counts[subset] for subset in subsets)
+
+    def remarks(self, items: Sequence[Item]) -> tuple[str, ...]:
+        """What is told of the items: texts that are not the official ones, and equal texts on both sides."""
+        return (*self._changed(items), *equal_texts(items))
+
+    def _changed(self, items: Sequence[Item]) -> list[str]:
+        known = official_hashes().get(self.name, {})
+        told = []
+        for subset, hashes in known.items():
+            mine = [item for item in items if item.subset == subset]
+            changed = [item.item_id for item in mine if item_hash(item) not in hashes]
+            if changed:
+                told.append(
+                    f"{subset}: {counted(len(changed), 'item')} of {len(mine):,} differ in text from the official ones: "
+                    f"{listing(changed)}"
+                )
+        return told
+
+
+def equal_texts(items: Sequence[Item]) -> list[str]:
+    """A remark on items in which a good and a bad response have the same text."""
+    same = [f"{i.subset}/{i.item_id}" for i in items if set(i.chosen) & set(i.rejected)]
+    if not same:
+        return []
+    verb = "has" if len(same) == 1 else "have"
+    return [
+        f"{counted(len(same), 'item')} {verb} the same text on both sides, a tie for every model: {listing(same)}"
+    ]
+
+
+def item_hash(item: Item) -> str:
+    """A short hash of an item's prompt, and of its responses with their grades in whatever order."""
+    responses = sorted(zip(item.grades, item.responses, strict=True))
+    text = json.dumps([as_messages(item.prompt), responses], ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def joined_hashes(items: Iterable[Item]) -> dict[str, str]:
+    """By subset the hashes of its items, sorted and joined: what the file of official hashes holds."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        found.setdefault(item.subset, []).append(item_hash(item))
+    return {subset: "".join(sorted(hashes)) for subset, hashes in found.items()}
+
+
+@cache
+def official_hashes() -> dict[str, dict[str, frozenset[str]]]:
+    """The official items' hashes, by benchmark and subset."""
+    text = files("charm_rm").joinpath("data", "benchmark_hashes.json").read_text("utf-8")
+    return {
+        name: {
+            subset: frozenset(joined[i : i + _DIGITS] for i in range(0, len(joined), _DIGITS))
+            for subset, joined in subsets.items()
+        }
+        for name, subsets in json.loads(text).items()
+    }
