@@ -11,9 +11,7 @@ from pathlib import Path
 import click
 
 from ..errors import CharmError, CharmWarning, ReadingNote
-
-# The file in which the process that tells of an error leaves its exit code: launchers pass none on.
-STATUS = "CHARM_LAUNCH_STATUS"
+from .launching import STATUS
 
 
 def main() -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import ConfigError, MissingExtra, StageFailed, UnreadableFile
-from .launched import STATUS
 
+# The file in which the process that tells of an error leaves its exit code: launchers pass none on.
+STATUS = "CHARM_LAUNCH_STATUS"
 SHIPPED = ("cpu2", "fsdp", "zero3")
 MODULE = "charm_rm.models.train"
 # How a launcher begins to tell that a process has ended, which that process has told of already.
