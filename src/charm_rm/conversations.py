@@ -93,12 +93,14 @@ def prompt_ids(frame: pl.DataFrame) -> pl.Series:
     """Ids from the prompts themselves: a hash of the text, the same for every policy.
 
     A policy's second answer to an identical prompt gets ``-2`` appended, its third ``-3``, in file order, so
-    that repeated instructions stay apart within a policy and still join across policies.
+    that repeated instructions stay apart within a policy and still join across policies. Answers that a column ``sample`` numbers
+    differently are samples of one prompt.
     """
+    told = ["policy", *(["sample"] if "sample" in frame.columns else [])]
     hashed = frame.select(
-        pl.Series("hash", [prompt_hash(p) for p in frame["prompt"].to_list()], dtype=pl.String), "policy"
+        pl.Series("hash", [prompt_hash(p) for p in frame["prompt"].to_list()], dtype=pl.String), *told
     )
-    nth = pl.int_range(pl.len()).over("hash", "policy") + 1
+    nth = pl.int_range(pl.len()).over("hash", *told) + 1
     suffix = pl.when(nth > 1).then(pl.format("-{}", nth)).otherwise(pl.lit(""))
     return hashed.select((pl.col("hash") + suffix).alias("prompt_id"))["prompt_id"]
 

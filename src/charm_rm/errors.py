@@ -66,6 +66,10 @@ class NoModels(ConfigError):
     """A reward model is chosen in a table that names none."""
 
 
+class SeveralSamples(ConfigError):
+    """A table has several responses of a policy to a prompt where one is needed, and none is chosen."""
+
+
 class BadSetting(ConfigError, ValueError):
     """A setting is out of bounds; ``setting`` names it (empty: several do not fit together). (A ValueError too, so that pydantic reports its place.)"""
 

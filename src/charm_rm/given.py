@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from .errors import ConfigError
 from .paths import file_of
+from .samples import choose_sample, refuse_samples
 from .settings import Sample, TableSettings
 from .sources import load_source, source_from_frame
 from .store import load
@@ -33,16 +34,27 @@ def as_source(
     columns: Mapping[str, str] | None = None,
     reward_model: str | None = None,
     sample: Sample | None = None,
+    samples: bool = False,
 ) -> Scores | Margins | WinRates:
     """Scores, judgements or published win rates: of a path as :func:`.sources.load_source` reads it, of a table by its columns.
 
     ``columns``, ``reward_model`` and ``sample`` say what names of columns do not tell, as for :func:`charm_rm.load_scores`.
+    ``samples``: scores of several samples may be there (``sample="all"``).
 
     Raises:
+        SeveralSamples: a policy has several scores on a prompt, and ``samples`` is off.
         SchemaError: no table, one of no known columns, or values that are of the wrong kind.
         UnreadableFile: the path cannot be read.
     """
     table = TableSettings.of(columns, reward_model=reward_model, sample=sample)
+    found = _source(given, table)
+    if isinstance(found, Scores):
+        found = found if sample is None else choose_sample(found, sample)
+        return found if samples or sample == "all" else refuse_samples(found)
+    return found
+
+
+def _source(given: SourceLike, table: TableSettings) -> Scores | Margins | WinRates:
     if isinstance(given, Scores | Margins | WinRates):
         return given
     if isinstance(given, str | os.PathLike):
@@ -54,13 +66,13 @@ def as_source(
     return source_from_frame(frame, where=_WHERE, table=table) if judged is None else judged
 
 
-def as_comparable(given: ComparableLike | WinRates) -> Scores | Margins:
-    """:func:`as_source`, of single responses: scores or judgements.
+def as_comparable(given: ComparableLike | WinRates, *, samples: bool = False) -> Scores | Margins:
+    """:func:`as_source`, of responses: scores or judgements.
 
     Raises:
         ConfigError: these are published win rates.
     """
-    source = as_source(given)
+    source = as_source(given, samples=samples)
     if isinstance(source, WinRates):
         raise _another(
             given, source, "an offset or a comparison of responses needs scores or judgements of each prompt"
@@ -74,13 +86,14 @@ def as_scores(
     columns: Mapping[str, str] | None = None,
     reward_model: str | None = None,
     sample: Sample | None = None,
+    samples: bool = False,
 ) -> Scores:
     """:func:`as_source`, of scores alone.
 
     Raises:
         ConfigError: these are judgements, or published win rates.
     """
-    source = as_source(given, columns=columns, reward_model=reward_model, sample=sample)
+    source = as_source(given, columns=columns, reward_model=reward_model, sample=sample, samples=samples)
     if not isinstance(source, Scores):
         raise _another(given, source, "scores are needed, one number a response")
     return source

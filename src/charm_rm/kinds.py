@@ -13,6 +13,7 @@ from .ratings.load import ratings_from_frame
 from .reading.names import is_spelling
 from .reading.resolve import columns_of, renamed
 from .responses import load_responses
+from .samples import choose_sample
 from .scores import read_scores
 from .settings import TableKind, TableSettings
 from .sources import load_source
@@ -80,7 +81,8 @@ def load_table(
             error.where = str(path)
             raise
     if kind == "responses":
-        return load_responses(path, columns=table.fields("responses"))
+        found = load_responses(path, columns=table.fields("responses"))
+        return found if table.sample is None else choose_sample(found, table.sample)
     if kind == "scores":
         return read_scores(path, table)
     if kind in (None, "judgements"):

@@ -35,8 +35,9 @@ from .provenance import source_record
 from .reading.nested import with_inner_rows
 from .reading.parts import is_dataset
 from .reading.resolve import columns_of, option, preferring_texts, renamed, told
+from .samples import of_scored, refuse_samples
 from .store import kind_of, naming, payload_of, read_conversations
-from .tables import TEXT, Responses, TableLike, as_frame, with_kinds
+from .tables import TEXT, Responses, Table, TableLike, as_frame, with_kinds
 
 ALPACA_EVAL_FILE = "model_outputs.json"
 # AlpacaEval's column names and ours.
@@ -47,13 +48,22 @@ _NEEDED = {"prompt_id", "prompt", "policy", "response"}
 ResponsesLike: TypeAlias = Responses | TableLike | str | os.PathLike[str]
 
 
-def as_responses(given: ResponsesLike) -> Responses:
-    """Responses, or the path or table that holds them, as :func:`load_responses` and :func:`responses_from_frame` read it."""
+def as_responses(given: ResponsesLike, *, samples: bool = False, of: Table | None = None) -> Responses:
+    """Responses, or the path or table that holds them, as :func:`load_responses` and :func:`responses_from_frame` read it.
+
+    ``samples``: several of a policy to a prompt may be there. ``of``: scores that say which sample they are of; only those are kept.
+
+    Raises:
+        SeveralSamples: a policy has several responses to a prompt, and ``samples`` is off.
+    """
     if isinstance(given, Responses):
-        return given
-    if isinstance(given, str | os.PathLike):
-        return load_responses(file_of(given))
-    return responses_from_frame(as_frame(given, noun=Responses.noun), source="the table given")
+        found = given
+    elif isinstance(given, str | os.PathLike):
+        found = load_responses(file_of(given))
+    else:
+        found = responses_from_frame(as_frame(given, noun=Responses.noun), source="the table given")
+    found = found if of is None else of_scored(found, of)
+    return found if samples else refuse_samples(found)
 
 
 def load_responses(source: str | Path, *, columns: Mapping[str, str] | None = None) -> Responses:
@@ -69,7 +79,7 @@ def load_responses(source: str | Path, *, columns: Mapping[str, str] | None = No
 
     Raises:
         UnreadableFile: there is nothing readable at ``source``.
-        SchemaError: columns are missing, or (prompt_id, policy) repeats.
+        SchemaError: columns are missing, or (prompt_id, policy) repeats and no column ``sample`` tells the rows apart.
     """
     path = Path(source)
     if path.is_dir() and not is_dataset(path) and _alpaca_eval_files(path):
@@ -100,7 +110,7 @@ def responses_from_frame(
 
 def _in_our_columns(frame: pl.DataFrame, given: Mapping[str, str], source: str) -> pl.DataFrame:
     """The frame with its fields under our names; an error names the option that helps."""
-    fields = ("policy", "prompt_id", "prompt", "response")
+    fields = ("policy", "prompt_id", "prompt", "response", *(["sample"] if "sample" in given else []))
     notes: list[str] = []
     with naming(source):
         frame = with_inner_rows(frame, ("policy", "response"), notes)
@@ -151,9 +161,9 @@ def sample_instructions(
         UnknownPolicy: a chosen policy has no responses.
         NoOverlap: there are fewer than ``n`` prompts to pick from.
     """
-    responses = as_responses(responses)
+    responses = as_responses(responses, samples=True)
     frame = _of_policies(responses, policies)
-    answered = frame.group_by("prompt_id").len()
+    answered = frame.group_by("prompt_id").agg(len=pl.col("policy").n_unique())
     wanted = frame["policy"].n_unique() if complete else 1
     eligible = sorted(answered.filter(pl.col("len") >= wanted)["prompt_id"].to_list())
     left_out = answered.height - len(eligible)
@@ -187,7 +197,7 @@ def split_prompts(
     Raises:
         ConfigError: ``test_fraction`` leaves a side empty.
     """
-    responses = as_responses(responses)
+    responses = as_responses(responses, samples=True)
     frame = responses.frame.with_columns(
         pl.Series("_text", [prompt_hash(p) for p in responses.frame["prompt"].to_list()])
     )
@@ -212,7 +222,7 @@ def split_prompts(
 
 def count_empty(responses: ResponsesLike) -> pl.DataFrame:
     """Empty (or blank) responses per policy: allowed, but worth knowing. Columns policy, n, empty."""
-    responses = as_responses(responses)
+    responses = as_responses(responses, samples=True)
     blank = pl.col("response").str.strip_chars() == ""
     return (
         responses.frame.group_by("policy").agg(pl.len().alias("n"), blank.sum().alias("empty")).sort("policy")

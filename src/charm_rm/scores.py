@@ -10,20 +10,29 @@ from typing import Any
 import polars as pl
 
 from .conversations import as_conversation, prompt_hash, prompt_ids, uniform_prompts
-from .errors import ConfigError, NoModels, ReadingNote, SchemaError, SeveralModels, counted, listing
+from .errors import (
+    ConfigError,
+    NoModels,
+    ReadingNote,
+    SchemaError,
+    SeveralModels,
+    SeveralSamples,
+    counted,
+    listing,
+)
 from .policy_names import near_policies
 from .provenance import source_record
 from .reading.repeats import check_told_apart
 from .reading.resolve import option
 from .reading.score_layouts import long_scores
+from .samples import CHOICES, KEY, has_samples, numbered, one_of_each
 from .settings import Sample, TableSettings
 from .store import naming, payload_of, read_conversations, restored
 from .tables import NUMBER, TEXT, Scores, with_kinds
 
 _AS_NAMED = TableSettings()
 _WHOLE_AS_FLOAT = r"^\d+\.0$"
-_KEY = ["prompt_id", "policy"]
-_CHOICES = "--sample first (one response a prompt, as voters saw them), --sample mean (of the scores) or --sample max (best of n)"
+_KEY = list(KEY)
 
 
 def load_scores(
@@ -41,7 +50,7 @@ def load_scores(
     Args:
         columns: which column holds which field (``{"policy": "model"}``), where names do not tell.
         reward_model: whose scores, where the table has those of several reward models.
-        sample: of several scores of a policy on a prompt the ``first``, their ``mean`` or their ``max``.
+        sample: of several scores of a policy on a prompt the ``first``, their ``mean`` or their ``max``; or ``all``, told apart by ``sample``.
 
     Raises:
         SchemaError: the columns are of no layout, or ambiguous; the error names the option that helps.
@@ -77,16 +86,21 @@ def scores_from_frame(
     """
     ours = payload if payload and payload.get("noun") == Scores.noun else None
     if ours is not None and table.values(TableSettings) == _AS_NAMED.values():
-        return restored(Scores, frame, ours, source)
+        return _chosen(restored(Scores, frame, ours, source))
     notes: list[str] = []
     given = table.fields("scores")
     with naming(source):
+        own_samples = "sample" in frame.columns
         long = long_scores(frame, given, notes)
         long = _of_reward_model(long, table.reward_model, notes)
         sampled = table.sample is not None or "sample" in long.columns
         long = _with_prompt_ids(long, notes, sampled=sampled)
         long = with_kinds(long, {"prompt_id": TEXT, "policy": TEXT, "score": NUMBER}, noun=Scores.noun)
-        long = _own_columns(_one_score_each(long, table.sample, notes, source), notes)
+        several = long.select(pl.struct(_KEY).is_duplicated().any()).item()
+        long = _one_score_each(long, table.sample, notes, source)
+        if "sample" in long.columns and not several:  # a seed that was read as a sample tells nothing apart
+            long = numbered(long) if own_samples else long.drop("sample")
+        long = _own_columns(long, notes)
         if notes:
             warnings.warn(f"{source}: {'; '.join(notes)}", ReadingNote, stacklevel=3)
         how: dict[str, Any] = {"verb": "load_scores", **source_record(source)} | (
@@ -96,10 +110,24 @@ def scores_from_frame(
         return Scores(long, provenance=provenance)
 
 
+def _chosen(scores: Scores) -> Scores:
+    """Scores that charm wrote, where they are of one response a policy and prompt."""
+    if has_samples(scores):
+        raise _needs_choice(scores.frame.group_by(_KEY).len()["len"].to_list())
+    return scores
+
+
+def _needs_choice(counts: list[int]) -> SeveralSamples:
+    return SeveralSamples(
+        f"the table has several scores of a policy on a prompt (up to {max(counts)}: samples, best of n), and which to compare is not said",
+        fix=f"choose {CHOICES}",
+    )
+
+
 def _own_columns(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     """The columns that scores have; others are left out, which is noted of those that were used for nothing."""
     own = [c.name for c in Scores.columns]
-    spare = [c for c in frame.columns if c not in (*own, "prompt", "sample", "reward_model")]
+    spare = [c for c in frame.columns if c not in (*own, "prompt", "reward_model")]
     if spare:
         notes.append(f"left out {'column' if len(spare) == 1 else 'columns'} {listing(spare, limit=8)}")
     if frame["prompt_id"].str.contains(_WHOLE_AS_FLOAT).all():
@@ -178,24 +206,23 @@ def _one_score_each(
             notes.append(f"every policy has one score a prompt: --sample {sample} changes nothing")
         return frame
     counts = frame.group_by(_KEY).len()["len"].to_list()
-    most = max(counts)
+    most, least = max(counts), min(counts)
     if sample is None:
         check_told_apart(frame, source)
     if sample is None and "sample" not in frame.columns and not _is_sampled(counts):
         return frame  # rows that repeat a key are an error of the table, which the noun refuses
     if sample is None:
-        raise ConfigError(
-            f"the table has several scores of a policy on a prompt (up to {most}: samples, best of n), and an audit compares one",
-            fix=f"choose {_CHOICES}",
-        )
+        raise _needs_choice(counts)
     if frame["score"].null_count():
         return frame  # a missing score is an error of the table, which the noun refuses with its row
-    notes.append(f"took the {sample} of up to {most} samples: {counted(len(counts), 'score')}")
-    if sample == "mean":  # of no one response: what else a row says of its response goes
-        return frame.group_by(_KEY, maintain_order=True).agg(pl.col("score").mean())
-    by, down = ("score", True) if sample == "max" else ("sample", False)
-    ordered = frame.sort(by, descending=down, maintain_order=True) if by in frame.columns else frame
-    return ordered.unique(_KEY, keep="first", maintain_order=True)
+    unequal = "" if least == most else f", {least} at the least"
+    if sample == "all":
+        notes.append(
+            f"kept all samples, up to {most} of a policy on a prompt{unequal}: {counted(frame.height, 'score')}"
+        )
+        return numbered(frame)
+    notes.append(f"took the {sample} of up to {most} samples{unequal}: {counted(len(counts), 'score')}")
+    return one_of_each(numbered(frame) if sample != "mean" else frame, sample)
 
 
 def _is_sampled(counts: list[int]) -> bool:

@@ -9,6 +9,7 @@ import polars as pl
 
 from .errors import SchemaError, counted
 from .protocols import Prompt
+from .samples import shared_key
 from .tables import Responses, Table, as_messages
 
 COLUMN = "text_hash"
@@ -35,7 +36,7 @@ def refuse_other_texts(source: Table, responses: Responses) -> None:
     """
     if COLUMN not in source.frame.columns:
         return
-    key = ["prompt_id", "policy"]
+    key = shared_key(source.frame, responses.frame)
     known = source.frame.select(*key, COLUMN).drop_nulls()
     shared = responses.frame.join(known, on=key, how="semi")
     now = shared.select(key).with_columns(text_hashes(Responses(shared)).alias("now"))

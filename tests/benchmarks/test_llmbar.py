@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from charm_rm.benchmarks import llmbar
 from charm_rm.benchmarks.llmbar import ADVERSARIAL, SUBSETS, load_llmbar
 from charm_rm.errors import CharmError, SchemaError
 
@@ -30,7 +31,8 @@ def test_label_says_which_output_is_better(tmp_path: Path) -> None:
     assert (second.chosen, second.rejected) == (("No.",), ("Hi.",))
 
 
-def test_all_five_subsets_are_whole_and_averaged_by_subset(tmp_path: Path) -> None:
+def test_all_five_subsets_are_whole_and_averaged_by_subset(tmp_path: Path, officially: Any) -> None:
+    officially(llmbar, dict.fromkeys(SUBSETS, 1))
     for subset in SUBSETS:
         write(tmp_path / "Dataset" / "LLMBar", subset, row())
     write(tmp_path / "Dataset" / "CaseStudy", "Negation", row())  # in the repository, but no part of LLMBar
@@ -43,7 +45,8 @@ def test_all_five_subsets_are_whole_and_averaged_by_subset(tmp_path: Path) -> No
     assert not any(m.partial for m in benchmark.metrics)
 
 
-def test_missing_subsets_make_the_averages_partial_and_are_named(tmp_path: Path) -> None:
+def test_missing_subsets_make_the_averages_partial_and_are_named(tmp_path: Path, officially: Any) -> None:
+    officially(llmbar, dict.fromkeys(SUBSETS, 1))
     write(tmp_path, "Natural", row())
     write(tmp_path, "Adversarial/GPTOut", row())
     benchmark = load_llmbar(tmp_path)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from charm_rm.benchmarks import rm_bench
 from charm_rm.benchmarks.rm_bench import CELLS, SUBSETS, load_rm_bench
 from charm_rm.errors import SchemaError
 
@@ -31,7 +32,8 @@ def test_cells_of_easy_normal_hard() -> None:
     assert sorted(CELLS["easy"] + CELLS["normal"] + CELLS["hard"]) == sorted(CELLS["average"])
 
 
-def test_five_files_are_the_whole(tmp_path: Path) -> None:
+def test_five_files_are_the_whole(tmp_path: Path, officially: Any) -> None:
+    officially(rm_bench, dict.fromkeys(SUBSETS, 2))
     write_parts(tmp_path / "RM-Bench" / "data", *SUBSETS)
     benchmark = load_rm_bench(tmp_path)
     assert benchmark.subsets == dict.fromkeys(SUBSETS, 2)
@@ -42,20 +44,23 @@ def test_five_files_are_the_whole(tmp_path: Path) -> None:
     assert total.groups == (("chat",), ("math",), ("code",), ("safety-refuse", "safety-response"))
 
 
-def test_missing_math_makes_overall_figures_partial_and_is_named(tmp_path: Path) -> None:
+def test_missing_math_makes_overall_figures_partial_and_is_named(tmp_path: Path, officially: Any) -> None:
+    officially(rm_bench, dict.fromkeys(SUBSETS, 2))
     write_parts(tmp_path, "chat", "code", "safety-refuse", "safety-response")
     benchmark = load_rm_bench(tmp_path)
     assert {m.subset for m in benchmark.metrics if m.partial} == {"all"}
     assert "math missing" in benchmark.notes[0]
 
 
-def test_half_of_safety_makes_safety_partial_too(tmp_path: Path) -> None:
+def test_half_of_safety_makes_safety_partial_too(tmp_path: Path, officially: Any) -> None:
+    officially(rm_bench, dict.fromkeys(SUBSETS, 2))
     write_parts(tmp_path, "chat", "math", "code", "safety-refuse")
     benchmark = load_rm_bench(tmp_path)
     assert {m.subset for m in benchmark.metrics if m.partial} == {"safety", "all"}
 
 
-def test_total_dataset_serves_where_parts_are_missing(tmp_path: Path) -> None:
+def test_total_dataset_serves_where_parts_are_missing(tmp_path: Path, officially: Any) -> None:
+    officially(rm_bench, dict.fromkeys(SUBSETS, 2))
     write_parts(tmp_path, "chat")
     rows = [row(i, domain=subset) for subset in SUBSETS for i in (1, 2)]
     (tmp_path / "total_dataset.json").write_text(json.dumps(rows))

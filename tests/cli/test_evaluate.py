@@ -240,7 +240,7 @@ def test_a_reward_model_on_both_benchmarks(
     assert frame["p_value"].to_list() == [1.0] * len(frame)
     natural = frame.row(by_predicate=pl.col("subset") == "Natural", named=True)
     assert natural["accuracy"] == 0.5  # either output is the better one three times
-    assert not natural["partial"]
+    assert natural["partial"]  # a few items of a hundred
 
 
 @pytest.mark.models

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -41,7 +40,6 @@ class Benchmark:
                 raise SchemaError(
                     f"benchmark {self.name}: a tie cannot count {value}", fix="give 0, 0.5 or 1"
                 )
-        self._check_ids()
         wanted = {s for metric in self.metrics for part in metric.parts for s in part.subsets}
         if missing := sorted(wanted - set(self.subsets)):
             raise SchemaError(
@@ -54,15 +52,6 @@ class Benchmark:
         except SchemaError as error:
             error.where = f"benchmark {self.name}: {error.where}"
             raise
-
-    def _check_ids(self) -> None:
-        """An id names one item of its subset."""
-        times = Counter((item.subset, item.item_id) for item in self.items)
-        if repeated := [f"{subset}/{name}" for (subset, name), n in times.items() if n > 1]:
-            raise SchemaError(
-                f"benchmark {self.name}: {counted(len(repeated), 'id')} more than once: {listing(repeated)}",
-                fix="look whether items stand twice in the files; give each item of a subset an id of its own",
-            )
 
     @property
     def tie_value_of_judges(self) -> float:

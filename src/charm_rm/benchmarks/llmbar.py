@@ -11,6 +11,7 @@ so a tie counts a half.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from .definition import Benchmark
 from .files import nothing_found, only_copy, read_rows, text_of
 from .items import Item, good_and_bad
 from .metrics import Metric, mean_of_subsets
+from .official import Official
 from .registry import benchmark
 
 _NATURAL = "Natural"
 ADVERSARIAL = tuple(f"Adversarial/{name}" for name in ("Neighbor", "GPTInst", "GPTOut", "Manual"))
 SUBSETS = (_NATURAL, *ADVERSARIAL)
+OFFICIAL = Official("llmbar", dict(zip(SUBSETS, (100, 134, 92, 47, 46), strict=True)))
 TIE_VALUE = 0.5
 
 
@@ -33,6 +36,7 @@ TIE_VALUE = 0.5
     citation="Zeng et al., Evaluating Large Language Models at Evaluating Instruction Following, ICLR 2024",
     licence="MIT",
     items=419,
+    source="https://github.com/princeton-nlp/LLMBar (Dataset/LLMBar/)",
 )
 def load_llmbar(folder: str | Path) -> Benchmark:
     """Load what is there of LLMBar's five subsets below ``folder``; a missing subset makes averages partial.
@@ -43,11 +47,7 @@ def load_llmbar(folder: str | Path) -> Benchmark:
     """
     files = _find(Path(folder))
     items = tuple(item for subset, path in files.items() for item in _read(path, subset))
-    missing = [s for s in SUBSETS if s not in files]
-    note = f"{', '.join(missing)} missing: averages are over the other {len(files)} of {len(SUBSETS)} subsets"
-    return Benchmark(
-        "llmbar", items, official_metrics(list(files)), TIE_VALUE, notes=(note,) if missing else ()
-    )
+    return OFFICIAL.benchmark(items, official_metrics(list(files), items), TIE_VALUE)
 
 
 def _find(folder: Path) -> dict[str, Path]:
@@ -78,14 +78,15 @@ def _item(row: Any, subset: str, number: int, where: str) -> Item:
     return good_and_bad(str(number), subset, prompt, [outputs[better]], [outputs[1 - better]])
 
 
-def official_metrics(subsets: list[str]) -> tuple[Metric, ...]:
-    """One accuracy per subset, then the two official averages of what is there."""
-    metrics = [_accuracy(s, [s], official=1) for s in subsets]
+def official_metrics(subsets: list[str], items: Sequence[Item] = ()) -> tuple[Metric, ...]:
+    """One accuracy per subset, then the two official averages of what is there; partial where less than the official ``items`` are."""
+    metrics = [_accuracy(s, [s], [s], items) for s in subsets]
     adversarial = [s for s in subsets if s in ADVERSARIAL]
     if adversarial:
-        metrics.append(_accuracy("Adversarial", adversarial, official=len(ADVERSARIAL)))
-    return (*metrics, _accuracy("all", subsets, official=len(SUBSETS)))
+        metrics.append(_accuracy("Adversarial", adversarial, ADVERSARIAL, items))
+    return (*metrics, _accuracy("all", subsets, SUBSETS, items))
 
 
-def _accuracy(name: str, subsets: list[str], *, official: int) -> Metric:
-    return mean_of_subsets(name, "accuracy", [[s] for s in subsets], partial=len(subsets) < official)
+def _accuracy(name: str, subsets: list[str], official: Sequence[str], items: Sequence[Item]) -> Metric:
+    partial = len(subsets) < len(official) or bool(items and not OFFICIAL.whole(official, items))
+    return mean_of_subsets(name, "accuracy", [[s] for s in subsets], partial=partial)

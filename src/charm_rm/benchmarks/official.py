@@ -15,23 +15,50 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from ..errors import counted, listing
+from ..errors import SchemaError, counted, listing
 from ..tables import as_messages
+from .definition import Benchmark
 from .items import Item
+from .metrics import Metric
 
 _DIGITS = 8  # hexadecimal: another text passes for one of a subset's 500 with a chance of 1 in 8 million
 
 
 @dataclass(frozen=True)
 class Official:
-    """The official copy of a benchmark: its name, and the number of items of each subset."""
+    """The official copy of a benchmark: its name, the number of items of each subset, and what averages are where some lack."""
 
     name: str
     counts: Mapping[str, int]
+    averages: str = "averages are over what is there"
 
-    def lacking(
-        self, items: Sequence[Item], *, what: str = "averages are over what is there"
-    ) -> tuple[str, ...]:
+    def benchmark(
+        self,
+        items: Sequence[Item],
+        metrics: Sequence[Metric],
+        tie_value: float,
+        *,
+        judge_tie_value: float | None = None,
+        notes: Sequence[str] = (),
+        remarks: Sequence[str] = (),
+    ) -> Benchmark:
+        """The benchmark of these items, with notes on what is not official about them.
+
+        Raises:
+            SchemaError: an id names two items of a subset.
+        """
+        refuse_repeated_ids(self.name, items)
+        return Benchmark(
+            self.name,
+            tuple(items),
+            tuple(metrics),
+            tie_value,
+            (*self.lacking(items), *notes),
+            judge_tie_value,
+            (*self._changed(items), *equal_texts(items), *remarks),
+        )
+
+    def lacking(self, items: Sequence[Item]) -> tuple[str, ...]:
         """Notes on subsets that are missing, or have another number of items than officially."""
         there = Counter(item.subset for item in items)
         missing = [subset for subset in self.counts if not there[subset]]
@@ -42,17 +69,13 @@ class Official:
             for s, n in self.counts.items()
             if there[s] not in (0, n)
         ]
-        notes = [f"{', '.join(missing)} missing: {what}"] if missing else []
+        notes = [f"{', '.join(missing)} missing: {self.averages}"] if missing else []
         return (*notes, *(["; ".join(other)] if other else []))
 
     def whole(self, subsets: Iterable[str], items: Sequence[Item]) -> bool:
         """Whether each of these subsets has its official number of items."""
         there = Counter(item.subset for item in items)
         return all(there[subset] == self.counts[subset] for subset in subsets)
-
-    def remarks(self, items: Sequence[Item]) -> tuple[str, ...]:
-        """What is told of the items: texts that are not the official ones, and equal texts on both sides."""
-        return (*self._changed(items), *equal_texts(items))
 
     def _changed(self, items: Sequence[Item]) -> list[str]:
         known = official_hashes().get(self.name, {})
@@ -66,6 +89,21 @@ class Official:
                     f"{listing(changed)}"
                 )
         return told
+
+
+def refuse_repeated_ids(name: str, items: Sequence[Item]) -> None:
+    """Refuse items of one subset that share an id.
+
+    Raises:
+        SchemaError: an id stands more than once.
+    """
+    times = Counter((item.subset, item.item_id) for item in items)
+    if repeated := [f"{subset}/{one}" for (subset, one), n in times.items() if n > 1]:
+        raise SchemaError(
+            f"{counted(len(repeated), 'id')} more than once: {listing(repeated)}",
+            where=f"benchmark {name}",
+            fix="look whether items stand twice in the files, and fetch them again",
+        )
 
 
 def equal_texts(items: Sequence[Item]) -> list[str]:

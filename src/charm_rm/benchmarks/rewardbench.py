@@ -95,14 +95,9 @@ def load_rewardbench(folder: Path) -> Benchmark:
         raise nothing_found("RewardBench", folder, "filtered*.parquet, .json or .jsonl")
     items = [*read_items(only_copy(files, "RewardBench"), _item)]
     prior = [item for name in PRIOR_SETS for item in _prior(folder, name)]
-    return Benchmark(
-        "rewardbench",
-        (*items, *prior),
-        official_metrics([*items, *prior]),
-        TIE_VALUE,
-        notes=OFFICIAL.lacking(items),
-        judge_tie_value=JUDGE_TIE_VALUE,
-        remarks=OFFICIAL.remarks(items),
+    everything = [*items, *prior]
+    return OFFICIAL.benchmark(
+        everything, official_metrics(everything), TIE_VALUE, judge_tie_value=JUDGE_TIE_VALUE
     )
 
 

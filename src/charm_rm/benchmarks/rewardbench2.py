@@ -85,14 +85,7 @@ def load_rewardbench2(folder: Path) -> Benchmark:
         )
     items = tuple(read_items(only_copy(files, "RewardBench 2"), _item))
     _check_ties(items)
-    return Benchmark(
-        "rewardbench2",
-        items,
-        official_metrics(items),
-        TIE_VALUE,
-        notes=OFFICIAL.lacking(items),
-        remarks=OFFICIAL.remarks(items),
-    )
+    return OFFICIAL.benchmark(items, official_metrics(items), TIE_VALUE)
 
 
 def _item(row: Row, where: str) -> Item:

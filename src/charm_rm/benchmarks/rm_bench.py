@@ -18,6 +18,7 @@ both are reported by themselves as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .definition import Benchmark
 from .files import nothing_found, only_copy, read_rows, text_of, texts_of
 from .items import Cell, Item, good_and_bad
 from .metrics import Metric, mean_of_subsets
+from .official import Official
 from .registry import benchmark
 from .rules import mean_of_cells
 
@@ -37,6 +39,11 @@ _DOMAINS = {
     "safety": ("safety-refuse", "safety-response"),
 }
 SUBSETS = tuple(s for subsets in _DOMAINS.values() for s in subsets)
+OFFICIAL = Official(
+    "rm-bench",
+    dict(zip(SUBSETS, (129, 529, 228, 284, 157), strict=True)),
+    "overall figures are over what is there and compare with no leaderboard",
+)
 _TOTAL_FILE = "total_dataset.json"
 TIE_VALUE = 0.0
 
@@ -55,6 +62,8 @@ CELLS: dict[str, tuple[Cell, ...]] = {
     citation="Liu et al., RM-Bench: Benchmarking Reward Models of Language Models with Subtlety and Style, ICLR 2025",
     licence="no licence file in its repository",
     items=1327,
+    source="https://github.com/THU-KEG/RM-Bench (data/), https://huggingface.co/datasets/THU-KEG/RM-Bench",
+    hub=("THU-KEG/RM-Bench",),
 )
 def load_rm_bench(folder: str | Path) -> Benchmark:
     """Load what is there of RM-Bench below ``folder``; a missing domain makes the overall figures partial.
@@ -68,11 +77,7 @@ def load_rm_bench(folder: str | Path) -> Benchmark:
     """
     items = _items(Path(folder))
     present = [s for s in SUBSETS if any(item.subset == s for item in items)]
-    missing = [s for s in SUBSETS if s not in present]
-    note = f"{', '.join(missing)} missing: overall figures are over what is there and compare with no leaderboard"
-    return Benchmark(
-        "rm-bench", items, official_metrics(present), TIE_VALUE, notes=(note,) if missing else ()
-    )
+    return OFFICIAL.benchmark(items, official_metrics(present, items), TIE_VALUE)
 
 
 def _items(folder: Path) -> tuple[Item, ...]:
@@ -89,7 +94,8 @@ def _items(folder: Path) -> tuple[Item, ...]:
 
 def _item(row: Any, subset: str, where: str) -> Item:
     chosen, rejected = (texts_of(row, key, where, length=len(_STYLES)) for key in ("chosen", "rejected"))
-    return good_and_bad(str(row.get("id", "")), subset, text_of(row, "prompt", where), chosen, rejected)
+    name = str(row.get("id", where.rpartition(" ")[2]))
+    return good_and_bad(name, subset, text_of(row, "prompt", where), chosen, rejected)
 
 
 def _domain(row: Any, where: str) -> str:
@@ -103,17 +109,24 @@ def _domain(row: Any, where: str) -> str:
     return domain
 
 
-def official_metrics(present: list[str]) -> tuple[Metric, ...]:
-    """Easy, normal, hard and average for each domain (safety's two parts as well) and over all domains."""
+def official_metrics(present: list[str], items: Sequence[Item] = ()) -> tuple[Metric, ...]:
+    """Easy, normal, hard and average for each domain (safety's two parts as well) and over all domains.
+
+    They are partial where less than the official ``items`` are there.
+    """
     domains = {d: tuple(s for s in parts if s in present) for d, parts in _DOMAINS.items()}
     domains = {d: parts for d, parts in domains.items() if parts}
     rows: list[tuple[str, tuple[tuple[str, ...], ...], bool]] = []
     for domain, parts in domains.items():
-        rows.append((domain, (parts,), parts != _DOMAINS[domain]))
-        rows += [(s, ((s,),), False) for s in parts if s != domain]
-    rows.append(("all", tuple(domains.values()), len(present) < len(SUBSETS)))
+        rows.append((domain, (parts,), parts != _DOMAINS[domain] or _short(parts, items)))
+        rows += [(s, ((s,),), _short([s], items)) for s in parts if s != domain]
+    rows.append(("all", tuple(domains.values()), len(present) < len(SUBSETS) or _short(present, items)))
     return tuple(
         mean_of_subsets(subset, name, groups, mean_of_cells(cells), partial=partial)
         for subset, groups, partial in rows
         for name, cells in CELLS.items()
     )
+
+
+def _short(subsets: Sequence[str], items: Sequence[Item]) -> bool:
+    return bool(items) and not OFFICIAL.whole(subsets, items)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from ..mismatch import Audit
 
+ALL_PAIRS = "an outcome is the mean over all pairs of samples, so that each prompt counts once"
+
 
 def print_audit(found: Audit, *, title: str, top: int) -> None:
     """Print an audit: the headline, favour by policy, mismatch by pair, and the floor."""
@@ -95,6 +97,10 @@ def _extent(found: Audit) -> list[str]:
     lines = [
         f"{counted(summary['policies'], 'policy', 'policies')}{prompts}, {counted(summary['pairs'], 'pair')} compared"
     ]
+    if summary.get("samples"):
+        from ..samples import say_samples
+
+        lines.append(f"{say_samples(summary['samples'])}; {ALL_PAIRS}")
     if settings["outcome"] == "soft":
         lines.append(f"win rates are soft: mean sigmoid(margin / {settings['temperature']:g})")
     if summary["rated_not_scored"]:

@@ -16,10 +16,11 @@ import polars as pl
 
 from ..errors import CharmWarning, NoOverlap, NotIdentifiable, noting_warnings
 from ..given import ScoresLike, as_scores
-from ..margins import PairedMargins, Tally, pair_margins, swap_models, tally_margins
+from ..margins import PairedMargins, SampledMargins, Tally, pair_samples, swap_models, tally_margins
 from ..mismatch.effect import measure_effect
 from ..mismatch.ordering import ordering_rows
 from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
+from ..samples import shared_key
 from ..settings import Unrated, check_draws
 from ..shown import Summarised
 from ..solved_on import warn_if_in_sample
@@ -69,9 +70,9 @@ def alignment_with_ratings(
         NoOverlap: fewer than three policies, or no prompts shared.
         NotIdentifiable: all scores, or all ratings, are equal; intervals are wanted from a single prompt.
     """
-    scores = as_scores(scores)
+    scores = as_scores(scores, samples=True)
     ratings = as_ratings(ratings)
-    baseline = None if baseline is None else as_scores(baseline)
+    baseline = None if baseline is None else as_scores(baseline, samples=True)
     check_draws(draws)
     with noting_warnings() as notes:
         result = _align(scores, ratings, baseline, aliases, unrated, draws=draws, seed=seed)
@@ -104,8 +105,8 @@ def _align(
     warn_if_in_sample(scores, "" if baseline is None else "scores: ")
     if baseline is not None:
         warn_if_in_sample(baseline, "baseline scores: ")
-    mine = pair_margins(scores)
-    theirs = None if baseline is None else pair_margins(baseline)
+    mine = pair_samples(scores)
+    theirs = None if baseline is None else pair_samples(baseline)
     rng = np.random.default_rng(seed)
     drawn = _draw_prompts(mine, draws, rng)
     tally, other = _tally(mine, rated, drawn), None if theirs is None else _tally(theirs, rated, drawn)
@@ -135,7 +136,9 @@ def _warn_of_exact_ratings(rated: Yardstick, draws: int) -> None:
         )
 
 
-def _draw_prompts(paired: PairedMargins, draws: int, rng: np.random.Generator) -> PromptWeights | None:
+def _draw_prompts(
+    paired: PairedMargins | SampledMargins, draws: int, rng: np.random.Generator
+) -> PromptWeights | None:
     if draws and paired.n_prompts < FEWEST_PROMPTS:
         raise NotIdentifiable(
             "the policies share one prompt only: chance cannot be estimated",
@@ -144,7 +147,7 @@ def _draw_prompts(paired: PairedMargins, draws: int, rng: np.random.Generator) -
     return draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng) if draws else None
 
 
-def _tally(paired: PairedMargins, rated: Yardstick, drawn: PromptWeights | None) -> Tally:
+def _tally(paired: PairedMargins | SampledMargins, rated: Yardstick, drawn: PromptWeights | None) -> Tally:
     tally = tally_margins(paired, drawn=drawn)
     if (tally.ties is not None and np.array_equal(tally.ties, tally.n)) or np.ptp(rated.rating) == 0:
         raise NotIdentifiable(
@@ -161,7 +164,7 @@ def _only(scores: Scores, policies: set[str]) -> Scores:
 
 def _in_common(scores: Scores, baseline: Scores) -> tuple[Scores, Scores]:
     """Keep the (prompt, policy) pairs that both scored, saying so where that drops any."""
-    key = ["prompt_id", "policy"]
+    key = shared_key(scores.frame, baseline.frame)
     mine = scores.frame.join(baseline.frame, on=key, how="semi")
     theirs = baseline.frame.join(scores.frame, on=key, how="semi")
     if mine.height == 0:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from ..margins import pair_margins, tally_margins
+from ..margins import pair_samples, tally_margins
 from ..mismatch.effect import measure_effect
 from ..mismatch.ordering import ordering_rows
 from ..ratings import Yardstick
+from ..samples import own_key
 from ..tables import Scores
 
 
@@ -21,7 +22,7 @@ def add_noise(scores: Scores, *, seed: int = 0) -> Scores:
 
     s' = s + sd·z, sd² = Σ_i Σ_k (s_ki - mean_i)² / Σ_i (n_i - 1) over prompts i.
     """
-    frame = scores.frame.sort("prompt_id", "policy")  # the same noise whatever the order of the rows
+    frame = scores.frame.sort(own_key(scores.frame))  # the same noise whatever the order of the rows
     score = frame["score"].to_numpy().astype(np.float64)
     scale = (
         float(np.abs(score).max()) or 1.0
@@ -36,6 +37,6 @@ def add_noise(scores: Scores, *, seed: int = 0) -> Scores:
 
 def placebo_values(scores: Scores, rated: Yardstick, *, seed: int = 0) -> dict[str, float]:
     """The figures of :data:`charm_rm.mismatch.METRICS` of the first model's scores once noise is added, by name."""
-    tally = tally_margins(pair_margins(add_noise(scores, seed=seed)))
+    tally = tally_margins(pair_samples(add_noise(scores, seed=seed)))
     found = measure_effect(tally, rated, more=ordering_rows(tally, rated))
     return {row.metric: row.value for row in found.rows}

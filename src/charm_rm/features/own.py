@@ -14,7 +14,7 @@ from ..tables import Responses
 from .measure import FloatArray, chunks
 
 COLUMN, PYTHON = "column:", "python:"
-_KEY = ("prompt_id", "policy", "prompt", "response")
+_KEY = ("prompt_id", "policy", "sample", "prompt", "response")
 
 
 def measure_own(responses: Responses, own: Sequence[str]) -> tuple[dict[str, FloatArray], dict[str, str]]:

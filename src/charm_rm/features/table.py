@@ -10,6 +10,7 @@ import polars as pl
 
 from ..errors import SchemaError
 from ..responses import ResponsesLike, as_responses
+from ..samples import own_key
 from ..tables import Column, Table
 from .catalogue import DEFAULT_FEATURES, find_features
 from .measure import FloatArray, measure_raw, transformed
@@ -19,11 +20,15 @@ from .texts import asked_column
 
 
 class StyleFeatures(Table):
-    """Features of responses: ``prompt_id``, ``policy``, and one finite number a feature, in the feature's own unit."""
+    """Features of responses: ``prompt_id``, ``policy`` (and ``sample``), and one finite number a feature, in the feature's own unit."""
 
     noun = "style features"
-    columns: ClassVar[tuple[Column, ...]] = (Column("prompt_id", "text"), Column("policy", "text"))
-    key = ("prompt_id", "policy")
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("prompt_id", "text"),
+        Column("policy", "text"),
+        Column("sample", "whole number", required=False, low=0),
+    )
+    key = ("prompt_id", "policy", "sample")
     keeps_extra_columns = True
 
     def __post_init__(self) -> None:
@@ -82,7 +87,7 @@ def measure_features(
         SchemaError: a column of one's own is missing, not numeric, or lacks a number.
         ModelError: a function of one's own fails or gives no finite numbers.
     """
-    responses = as_responses(responses)
+    responses = as_responses(responses, samples=True)
     refuse_repeats([*features, *own])
     chosen = find_features(features)
     texts = responses.frame.select(asked_column(responses.frame["prompt"]), "response")
@@ -96,7 +101,7 @@ def measure_features(
         "responses": dict(responses.provenance),
     }
     return StyleFeatures(
-        responses.frame.select("prompt_id", "policy").with_columns(**_series(columns)), provenance
+        responses.frame.select(own_key(responses.frame)).with_columns(**_series(columns)), provenance
     )
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from ..errors import NoOverlap
 from ..memo import content_key
 from ..protocols import Prompt
+from ..samples import refuse_samples
 from ..tables import Responses
 
 # A prompt, the response shown first, the one shown second.
@@ -44,6 +45,7 @@ def plan_requests(responses: Responses, pairs: pl.DataFrame, *, fingerprint: str
     }
     requests: dict[str, Request] = {}
     keys: list[tuple[str, str] | None] = []
+    refuse_samples(responses, why="a judge is asked about one response of each")
     for prompt_id, policy, reference in pairs.select("prompt_id", "policy", "reference").iter_rows():
         (prompt, one), (_, other) = _look_up(texts, prompt_id, policy), _look_up(texts, prompt_id, reference)
         if one == other:

@@ -4,6 +4,7 @@ from .outcomes import hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
 from .pairing import (
     JudgedMargins,
     PairedMargins,
+    SampledMargins,
     ScoreMargins,
     ScoreMatrix,
     all_pairs,
@@ -14,6 +15,7 @@ from .pairing import (
     only_policies,
     pair_judgements,
     pair_margins,
+    pair_samples,
     position,
     reference_pairs,
     score_matrix,
@@ -24,6 +26,7 @@ from .tally import Tally, tally_margins
 __all__ = [
     "JudgedMargins",
     "PairedMargins",
+    "SampledMargins",
     "ScoreMargins",
     "ScoreMatrix",
     "Swapped",
@@ -37,6 +40,7 @@ __all__ = [
     "only_policies",
     "pair_judgements",
     "pair_margins",
+    "pair_samples",
     "position",
     "reference_pairs",
     "score_matrix",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import NoOverlap, UnknownPolicy, listing
 from ..given import ComparableLike, ScoresLike, as_comparable, as_scores
 from ..policy_names import near_policies
+from ..samples import KEY, has_samples
 from ..statistics import (
     FloatArray,
     IntArray,
@@ -131,9 +132,10 @@ class PairedMargins(Protocol):
         ...
 
 
-def blocks(paired: PairedMargins) -> Iterator[slice]:
+def blocks(paired: PairedMargins | SampledMargins) -> Iterator[slice]:
     """Slices of pairs whose margins take a few megabytes each."""
-    size = max(1, _BLOCK_CELLS // max(paired.n_prompts, 1))
+    cells = paired.n_prompts * (paired.most**2 if isinstance(paired, SampledMargins) else 1)
+    size = max(1, _BLOCK_CELLS // max(cells, 1))
     for start in range(0, len(paired.pairs), size):
         yield slice(start, min(start + size, len(paired.pairs)))
 
@@ -214,19 +216,77 @@ def _chosen(names: tuple[str, ...], which: NDArray[np.bool_]) -> tuple[str, ...]
     return tuple(itertools.compress(names, which.tolist()))
 
 
+@dataclass(frozen=True, eq=False)
+class SampledMargins:
+    """Pairs of policies of which some have several samples on a prompt; ``scores`` is (K, n_prompts, samples), NaN where there is none.
+
+    There is no one margin of a pair on a prompt: :meth:`sample_rows` gives those of every sample of one with every sample of the other.
+    """
+
+    policies: tuple[str, ...]
+    pairs: IntArray
+    scores: FloatArray
+    prompts: tuple[str, ...] = ()
+
+    @property
+    def n_prompts(self) -> int:
+        return int(self.scores.shape[1])
+
+    @property
+    def most(self) -> int:
+        """The largest number of samples."""
+        return int(self.scores.shape[2])
+
+    def sample_rows(self, which: slice | IntArray) -> FloatArray:
+        """(pairs, n_prompts, samples of the policy · samples of the reference) margins of some pairs, NaN where a sample is missing."""
+        left, right = self.pairs[which].T
+        with np.errstate(over="ignore"):
+            margins = self.scores[left][..., :, None] - self.scores[right][..., None, :]
+        return np.asarray(margins.reshape(*margins.shape[:2], -1))
+
+    def at(self, prompts: NDArray[np.bool_]) -> SampledMargins:
+        """The same pairs on some of the prompts."""
+        scores = np.ascontiguousarray(self.scores[:, prompts])
+        return SampledMargins(self.policies, self.pairs, scores, _chosen(self.prompts, prompts))
+
+
+def pair_samples(
+    source: ComparableLike, *, references: Sequence[str] | None = None
+) -> PairedMargins | SampledMargins:
+    """:func:`pair_margins`, of scores that may have several samples of a policy on a prompt. Errors as there."""
+    source = as_comparable(source, samples=True)
+    if not (isinstance(source, Scores) and has_samples(source)):
+        return pair_margins(source, references=references)
+    _check_two(source)
+    names = tuple(source.policies)
+    pairs = all_pairs(len(names)) if references is None else reference_pairs(names, references)
+    values, prompts = _sample_array(source)
+    return SampledMargins(names, pairs, values, prompts)
+
+
+def _sample_array(scores: Scores) -> tuple[FloatArray, tuple[str, ...]]:
+    """(K, n_prompts, most samples), policies and prompts sorted, samples of a policy and prompt packed to the front; and the prompts."""
+    names = scores.policies
+    frame = scores.frame.sort(*KEY, "sample").with_columns(
+        place=pl.int_range(pl.len()).over(KEY),
+        k=pl.col("policy").replace_strict(pl.Series(names), pl.Series(range(len(names)))),
+    )
+    rows, prompts = _codes(frame["prompt_id"])
+    values = np.full((len(names), len(prompts), int(frame["place"].max()) + 1), np.nan)  # type: ignore[arg-type]
+    values[frame["k"].to_numpy(), rows, frame["place"].to_numpy()] = frame["score"].to_numpy()
+    return values, prompts
+
+
 def pair_margins(source: ComparableLike, *, references: Sequence[str] | None = None) -> PairedMargins:
     """Pair a source's policies: every pair, or every policy against the ``references``.
 
     Raises:
+        SeveralSamples: scores are of several samples (:func:`pair_samples` takes them).
         UnknownPolicy: a reference is not among the policies.
         NoOverlap: fewer than two policies, or no pair shares a prompt.
     """
     source = as_comparable(source)
-    if len(source.policies) < 2:
-        raise NoOverlap(
-            f"{source.noun}: {len(source.policies)} policy, at least two are needed to compare",
-            fix="score the responses of more policies",
-        )
+    _check_two(source)
     paired = (
         _pair_scores(source, references)
         if isinstance(source, Scores)
@@ -235,6 +295,14 @@ def pair_margins(source: ComparableLike, *, references: Sequence[str] | None = N
     if paired.pairs.size == 0:
         raise NoOverlap("no judged pair has one of the references", fix="name a reference that was judged")
     return paired
+
+
+def _check_two(source: Scores | Margins) -> None:
+    if len(source.policies) < 2:
+        raise NoOverlap(
+            f"{source.noun}: {len(source.policies)} policy, at least two are needed to compare",
+            fix="score the responses of more policies",
+        )
 
 
 def margins_from_scores(scores: ScoresLike, *, references: Sequence[str] | None = None) -> Margins:

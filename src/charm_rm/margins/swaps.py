@@ -9,8 +9,8 @@ import numpy as np
 from ..errors import NoOverlap
 from ..settings import Outcome, TieRule
 from ..statistics import FloatArray
-from .outcomes import hard_outcomes, soft_outcomes
-from .pairing import PairedMargins, blocks
+from .pairing import PairedMargins, SampledMargins, blocks
+from .tally import prompt_outcomes
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +22,8 @@ class Swapped:
 
 
 def swap_models(
-    first: PairedMargins,
-    second: PairedMargins,
+    first: PairedMargins | SampledMargins,
+    second: PairedMargins | SampledMargins,
     *,
     permutations: int,
     rng: np.random.Generator,
@@ -48,9 +48,7 @@ def swap_models(
     rates, others = [], []
     for some in blocks(first):
         one, other = (
-            hard_outcomes(x.rows(some), ties=ties)
-            if outcome == "hard"
-            else soft_outcomes(x.rows(some), temperature=temperature)
+            prompt_outcomes(x, some, outcome=outcome, ties=ties, temperature=temperature)
             for x in (first, second)
         )
         missing = np.isnan(one) | np.isnan(other)

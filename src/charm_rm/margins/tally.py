@@ -21,7 +21,7 @@ from ..statistics import (
 )
 from ..tables import WinRates
 from .outcomes import hard_outcomes, soft_outcomes, tie_credit
-from .pairing import PairedMargins, blocks, incidence, position
+from .pairing import PairedMargins, SampledMargins, blocks, incidence, position
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class Tally:
 
 
 def tally_margins(
-    paired: PairedMargins,
+    paired: PairedMargins | SampledMargins,
     *,
     outcome: Outcome = "hard",
     ties: TieRule = "half",
@@ -140,7 +140,8 @@ def tally_margins(
 ) -> Tally:
     """Aggregate paired margins into win rates, hard or soft (``outcome``), with their uncertainty.
 
-    ``ties`` is for hard outcomes alone; a soft tie is sigmoid(0) = ½. Pairs that share no prompt are left out.
+    ``ties`` is for hard outcomes alone; a soft tie is sigmoid(0) = ½. Pairs that share no prompt are left out. Of several samples the outcome of
+    a prompt is the mean over every sample of the one with every sample of the other: a prompt counts once, and draws are of prompts.
 
     Raises:
         NoOverlap: no pair shares a prompt.
@@ -150,7 +151,11 @@ def tally_margins(
     counted, draws = [], []
     for some in blocks(paired):
         # The block is handed on without a name: it should be gone before the next arrays of its size are made.
-        outcomes, counts = count(paired.rows(some))
+        outcomes, counts = (
+            _count_samples(paired.sample_rows(some), outcome, ties=ties, temperature=temperature)
+            if isinstance(paired, SampledMargins)
+            else count(paired.rows(some))
+        )
         rate = counts.total / np.maximum(counts.n, 1)
         influence += _influence(outcomes, rate, paired.pairs[some], len(influence))
         counted.append(counts)
@@ -177,6 +182,23 @@ def tally_margins(
         prompt_scores=influence,
     )
     return tally if found.n.all() else tally.subset(found.n > 0)
+
+
+def prompt_outcomes(
+    paired: PairedMargins | SampledMargins,
+    some: slice,
+    *,
+    outcome: Outcome,
+    ties: TieRule = "half",
+    temperature: float = 1.0,
+) -> FloatArray:
+    """(pairs, n_prompts) outcomes of some pairs, NaN where a side is missing."""
+    if isinstance(paired, SampledMargins):
+        return _count_samples(paired.sample_rows(some), outcome, ties=ties, temperature=temperature)[0]
+    margins = paired.rows(some)
+    if outcome == "hard":
+        return hard_outcomes(margins, ties=ties)
+    return soft_outcomes(margins, temperature=temperature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +252,32 @@ def _count_soft(margins: FloatArray, *, temperature: float) -> tuple[FloatArray,
         wins=np.count_nonzero(margins > 0, axis=1).astype(np.float64),
         ties=np.count_nonzero(margins == 0, axis=1).astype(np.float64),
         soft=total,
+    )
+
+
+def _count_samples(
+    margins: FloatArray, outcome: Outcome, *, ties: TieRule, temperature: float
+) -> tuple[FloatArray, _Counts]:
+    """Outcomes of a block (pairs, n_prompts), o_i = mean_ab outcome(s_ia - s'_ib) over the samples, and its counts.
+
+    ``wins`` and ``ties`` are Σ_i of the shares of a prompt's sample pairs that are won and tied.
+    """
+    pairs_there = np.count_nonzero(~np.isnan(margins), axis=2)
+    size = np.where(pairs_there, pairs_there, np.nan)
+
+    def by_prompt(values: FloatArray | NDArray[np.bool_]) -> FloatArray:
+        return np.asarray(np.nansum(values, axis=2) / size)
+
+    won, tied = by_prompt(margins > 0), by_prompt(margins == 0)
+    soft = by_prompt(soft_outcomes(margins, temperature=temperature))
+    outcomes = by_prompt(hard_outcomes(margins, ties=ties)) if outcome == "hard" else soft
+    return outcomes, _Counts(
+        n=np.count_nonzero(pairs_there, axis=1).astype(np.float64),
+        total=np.nansum(outcomes, axis=1),
+        squares=np.nansum(outcomes**2, axis=1),
+        wins=np.nansum(won, axis=1),
+        ties=np.nansum(tied, axis=1),
+        soft=np.nansum(soft, axis=1),
     )
 
 

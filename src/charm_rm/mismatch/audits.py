@@ -14,8 +14,9 @@ import polars as pl
 from ..errors import CharmWarning, ConfigError, NotIdentifiable, counted, listing, noting_warnings
 from ..estimates import Estimate
 from ..given import SourceLike, as_source
-from ..margins import Tally, only_policies, pair_margins, tally_margins
+from ..margins import Tally, only_policies, pair_samples, tally_margins
 from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
+from ..samples import has_samples, sample_counts
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
 from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
@@ -97,6 +98,7 @@ def audit(
 
     Args:
         source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`).
+            Of scores of several samples (a column ``sample``) a prompt's outcome is the mean over all pairs of samples of two policies.
         ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`; a name such as ``arena``, a path,
             or any table (:func:`charm_rm.as_ratings`).
         references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
@@ -117,7 +119,7 @@ def audit(
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
-    source = as_source(source)
+    source = as_source(source, samples=True)
     ratings = as_ratings(ratings)
     _check_settings(source, draws, outcome, ties, temperature)
     check_scope(scope)
@@ -214,6 +216,7 @@ def _audit(
             summarise(source, tally, rated, rating_draws, mismatch, standing)
             | summarise_favour(standing)
             | unscored(ratings, matched)
+            | {"samples": sample_counts(source) if has_samples(source) else None}
             | {"in_sample": None if found_in_sample is None else str(found_in_sample)}
         ),
         warnings=(),
@@ -264,7 +267,7 @@ def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, tem
 def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tally:
     if isinstance(source, WinRates):
         return tally_published(source, draws=how.draws, rng=rng)
-    paired = pair_margins(source)
+    paired = pair_samples(source)
     drawn = draw_prompt_weights(paired.n_prompts, draws=how.draws, rng=rng) if how.draws else None
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
 

@@ -96,7 +96,7 @@ def family_contrasts(
         ConfigError: no policy has a group, or ``own`` is none of the groups.
         NotIdentifiable: favour cannot be measured at all.
     """
-    source = as_source(source)
+    source = as_source(source, samples=True)
     ratings = as_ratings(ratings)
     AuditSettings(scope=scope, outcome=outcome, temperature=temperature)
     with noting_warnings() as notes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ConfigError, NotIdentifiable
-from ..margins import Tally, only_policies, pair_margins, tally_margins
+from ..margins import Tally, only_policies, pair_samples, tally_margins
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Outcome, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray
@@ -106,7 +106,7 @@ def tally_source(source: Scores | Margins | WinRates, *, outcome: Outcome, tempe
                 "published win rates are hard or soft as they were published", fix="leave out --outcome soft"
             )
         return tally_published(source, draws=0, rng=np.random.default_rng(0))
-    return tally_margins(pair_margins(source), outcome=outcome, temperature=temperature)
+    return tally_margins(pair_samples(source), outcome=outcome, temperature=temperature)
 
 
 def prompts_of(source: Scores | Margins | WinRates) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def apply_offsets(source: ComparableLike, offsets: OffsetsLike) -> Scores | Marg
         UnknownPolicy: no policy of the source has an offset.
         ConfigError: the offsets are of the other kind, log-odds for scores or the reverse; or the source carries them already.
     """
-    source, offsets = as_comparable(source), as_offsets(offsets)
+    source, offsets = as_comparable(source, samples=True), as_offsets(offsets)
     check_unit(source, offsets)
     check_not_carried(source, of_offsets(offsets))
     known = set(offsets.frame["policy"])

@@ -12,11 +12,13 @@ import polars as pl
 from ..errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy
 from ..margins import JudgedMargins, pair_judgements, score_matrix
 from ..policy_names import near_policies
+from ..samples import COLUMN as SAMPLE
+from ..samples import KEY, has_samples, own_key
 from ..statistics import FloatArray
 from ..style import Calibrator
 from ..tables import Margins, Offsets, Responses, Scores
 from .pairing import Indices, Pairs, all_pairs, best_and_worst, chosen_pairs, sampled_pairs
-from .shifts import is_in, references_of, shifts
+from .shifts import is_in, placed, references_of, shifts
 
 
 def nothing_to_compare() -> NoOverlap:
@@ -30,15 +32,22 @@ def nothing_to_compare() -> NoOverlap:
 class Candidates:
     """(n, K) what calibration adds to each response, its row, and a code of its text, -1 where there is none.
 
+    A column is a policy, or one of its samples: ``policies`` says whose, ``samples`` which (None: each policy has one response).
     ``inside``: the scores have it in them already.
     """
 
     prompts: tuple[str, ...]
     policies: tuple[str, ...]
+    samples: tuple[int, ...] | None
     deltas: FloatArray
     row: Indices
     text: Indices
     inside: bool
+
+    @property
+    def owner(self) -> Indices:
+        """(K,) a number of the policy that each column is of."""
+        return np.unique(self.policies, return_inverse=True)[1].astype(np.intp)
 
 
 def names_to_use(
@@ -66,11 +75,33 @@ def _lay_out(
     responses: Responses,
     calibration: Offsets | Calibrator,
     own: Collection[str],
+    samples: tuple[int, ...] | None = None,
 ) -> Candidates:
-    table = responses.frame.select("prompt_id", "policy", pl.col("response").rank("dense").alias("text"))
-    row, text = _places(table, prompts, policies)
-    added = shifts(source, responses, calibration, prompts, policies, own=own)
-    return Candidates(prompts, policies, added, row, text, is_in(source, calibration))
+    table = responses.frame.select(
+        *(own_key(responses.frame) if samples else KEY), pl.col("response").rank("dense").alias("text")
+    )
+    row, text = _places(table, prompts, policies, samples)
+    added = shifts(source, responses, calibration, prompts, policies, own=own, samples=samples)
+    return Candidates(prompts, policies, samples, added, row, text, is_in(source, calibration))
+
+
+def _columns(
+    scores: Scores, names: list[str]
+) -> tuple[tuple[str, ...], FloatArray, tuple[str, ...], tuple[int, ...] | None]:
+    """Prompts, (n, K) scores, and whose they are: a column for each policy, or for each sample of each where there are several."""
+    if not has_samples(scores):
+        matrix = score_matrix(scores, policies=names)
+        return matrix.prompts, matrix.values, matrix.policies, None
+    frame = scores.frame.filter(pl.col("policy").is_in(names))
+    units = frame.select("policy", "sample").unique().sort("policy", "sample").rows()
+    label = {unit: str(i) for i, unit in enumerate(units)}
+    named = frame.select(
+        "prompt_id",
+        policy=pl.Series([label[row] for row in frame.select("policy", "sample").iter_rows()]),
+        score="score",
+    )
+    matrix = score_matrix(Scores(named), policies=[label[unit] for unit in units])
+    return matrix.prompts, matrix.values, tuple(p for p, _ in units), tuple(s for _, s in units)
 
 
 def from_scores(
@@ -86,11 +117,17 @@ def from_scores(
     own: Collection[str],
 ) -> tuple[Candidates, Pairs, FloatArray]:
     """Pairs by the strategy, and their raw margins, before calibration."""
-    matrix = score_matrix(scores, policies=names)
-    table = _lay_out(matrix.prompts, matrix.policies, scores, responses, calibration, own)
-    values = matrix.values + 0.0
+    asked, values, policies, samples = _columns(scores, names)
+    if samples is not None and SAMPLE not in responses.frame.columns:
+        raise ConfigError(
+            "the scores are of several samples, and the responses have no column 'sample' that says which is which",
+            where="responses",
+            fix="give the responses that were scored, or choose --sample first where the scores are read",
+        )
+    table = _lay_out(asked, policies, scores, responses, calibration, own, samples)
+    values = values + 0.0
     if prompts is not None:
-        values[~np.isin(matrix.prompts, list(prompts))] = np.nan
+        values[~np.isin(asked, list(prompts))] = np.nan
     present = ~np.isnan(values)
     _warn_unanswered(int((present & (table.row < 0)).sum()), int(present.sum()), scores.noun)
     values[table.row < 0] = np.nan
@@ -158,20 +195,13 @@ def _judged(margins: Margins, names: list[str], references: set[str] | None) -> 
 
 
 def _places(
-    table: pl.DataFrame, prompts: tuple[str, ...], policies: tuple[str, ...]
+    table: pl.DataFrame,
+    prompts: tuple[str, ...],
+    policies: tuple[str, ...],
+    samples: tuple[int, ...] | None,
 ) -> tuple[Indices, Indices]:
     """(n, K) row of each response and code of its text; -1 where there is none."""
-    at = table.with_row_index("row").select(
-        "row",
-        "text",
-        pl.col("prompt_id")
-        .replace_strict(pl.Series(prompts), pl.Series(range(len(prompts))), default=None)
-        .alias("i"),
-        pl.col("policy")
-        .replace_strict(pl.Series(policies), pl.Series(range(len(policies))), default=None)
-        .alias("j"),
-    )
-    at = at.drop_nulls()
+    at = placed(table.with_row_index("row"), prompts, policies, samples)
     row, text = (np.full((len(prompts), len(policies)), -1, dtype=np.intp) for _ in range(2))
     i, j = at["i"].to_numpy(), at["j"].to_numpy()
     row[i, j], text[i, j] = at["row"].to_numpy(), at["text"].to_numpy()
@@ -196,10 +226,10 @@ def _choose(
     if strategy == "pair":
         return chosen_pairs(calibrated, _calibrated_pairs(table, calibration))
     if strategy == "best-vs-worst":
-        return best_and_worst(calibrated)
+        return best_and_worst(calibrated, table.owner)
     if strategy == "all-pairs":
-        return all_pairs(calibrated)
-    return sampled_pairs(calibrated, k=k, rng=rng)
+        return all_pairs(calibrated, table.owner)
+    return sampled_pairs(calibrated, k=k, rng=rng, owner=table.owner)
 
 
 def _calibrated_pairs(table: Candidates, calibration: Offsets | Calibrator) -> list[tuple[int, int]]:

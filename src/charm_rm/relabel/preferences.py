@@ -18,6 +18,7 @@ from ..given import ComparableLike, OffsetsLike, as_comparable, as_offsets
 from ..margins import soft_outcomes
 from ..paths import expanded
 from ..responses import ResponsesLike, as_responses
+from ..samples import has_samples
 from ..settings import Strategy
 from ..shown import Summarised
 from ..statistics import FloatArray
@@ -72,7 +73,8 @@ def relabel_preferences(
         calibration: offsets, Δ by policy (a policy without one keeps its score, with a warning); or a style calibrator.
         strategy: ``pair`` compares each calibrated policy with the references; ``best-vs-worst`` the best and
             worst calibrated response to each prompt; ``all-pairs`` every two; ``sampled`` ``k`` random pairs.
-            Of judgements: ``pair``, or ``all-pairs``, every pair that was judged.
+            Of judgements: ``pair``, or ``all-pairs``, every pair that was judged. Of several samples each is a candidate, and two of
+            one policy are never compared: an offset moves both alike.
         k: pairs per prompt for ``sampled``.
         temperature: T of the soft labels, in units of the margins; None: the calibrator's, at which ``p_chosen`` is the probability that
             people prefer the chosen response; of offsets 1.
@@ -93,8 +95,8 @@ def relabel_preferences(
         NoOverlap: the source and the responses have no pair in common.
         NotIdentifiable: every pair is a tie or twice the same text.
     """
-    source = as_comparable(source)
-    responses = as_responses(responses)
+    source = as_comparable(source, samples=True)
+    responses = as_responses(responses, samples=has_samples(source), of=source)
     calibration = _as_calibration(calibration)
     t, whose = _temperature(temperature, calibration)
     _check_settings(strategy, k, t)
@@ -194,6 +196,10 @@ def _preferences(
     said = responses.select(_messages("response", responses.schema["response"], "assistant"))["response"]
     asked = responses.select(_messages("prompt", responses.schema["prompt"], "user"))["prompt"]
     names, ids = pl.Series(table.policies), pl.Series(table.prompts)
+    which = {}
+    if table.samples is not None:
+        numbers = np.array(table.samples)
+        which = {"chosen_sample": numbers[chosen], "rejected_sample": numbers[rejected]}
     return pl.DataFrame(
         {
             "prompt": asked.gather(table.row[prompt, chosen]),
@@ -205,6 +211,7 @@ def _preferences(
             "margin": np.abs(margin),
             "p_chosen": soft_outcomes(np.abs(margin), temperature=temperature),
             "flipped": compared.fate[used] == FATES.index("flipped"),
+            **which,
         }
     )
 
@@ -220,8 +227,12 @@ def _messages(column: str, dtype: pl.DataType, role: str) -> pl.Expr:
 
 def _ledger(table: Candidates, compared: _Compared) -> pl.DataFrame:
     """Count the fates of each pair of policies."""
+    first = np.array(
+        [table.policies.index(p) for p in table.policies]
+    )  # the samples of a policy count together
     names = pl.Series(table.policies)
-    frame = pl.DataFrame({"k": compared.policy, "r": compared.reference, "fate": compared.fate})
+    k, r = first[compared.policy], first[compared.reference]
+    frame = pl.DataFrame({"k": k, "r": r, "fate": compared.fate})
     counts = [(pl.col("fate") == i).sum().cast(pl.Int64).alias(f) for i, f in enumerate(FATES)]
     counted = frame.group_by("k", "r").agg(pl.len().cast(pl.Int64).alias("pairs"), *counts).sort("k", "r")
     sides = {"policy": names.gather(counted["k"]), "reference": names.gather(counted["r"])}

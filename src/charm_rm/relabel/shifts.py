@@ -10,6 +10,7 @@ import polars as pl
 
 from ..errors import CharmWarning, ConfigError, listing
 from ..offsets.apply import check_unit as check_unit_of_offsets
+from ..samples import shared_key
 from ..solved_on import carries, check_not_carried, of_offsets
 from ..statistics import FloatArray
 from ..style import Calibrator
@@ -47,8 +48,9 @@ def shifts(
     policies: Sequence[str],
     *,
     own: Collection[str] = (),
+    samples: Sequence[int] | None = None,
 ) -> FloatArray:
-    """(n, K) what is added to each response; of a calibrator NaN where there is none."""
+    """(n, K) what is added to each response; of a calibrator NaN where there is none. ``samples``: which of its policy's each column is."""
     if isinstance(calibration, Offsets):
         deltas = _deltas(calibration, policies, source.noun)
         return np.broadcast_to(deltas, (len(prompts), len(policies)))
@@ -56,16 +58,24 @@ def shifts(
     if answered.frame.is_empty():
         return np.full((len(prompts), len(policies)), np.nan)
     added = corrections(calibration, answered, responses, own=own)
-    added = added.filter(pl.col("policy").is_in(list(policies)) & pl.col("prompt_id").is_in(list(prompts)))
-    places = [
-        added[column]
-        .replace_strict({name: i for i, name in enumerate(names)}, return_dtype=pl.Int64)
-        .to_numpy()
-        for column, names in (("prompt_id", prompts), ("policy", policies))
-    ]
+    at = placed(added, prompts, policies, samples)
     values = np.full((len(prompts), len(policies)), np.nan)
-    values[places[0], places[1]] = added["added"].to_numpy()
+    values[at["i"].to_numpy(), at["j"].to_numpy()] = at["added"].to_numpy()
     return values
+
+
+def placed(
+    frame: pl.DataFrame, prompts: Sequence[str], policies: Sequence[str], samples: Sequence[int] | None
+) -> pl.DataFrame:
+    """The rows whose prompt and policy (and sample) are among these, with the numbers of both: ``i`` and ``j``."""
+    whose = {"policy": list(policies)} | ({} if samples is None else {"sample": list(samples)})
+    columns = pl.DataFrame(
+        whose,
+        schema_overrides={"policy": pl.String, "sample": pl.Int64} if samples else {"policy": pl.String},
+    )
+    asked = pl.DataFrame({"prompt_id": list(prompts)}, schema={"prompt_id": pl.String})
+    found = frame.join(asked.with_row_index("i"), on="prompt_id", how="inner", maintain_order="left")
+    return found.join(columns.with_row_index("j"), on=list(whose), how="inner", maintain_order="left")
 
 
 def references_of(calibration: Offsets | Calibrator) -> set[str]:
@@ -90,8 +100,11 @@ def references_of(calibration: Offsets | Calibrator) -> set[str]:
 
 def _answered(source: Scores | Margins, responses: Responses) -> Scores | Margins:
     """The rows that have responses; how many have none is said where the pairs are laid out."""
-    there = responses.frame.select("prompt_id", "policy")
     frame = source.frame
+    if isinstance(source, Scores):
+        key = shared_key(frame, responses.frame)
+        return Scores(frame.join(responses.frame, on=key, how="semi"), provenance=source.provenance)
+    there = responses.frame.select("prompt_id", "policy")
     for side in (c for c in ("policy", "reference") if c in frame.columns):
         frame = frame.join(there.rename({"policy": side}), on=["prompt_id", side], how="semi")
     return type(source)(frame, provenance=source.provenance)
@@ -99,6 +112,6 @@ def _answered(source: Scores | Margins, responses: Responses) -> Scores | Margin
 
 def _deltas(offsets: Offsets, names: Sequence[str], noun: str) -> FloatArray:
     known = dict(zip(offsets.frame["policy"], offsets.frame["delta"], strict=True))
-    if without := [n for n in names if n not in known]:
+    if without := [n for n in dict.fromkeys(names) if n not in known]:
         warnings.warn(f"no offset for {listing(without)}: their {noun} stay", CharmWarning, stacklevel=6)
     return np.array([known.get(n, 0.0) for n in names])

@@ -95,6 +95,11 @@ def _data_words(findings: Findings) -> str:
     if not parts:
         names = {*findings.before.mismatch["policy"], *findings.before.mismatch["reference"]}
         parts = [count(len(names), "policy", "policies")]
+    samples = summary.get("samples")
+    if isinstance(samples, Mapping) and isinstance(samples.get("most"), int):
+        parts.append(
+            f"up to {samples['most']} samples of a policy on a prompt, all pairs of samples averaged within a prompt"
+        )
     return ", ".join(parts)
 
 

@@ -58,7 +58,7 @@ class TableSettings(Settings):
     )
     sample: Sample | None = setting(
         None,
-        "Several responses of a policy to a prompt (best of n): take the first, the mean of their scores, or the max.",
+        "Several responses of a policy to a prompt: take the first, the mean of their scores, the max (best of n), or keep all.",
     )
 
     @classmethod

@@ -27,4 +27,4 @@ OnError = Literal["fail", "skip"]  # calls of a judge without an answer
 TableKind = Literal[
     "scores", "responses", "judgements", "ratings", "battles", "preferences"
 ]  # what a table holds
-Sample = Literal["first", "mean", "max"]  # of several responses of one policy to one prompt
+Sample = Literal["first", "mean", "max", "all"]  # of several responses of one policy to one prompt

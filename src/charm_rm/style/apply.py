@@ -8,10 +8,12 @@ from typing import overload
 
 import polars as pl
 
-from ..errors import ConfigError, NoOverlap, counted, listing
+from ..errors import ConfigError, NoOverlap, SchemaError, counted, listing
 from ..features import FEATURES, StyleFeatures, measure_features
 from ..given import ComparableLike, PathLike, as_comparable
 from ..responses import ResponsesLike, as_responses
+from ..samples import COLUMN as SAMPLE
+from ..samples import has_samples, own_key, shared_key
 from ..solved_on import Calibration, carrying, check_not_carried
 from ..tables import Margins, Responses, Scores, TableLike
 from ..text_hash import refuse_other_texts
@@ -19,7 +21,6 @@ from .calibrator import Calibrator
 from .calibrator_file import CalibratorLike, as_calibrator
 from .models import check_model
 
-_KEY = ["prompt_id", "policy"]
 _PYTHON = "python:"
 
 
@@ -77,8 +78,8 @@ def apply_calibrator(
         NoOverlap: rows have no response; they are counted, and the first is named.
         SchemaError: the responses are other texts than those scored, or lack a column that is a feature.
     """
-    source, calibrator = as_comparable(source), as_calibrator(calibrator)
-    responses = None if responses is None else as_responses(responses)
+    source, calibrator = as_comparable(source, samples=True), as_calibrator(calibrator)
+    responses = None if responses is None else as_responses(responses, samples=has_samples(source), of=source)
     check_unit(source, calibrator)
     check_model(source, calibrator, other_model=other_model)
     check_not_carried(source, as_calibration(calibrator))
@@ -120,7 +121,7 @@ def corrections(
     *,
     own: Collection[str] = (),
 ) -> pl.DataFrame:
-    """What is added to each response of the source: ``prompt_id``, ``policy``, ``added`` (w·φ, and the policy's offset where it has one).
+    """What is added to each response of the source: ``prompt_id``, ``policy`` (``sample``), ``added`` (w·φ, and the policy's offset where it has one).
 
     Raises:
         as :func:`apply_calibrator`.
@@ -128,7 +129,7 @@ def corrections(
     wanted = _responses_of(source)
     if calibrator.features:
         features = measure_for(calibrator, _answers_to(wanted, source, responses), own=own)
-        added = features.frame.select(_KEY).with_columns(
+        added = features.frame.select(own_key(features.frame)).with_columns(
             pl.Series("added", calibrator.adjust_table(features))
         )
     else:
@@ -182,7 +183,9 @@ def _check_own(calibrator: Calibrator, found: StyleFeatures) -> None:
 
 
 def _responses_of(source: Scores | Margins) -> pl.DataFrame:
-    """prompt_id and policy of every response that a row is about, once each."""
+    """prompt_id and policy (and sample) of every response that a row is about, once each."""
+    if isinstance(source, Scores):
+        return source.frame.select(own_key(source.frame))
     sides = [c for c in ("policy", "reference") if c in source.frame.columns]
     parts = [source.frame.select("prompt_id", pl.col(side).alias("policy")) for side in sides]
     return pl.concat(parts).unique(maintain_order=True)
@@ -201,9 +204,16 @@ def _answers_to(wanted: pl.DataFrame, source: Scores | Margins, responses: Respo
             "style is measured in the responses, and none are given",
             fix="give the responses that were scored: --responses RESPONSES",
         )
-    there = responses.frame.join(wanted, on=_KEY, how="semi")
+    if has_samples(source) and SAMPLE not in responses.frame.columns:
+        raise SchemaError(
+            "the scores are of several samples, and the responses have no column 'sample' that says which is which",
+            where="responses",
+            fix="give the responses that were scored, or choose --sample first where the scores are read",
+        )
+    key = shared_key(wanted, responses.frame)
+    there = responses.frame.join(wanted, on=key, how="semi")
     if lost := wanted.height - there.height:
-        missing = wanted.join(there, on=_KEY, how="anti")
+        missing = wanted.join(there, on=key, how="anti")
         first = missing.row(0, named=True)
         raise NoOverlap(
             f"{lost} of {counted(wanted.height, 'response')} of the {source.noun} are not among those given, first of policy "
@@ -218,5 +228,5 @@ def _answers_to(wanted: pl.DataFrame, source: Scores | Margins, responses: Respo
 
 def _added_to(frame: pl.DataFrame, added: pl.DataFrame, side: str) -> pl.Series:
     """What is added to that side of each row, in order."""
-    keyed = frame.select("prompt_id", pl.col(side).alias("policy"))
-    return keyed.join(added, on=_KEY, how="left", maintain_order="left")["added"]
+    keyed = frame.select(*own_key(frame)[2:], "prompt_id", pl.col(side).alias("policy"))
+    return keyed.join(added, on=shared_key(keyed, added), how="left", maintain_order="left")["added"]

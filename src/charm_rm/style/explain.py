@@ -82,7 +82,7 @@ def explain_favour(
     """
     source = as_comparable(source)
     calibrator = None if calibrator is None else as_calibrator(calibrator)
-    responses = as_responses(responses)
+    responses = as_responses(responses, of=source)
     ratings = as_ratings(ratings)
     check_draws(draws)
     AuditSettings(scope=scope, outcome=outcome, temperature=temperature)

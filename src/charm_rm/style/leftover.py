@@ -39,7 +39,7 @@ def with_leftover_offsets(
     """
     source = as_comparable(source)
     calibrator = as_calibrator(calibrator)
-    responses = as_responses(responses)
+    responses = as_responses(responses, of=source)
     ratings = as_ratings(ratings)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
     rated = only_policies(source, set(matched.policies))

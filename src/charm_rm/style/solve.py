@@ -110,7 +110,7 @@ def solve_style_offsets(
         SchemaError: the responses are other texts than those scored, or a feature of one's own lacks a number.
     """
     source = as_comparable(source)
-    responses = as_responses(responses)
+    responses = as_responses(responses, of=source)
     ratings = as_ratings(ratings)
     check_draws(draws)
     _check(keep, temperature, penalty)

@@ -17,6 +17,7 @@ from ..estimates import Z95
 from ..features import StyleFeatures
 from ..given import ScoresLike, as_scores
 from ..ratings import BattlesLike, as_battles
+from ..samples import refuse_samples
 from ..statistics import FloatArray, IntArray, sigmoid, two_sided_p
 from ..tables import Battles, Scores
 from .calibrator import Calibrator
@@ -59,6 +60,7 @@ def fit_vote_weights(
     """
     votes = as_battles(votes)
     scores = as_scores(scores)
+    refuse_samples(features, why="a vote is on one response of each")
     if "prompt_id" not in votes.frame.columns:
         raise ConfigError(
             "the votes name no prompts, so that responses cannot be found", fix="add a column prompt_id"

@@ -109,12 +109,18 @@ class Ratings(Table):
         return cls(frame, provenance=payload.get("provenance", {}), covariance=array)
 
 
+_SAMPLE = Column("sample", WHOLE, required=False, low=0)
+
+
 class Responses(Table):
-    """One response per (prompt, policy). ``prompt`` is text or a list of ``{role, content}`` messages."""
+    """One response per (prompt, policy), or per (prompt, policy, sample). ``prompt`` is text or a list of ``{role, content}`` messages.
+
+    ``sample`` numbers a policy's answers to one prompt; verbs that compare single responses refuse several (:mod:`charm_rm.samples`).
+    """
 
     noun = "responses"
-    columns = (_text("prompt_id"), Column("prompt", ANY), _text("policy"), _text("response"))
-    key = ("prompt_id", "policy")
+    columns = (_text("prompt_id"), Column("prompt", ANY), _text("policy"), _text("response"), _SAMPLE)
+    key = ("prompt_id", "policy", "sample")
     keeps_extra_columns = True
 
 
@@ -132,8 +138,9 @@ class Scores(Table):
         _optional("n_tokens", WHOLE, low=0),
         _optional("truncated", TRUTH),
         _optional("text_hash", TEXT),
+        _SAMPLE,
     )
-    key = ("prompt_id", "policy")
+    key = ("prompt_id", "policy", "sample")
 
 
 class Margins(Table):

@@ -22,6 +22,7 @@ from ...memo import Memo, content_key
 from ...protocols import Prompt, ScalarReward
 from ...provenance import source_name
 from ...responses import ResponsesLike, as_responses
+from ...samples import own_key
 from ...style import CalibratedReward, apply_calibrator, uncalibrated
 from ...tables import Responses, Scores, as_messages
 from ...text_hash import text_hashes
@@ -53,7 +54,7 @@ def score_responses(
     Args:
         model: what :func:`~.reward.load_reward_model` gave, or any other :class:`~charm_rm.protocols.ScalarReward`. Of a calibrated one
             the model's own scores lie in the store, and what the calibrator adds is added afterwards.
-        responses: at most one response per prompt and policy.
+        responses: one response per prompt and policy, or several, which a column ``sample`` tells apart; the scores keep it.
         token_budget: tokens per batch, padding included; default: a sane number for the device.
         progress: say rows, tokens per second and time left on standard error.
         memo: a store (:mod:`charm_rm.memo`). What is in it is not scored again; what is scored goes into it, so
@@ -63,7 +64,7 @@ def score_responses(
         ModelError: a score is not finite (the message names prompts and policies), or a row does not fit into memory.
         CharmWarning: (as a warning) some texts were truncated, or memory ran out and batches became smaller.
     """
-    responses = as_responses(responses)
+    responses = as_responses(responses, samples=True)
     model, calibrator = uncalibrated(model)
     frame = responses.frame
     scored = score_texts(
@@ -73,9 +74,9 @@ def score_responses(
         token_budget=token_budget,
         progress=progress,
         memo=memo,
-        names=[f"({i}, {p})" for i, p in frame.select("prompt_id", "policy").iter_rows()],
+        names=[f"({', '.join(map(str, row))})" for row in frame.select(own_key(frame)).iter_rows()],
     )
-    table = frame.select("prompt_id", "policy").with_columns(pl.Series("score", scored.values))
+    table = frame.select(own_key(frame)).with_columns(pl.Series("score", scored.values))
     if scored.n_tokens is not None and scored.truncated is not None:
         table = table.with_columns(
             pl.Series("n_tokens", scored.n_tokens, dtype=pl.Int64),

@@ -22,6 +22,7 @@ from ...protocols import Prompt
 from ...ratings import match_ratings
 from ...ratings.expected import expected_matrix, yardstick
 from ...ratings.names import Aliases
+from ...samples import refuse_samples
 from ...settings import TrainSettings, Unrated
 from ...solved_on import solved_on
 from ...splits import only_prompts
@@ -62,7 +63,9 @@ class Anchor:
         Raises:
             UnknownPolicy: a policy has no rating, and ``unrated`` is ``error``.
             NotIdentifiable: fewer than two policies have one.
+            SeveralSamples: a policy has several responses to a prompt.
         """
+        responses = refuse_samples(responses, why="an anchor holds one response of each policy to a prompt")
         matched = match_ratings(ratings, responses.policies, aliases=aliases, unrated=unrated)
         policies = tuple(matched.frame["policy"].to_list())
         if len(policies) < 2:

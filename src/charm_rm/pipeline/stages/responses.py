@@ -35,6 +35,8 @@ def _read(source: str | tuple[str, ...], split: str | None, columns: dict[str, s
         return load_any_responses(source, split=split, columns=columns)
     parts = [load_any_responses(one, split=split, columns=columns) for one in source]
     frame = pl.concat([p.frame for p in parts], how="diagonal_relaxed")
+    if "sample" in frame.columns:  # of a source without the column each response is the only one
+        frame = frame.with_columns(pl.col("sample").fill_null(0))
     records = [source_record(one) for one in source]
     return Responses(frame, provenance={"verb": "load_responses", "sources": records})
 

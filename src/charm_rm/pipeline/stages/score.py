@@ -11,8 +11,9 @@ import polars as pl
 from ... import store
 from ...errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, counted, listing
 from ...policy_names import near_policies
+from ...samples import choose_sample, has_samples, refuse_samples, shared_key
 from ...scores import read_scores
-from ...settings import ModelSettings, ScoreSettings, TableSettings
+from ...settings import ModelSettings, Sample, ScoreSettings, TableSettings
 from ...spec_options import SCORER_OPTIONS
 from ...specs import load_scorer
 from ...tables import Responses, Scores
@@ -67,7 +68,7 @@ def _take_scores(responses: Responses, path: str | Path, table: TableSettings) -
         UnknownPolicy: a policy has no score at all, which more often is another name than a choice.
     """
     given = read_scores(path, table)
-    key = ["prompt_id", "policy"]
+    key = shared_key(given.frame, responses.frame)
     wanted = responses.frame.select(key)
     frame = given.frame.join(wanted, on=key, how="semi")
     if frame.is_empty():
@@ -109,10 +110,21 @@ def run_stage(run: Run) -> str:
     responses = run.load(Responses, "responses.parquet")
     path = run.config.score.scores
     if path is None:
+        _check_choice(responses, run.config.score.sample)
         return _score(run, responses, run.first_model, SCORES)
     scores = _take_scores(responses, path, run.config.score)
     run.save(scores, SCORES)
     return f"{counted(len(scores), 'score')} from {Path(path).name}"
+
+
+def _check_choice(responses: Responses, sample: Sample | None) -> None:
+    """Refuse several samples of a policy on a prompt before they are scored, where the run does not say what becomes of them."""
+    if sample is None:
+        refuse_samples(
+            responses,
+            why="the run does not say which to compare",
+            fix="set score.sample in the file of the run: first, mean, max or all",
+        )
 
 
 def run_after(run: Run) -> str:
@@ -151,5 +163,8 @@ def _score(run: Run, responses: Responses, model: str, name: str) -> str:
             force=True,
             progress=run.progress,
         )
+    if run.config.score.sample is not None and has_samples(scores):
+        scores = choose_sample(scores, run.config.score.sample)
+        run.save(scores, name)
     cut = int(scores.frame["truncated"].sum()) if "truncated" in scores.frame.columns else 0
     return f"{counted(len(scores), 'response')}" + (f", {cut} cut to the maximum length" if cut else "")

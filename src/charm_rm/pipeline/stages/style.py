@@ -9,6 +9,7 @@ from ... import store
 from ...errors import ConfigError
 from ...mismatch import METRICS, read_groups, save_audit
 from ...ratings import load_battles
+from ...samples import shared_key
 from ...settings import CalibrateSettings, Unrated, parse_fixed
 from ...style import (
     STYLE_FEATURES,
@@ -94,7 +95,8 @@ def _beside_votes(
 
 
 def _scored(responses: Responses, scores: Scores) -> Responses:
-    frame = responses.frame.join(scores.frame, on=["prompt_id", "policy"], how="semi")
+    key = shared_key(responses.frame, scores.frame)
+    frame = responses.frame.join(scores.frame, on=key, how="semi")
     return Responses(frame, provenance=responses.provenance)
 
 
