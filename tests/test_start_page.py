@@ -60,6 +60,7 @@ def have_files(folder: Path, tokenizer: Path) -> None:
     )
     scores.write_csv(folder / "before.csv")
     scores.with_columns(pl.col("score") + row % 5 / 10).write_csv(folder / "after.csv")
+    scores.with_columns(pl.col("score") + row % 3 / 10).write_csv(folder / "third.csv")
     both = [pl.col(c).replace_strict(names) for c in ("policy_a", "policy_b")]
     arena.battles.frame.with_columns(both).write_csv(folder / "votes.csv")
     rates = pl.DataFrame(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .benchmarks import load_benchmark
+    from .comparison import compare_models
     from .errors import CharmError, CharmWarning
     from .estimates import Estimate
     from .evaluate import alignment_with_ratings, evaluate_benchmark
@@ -146,6 +147,7 @@ _HOMES = {
     "relabel": ["relabel_preferences"],
     "benchmarks": ["load_benchmark"],
     "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],
+    "comparison": ["compare_models"],
     "report": ["write_report"],
     "pipeline": ["run_pipeline"],
 }

@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from click.testing import Result
 
+from comparison.worlds import evaluation
+
 Charm = Callable[..., Result]
 LEVELS = {"ant": 0.0, "bee": 0.8, "cow": 1.2, "dog": 1.9, "elk": 2.4}
 
@@ -85,6 +87,123 @@ def test_compare_needs_ratings_and_two_sources_by_prompt(
     result = charm("compare", first, published, "--ratings", ratings)
     assert result.exit_code == 2
     assert "cannot be paired" in result.stderr
+
+
+# --- several models ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def third(tmp_path: Path) -> Path:
+    return scored(tmp_path / "third.csv", seed=2)
+
+
+def evaluated(folder: Path, *, every: int) -> Path:
+    return evaluation(folder, np.arange(60) % every != 0)
+
+
+def test_several_models_are_one_table_a_page_and_json(
+    charm: Charm, first: Path, second: Path, third: Path, ratings: Path, tmp_path: Path
+) -> None:
+    one, two = (evaluated(tmp_path / f"eval_{n}", every=n) for n in (5, 2))
+    folder = tmp_path / "out"
+    models = [f"a={first},{one}", f"b={second},{two}", third]
+    result = charm("compare", *models, "--ratings", ratings, "-o", folder, "--draws", 200)
+    assert result.exit_code == 0, result.output
+    assert "a, b and third compared" in result.stdout
+    assert "5 policies on 150 prompts that all have" in result.stdout
+    assert "third: without an evaluation it is left out of the benchmarks" in result.stderr
+    assert "quiz, %" in result.stdout
+    assert "b -" in result.stdout
+    assert "against a" in result.stdout
+    assert "Accuracy on benchmarks against mismatch with people" in result.stdout
+    assert {"comparison.html", "comparison.json", "differences.parquet", "favour_differences.parquet", "pareto.parquet"} < {p.name for p in folder.iterdir()}  # fmt: skip
+    document = json.loads((folder / "comparison.json").read_text())
+    assert document["models"] == ["a", "b", "third"]
+    assert [f["name"] for f in document["provenance"]["files"]] == [
+        *("first.csv", "second.csv", "third.csv"),
+        *("evaluation.json", "evaluation.json"),
+    ]
+    assert str(tmp_path) not in (folder / "comparison.html").read_text()
+    assert "b favours it more" not in result.stdout
+    assert charm("compare", *models, "--ratings", ratings, "-o", folder).exit_code == 2
+
+
+def test_the_reference_and_all_pairs(
+    charm: Charm, first: Path, second: Path, third: Path, ratings: Path
+) -> None:
+    found = json.loads(
+        charm("compare", first, second, third, "--ratings", ratings, "--json", "--draws", 0, "--reference-model", "third").stdout
+    )  # fmt: skip
+    assert {r["baseline"] for r in found["differences"]} == {"third"}
+    result = charm("compare", first, second, third, "--ratings", ratings, "--draws", 0, "--all-pairs")
+    assert "Differences of the others" in result.stdout
+    wrong = charm("compare", first, second, "--ratings", ratings, "--reference-model", "frist")
+    assert wrong.exit_code == 2
+    assert "Did you mean 'first'" in wrong.stderr
+
+
+def test_evaluations_alone_need_no_ratings(charm: Charm, tmp_path: Path) -> None:
+    one, two = (evaluated(tmp_path / f"eval_{n}", every=n) for n in (5, 2))
+    result = charm("compare", one, two, "--subsets", "--draws", 200)
+    assert result.exit_code == 0, result.output
+    assert "quiz hard, %" in result.stdout
+    assert "worse" in result.stdout
+    named = charm("compare", one, two, "--draws", 200, "--quiet")
+    assert "2 models, 1 difference, 1 beyond chance; eval_2 worse than eval_5" in named.stdout
+
+
+def test_several_models_of_one_file(
+    charm: Charm, first: Path, second: Path, ratings: Path, tmp_path: Path
+) -> None:
+    frames = [
+        pl.read_csv(p).with_columns(reward_model=pl.lit(n)) for p, n in ((first, "old"), (second, "new"))
+    ]
+    both = tmp_path / "both.csv"
+    pl.concat(frames).write_csv(both)
+    result = charm("compare", f"{both}@new", f"{both}@old", "--ratings", ratings, "--draws", 0)
+    assert result.exit_code == 0, result.output
+    assert "new and old compared" in result.stdout
+    several = charm("compare", both, f"{both}@old", "--ratings", ratings, "--draws", 0)
+    assert several.exit_code == 2
+    assert "both.csv@MODEL for each model" in several.stderr
+
+
+def test_several_models_gate_a_release(
+    charm: Charm, first: Path, second: Path, third: Path, ratings: Path
+) -> None:
+    how = ["compare", second, first, third, "--ratings", ratings, "--draws", 200]
+    assert charm(*how, "--fail-if", "difference.low>20 and q<0.05").exit_code == 3
+    assert charm(*how, "--fail-if", "difference.low>2000").exit_code == 0
+    assert charm(*how, "--fail-if", "figure_difference.low>1000").exit_code == 0
+
+
+def test_models_that_cannot_be_told_apart_or_compared(
+    charm: Charm, first: Path, second: Path, ratings: Path, tmp_path: Path
+) -> None:
+    def refused(*words: object) -> str:
+        result = charm("compare", *words, "--ratings", ratings, "--draws", 0)
+        assert result.exit_code == 2
+        assert "Traceback" not in result.output
+        return result.stderr
+
+    again = tmp_path / "again" / "first.csv"
+    again.parent.mkdir()
+    again.write_bytes(first.read_bytes())
+    assert "2 models are called 'first'" in refused(first, again, second)
+    assert "the very same numbers" in refused(first, f"copy={again}", second)
+    apart = tmp_path / "apart.csv"
+    pl.read_csv(first).with_columns(prompt_id=pl.lit("x") + pl.col("prompt_id")).write_csv(apart)
+    assert "the 3 models share 0 policies and 0 prompts" in refused(first, second, apart)
+    holes = tmp_path / "holes.csv"
+    pl.read_csv(first).with_columns(score=pl.when(pl.col("policy") == "cow").then(float("nan")).otherwise("score")).write_csv(holes)  # fmt: skip
+    assert "holes.csv" in refused(first, second, holes)
+    old = evaluated(tmp_path / "old", every=3)
+    (old / "credits.parquet").unlink()
+    assert "another version of charm" in refused(f"{first},{old}", second)
+    assert "two tables of scores or judgements of one model" in refused(f"{first},{second}", first)
+    assert "no such file" in refused(first, second, tmp_path / "none.csv")
+    assert "write TABLE@MODEL" in refused(first, second, apart, "--second-reward-model", "x")
+    assert charm("compare", first, second, apart).exit_code == 2
 
 
 # --- influence ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ LINES = {
     f"audit {_ANY_SOURCE} --ratings @ratings --draws 0 {{--csv,--markdown,--quiet,--all}} --fail-if favour>50": 4,
     f"compare {_COMPARED} {_COMPARED} --ratings @ratings --draws 0 ?audit": 5,
     f"compare {_COMPARED} {_COMPARED} --ratings @ratings --draws 0 {{--csv,--markdown,--quiet}} --fail-if difference<0": 2,
+    f"compare a={_COMPARED} b={_COMPARED} {_COMPARED} --ratings @ratings --draws 0 {{--all-pairs,--csv,--json,--quiet}} ?audit": 3,
     f"influence {_ANY_SOURCE} --ratings @ratings --top 2 {{--csv,--markdown,--quiet}}": 2,
     f"influence {_ANY_SOURCE} --ratings @ratings --top 2": 3,
     "influence @scores --battles @battles --prior 0.5 --top 2": 3,

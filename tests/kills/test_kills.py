@@ -169,6 +169,9 @@ def short(
     offsets = tmp_path_factory.mktemp("offsets") / "offsets.parquet"
     solve = ("--over", "velvet", "--ref", "thistle")
     _charm("calibrate", *known, *solve, "-o", offsets)
+    applied = offsets.with_name("applied.parquet")
+    _charm("apply", scores, offsets, "-o", applied)
+    beside = (f"a={scores}", f"b={applied}", *known[1:], "-o", "beside")
     old = {name: tmp_path_factory.mktemp("old") for name in ("audit", "calibrate", "relabel", "report")}
     _charm("audit", *known, "--seed", 5, "-o", old["audit"] / "audit")
     _charm("audit", *known, "-o", old["report"] / "audit")
@@ -192,6 +195,9 @@ def short(
         "apply": plan(("apply", scores, offsets, "-o", "s.jsonl"), "s.jsonl", output="s.jsonl"),
         "relabel": plan((*relabel, "--force"), "prefs", before=old["relabel"]),
         "compare": plan(("compare", scores, *known, "-o", "compared"), "compared", output="compared"),
+        "compare several": replace(
+            plan(("compare", *beside), "beside", output="beside"), kills=_DRAWN
+        ),
         "influence": plan(
             ("influence", *known[:-2], "--policy", "velvet", "-o", "influence"), "influence", output="influence"
         ),
@@ -210,7 +216,17 @@ def _charm(*arguments: object) -> None:
 
 
 SHORT = (
-    *("ratings fit", "audit", "calibrate", "apply", "relabel", "compare", "influence", "report"),
+    *(
+        "ratings fit",
+        "audit",
+        "calibrate",
+        "apply",
+        "relabel",
+        "compare",
+        "compare several",
+        "influence",
+        "report",
+    ),
     "run of given scores",
 )
 

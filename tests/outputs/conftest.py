@@ -26,6 +26,9 @@ OWN_MODEL = """
 def score(prompts, responses):
     return [0.01 * len(r) + (hash_of(r) % 97) / 97 for r in responses]
 
+def other(prompts, responses):
+    return [(hash_of(r) % 89) / 89 for r in responses]
+
 def judge(prompts, first, second):
     return [0.25 + 0.5 * (hash_of(a) > hash_of(b)) for a, b in zip(first, second)]
 

@@ -1,8 +1,9 @@
-"""``charm compare``: the favour of two reward models or judges, paired by prompt."""
+"""``charm compare``: reward models or judges side by side, paired by prompt."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import conclude, echo, heading, interval_column, print_frame, print_json, q_column, say
 from .fail_if import Gate, apply_gates, fail_if_option
 from .help import CharmCommand
-from .measured import COMPARE_NAMES, comparison_figures
+from .measured import COMPARE_NAMES, comparison_figures, models_figures
 from .options import (
     PATH,
     force_option,
@@ -28,6 +29,8 @@ from .options import (
     top_option,
 )
 from .print_audit import favour_words
+from .print_models import print_models
+from .side_by_side import contenders, evaluation_file, is_plain, load_contender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 @click.command("compare", cls=CharmCommand)
 @click.argument("first", type=PATH)
 @click.argument("second", type=PATH)
+@click.argument("more", type=PATH, nargs=-1)
 @ratings_options
 @judgement_options
 @table_options("first", "second")
@@ -50,21 +54,33 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Whose scores of SECOND, where it is another model than --reward-model: two models of one file.",
 )
+@click.option(
+    "--reference-model",
+    "reference",
+    metavar="NAME",
+    help="Of several models the one that all others are compared with (default: the first).",
+)
+@click.option("--all-pairs", is_flag=True, help="Compare every two of several models.")
+@click.option("--subsets", is_flag=True, help="Compare every figure of each benchmark, not its last alone.")
 @settings_options(AuditSettings, "settings", but=("references", "ties"))
 @seed_option
 @fail_if_option(COMPARE_NAMES)
 @top_option(12)
-@output_option(what="Folder for tables (Parquet) and comparison.json.")
+@output_option(what="Folder for tables (Parquet), comparison.json and, of several models, comparison.html.")
 @force_option
 @json_option
 def command(
     first: Path,
     second: Path,
+    more: tuple[Path, ...],
     ratings: RatingsChoice,
     annotator: str | None,
     baseline: str | None,
     read_as: TableSettings,
     second_model: str | None,
+    reference: str | None,
+    all_pairs: bool,
+    subsets: bool,
     settings: AuditSettings,
     seed: int,
     gates: tuple[Gate, ...],
@@ -73,12 +89,17 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Do two reward models or judges favour the same policies, and where do they differ?
+    """Reward models or judges side by side: whom do they favour, where do they differ, who is better?
 
-    FIRST and SECOND are scores or judgements, as `charm audit` takes them. Only prompts and policies that both have are used.
+    Two tables, FIRST and SECOND, are scores or judgements as `charm audit` takes them. Only prompts and policies that both have are used.
     Differences are FIRST minus SECOND, in Elo points of favour. Both are measured on the same prompts and ratings, whose
     noise cancels: a difference is known much better than from two separate audits. A sharper model is not a more biased one:
     sharpness and rank correlation have rows of their own.
+
+    More models, or models with benchmarks, are each given as [NAME=]TABLE[,EVALUATION]: a table of scores or judgements, a folder that
+    `charm evaluate -o` wrote, or both. TABLE@WHOSE chooses one model or judge of a table with several. Each is compared with the first
+    (or --reference-model, or --all-pairs) on sharpness, rank correlation, mismatch, favour by policy and benchmark accuracies, each
+    difference paired by prompt with its interval, p, and q over all that is shown. -o writes one page, comparison.html.
 
     \b
     Examples:
@@ -90,39 +111,123 @@ def command(
         --second-reward-model new
       charm compare new_rm.parquet old_rm.parquet --ratings arena \\
           --fail-if "difference.low>20"
+      charm compare a.parquet b.parquet c.parquet --ratings arena --all-pairs
+      charm compare old=old.parquet,eval_old new=new.parquet,eval_new \\
+          --ratings arena -o comparison
+      charm compare eval_old eval_new --subsets
+      charm compare judged.json@gpt4 judged.json@claude rm.csv --ratings arena
     """
+    words = [str(path) for path in (first, second, *more)]
+    several = reference is not None or all_pairs or subsets or not is_plain(words)
+    how = _Asked(ratings, annotator, baseline, read_as, settings, seed, gates, top, output, force, as_json)
+    if several:
+        if second_model is not None:
+            raise click.UsageError("--second-reward-model is of two tables: write TABLE@MODEL for each model")
+        _compare_several(words, how, reference=reference, all_pairs=all_pairs, subsets=subsets)
+    else:
+        _compare_two(first, second, second_model, how)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the options say, whether two models are compared or several."""
+
+    ratings: RatingsChoice
+    annotator: str | None
+    baseline: str | None
+    read_as: TableSettings
+    settings: AuditSettings
+    seed: int
+    gates: tuple[Gate, ...]
+    top: int
+    output: Path | None
+    force: bool
+    as_json: bool
+
+
+def _compare_two(first: Path, second: Path, second_model: str | None, how: _Asked) -> None:
     from ..folders import refuse_folder, replacing_directory
     from ..mismatch import compare_favour, save_comparison
     from ..pipeline.stages.ratings import chosen_ratings
     from ..sources import load_source
 
+    ratings, output = how.ratings, how.output
     if output:
-        refuse_folder(output, force=force, inputs=given_paths())
+        refuse_folder(output, force=how.force, inputs=given_paths())
     if ratings.source is None:
         raise click.UsageError("give --ratings")
     table = chosen_ratings(ratings)
-    tables = read_as.part("first", first=True), read_as.part("second", first=True)
+    tables = how.read_as.part("first", first=True), how.read_as.part("second", first=True)
     if second_model is not None:
         tables = tables[0], replace(tables[1], reward_model=second_model)
 
     def load(path: Path, table: TableSettings) -> Scores | Margins | WinRates:
-        return load_source(path, annotator=annotator, baseline=baseline, table=table)
+        return load_source(path, annotator=how.annotator, baseline=how.baseline, table=table)
 
     one = _first(load, first, tables[0])
     other = _second(load, second, tables[1], chosen=second_model is not None)
-    how = settings.accepted_by(compare_favour)
+    settings = how.settings.accepted_by(compare_favour)
     found = compare_favour(
-        one, other, table, aliases=ratings.aliases, unrated=ratings.unrated, seed=seed, **how
+        one, other, table, aliases=ratings.aliases, unrated=ratings.unrated, seed=how.seed, **settings
     )
-    if as_json:
+    if how.as_json:
         print_json(found.to_json())
     else:
-        print_comparison(found, first=_shown(first), second=_shown(second), top=top)
+        print_comparison(found, first=_shown(first), second=_shown(second), top=how.top)
     if output:
-        with replacing_directory(output, force=force) as folder:
+        with replacing_directory(output, force=how.force) as folder:
             save_comparison(found, folder)
         say(f"wrote {output}")
-    apply_gates(gates, comparison_figures(found))
+    apply_gates(how.gates, comparison_figures(found))
+
+
+def _compare_several(
+    words: Sequence[str], how: _Asked, *, reference: str | None, all_pairs: bool, subsets: bool
+) -> None:
+    from ..comparison import compare_models, save_models
+    from ..folders import refuse_folder, replacing_directory
+    from ..pipeline.stages.ratings import chosen_ratings
+    from ..provenance import file_records, versions
+    from ..report.comparison import write_comparison
+
+    models = contenders(words)
+    paths = [path for one in models for path in one.paths]
+    output = how.output
+    if output:
+        refuse_folder(output, force=how.force, inputs=[*paths, *given_paths()])
+    scored = [one for one in models if one.source is not None]
+    if scored and how.ratings.source is None:
+        raise click.UsageError("give --ratings")
+    table = how.read_as.part("first", first=True)
+    found = compare_models(
+        {
+            one.name: load_contender(one, annotator=how.annotator, baseline=how.baseline, table=table)
+            for one in scored
+        },
+        chosen_ratings(how.ratings) if scored else None,
+        evaluations={one.name: one.evaluation for one in models if one.evaluation is not None},
+        order=[one.name for one in models],
+        reference=reference,
+        all_pairs=all_pairs,
+        subsets=subsets,
+        aliases=how.ratings.aliases,
+        unrated=how.ratings.unrated,
+        seed=how.seed,
+        **how.settings.accepted_by(compare_models),
+    )
+    read = [*paths, *(evaluation_file(one) for one in models if one.evaluation)]
+    record = {"files": file_records([p for p in read if p.is_file()]), "versions": versions()}
+    found = replace(found, provenance={**found.provenance, **record})
+    if how.as_json:
+        print_json(found.to_json())
+    else:
+        print_models(found, top=how.top)
+    if output:
+        with replacing_directory(output, force=how.force) as folder:
+            save_models(found, folder)
+            write_comparison(found, folder / "comparison.html")
+        say(f"wrote {output}")
+    apply_gates(how.gates, models_figures(found))
 
 
 def _first(load: _Load, path: Path, table: TableSettings) -> Scores | Margins | WinRates:

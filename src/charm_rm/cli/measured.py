@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .fail_if import Figure, Measured
 
 if TYPE_CHECKING:
+    from ..comparison import ModelComparison
     from ..evaluate import AlignmentResult, BenchmarkResult
     from ..mismatch import FavourComparison
 
@@ -32,6 +33,7 @@ COMPARE_NAMES: dict[str, str | None] = {
     **dict.fromkeys(("difference", "abs_difference", "first_favour", "second_favour", "q"), "policy"),
     **{f"{which}_{name}": None for name in _COMPARED for which in ("first", "second")},
     **{f"{name}_difference": None for name in _COMPARED},
+    **dict.fromkeys(("figure_difference", "figure_q"), "figure"),
 }
 EVALUATE_NAMES: dict[str, str | None] = {
     **dict.fromkeys(("accuracy", "difference", "p", "q"), "figure"),
@@ -95,6 +97,28 @@ def comparison_figures(found: FavourComparison) -> Measured:
         for row in found.frame.iter_rows(named=True)
     }
     return Measured(whole, {"policy": rows})
+
+
+def models_figures(found: ModelComparison) -> Measured:
+    """Of several models the differences of favour, a row a policy and two models; other figures are those of two alone."""
+    favour = {(row["model"], row["policy"]): row["favour"] for row in found.favour.iter_rows(named=True)}
+    rows = {
+        f"{row['policy']} by {row['model']} against {row['baseline']}": {
+            **_both_signs(row, "difference"),
+            "first_favour": Figure(favour.get((row["model"], row["policy"]))),
+            "second_favour": Figure(favour.get((row["baseline"], row["policy"]))),
+            "q": Figure(row["q_value"]),
+        }
+        for row in found.favour_differences.iter_rows(named=True)
+    }
+    gaps = {
+        f"{row['figure']} of {row['model']} against {row['baseline']}": {
+            "figure_difference": _figure(row, "difference"),
+            "figure_q": Figure(row["q_value"]),
+        }
+        for row in found.differences.iter_rows(named=True)
+    }
+    return Measured({}, {"policy": rows, "figure": gaps})
 
 
 def evaluation_figures(results: Iterable[BenchmarkResult], alignment: AlignmentResult | None) -> Measured:

@@ -88,6 +88,11 @@ def _comparison(result: Any) -> Iterator[str]:
     yield _largest(result.frame, "policy", "difference")
 
 
+def _models(result: Any) -> Iterator[str]:
+    beyond = sum(r not in ("within chance", "not tested") for r in result.differences["reading"])
+    yield f"{counted(len(result.models), 'model')}, {counted(result.differences.height, 'difference')}, {beyond} beyond chance"
+
+
 def _families(result: Any) -> Iterator[str]:
     yield f"{counted(result.frame.height, 'group')}, {counted(len(result.members), 'policy', 'policies')}"
     yield _largest(result.frame.drop_nulls("favour"), "group", "favour")
@@ -151,6 +156,7 @@ _TOLD: dict[str, Callable[[Any], Iterator[str]]] = {
     "Offsets": _offsets,
     "Calibrator": _calibrator,
     "FavourComparison": _comparison,
+    "ModelComparison": _models,
     "FamilyContrasts": _families,
     "Influence": _influence,
     "Explanation": _explanation,

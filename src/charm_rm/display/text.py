@@ -37,6 +37,12 @@ def _comparison(result: Any, top: int) -> None:
     print_comparison(result, first="the first model", second="the second", top=top)
 
 
+def _models(result: Any, top: int) -> None:
+    from ..cli.print_models import print_models
+
+    print_models(result, top=top)
+
+
 def _families(result: Any, _top: int) -> None:
     from ..cli.families import print_families
 
@@ -116,6 +122,7 @@ def _title(record: Any, otherwise: str) -> str:
 _PRINTERS: dict[str, Callable[[Any, int], None]] = {
     "Audit": _audit,
     "FavourComparison": _comparison,
+    "ModelComparison": _models,
     "FamilyContrasts": _families,
     "Influence": _influence,
     "Offsets": _offsets,

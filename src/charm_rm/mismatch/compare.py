@@ -161,7 +161,7 @@ def _compare(
         )
         for source in (first, second)
     )
-    frame = _favour_differences(one, other, how.scope)
+    frame = favour_differences(one, other, how.scope)
     figures = [sharpness_difference(one, other, how.scope)]
     figures += correlation_differences(one, other, draws=draws, seed=seed)
     return FavourComparison(
@@ -234,7 +234,7 @@ def _reduced(source: Scores | Margins, policies: list[str], prompts: list[str]) 
 # --- differences ------------------------------------------------------------------------------------
 
 
-def _favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
+def favour_differences(one: Held, other: Held, scope: Scope) -> pl.DataFrame:
     """f - f', its error from the prompts' parts of both strengths and from the ratings' part of both lines.
 
     δ(f - f') = Σ_i (D U_i - D' U'_i) + (E - E') δρ, with U_i what prompt i adds to the strengths and D, E the derivatives

@@ -46,18 +46,18 @@ def render_page(
     findings: Findings, figures: Mapping[str, Figure], *, title: str | None = None, date: str | None = None
 ) -> str:
     """The report as HTML text; ``title`` and ``date`` are those to show at its head."""
-    css = css_variables() + _asset("style.css")
-    script = _asset("page.js")
+    css = css_variables() + asset("style.css")
+    script = asset("page.js")
     tables = _tables(findings)
     sections = _sections(findings, figures, tables)
-    page = _environment().get_template("template.html.j2")
+    page = environment().get_template("template.html.j2")
     return page.render(
         findings=findings,
         figures=list(figures.values()),
         tables=tables,
         css=Markup(css),
         script=Markup(script),
-        policy=_content_policy(css, script),
+        policy=content_policy(css, script),
         heading=about.heading(findings, title),
         facts=about.facts(findings, date),
         ties=about.tie_words(findings),
@@ -86,8 +86,8 @@ def render_page(
     )
 
 
-def _content_policy(css: str, script: str) -> str:
-    """Nothing but this style and this script, and no request."""
+def content_policy(css: str, script: str) -> str:
+    """The page's Content-Security-Policy: nothing but this style and this script, and no request."""
 
     def source(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
@@ -98,14 +98,16 @@ def _content_policy(css: str, script: str) -> str:
     )
 
 
-def _environment() -> jinja2.Environment:
-    loader = jinja2.FunctionLoader(_asset)
+def environment() -> jinja2.Environment:
+    """Templates of this folder; text is escaped, and a name that nobody gave is an error."""
+    loader = jinja2.FunctionLoader(asset)
     return jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file beside this one: a template, the style sheet, the script."""
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
 
 

@@ -1,0 +1,150 @@
+"""Evaluations as evidence: what is read, what is refused, and differences on the same items against slow twins."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from charm_rm.comparison import compare_models, is_evaluation, read_evaluation
+from charm_rm.comparison.evaluations import bootstrap, contrast
+from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, SchemaError, UnreadableFile
+from charm_rm.evaluate import exact_mcnemar, save_evaluation
+
+from .worlds import benchmark, evaluation
+
+RIGHT = np.arange(60) % 5 != 0
+
+
+def test_a_folder_is_read_and_known(tmp_path: Path) -> None:
+    folder = evaluation(tmp_path / "one", RIGHT)
+    found = read_evaluation(folder)
+    assert found.headlines == [("quiz", "all", "accuracy")]
+    assert is_evaluation(folder)
+    assert not is_evaluation(tmp_path)
+
+
+def test_an_exchange_is_mcnemar_where_every_prompt_counts_the_same(tmp_path: Path) -> None:
+    other = RIGHT.copy()
+    other[[1, 2, 4, 7, 8, 11, 13, 16]] = False
+    other[[5]] = True
+    one, two = (read_evaluation(evaluation(tmp_path / n, r)) for n, r in (("a", RIGHT), ("b", other)))
+    figure = ("quiz", "easy", "accuracy")
+    found = contrast(one.of(figure), two.of(figure), draws=20_000, seed=0)
+    easy = np.arange(60) % 3 != 0
+    better, worse = int((RIGHT & ~other)[easy].sum()), int((~RIGHT & other)[easy].sum())
+    assert found.difference == pytest.approx(RIGHT[easy].mean() - other[easy].mean())
+    p = (np.abs(found.exchanged) >= abs(found.difference) - 1e-12).mean()
+    assert p == pytest.approx(exact_mcnemar(better, worse), abs=0.01)
+
+
+def test_exchanges_against_all_there_are(tmp_path: Path) -> None:
+    """A weighted figure: every exchange of eight prompts, worked out by hand."""
+    right, other = np.array([1, 1, 0, 1, 1, 1], bool), np.array([0, 1, 1, 0, 0, 0], bool)
+    one, two = (
+        read_evaluation(evaluation(tmp_path / n, r, benchmark(6))) for n, r in (("a", right), ("b", other))
+    )
+    figure = ("quiz", "all", "accuracy")
+    found = contrast(one.of(figure), two.of(figure), draws=40_000, seed=1)
+    hard = np.arange(6) % 3 == 0
+    weight = np.where(hard, 0.5 / hard.sum(), 0.5 / (~hard).sum())
+    gap = weight * (right.astype(float) - other)
+    every = np.array([np.dot(signs, gap) for signs in itertools.product([1, -1], repeat=6)])
+    assert found.difference == pytest.approx(gap.sum())
+    exact = (np.abs(every) >= abs(gap.sum()) - 1e-12).mean()
+    assert (np.abs(found.exchanged) >= abs(gap.sum()) - 1e-12).mean() == pytest.approx(exact, abs=0.01)
+
+
+def test_the_bootstrap_draws_prompts_whole() -> None:
+    """Twin: one draw at a time. Copies of a prompt add nothing to what is known."""
+    values = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    share = np.full(6, 1 / 6)
+    once = bootstrap(values, share, np.zeros(6), np.arange(6), draws=4000, rng=np.random.default_rng(0))
+    tripled = bootstrap(
+        np.repeat(values, 3), np.repeat(share, 3) / 3, np.zeros(18), np.repeat(np.arange(6), 3), draws=4000, rng=np.random.default_rng(0)
+    )  # fmt: skip
+    np.testing.assert_allclose(once, tripled)
+    rng = np.random.default_rng(0)
+    weights = rng.standard_exponential((4000, 6))
+    slow = [float(np.average(values, weights=w)) for w in weights]
+    np.testing.assert_allclose(once, slow)
+
+
+def test_only_items_that_all_have_count_and_that_is_said(tmp_path: Path) -> None:
+    one = evaluation(tmp_path / "a", RIGHT, benchmark(60))
+    two = evaluation(tmp_path / "b", ~RIGHT[:45], benchmark(45))
+    with pytest.warns(CharmWarning, match="a: not all models have 15 items of quiz: left out"):
+        found = compare_models(evaluations={"a": one, "b": two}, draws=200)
+    row = found.differences.row(0, named=True)
+    hard = np.arange(45) % 3 == 0
+    right = RIGHT[:45]
+    assert row["baseline_value"] == pytest.approx((right[hard].mean() + right[~hard].mean()) / 2)
+    assert row["reading"] == "worse"
+
+
+def test_several_benchmarks_have_a_mean(tmp_path: Path) -> None:
+    both = (benchmark(60), benchmark(30, name="riddles"))
+    one, two = (evaluation(tmp_path / n, r, *both) for n, r in (("a", RIGHT), ("b", np.roll(RIGHT, 1))))
+    found = compare_models(evaluations={"a": one, "b": two}, draws=200, subsets=True)
+    values = dict(found.figures.filter(pl.col("model") == "a").select("figure", "value").iter_rows())
+    assert values["mean of benchmarks"] == pytest.approx((values["quiz"] + values["riddles"]) / 2)
+    assert "quiz hard" in values
+    assert found.summary["benchmarks"] == ["quiz", "riddles"]
+    assert found.pareto.height == 0
+
+
+def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"there is no evaluation\.json"):
+        read_evaluation(tmp_path)
+    save_evaluation(tmp_path / "scores-only")
+    with pytest.raises(UnreadableFile, match=r"there is no benchmarks\.parquet"):
+        read_evaluation(tmp_path / "scores-only")
+
+
+def test_an_evaluation_of_another_version_is_refused(tmp_path: Path) -> None:
+    folder = evaluation(tmp_path / "old", RIGHT)
+    (folder / "credits.parquet").unlink()
+    with pytest.raises(UnreadableFile, match="another version of charm") as refused:
+        read_evaluation(folder)
+    assert "run the same charm evaluate again" in str(refused.value)
+    folder = evaluation(tmp_path / "renamed", RIGHT)
+    frame = pl.read_parquet(folder / "credits.parquet")
+    frame.rename({"credit": "points"}).write_parquet(folder / "credits.parquet")
+    with pytest.raises(SchemaError, match="column 'credit' is missing"):
+        read_evaluation(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (pl.lit(float("nan")).alias("credit"), "'credit' is missing or not finite"),
+        (pl.lit(None, pl.Float64).alias("weight"), "'weight' is missing or not finite"),
+        ((1 - pl.col("credit")).alias("credit"), "the files are of two runs"),
+    ],
+)
+def test_numbers_that_cannot_be(tmp_path: Path, change: pl.Expr, says: str) -> None:
+    folder = evaluation(tmp_path / "one", RIGHT)
+    frame = pl.read_parquet(folder / "credits.parquet").with_columns(change)
+    frame.write_parquet(folder / "credits.parquet")
+    with pytest.raises(SchemaError, match=says):
+        read_evaluation(folder)
+
+
+def test_an_item_that_stands_twice(tmp_path: Path) -> None:
+    folder = evaluation(tmp_path / "one", RIGHT)
+    frame = pl.read_parquet(folder / "credits.parquet")
+    pl.concat([frame, frame.head(1)]).write_parquet(folder / "credits.parquet")
+    with pytest.raises(SchemaError, match="an item stands twice"):
+        read_evaluation(folder)
+
+
+def test_nothing_in_common_and_the_same_twice(tmp_path: Path) -> None:
+    one = evaluation(tmp_path / "a", RIGHT)
+    other = evaluation(tmp_path / "b", RIGHT, benchmark(60, name="riddles"))
+    with pytest.raises(NoOverlap, match="no benchmark in common"):
+        compare_models(evaluations={"a": one, "b": other})
+    with pytest.raises(ConfigError, match="the very same credits on every item"):
+        compare_models(evaluations={"a": one, "again": one})
