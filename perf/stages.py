@@ -112,7 +112,7 @@ def run(prompts: int, *, model: bool) -> None:
     line("calibrate, jointly", "50 x 2,000", seconds, len(scores), "rows")
     texts = made_up(2000, 10, 20)
     few = Scores(scores.frame.filter(pl.col("policy").is_in([f"policy-{k}" for k in range(10)])))
-    seconds, made = timed(lambda: relabel_preferences(few, texts, offsets, strategy="best-vs-worst"))
+    seconds, _ = timed(lambda: relabel_preferences(few, texts, offsets, strategy="best-vs-worst"))
     line("relabel, best against worst", "10 x 2,000", seconds, len(few), "rows")
 
 

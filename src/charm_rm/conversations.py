@@ -107,9 +107,14 @@ def prompt_ids(frame: pl.DataFrame) -> pl.Series:
 
 def prompt_hash(prompt: str | Sequence[Mapping[str, str]]) -> str:
     """Sixteen hex digits of the text's hash; surrounding white space, which exporters trim at will, is ignored."""
+    return prompt_digest(prompt)[:16]
+
+
+def prompt_digest(prompt: str | Sequence[Mapping[str, str]]) -> str:
+    """The whole hash, of which :func:`prompt_hash` is the beginning: 64 hex digits."""
     if isinstance(prompt, str):
-        return _sha256(prompt.strip())[:16]
-    return _sha256(json.dumps([[m["role"], m["content"].strip()] for m in prompt]))[:16]
+        return _sha256(prompt.strip())
+    return _sha256(json.dumps([[m["role"], m["content"].strip()] for m in prompt]))
 
 
 def _is_message(value: Any) -> bool:

@@ -44,6 +44,10 @@ class UnreadableFile(CharmError):
     """A file is missing, empty, cut short, wrongly encoded, or of an unknown kind."""
 
 
+class NothingThere(UnreadableFile):
+    """A folder is there, and holds nothing of what was looked for."""
+
+
 class OutputExists(CharmError):
     """An output path exists and overwriting was not asked for."""
 

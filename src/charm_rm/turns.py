@@ -77,6 +77,22 @@ def canonical_pair(prompt: Any, chosen: Any, rejected: Any) -> Pair | None:
     return Pair(whole, answers[0], answers[1], tuple(dict.fromkeys(changes)))
 
 
+def canonical_prompt(asked: Any) -> Messages:
+    """What is asked, without any answer: text, messages or a whole conversation or transcript, up to its last turn of the user.
+
+    Turns of one speaker in a row are joined, as :func:`canonical_pair` joins them.
+
+    Raises:
+        SchemaError: neither text nor messages, or no turn of the user.
+    """
+    turns = _one_speaker_a_turn(_messages(asked, "user"), [])
+    while turns and turns[-1]["role"] == "assistant":
+        turns = turns[:-1]
+    if not any(m["role"] == "user" for m in turns):
+        raise SchemaError("the prompt holds no turn of the user", fix="add it, or drop the row")
+    return turns
+
+
 # --- one prompt -----------------------------------------------------------------------------------
 
 

@@ -66,6 +66,8 @@ def test_the_table_has_the_columns_that_others_read(tmp_path: Path) -> None:
             "difference",
             "diff_ci_low",
             "diff_ci_high",
+            "sim_ci_low",
+            "sim_ci_high",
             "better",
             "worse",
             "p_value",

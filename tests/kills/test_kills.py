@@ -192,6 +192,9 @@ def short(
         "calibrate": plan(
             ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
         ),
+        "sample": plan(
+            ("sample", inputs / "responses.parquet", "-n", 20, "-o", "p.parquet"), "p.parquet", output="p.parquet"
+        ),
         "apply": plan(("apply", scores, offsets, "-o", "s.jsonl"), "s.jsonl", output="s.jsonl"),
         "relabel": plan((*relabel, "--force"), "prefs", before=old["relabel"]),
         "compare": plan(("compare", scores, *known, "-o", "compared"), "compared", output="compared"),
@@ -220,6 +223,7 @@ SHORT = (
         "ratings fit",
         "audit",
         "calibrate",
+        "sample",
         "apply",
         "relabel",
         "compare",

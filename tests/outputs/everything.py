@@ -18,6 +18,7 @@ CORE = (
     "ratings save {in}/ratings.parquet -o {out}/saved.parquet",
     "ratings save {in}/board.csv -o {out}/board.parquet",
     "names {in}/scores.csv --ratings arena -o {out}/names.csv",
+    "sample {in}/responses.csv -n 10 --stratify policy --benchmark {in}/pairs.parquet --removed {out}/removed.parquet -o {out}/sampled.parquet",
     "features {in}/responses.csv -o {out}/features.parquet",
     "score {in}/responses.csv --rm python:own_model:score -o {out}/scores.parquet",
     "score {in}/responses.parquet --rm python:own_model:score -o {out}/scores.csv",

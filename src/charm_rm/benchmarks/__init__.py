@@ -9,8 +9,9 @@ from .definition import Benchmark
 from .items import Item, good_and_bad
 from .llmbar import load_llmbar
 from .metrics import Metric, Part, mean_of_subsets
+from .own import load_own
 from .pairs import load_pairs, pairs_benchmark
-from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark
+from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark, load_found
 from .rm_bench import load_rm_bench
 from .rules import Rule, rule
 from .scored import ScoredItem, scored_by_judge, scored_by_reward
@@ -28,7 +29,9 @@ __all__ = [
     "good_and_bad",
     "list_benchmarks",
     "load_benchmark",
+    "load_found",
     "load_llmbar",
+    "load_own",
     "load_pairs",
     "load_rm_bench",
     "mean_of_subsets",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..conversations import is_conversation
-from ..errors import CharmError, SchemaError, UnreadableFile, did_you_mean, listing
+from ..errors import CharmError, NothingThere, SchemaError, UnreadableFile, did_you_mean, listing
 from ..protocols import Prompt
 from ..store import read_frame, read_json, read_json_lines
 from .items import Item
@@ -17,9 +18,11 @@ Row = Mapping[str, Any]
 _FETCH_AGAIN = "fetch the file again from the benchmark's repository"
 
 
-def read_items(path: Path, make: Callable[[Row, str], Item]) -> Iterator[Item]:
-    """Make an item of each row; an error about the item names file and row."""
-    for row, where in read_rows(path):
+def read_items(
+    path: Path, make: Callable[[Row, str], Item], *, texts: Collection[str] = ()
+) -> Iterator[Item]:
+    """Make an item of each row; an error about the item names file and row. ``texts`` are columns of text in a CSV file."""
+    for row, where in read_rows(path, texts=texts):
         try:
             yield make(row, where)
         except CharmError as error:
@@ -28,14 +31,16 @@ def read_items(path: Path, make: Callable[[Row, str], Item]) -> Iterator[Item]:
             raise
 
 
-def read_rows(path: Path) -> Iterator[tuple[Row, str]]:
-    """Yield each object of a JSON list, a JSONL file or a Parquet table, with the words that locate it.
+def read_rows(path: Path, *, texts: Collection[str] = ()) -> Iterator[tuple[Row, str]]:
+    """Yield each object of a JSON list, a JSONL file, or a Parquet or CSV table, with the words that locate it.
+
+    ``texts`` are columns of text in a CSV file; others have the type that all their cells have.
 
     Raises:
         UnreadableFile: missing, empty, cut short or of another kind.
         SchemaError: not a list of objects, or an empty one.
     """
-    rows = _rows(path)
+    rows = _rows(path, texts)
     if not isinstance(rows, list) or not rows:
         raise SchemaError("expected a JSON list with at least one item", where=str(path), fix=_FETCH_AGAIN)
     for number, row in enumerate(rows, start=1):
@@ -83,7 +88,7 @@ def numbers_of(row: Row, key: str, where: str, *, length: int) -> tuple[float, .
     """Return ``row[key]`` as a tuple of ``length`` numbers."""
     value = _value(row, key, where)
     right = isinstance(value, list) and len(value) == length
-    if not right or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+    if not right or not all(_is_number(v) for v in value):
         raise SchemaError(
             f"{key!r} should be a list of {length} numbers, found {value!r:.60}",
             where=where,
@@ -95,9 +100,13 @@ def numbers_of(row: Row, key: str, where: str, *, length: int) -> tuple[float, .
 def number_of(row: Row, key: str, where: str) -> float:
     """Return ``row[key]`` as a finite number."""
     value = _value(row, key, where)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not _is_number(value):
         raise SchemaError(f"{key!r} should be a number, found {value!r:.60}", where=where, fix=_FETCH_AGAIN)
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def one_of(row: Row, key: str, choices: Collection[str], where: str) -> str:
@@ -120,6 +129,17 @@ def find(folder: Path, *patterns: str) -> list[Path]:
     return sorted(found)
 
 
+@contextmanager
+def mended_by(fix: str) -> Iterator[None]:
+    """Put ``fix`` in place of the advice to fetch a file again: of tables that no repository has."""
+    try:
+        yield
+    except CharmError as error:
+        if error.fix == _FETCH_AGAIN:
+            error.fix = fix
+        raise
+
+
 def only_copy(paths: Sequence[Path], what: str) -> Path:
     """Return the one path; several copies of the same file are an error, never a silent choice."""
     if len(paths) > 1:
@@ -129,9 +149,9 @@ def only_copy(paths: Sequence[Path], what: str) -> Path:
     return paths[0]
 
 
-def nothing_found(benchmark: str, folder: Path, wanted: str) -> UnreadableFile:
+def nothing_found(benchmark: str, folder: Path, wanted: str) -> NothingThere:
     """The error for a data folder that holds nothing of a benchmark."""
-    return UnreadableFile(
+    return NothingThere(
         f"no {benchmark} files below this folder",
         where=str(folder),
         fix=f"give --data the benchmark's own repository folder or a parent of it; looked for {wanted}",
@@ -152,9 +172,9 @@ def refuse_split(benchmark: str, folder: Path, *, wanted: str, others: Sequence[
         )
 
 
-def _rows(path: Path) -> Any:
-    if path.suffix == ".parquet":
-        return read_frame(path).to_dicts()
+def _rows(path: Path, texts: Collection[str]) -> Any:
+    if path.suffix in (".parquet", ".csv", ".tsv"):
+        return read_frame(path, texts=texts).to_dicts()
     return read_json_lines(path) if path.suffix == ".jsonl" else read_json(path)
 
 

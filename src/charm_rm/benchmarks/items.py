@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..conversations import is_conversation
 from ..errors import SchemaError
@@ -53,7 +54,7 @@ class Item:
         if not all(math.isfinite(grade) for grade in self.grades):
             raise self._wrong(f"grades {self.grades} are not all finite", "leave ungraded responses out")
 
-    @property
+    @cached_property
     def prompt_key(self) -> str:
         """One string per distinct prompt: text, and the same text as one user turn, are the same."""
         return prompt_key(self.prompt)
@@ -68,13 +69,13 @@ class Item:
         """All other responses."""
         return tuple(self.responses[i] for i in self.others)
 
-    @property
+    @cached_property
     def best(self) -> tuple[int, ...]:
         """Positions of the responses with the best grade."""
         top = max(self.grades)
         return tuple(i for i, grade in enumerate(self.grades) if grade == top)
 
-    @property
+    @cached_property
     def others(self) -> tuple[int, ...]:
         """Positions of the responses without the best grade."""
         top = max(self.grades)

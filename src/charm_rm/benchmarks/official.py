@@ -21,15 +21,22 @@ from .definition import Benchmark
 from .items import Item
 from .metrics import Metric
 
+_WHOLE = "all:"
 _DIGITS = 8  # hexadecimal: another text passes for one of a subset's 500 with a chance of 1 in 8 million
 
 
 @dataclass(frozen=True)
 class Official:
-    """The official copy of a benchmark: its name, the number of items of each subset, and what averages are where some lack."""
+    """The official copy of a benchmark.
+
+    Args:
+        name: of the benchmark.
+        counts: how many items each subset has; None where the project has not seen it.
+        averages: what is said of averages where subsets are missing.
+    """
 
     name: str
-    counts: Mapping[str, int]
+    counts: Mapping[str, int | None]
     averages: str = "averages are over what is there"
 
     def benchmark(
@@ -62,33 +69,45 @@ class Official:
         """Notes on subsets that are missing, or have another number of items than officially."""
         there = Counter(item.subset for item in items)
         missing = [subset for subset in self.counts if not there[subset]]
+        known = [(s, n) for s, n in self.counts.items() if n is not None and there[s] not in (0, n)]
         other = [
             f"{s}: {there[s]:,} of {n:,} items"
             if there[s] < n
             else f"{s}: {there[s]:,} items, officially {n:,}"
-            for s, n in self.counts.items()
-            if there[s] not in (0, n)
+            for s, n in known
         ]
-        notes = [f"{', '.join(missing)} missing: {self.averages}"] if missing else []
-        return (*notes, *(["; ".join(other)] if other else []))
+        notes = [f"{_some(missing)} missing: {self.averages}"] if missing else []
+        return (*notes, *([_some(other, "; ")] if other else []))
 
     def whole(self, subsets: Iterable[str], items: Sequence[Item]) -> bool:
-        """Whether each of these subsets has its official number of items."""
+        """Whether each of these subsets has its official number of items, or any where that is not known."""
         there = Counter(item.subset for item in items)
-        return all(there[subset] == self.counts[subset] for subset in subsets)
+        return all(there[s] == self.counts[s] or (self.counts[s] is None and there[s]) for s in subsets)
 
     def _changed(self, items: Sequence[Item]) -> list[str]:
         known = official_hashes().get(self.name, {})
-        told = []
+        told, whole = [], []
         for subset, hashes in known.items():
             mine = [item for item in items if item.subset == subset]
-            changed = [item.item_id for item in mine if item_hash(item) not in hashes]
-            if changed:
+            if isinstance(hashes, str):
+                # One hash of all says nothing of a part.
+                whole += [subset] if len(mine) == self.counts[subset] and subset_hash(mine) != hashes else []
+            elif changed := [item.item_id for item in mine if item_hash(item) not in hashes]:
                 told.append(
                     f"{subset}: {counted(len(changed), 'item')} of {len(mine):,} differ in text from the official ones: "
                     f"{listing(changed)}"
                 )
-        return told
+        return [*told, *([f"items differ in text from the official ones in {_some(whole)}"] if whole else [])]
+
+
+_SHOWN = 12
+
+
+def _some(names: Sequence[str], between: str = ", ") -> str:
+    """The names, the tail of a long list counted."""
+    if len(names) <= _SHOWN + 2:
+        return between.join(names)
+    return f"{between.join(names[:_SHOWN])} and {len(names) - _SHOWN} more"
 
 
 def refuse_repeated_ids(name: str, items: Sequence[Item]) -> None:
@@ -132,13 +151,21 @@ def joined_hashes(items: Iterable[Item]) -> dict[str, str]:
     return {subset: "".join(sorted(hashes)) for subset, hashes in found.items()}
 
 
+def subset_hash(items: Iterable[Item]) -> str:
+    """One hash of all items of a subset, in whatever order: of subsets too large to keep a hash of every item."""
+    joined = "".join(sorted(map(item_hash, items)))
+    return _WHOLE + hashlib.sha256(joined.encode()).hexdigest()[: 2 * _DIGITS]
+
+
 @cache
-def official_hashes() -> dict[str, dict[str, frozenset[str]]]:
-    """The official items' hashes, by benchmark and subset."""
+def official_hashes() -> dict[str, dict[str, frozenset[str] | str]]:
+    """The official items' hashes by benchmark and subset; one text where a subset has one hash for all."""
     text = files("charm_rm").joinpath("data", "benchmark_hashes.json").read_text("utf-8")
     return {
         name: {
-            subset: frozenset(joined[i : i + _DIGITS] for i in range(0, len(joined), _DIGITS))
+            subset: joined
+            if joined.startswith(_WHOLE)
+            else frozenset(joined[i : i + _DIGITS] for i in range(0, len(joined), _DIGITS))
             for subset, joined in subsets.items()
         }
         for name, subsets in json.loads(text).items()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from ..errors import CharmWarning, ConfigError, UnreadableFile, did_you_mean, listing
+from ..errors import CharmWarning, ConfigError, NothingThere, UnreadableFile, did_you_mean, listing
 from .definition import Benchmark
 
 _GROUP = "charm_rm.benchmarks"
@@ -125,6 +125,30 @@ def load_benchmark(name: str, folder: str | Path) -> Benchmark:
             "no such folder or file", where=str(folder), fix="give --data a folder of benchmark files"
         )
     return found.load(Path(folder))
+
+
+def load_found(folder: str | Path) -> tuple[list[Benchmark], list[str]]:
+    """Every benchmark that has files below ``folder``, by name, and the names of those that have none.
+
+    Raises:
+        UnreadableFile: no such folder, or a file of a benchmark is damaged.
+        NothingThere: nothing of any benchmark is below it.
+        SchemaError: a file is not as the benchmark's authors wrote it.
+    """
+    found: list[Benchmark] = []
+    missing: list[str] = []
+    for one in list_benchmarks():
+        try:
+            found.append(load_benchmark(one.name, folder))
+        except NothingThere:
+            missing.append(one.name)
+    if not found:
+        raise NothingThere(
+            f"no files of any benchmark below this folder; looked for {listing(missing, limit=20)}",
+            where=str(folder),
+            fix="give --data a folder that holds the benchmarks' own files or repositories",
+        )
+    return found, missing
 
 
 def _load_entry(entry: EntryPoint) -> None:

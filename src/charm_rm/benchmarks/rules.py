@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from math import comb
 
@@ -85,11 +86,20 @@ def share_of_pairs(scored: ScoredItem) -> float:
 
 
 def mean_of_cells(cells: Sequence[Cell]) -> Rule:
-    """The mean of some cells of the table best x others, as RM-Bench has it; cells are (best, other), counted from 0."""
+    """The mean of some cells of the table best x others, as RM-Bench has it; cells are (best, other), counted from 0.
+
+    The same cells give the same rule, so that several metrics ask it about an item once.
+    """
+    return _mean_of_cells(tuple(cells))
+
+
+@cache
+def _mean_of_cells(cells: tuple[Cell, ...]) -> Rule:
+    most = [max((cell[side] for cell in cells), default=-1) for side in (0, 1)]
 
     def pairs(item: Item) -> list[Cell]:
         best, others = item.best, item.others
-        if any(i >= len(best) or j >= len(others) for i, j in cells):
+        if most[0] >= len(best) or most[1] >= len(others):
             raise SchemaError(
                 f"has {len(best)} good and {len(others)} bad responses, too few for its rule",
                 where=f"item {item.subset}/{item.item_id}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class ScoredItem:
     tie_value: float
     scores: FloatArray | None = None
 
-    @property
+    @cached_property
     def outcomes(self) -> FloatArray:
         """(n, n): 1 where ``i`` is preferred to ``j``, the tie value where equal, 0 where not or without a verdict."""
         won = np.heaviside(self.margins, self.tie_value)

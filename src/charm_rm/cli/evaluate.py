@@ -140,11 +140,11 @@ def command(
     provenance = {"verb": "evaluate", "settings": settings, "truncated": found.truncated}
     provenance |= {"files": file_records(given_paths(but=("data", *_MODELS))), "versions": versions()}
     if as_json:
-        print_json(evaluation_json(found.results, alignment, provenance=provenance))
+        print_json(evaluation_json(found.results, alignment, found.diagnoses, provenance=provenance))
     else:
-        print_evaluation(found.results, alignment)
+        print_evaluation(found.results, alignment, found.diagnoses)
     if output:
-        save_evaluation(output, found.results, alignment, provenance=provenance, force=force)
+        save_evaluation(output, found.results, alignment, found.diagnoses, provenance=provenance, force=force)
         say(f"wrote {output}")
     apply_gates(gates, evaluation_figures(found.results, alignment))
     return None
@@ -217,7 +217,7 @@ def _evaluate(
 ) -> Evaluation:
     from ..pipeline.stages.evaluate import Evaluation, evaluate_models, load_benchmarks
 
-    benchmarks = load_benchmarks(asked, seed=seed)
+    benchmarks = load_benchmarks(asked, seed=seed, tell=say)
     _refuse_idle(models)
     unchecked = asked.unchecked
     model = _contestant(models["rm"], models["judge"], models, unchecked=unchecked)
@@ -225,7 +225,8 @@ def _evaluate(
         return Evaluation()
     plain = {**models, "loading": replace(models["loading"], calibrator=None)}
     baseline = _contestant(models["baseline"], models["baseline_judge"], plain, unchecked=unchecked)
-    return evaluate_models(benchmarks, model, baseline, memo=memo, draws=draws, seed=seed, tell=say)
+    more: dict[str, Any] = {"placebos": asked.placebos, "repeats": asked.repeats}
+    return evaluate_models(benchmarks, model, baseline, memo=memo, draws=draws, seed=seed, tell=say, **more)
 
 
 def _contestant(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ..errors import counted
@@ -12,16 +13,20 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..benchmarks import Registered
-    from ..evaluate import AlignmentResult, BenchmarkResult
+    from ..evaluate import AlignmentResult, BenchmarkResult, Diagnosis
 
 
-def print_evaluation(results: Sequence[BenchmarkResult], alignment: AlignmentResult | None) -> None:
-    """A table per benchmark, and one of the alignment with ratings."""
+def print_evaluation(
+    results: Sequence[BenchmarkResult],
+    alignment: AlignmentResult | None,
+    diagnoses: Sequence[Diagnosis] = (),
+) -> None:
+    """A table per benchmark with what is worth knowing of it, and one of the alignment with ratings."""
     import polars as pl
 
     conclude("; ".join(_in_short(results, alignment)))
-    for result in results:
-        _print_accuracies(result, full=pl.concat([r.frame for r in results], how="diagonal"))
+    for result, diagnosis in zip_longest(results, diagnoses):
+        _print_accuracies(result, diagnosis, full=pl.concat([r.frame for r in results], how="diagonal"))
     if alignment is not None:
         from ..mismatch.metrics import WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS
 
@@ -66,7 +71,7 @@ def print_benchmarks(benchmarks: Sequence[Registered], *, as_json: bool) -> None
     return None
 
 
-def _print_accuracies(result: BenchmarkResult, *, full: pl.DataFrame) -> None:
+def _print_accuracies(result: BenchmarkResult, diagnosis: Diagnosis | None, *, full: pl.DataFrame) -> None:
     import polars as pl
 
     benchmark, frame = result.benchmark, result.frame
@@ -74,6 +79,8 @@ def _print_accuracies(result: BenchmarkResult, *, full: pl.DataFrame) -> None:
     label = " (PARTIAL)" if benchmark.partial else ""
     several = frame["metric"].n_unique() > 1
     rows = [_accuracy(row, several=several, compared=compared) for row in frame.iter_rows(named=True)]
+    if diagnosis is not None:
+        rows = [row | more for row, more in zip(rows, _placebos(diagnosis, len(rows)), strict=True)]
     print_frame(
         pl.DataFrame(rows),
         title=f"{benchmark.name}{label}: accuracy in %, [] are 95 % intervals",
@@ -91,7 +98,109 @@ def _print_accuracies(result: BenchmarkResult, *, full: pl.DataFrame) -> None:
         echo(f"  without a verdict in either order: {result.unanswered} comparisons (counted wrong)")
     if compared:
         echo("  p: exact McNemar test on the prompts that differ (better:worse); q: adjusted for all rows")
+        _say_best(result)
+    if diagnosis is not None:
+        for line in _diagnosed(result, diagnosis):
+            echo(f"  {line}")
     echo()
+
+
+def _say_best(result: BenchmarkResult) -> None:
+    """The row with the largest difference, with an interval that allows for having chosen it."""
+    import polars as pl
+
+    rows = result.frame.drop_nulls("sim_ci_low")
+    if rows.height < 2:
+        return
+    row = rows.sort(pl.col("difference").abs(), descending=True).row(0, named=True)
+    ends = _range(row["sim_ci_low"], row["sim_ci_high"], "+")
+    name = row["subset"] if result.frame["metric"].n_unique() == 1 else f"{row['subset']} {row['metric']}"
+    echo(
+        f"  largest difference: {name} {100 * row['difference']:+.1f}{ends}, an interval that holds for all rows at once"
+    )
+
+
+def _placebos(diagnosis: Diagnosis, n_rows: int) -> list[dict[str, str]]:
+    """The placebos' accuracies of each row; nothing where they were not asked for."""
+    if (table := diagnosis.tables.get("placebos")) is None:
+        return [{}] * n_rows
+    names = table["placebo"].unique(maintain_order=True).to_list()
+    parts = {name: table.filter(table["placebo"] == name)["accuracy"].to_list() for name in names}
+    return [{name: f"{100 * parts[name][k]:.1f}" for name in names} for k in range(n_rows)]
+
+
+def _diagnosed(result: BenchmarkResult, diagnosis: Diagnosis) -> Iterator[str]:
+    """What else is worth knowing of the benchmark, a line each."""
+    for name, by_subset in diagnosis.truncated.items():
+        if cut := {s: n for s, n in by_subset.items() if n}:
+            told = ", ".join(f"{s} {n}" for s, n in cut.items())
+            yield f"read shortened{'' if name == 'model' else f' by the {name}'}: {told}"
+    if diagnosis.swap is not None and not diagnosis.swap.holds:
+        yield (
+            f"LABELS: accuracy does not turn when labels do: {diagnosis.swap.accuracy:.3f} and {diagnosis.swap.swapped:.3f} "
+            f"swapped come to {diagnosis.swap.total:.3f}, not 1: a rule of this benchmark does not look at the labels"
+        )
+    yield from _strata_lines(diagnosis)
+    yield from _calibration_lines(diagnosis)
+    yield from _repeat_lines(diagnosis)
+    yield from _saturation_lines(result, diagnosis)
+
+
+def _saturation_lines(result: BenchmarkResult, diagnosis: Diagnosis) -> Iterator[str]:
+    """What makes the last figure, the average, say little; of the others how many."""
+    notes = [list(row) for row in diagnosis.saturation]
+    if notes[-1]:
+        yield f"{result.frame['subset'][-1]}: {'; '.join(notes[-1])}"
+    if flagged := sum(bool(row) for row in notes):
+        yield f"{flagged} of {counted(len(notes), 'figure')} say little by themselves (`saturation` in the JSON says why)"
+
+
+def _strata_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    rows = {
+        (r["by"], r["stratum"]): r for r in diagnosis.tables["strata"].to_dicts() if r["model"] == "model"
+    }
+    for by, one, other in (
+        ("length", "shorter", "longer"),
+        ("format", "less formatted", "more formatted"),
+    ):
+        told = [
+            f"{100 * r['accuracy']:.1f}{_range(r['ci_low'], r['ci_high'])} where it is the {name} one (n {r['n']})"
+            for name in (one, other)
+            if (r := rows.get((by, name)))
+        ]
+        if told:
+            yield f"by the better response's {by}: {', '.join(told)}"
+
+
+def _calibration_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    if (table := diagnosis.tables.get("calibration")) is None:
+        return
+    for r in table.to_dicts():
+        whose = "" if r["model"] == "model" else f" of the {r['model']}"
+        yield (
+            f"calibration{whose} ({r['probabilities']}): ECE {r['ece']:.3f}{_plain_range(r['ece_ci_low'], r['ece_ci_high'])}, "
+            f"{r['ece_by_chance']:.3f} by chance alone; Brier {r['brier']:.3f}{_plain_range(r['brier_ci_low'], r['brier_ci_high'])}, 0.25 is a coin"
+        )
+
+
+def _repeat_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    if (table := diagnosis.tables.get("repeats")) is None:
+        return
+    row = table.row(-1, named=True)
+    if row["changed"] is not None:
+        ends = _range(row["changed_ci_low"], row["changed_ci_high"])
+        yield f"asked {row['runs']} times: {100 * row['changed']:.1f} %{ends} of the verdicts change"
+    if row["floor"] is not None:
+        share = (
+            ""
+            if row["share_of_variance"] is None
+            else f"; {100 * row['share_of_variance']:.0f} % of the variance behind its interval is the model's own"
+        )
+        yield f"  two runs of this model differ by up to {100 * row['floor']:.1f} points on {row['subset']} 95 times in 100{share}"
+
+
+def _plain_range(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
 
 
 def _accuracy(row: dict[str, Any], *, several: bool, compared: bool) -> dict[str, str]:

@@ -15,20 +15,23 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..benchmarks import Benchmark, Item, Metric, ScoredItem, scored_by_reward
+from ..benchmarks import Benchmark, Metric, ScoredItem, scored_by_reward
 from ..errors import ModelError, NoOverlap, noting_warnings
 from ..settings import check_draws
 from ..shown import Summarised
 from ..statistics import FloatArray, wilson_interval
-from .credits import Credits, combined, credits_of, pairs_read
-from .draws import Interval, drawn_metric, interval_around, prompt_names
-from .paired import discordant_prompts, exact_mcnemar, q_values
+from .credits import CreditBook, Credits, metric_value
+from .details import Details
+from .draws import Drawn, Interval, draw_figures, interval_around
+from .paired import discordant_prompts, exact_mcnemar, q_values, simultaneous_half_widths
 
 _BASELINE_COLUMNS = {
     "baseline_accuracy": pl.Float64,
     "difference": pl.Float64,
     "diff_ci_low": pl.Float64,
     "diff_ci_high": pl.Float64,
+    "sim_ci_low": pl.Float64,
+    "sim_ci_high": pl.Float64,
     "better": pl.Int64,
     "worse": pl.Int64,
     "p_value": pl.Float64,
@@ -52,7 +55,8 @@ class BenchmarkResult(Summarised):
 
     ``scored`` are the items with the model's preferences. ``frame`` has one row per metric: benchmark, subset, metric,
     n (items), comparisons, accuracy, ci_low, ci_high, ties, partial, and, once compared with a baseline (else null),
-    baseline_accuracy, difference, diff_ci_low, diff_ci_high, better, worse, p_value, q_value. ``warnings`` were said while scoring.
+    baseline_accuracy, difference, diff_ci_low, diff_ci_high, sim_ci_low, sim_ci_high, better, worse, p_value, q_value. ``warnings`` were said while scoring;
+    ``details`` say what was cut, and what a judge said in which order.
     """
 
     benchmark: Benchmark
@@ -60,6 +64,13 @@ class BenchmarkResult(Summarised):
     frame: pl.DataFrame
     provenance: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    details: Details = field(default_factory=Details)
+    kept_book: CreditBook | None = field(default=None, repr=False)
+
+    @property
+    def book(self) -> CreditBook:
+        """What each rule pays for each item."""
+        return self.kept_book or CreditBook(self.scored)
 
     def accuracy(self, subset: str = "all", metric: str | None = None) -> float:
         """One accuracy of the table; ``metric`` defaults to the subset's last, its average."""
@@ -118,17 +129,19 @@ def measure_benchmark(
     draws: int = 1000,
     seed: int = 0,
     warnings: Sequence[str] = (),
+    details: Details | None = None,
 ) -> BenchmarkResult:
     """Report the benchmark's metrics of items that a model has scored or judged; ``warnings`` were said meanwhile."""
     check_draws(draws)
-    result = BenchmarkResult(
-        benchmark, tuple(scored), pl.DataFrame(), {"draws": draws, "seed": seed}, tuple(warnings)
-    )
-    rows = [_row(result, m, draws=draws, seed=seed) for m in benchmark.metrics]
+    book = CreditBook(scored)
+    figures = [Drawn(metric, book.credits(metric)) for metric in benchmark.metrics]
+    drawn = draw_figures(figures, book.n_prompts, draws=draws, seed=seed)
+    rows = [_row(benchmark.name, book, figure, drawn[:, k]) for k, figure in enumerate(figures)]
     frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(
         pl.lit(None, t).alias(c) for c, t in _BASELINE_COLUMNS.items()
     )
-    return replace(result, frame=frame)
+    how = {"draws": draws, "seed": seed}
+    return BenchmarkResult(benchmark, tuple(scored), frame, how, tuple(warnings), details or Details(), book)
 
 
 def compare_with_baseline(
@@ -136,7 +149,8 @@ def compare_with_baseline(
 ) -> BenchmarkResult:
     """Fill in the columns that compare ``result`` with ``baseline`` on the very same items.
 
-    ``difference`` is accuracy minus the baseline's, its interval a bootstrap of the paired differences;
+    ``difference`` is accuracy minus the baseline's, its interval a bootstrap of the paired differences; ``sim_ci_low`` and ``sim_ci_high``
+    hold all rows of the benchmark at once, so they hold for the row that looks best (:func:`.paired.simultaneous_half_widths`).
     ``better`` and ``worse`` count the discordant prompts and ``p_value`` is McNemar's exact test on them, null for
     metrics that are no mean over prompts; ``q_value`` adjusts for all metrics of the benchmark (Benjamini-Hochberg).
 
@@ -148,7 +162,10 @@ def compare_with_baseline(
             f"benchmark {result.benchmark.name}: result and baseline are not of the same items",
             fix="evaluate both on the same files, with the same sample",
         )
-    rows = [_comparison(result, baseline, m, draws=draws, seed=seed) for m in result.benchmark.metrics]
+    compared = [_Compared.of(m, result.book, baseline.book) for m in result.benchmark.metrics]
+    drawn = _drawn_changes(compared, result.book.n_prompts, draws=draws, seed=seed)
+    widths = simultaneous_half_widths(drawn) if draws else [None] * len(compared)
+    rows = [one.row(drawn[:, k], widths[k]) for k, one in enumerate(compared)]
     schema = {name: dtype for name, dtype in _BASELINE_COLUMNS.items() if name != "q_value"}
     adjusted = q_values([row["p_value"] for row in rows])
     columns = pl.DataFrame(rows, schema=schema).with_columns(q_value=pl.Series(adjusted, dtype=pl.Float64))
@@ -172,64 +189,72 @@ def _check_scores(scores: FloatArray, expected: int) -> None:
         )
 
 
-def _row(result: BenchmarkResult, metric: Metric, *, draws: int, seed: int) -> dict[str, Any]:
-    items = result.benchmark.items
-    parts = credits_of(metric, result.scored)
-    value = _value(metric, parts)
-    read = pairs_read(parts, items)
-    low, high = _interval(value, metric, parts, items, draws=draws, seed=seed)
+def _row(benchmark: str, book: CreditBook, figure: Drawn, drawn: FloatArray) -> dict[str, Any]:
+    metric, parts = figure.metric, figure.parts
+    value = metric_value(metric, parts)
+    comparisons, ties = book.comparisons(parts)
+    low, high = _interval(value, figure, book, drawn)
     return {
-        "benchmark": result.benchmark.name,
+        "benchmark": benchmark,
         "subset": metric.subset,
         "metric": metric.name,
         "n": len({i for part in parts for unit in part.told for i in unit}),
-        "comparisons": len(read),
+        "comparisons": comparisons,
         "accuracy": value,
         "ci_low": low,
         "ci_high": high,
-        "ties": sum(bool(result.scored[i].margins[j, k] == 0) for i, j, k in read),
+        "ties": ties,
         "partial": metric.partial,
     }
 
 
-def _value(metric: Metric, parts: Sequence[Credits]) -> float:
-    return float(combined(metric, np.array([part.mean for part in parts])))
-
-
-def _interval(
-    value: float, metric: Metric, parts: Sequence[Credits], items: Sequence[Item], *, draws: int, seed: int
-) -> Interval:
+def _interval(value: float, figure: Drawn, book: CreditBook, drawn: FloatArray) -> Interval:
     """Wilson's where every prompt gives one comparison, else a bootstrap over prompts."""
-    if metric.combine is None and len(parts) == 1 and _one_comparison_each(parts[0], items):
+    parts = figure.parts
+    if figure.metric.combine is None and len(parts) == 1 and book.one_comparison_each(parts[0]):
         low, high = wilson_interval(parts[0].values.sum(), len(parts[0].values))
         return float(low), float(high)
-    return interval_around(value, drawn_metric(metric, parts, items, draws=draws, seed=seed))
+    return interval_around(value, drawn)
 
 
-def _one_comparison_each(part: Credits, items: Sequence[Item]) -> bool:
-    """Whether every prompt is there once, with a single comparison that is right or wrong."""
-    names = prompt_names(part, items)
-    once = len(set(names)) == len(names) == len(part.told)
-    single = all(len(unit) == len(part.part.rule.pairs(items[unit[0]])) == 1 for unit in part.units)
-    return once and single and (part.low, part.high) == (0.0, 1.0)
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """One metric of two models: the credits of both, and their differences."""
+
+    metric: Metric
+    mine: list[Credits]
+    theirs: list[Credits]
+    differences: list[Credits]
+
+    @classmethod
+    def of(cls, metric: Metric, book: CreditBook, other: CreditBook) -> _Compared:
+        mine, theirs = book.credits(metric), other.credits(metric)
+        return cls(metric, mine, theirs, [m.minus(t) for m, t in zip(mine, theirs, strict=True)])
+
+    def drawn(self) -> list[Drawn]:
+        """What has to be drawn: the differences; for a figure without a share of each prompt both sides, with the same weights."""
+        if self.metric.combine is None:
+            return [Drawn(self.metric, self.differences)]
+        return [Drawn(self.metric, side) for side in (self.mine, self.theirs)]
+
+    def row(self, drawn: FloatArray, width: float | None) -> dict[str, Any]:
+        theirs = metric_value(self.metric, self.theirs)
+        change = metric_value(self.metric, self.mine) - theirs
+        test: dict[str, Any] = {"better": None, "worse": None, "p_value": None}
+        if self.metric.combine is None:
+            change = metric_value(self.metric, self.differences)
+            better, worse = discordant_prompts(self.differences)
+            test = {"better": better, "worse": worse, "p_value": exact_mcnemar(better, worse)}
+        low, high = interval_around(change, drawn)
+        ends = {"difference": change, "diff_ci_low": low, "diff_ci_high": high}
+        wide = {} if width is None else {"sim_ci_low": change - width, "sim_ci_high": change + width}
+        return {"baseline_accuracy": theirs, **ends, **wide, **test}
 
 
-def _comparison(
-    result: BenchmarkResult, baseline: BenchmarkResult, metric: Metric, *, draws: int, seed: int
-) -> dict[str, Any]:
-    items = result.benchmark.items
-    mine, theirs = credits_of(metric, result.scored), credits_of(metric, baseline.scored)
-    differences = [m.minus(t) for m, t in zip(mine, theirs, strict=True)]
-    if metric.combine is None:
-        change = _value(metric, differences)
-        spread = drawn_metric(metric, differences, items, draws=draws, seed=seed)
-        better, worse = discordant_prompts(differences, items)
-        test: dict[str, Any] = {"better": better, "worse": worse, "p_value": exact_mcnemar(better, worse)}
-    else:
-        # A prompt has no share of its own in such a figure: both sides are drawn, with the same weights, and no prompt counted.
-        change = _value(metric, mine) - _value(metric, theirs)
-        drawn = [drawn_metric(metric, side, items, draws=draws, seed=seed) for side in (mine, theirs)]
-        spread, test = drawn[0] - drawn[1], {"better": None, "worse": None, "p_value": None}
-    low, high = interval_around(change, spread)
-    ends = {"difference": change, "diff_ci_low": low, "diff_ci_high": high}
-    return {"baseline_accuracy": _value(metric, theirs), **ends, **test}
+def _drawn_changes(compared: Sequence[_Compared], n_prompts: int, *, draws: int, seed: int) -> FloatArray:
+    """(draws, metrics) draws of the differences, all with the same weights."""
+    wanted = [one.drawn() for one in compared]
+    drawn = draw_figures([f for figures in wanted for f in figures], n_prompts, draws=draws, seed=seed)
+    ends = np.cumsum([len(figures) for figures in wanted])[:-1]
+    sides = np.split(drawn, ends, axis=1)
+    return np.stack([side[:, 0] - side[:, 1] if side.shape[1] == 2 else side[:, 0] for side in sides], axis=1)

@@ -10,8 +10,7 @@ import polars as pl
 
 from ..benchmarks import Item, Metric
 from .accuracy import BenchmarkResult
-from .credits import Credits, credits_of
-from .draws import prompt_names
+from .credits import Credits, prompt_name
 
 SCHEMA = {
     "benchmark": pl.String,
@@ -42,7 +41,7 @@ def _rows(result: BenchmarkResult, metric: Metric) -> Iterator[tuple[Any, ...]]:
     names = _item_names(items)
     total = metric.total if metric.total is not None else sum(part.weight for part in metric.parts)
     figure = (result.benchmark.name, metric.subset, metric.name)
-    for number, part in enumerate(credits_of(metric, result.scored)):
+    for number, part in enumerate(result.book.credits(metric)):
         weight = metric.parts[number].weight / total
         for item, prompt, credit in _units(part, items, names):
             yield (*figure, number, weight, item, prompt, credit)
@@ -50,9 +49,9 @@ def _rows(result: BenchmarkResult, metric: Metric) -> Iterator[tuple[Any, ...]]:
 
 def _units(part: Credits, items: Sequence[Item], names: Sequence[str]) -> Iterator[tuple[str, str, float]]:
     """Item, prompt and credit of the units that have something to tell."""
-    for unit, prompt, credit in zip(part.units, prompt_names(part, items), part.values.tolist(), strict=True):
+    for unit, credit in zip(part.units, part.values.tolist(), strict=True):
         if credit == credit:  # not NaN
-            yield " + ".join(names[i] for i in unit), _short(prompt), credit
+            yield " + ".join(names[i] for i in unit), _short(prompt_name(items[unit[0]])), credit
 
 
 def _short(name: str) -> str:

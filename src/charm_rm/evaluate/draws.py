@@ -1,46 +1,54 @@
-"""Bootstrap draws of a metric: whole prompts are drawn, and what belongs together is drawn together.
+"""Bootstrap draws of a benchmark's figures: whole prompts are drawn, once for all figures.
 
-Parts without an item in common are drawn apart, each by itself; parts that share items share every draw. Prompts with the
-same text, and items that are linked, are one prompt.
+Prompts with the same text, and items that are linked, are one prompt. Every figure of a benchmark is drawn with the same weights, so
+that figures which share prompts move together: what joint intervals (:mod:`.simultaneous`) need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import sparse
 
-from ..benchmarks import Item, Metric
-from ..statistics import (
-    FloatArray,
-    PromptWeights,
-    draw_prompt_weights,
-    percentile_interval,
-    weighted_win_rates,
-)
+from ..benchmarks import Metric
+from ..statistics import FloatArray, percentile_interval
 from .credits import Credits, combined
 
 Interval = tuple[float, float] | tuple[None, None]
+# Weights held at once: prompts x draws of a chunk.
+_CHUNK = 4_000_000
 
 
-def drawn_metric(
-    metric: Metric, parts: Sequence[Credits], items: Sequence[Item], *, draws: int, seed: int
-) -> FloatArray:
-    """(draws,) bootstrap draws of a metric.
+@dataclass(frozen=True)
+class Drawn:
+    """A figure to draw: a metric with the credits of its parts."""
+
+    metric: Metric
+    parts: Sequence[Credits]
+
+
+def draw_figures(figures: Sequence[Drawn], n_prompts: int, *, draws: int, seed: int) -> FloatArray:
+    """(draws, figures) Bayesian-bootstrap draws of figures over ``n_prompts`` prompts.
 
     For a weighted mean each part's credits are drawn as shares in [0, 1], with half a pseudo-prompt at either end, and their
     ranges put in at the end: Σ w (low + span·r) = Σ w·span·r + Σ w·low. Other functions (ratios, correlations) get the
     weighted means of the credits as they are: a pseudo-prompt would have to fit all parts at once.
     """
-    if metric.combine is not None:
-        values = [part.values for part in parts]
-        return combined(metric, _drawn_means(values, parts, items, pseudo=False, draws=draws, seed=seed))
-    lows, spans = (np.array([getattr(part, name) for part in parts]) for name in ("low", "span"))
-    shares = [part.shares for part in parts]
-    rates = _drawn_means(shares, parts, items, pseudo=True, draws=draws, seed=seed)
-    return combined(metric, spans * rates) + combined(metric, lows)
+    rng = np.random.default_rng(seed)
+    columns = [part for figure in figures for part in figure.parts]
+    values = [part.shares if f.metric.combine is None else part.values for f in figures for part in f.parts]
+    by_prompt = [_by_prompt(columns, v, n_prompts) for v in (values, _present(values))]
+    sums, totals = weighted_sums(*by_prompt, draws=draws, rng=rng)
+    drawn = np.empty((draws, len(figures)))
+    pseudo = _Pseudo(draws, rng)
+    start = 0
+    for k, figure in enumerate(figures):
+        mine = slice(start, start + len(figure.parts))
+        start = mine.stop
+        drawn[:, k] = _drawn_figure(figure, sums[:, mine], totals[:, mine], pseudo)
+    return drawn
 
 
 def interval_around(value: float, draws: FloatArray) -> Interval:
@@ -51,54 +59,73 @@ def interval_around(value: float, draws: FloatArray) -> Interval:
     return min(float(low), value), max(float(high), value)
 
 
-def prompt_codes(names: Sequence[str]) -> tuple[NDArray[np.int64], int]:
-    """A number per name that is the same for the same name, in order of appearance, and how many there are."""
-    seen: dict[str, int] = {}
-    codes = [seen.setdefault(name, len(seen)) for name in names]
-    return np.array(codes, dtype=np.int64), len(seen)
+def weighted_sums(
+    values: sparse.sparray, counts: sparse.sparray, *, draws: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """(draws, rows) each: Σ_i w_i v_ri and Σ_i w_i n_ri under unit exponential weights of the prompts i, the same for all rows.
+
+    ``values`` and ``counts`` are (rows, prompts). Weights are made a chunk of draws at a time.
+    """
+    matrix = sparse.vstack([values, counts]).tocsr()
+    rows, n_prompts = matrix.shape
+    found = np.empty((draws, rows))
+    size = max(1, min(draws, _CHUNK // max(1, n_prompts)))
+    for start in range(0, draws, size):
+        stop = min(start + size, draws)
+        found[start:stop] = (matrix @ rng.standard_exponential((n_prompts, stop - start))).T
+    return found[:, : rows // 2], found[:, rows // 2 :]
 
 
-def prompt_names(part: Credits, items: Sequence[Item]) -> list[str]:
-    """Per unit, what it is drawn with: the link, else the prompt."""
-    first = [items[unit[0]] for unit in part.units]
-    return [f"linked\x1f{item.linked}" if item.linked else item.prompt_key for item in first]
+def _by_prompt(columns: Sequence[Credits], values: Sequence[FloatArray], n_prompts: int) -> sparse.coo_array:
+    """(parts, prompts): the values of each part's units, added up by prompt; missing ones are left out."""
+    rows = np.repeat(np.arange(len(columns)), [len(v) for v in values])
+    flat = np.nan_to_num(np.concatenate(values))
+    prompts = np.concatenate([part.prompts for part in columns])
+    return sparse.coo_array((flat, (rows, prompts)), shape=(len(columns), n_prompts))
 
 
-def _drawn_means(
-    values: Sequence[FloatArray],
-    parts: Sequence[Credits],
-    items: Sequence[Item],
-    *,
-    pseudo: bool,
-    draws: int,
-    seed: int,
-) -> FloatArray:
-    """(draws, parts) weighted means of the parts' values."""
-    rng = np.random.default_rng(seed)
-    means = np.zeros((draws, len(parts)))
+def _present(values: Sequence[FloatArray]) -> list[FloatArray]:
+    return [(~np.isnan(v)).astype(np.float64) for v in values]
+
+
+def _drawn_figure(figure: Drawn, sums: FloatArray, totals: FloatArray, pseudo: _Pseudo) -> FloatArray:
+    """(draws,) of one figure, from the weighted sums of its parts."""
+    metric, parts = figure.metric, figure.parts
+    if metric.combine is not None:
+        return combined(metric, sums / totals)
+    rates = np.empty_like(sums)
     for family in _sharing_items(parts):
-        names = [prompt_names(parts[p], items) for p in family]
-        codes, size = prompt_codes([name for part in names for name in part])
-        drawn = draw_prompt_weights(size, draws=draws, rng=rng)
-        if not pseudo:
-            drawn = PromptWeights(drawn.weights, np.zeros(draws), np.zeros(draws))
-        ends = np.cumsum([len(part) for part in names])[:-1]
-        for p, of_units in zip(family, np.split(codes, ends), strict=True):
-            by_unit = replace(drawn, weights=drawn.weights[:, of_units])
-            means[:, p] = weighted_win_rates(values[p][None, :], by_unit)[:, 0]
-    return means
+        wins, losses = pseudo.of(frozenset(s for p in family for s in parts[p].part.subsets))
+        rates[:, family] = (sums[:, family] + wins) / (totals[:, family] + wins + losses)
+    lows, spans = (np.array([getattr(part, name) for part in parts]) for name in ("low", "span"))
+    return combined(metric, spans * rates) + combined(metric, lows)
+
+
+@dataclass(frozen=True)
+class _Pseudo:
+    """Half a pseudo-prompt that is right and half a wrong one: one pair of weights (draws, 1) a family of subsets."""
+
+    draws: int
+    rng: np.random.Generator
+    known: dict[frozenset[str], FloatArray] = field(default_factory=dict)
+
+    def of(self, subsets: frozenset[str]) -> FloatArray:
+        """(2, draws, 1) Gamma(½) weights of a family; whichever figure asks, they are the same."""
+        if subsets not in self.known:
+            self.known[subsets] = self.rng.standard_gamma(0.5, (2, self.draws, 1))
+        return self.known[subsets]
 
 
 def _sharing_items(parts: Sequence[Credits]) -> list[list[int]]:
-    """The parts in families: those that have an item in common, directly or by way of others, are together."""
-    families: list[tuple[list[int], set[int]]] = []
+    """The parts in families: those that have a subset in common, directly or by way of others, share a pseudo-prompt."""
+    families: list[tuple[list[int], set[str]]] = []
     for p, part in enumerate(parts):
-        members, items = [p], {i for unit in part.units for i in unit}
+        members, subsets = [p], set(part.part.subsets)
         apart = []
         for family in families:
-            if family[1] & items:
-                members, items = family[0] + members, items | family[1]
+            if family[1] & subsets:
+                members, subsets = family[0] + members, subsets | family[1]
             else:
                 apart.append(family)
-        families = [*apart, (members, items)]
+        families = [*apart, (members, subsets)]
     return sorted(members for members, _ in families)

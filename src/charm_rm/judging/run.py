@@ -25,7 +25,7 @@ from .averaging import PREFERENCE_BOUND, Missing, margins_table
 from .bias import PositionBias, measure_position_bias
 from .costs import Prices, Usage, total_usage
 from .judge import ChatJudge
-from .requests import Request, plan_requests
+from .requests import Request, RequestPlan, plan_requests
 from .verdicts import Verdict
 
 # Questions per batch for judges that answer in batches: what a kill loses at most.
@@ -38,7 +38,8 @@ FEW_VERDICTS = 0.5
 class JudgeRun:
     """``margins`` and what this run took: ``asked`` questions now, ``known`` from the store, tokens ``spent`` now.
 
-    ``bias`` is None where every pair is a tie of equal texts.
+    ``bias`` is None where every pair is a tie of equal texts. ``cut`` are the pairs (prompt_id, policy, reference) of which the judge saw
+    texts shortened in either order.
     """
 
     margins: Margins
@@ -46,6 +47,7 @@ class JudgeRun:
     known: int
     spent: Usage
     bias: PositionBias | None
+    cut: frozenset[tuple[str, str, str]] = frozenset()
 
 
 def judge_responses(
@@ -116,7 +118,7 @@ def run_judge(
     margins = Margins(margins.frame, provenance=provenance)
     if calibrator is not None:
         margins = apply_calibrator(margins, calibrator, responses)
-    return JudgeRun(margins, len(asked), len(known), spent, bias)
+    return JudgeRun(margins, len(asked), len(known), spent, bias, _cut(pairs, plan, verdicts))
 
 
 # --- asking -------------------------------------------------------------------------------------
@@ -232,6 +234,17 @@ def _bar(total: int, *, done: int, show: bool) -> Iterator[Callable[[int], None]
 
 
 # --- the result ------------------------------------------------------------------------
+
+
+def _cut(
+    pairs: pl.DataFrame, plan: RequestPlan, verdicts: Mapping[str, Verdict]
+) -> frozenset[tuple[str, str, str]]:
+    rows = pairs.select("prompt_id", "policy", "reference").iter_rows()
+    return frozenset(
+        (row[0], row[1], row[2])
+        for row, keys in zip(rows, plan.keys, strict=True)
+        if keys is not None and any(verdicts[key].truncated for key in keys)
+    )
 
 
 def _bias(margins: Margins) -> PositionBias | None:

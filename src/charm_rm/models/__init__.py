@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .extras import require
 
 if TYPE_CHECKING:
-    from .datasets_io import load_any_responses, load_dataset_responses
+    from .datasets_io import dataset_batches, is_dataset_source, load_any_responses, load_dataset_responses
     from .doctor import diagnose
+    from .embedding import load_embedder
     from .implicit import load_dpo_reward
     from .loading.registry import find_entry, list_entries
     from .pair_ranker import load_pair_ranker
@@ -45,10 +46,13 @@ _HOME = {
     "TrainResult": "training.settings",
     "TrainSettings": "training.settings",
     "best_of_n": "selection",
+    "dataset_batches": "datasets_io",
     "find_entry": "loading.registry",
     "list_entries": "loading.registry",
+    "is_dataset_source": "datasets_io",
     "load_any_responses": "datasets_io",
     "load_dpo_reward": "implicit",
+    "load_embedder": "embedding",
     "load_pair_ranker": "pair_ranker",
     "load_dataset_responses": "datasets_io",
     "load_reward_model": "scoring.reward",
@@ -76,12 +80,15 @@ __all__ = [
     "TrainResult",
     "TrainSettings",
     "best_of_n",
+    "dataset_batches",
     "diagnose",
     "find_entry",
+    "is_dataset_source",
     "list_entries",
     "load_any_responses",
     "load_dataset_responses",
     "load_dpo_reward",
+    "load_embedder",
     "load_pair_ranker",
     "load_reward_model",
     "plan_batches",

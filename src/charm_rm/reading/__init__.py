@@ -1,5 +1,7 @@
 """Files -> frames: one reader for each kind of file, one set of errors, nothing changed in silence."""
 
+from .batches import Batch as Batch
+from .batches import batches_of as batches_of
 from .columns import TEXTS as TEXTS
 from .columns import name_texts as name_texts
 from .containers import Source as Source

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import polars as pl
@@ -71,7 +71,11 @@ def items(source: Source, *, most: int | None = None) -> Items:
     Raises:
         UnreadableFile: as :func:`read_json`; a row that is no object.
     """
-    found = _lines(source, most) if source.kind == "jsonl" else _list(source)
+    return _objects(_lines(source, most) if source.kind == "jsonl" else _list(source), source)
+
+
+def _objects(found: Items, source: Source) -> Items:
+    """The rows, each of which must be an object."""
     for index, value in enumerate(found.values):
         if not isinstance(value, dict):
             raise UnreadableFile(
@@ -89,6 +93,35 @@ def read_json_table(
     rows = items(source)
     if rows.note:
         warnings.warn(f"{source.path}: {rows.note}", ReadingNote, stacklevel=4)
+    return frame_of(rows, source, texts, noun)
+
+
+def json_line_batches(source: Source, lines: TextIO, size: int) -> Iterator[Items]:
+    """The rows of JSONL, ``size`` lines at a time; errors as :func:`items`."""
+    number = 0
+    while True:
+        values: list[Any] = []
+        places: list[int] = []
+        begun = number
+        try:
+            for line in itertools.islice(lines, size):
+                number += 1
+                if line.strip():
+                    values.append(_parse(line))
+                    places.append(number)
+        except UnicodeDecodeError as error:
+            raise wrong_encoding(source.path) from error
+        except _Refused as error:
+            raise _refusal(f"line {number}", error, source.path) from error
+        if number == begun:
+            return
+        yield _objects(Items(values, places, "line"), source)
+
+
+def frame_of(
+    rows: Items, source: Source, texts: Collection[str] = (), noun: type[Table] | None = None
+) -> pl.DataFrame:
+    """Rows that were read as a frame."""
     columns = dict.fromkeys(name for row in rows.values for name in row)
     declared = {} if noun is None else {c.name: c for c in noun.columns}
     return pl.DataFrame(

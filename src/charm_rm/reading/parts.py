@@ -71,7 +71,7 @@ def stacked(path: Path, parts: Sequence[tuple[Source, pl.DataFrame]]) -> pl.Data
     first = parts[0][1]
     frames = []
     for source, frame in parts:
-        said = _said_by_folders(source.path, path)
+        said = said_by_folders(source.path, path)
         if twice := [c for c in said if c in frame.columns]:
             raise SchemaError(
                 f"column {twice[0]!r} is in the file, and in the name of its folder",
@@ -153,7 +153,7 @@ def _of_dataset(path: Path) -> list[Source]:
     return [source_of(path / str(n)) for n in names]
 
 
-def _said_by_folders(file: Path, root: Path) -> dict[str, str]:
+def said_by_folders(file: Path, root: Path) -> dict[str, str]:
     """``policy=oak/part-0.parquet`` says that policy is oak."""
     while not root.is_dir() or _PATTERN & set(str(root)):  # of a pattern, what comes before it
         if root == root.parent:

@@ -68,11 +68,16 @@ def read_separated(source: Source, texts: Collection[str] = ()) -> pl.DataFrame:
 
 def header(source: Source) -> list[str]:
     """The names of the columns."""
+    return [n.strip() if i else n for i, n in enumerate(dialect(source)[1])]
+
+
+def dialect(source: Source) -> tuple[str, list[str]]:
+    """The separator, and the names in the header as they stand."""
     start = source.start(_LONGEST_HEADER).removeprefix(codecs.BOM_UTF8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReadingNote)  # who reads the table says it
         start = _plain_lines(start, source.path)
-    return [n.strip() if i else n for i, n in enumerate(_dialect(start, source.path)[1])]
+    return _dialect(start, source.path)
 
 
 # --- details ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from .relabel import RelabelSettings
 from .report import ReportSettings
 from .responses import ResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
+from .sample import Allocation, PromptIds, SampleSettings
 from .score import ScoreSettings
 from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
@@ -47,6 +48,7 @@ __all__ = [
     "MOST_PRIOR",
     "OFFSETS_ALONE",
     "STYLE_ALONE",
+    "Allocation",
     "AnchorEstimate",
     "AnchorSettings",
     "Attention",
@@ -68,6 +70,7 @@ __all__ = [
     "Objective",
     "OnError",
     "Outcome",
+    "PromptIds",
     "RatingsChoice",
     "RatingsSettings",
     "RelabelSettings",
@@ -75,6 +78,7 @@ __all__ = [
     "ResponsesSettings",
     "RewardModelSettings",
     "Sample",
+    "SampleSettings",
     "Scope",
     "ScoreSettings",
     "Setting",

@@ -13,7 +13,7 @@ class EvaluateSettings(Settings):
 
     benchmarks: tuple[str, ...] = setting(
         (),
-        "Benchmarks, by the names that `charm evaluate --list` shows; repeatable.",
+        "Benchmarks, by the names that `charm evaluate --list` shows; repeatable. `all`: every one with files below the data folder.",
         flags=("--benchmark",),
         metavar="NAME",
     )
@@ -21,9 +21,19 @@ class EvaluateSettings(Settings):
         None, "Folder with the benchmarks' original files, or a parent of several.", path="path"
     )
     pairs: str | None = setting(
-        None, "Preference pairs of your own as a benchmark; a `subset` column splits them.", path="path"
+        None,
+        "A table of your own as a benchmark: pairs, several good against several bad responses, ratings, or the best of n; "
+        "a `subset` column splits it.",
+        flags=("--pairs", "--own"),
+        path="path",
     )
     limit: int | None = setting(None, "Evaluate a random sample of this many items per benchmark.", least=1)
     unchecked: bool = setting(
         False, "Evaluate even where over 5 % of a benchmark's tokens are unknown to the tokenizer."
+    )
+    placebos: bool = setting(
+        False, "Also show what length alone (the longest, the shortest response) and noise score."
+    )
+    repeats: int = setting(
+        1, "Ask the model this many times in all, to see how many of its verdicts change.", least=1, below=11
     )

@@ -112,6 +112,15 @@ class Ratings(Table):
 _SAMPLE = Column("sample", WHOLE, required=False, low=0)
 
 
+class Prompts(Table):
+    """What policies are asked. ``prompt`` is text or a list of ``{role, content}`` messages; other columns say where it comes from."""
+
+    noun = "prompts"
+    columns = (_text("prompt_id"), Column("prompt", ANY))
+    key = ("prompt_id",)
+    keeps_extra_columns = True
+
+
 class Responses(Table):
     """One response per (prompt, policy), or per (prompt, policy, sample). ``prompt`` is text or a list of ``{role, content}`` messages.
 

@@ -15,18 +15,21 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ...benchmarks import Benchmark, ScoredItem, load_benchmark, load_pairs, scored_by_judge
-from ...errors import ConfigError, counted, noting_warnings
+from ...benchmarks import Benchmark, ScoredItem, load_benchmark, load_found, load_own, scored_by_judge
+from ...errors import ConfigError, NoOverlap, counted, noting_warnings
 from ...evaluate import (
     AlignmentResult,
     BenchmarkResult,
+    Details,
+    Diagnosis,
     alignment_with_ratings,
     compare_with_baseline,
+    diagnose,
     measure_benchmark,
     save_evaluation,
     score_items,
 )
-from ...judging import run_judge
+from ...judging import JudgeRun, run_judge
 from ...memo import Memo
 from ...mismatch.metrics import say_figures
 from ...models import score_texts
@@ -37,6 +40,7 @@ from ...specs import load_judge, load_scorer
 from ...tables import Responses, as_messages
 from ..config import MODEL
 from ..run import SCORES, SCORES_AFTER, Run
+from .again import asked_again
 from .outputs import run_store
 from .score import loading_of
 
@@ -63,24 +67,49 @@ class Contestant:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Results by benchmark, in order; and by model and benchmark how many conversations were cut."""
+    """Results and diagnoses by benchmark, in order; and by model and benchmark how many conversations were cut."""
 
     results: tuple[BenchmarkResult, ...] = ()
     truncated: dict[str, dict[str, int]] = field(default_factory=dict)
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
-def load_benchmarks(settings: EvaluateSettings, *, seed: int = 0) -> list[Benchmark]:
+ALL = "all"
+
+
+def load_benchmarks(
+    settings: EvaluateSettings, *, seed: int = 0, tell: Callable[[str], None] = lambda _message: None
+) -> list[Benchmark]:
     """The benchmarks that are asked for: registered ones, pairs of one's own, or seeded samples of them.
 
+    ``all`` are those with files below the data folder; ``tell`` is told which were found and which were not.
+
     Raises:
-        ConfigError: no such benchmark, or no folder to read it from.
+        ConfigError: no such benchmark, no folder to read it from, or ``all`` beside others.
+        NothingThere: nothing of a benchmark, or with ``all`` of any, is below the folder.
     """
     if settings.benchmarks and settings.data is None:
         raise ConfigError("benchmarks need a folder with their files", fix="give data")
-    found = [load_benchmark(name, str(settings.data)) for name in settings.benchmarks]
+    if ALL in settings.benchmarks:
+        found = _all_found(settings, tell)
+    else:
+        found = [load_benchmark(name, str(settings.data)) for name in settings.benchmarks]
     if settings.pairs is not None:
-        found.append(load_pairs(settings.pairs))
+        found.append(load_own(settings.pairs))
     return found if settings.limit is None else [b.sample(settings.limit, seed=seed) for b in found]
+
+
+def _all_found(settings: EvaluateSettings, tell: Callable[[str], None]) -> list[Benchmark]:
+    if len(settings.benchmarks) > 1:
+        raise ConfigError(
+            f"{ALL!r} is every benchmark with files below the data folder; others beside it say nothing more",
+            fix=f"give {ALL} alone, or the names of those that you want",
+        )
+    found, missing = load_found(str(settings.data))
+    tell(f"benchmarks found: {', '.join(one.name for one in found)}")
+    if missing:
+        tell(f"no files of: {', '.join(missing)}")
+    return found
 
 
 def evaluate_models(
@@ -91,6 +120,8 @@ def evaluate_models(
     memo: Path | None = None,
     draws: int = 1000,
     seed: int = 0,
+    placebos: bool = False,
+    repeats: int = 1,
     progress: bool = True,
     tell: Callable[[str], None] = lambda _message: None,
 ) -> Evaluation:
@@ -103,6 +134,8 @@ def evaluate_models(
         memo: a store (:mod:`charm_rm.memo`). What is in it is not asked again; None: one in memory.
         draws: bootstrap draws behind the intervals.
         seed: of the draws.
+        placebos: measure what length alone and noise score, too.
+        repeats: how often the model is asked in all; the baseline is asked once.
         progress: show bars on standard error.
         tell: is told which benchmark is next.
     """
@@ -110,13 +143,25 @@ def evaluate_models(
     if not benchmarks:
         return Evaluation()
     asking: dict[str, Any] = {"memo": memo, "progress": progress, "tell": tell, **how}
-    results, cut = _evaluate_one(model, benchmarks, **asking)
-    if baseline is None:
-        return Evaluation(tuple(results), {"rm": cut})
-    others, cut_of_baseline = _evaluate_one(baseline, benchmarks, **asking)
-    pairs = zip(results, others, strict=True)
-    compared = tuple(compare_with_baseline(mine, theirs, **how) for mine, theirs in pairs)
-    return Evaluation(compared, {"rm": cut, "baseline": cut_of_baseline})
+    runs, cut = _evaluate_one(model, benchmarks, repeats=repeats, **asking)
+    results, again = runs[0], list(zip(*runs[1:], strict=True))
+    truncated: dict[str, dict[str, int]] = {"rm": cut}
+    others: list[BenchmarkResult] = []
+    if baseline is not None:
+        (others, *_), truncated["baseline"] = _evaluate_one(baseline, benchmarks, **asking)
+        pairs = zip(results, others, strict=True)
+        results = [compare_with_baseline(mine, theirs, **how) for mine, theirs in pairs]
+    diagnoses = tuple(
+        diagnose(
+            result,
+            others[k] if others else None,
+            again=again[k] if again else (),
+            placebos=placebos,
+            **how,
+        )
+        for k, result in enumerate(results)
+    )
+    return Evaluation(tuple(results), truncated, diagnoses)
 
 
 def _evaluate_one(
@@ -128,19 +173,24 @@ def _evaluate_one(
     tell: Callable[[str], None],
     draws: int,
     seed: int,
-) -> tuple[list[BenchmarkResult], dict[str, int]]:
-    """The results of one model, and by benchmark how many conversations were cut; the model is gone afterwards."""
-    results: list[BenchmarkResult] = []
+    repeats: int = 1,
+) -> tuple[list[list[BenchmarkResult]], dict[str, int]]:
+    """The results of one model, a list a run, and by benchmark how many conversations were cut; the model is gone afterwards."""
+    runs: list[list[BenchmarkResult]] = [[] for _ in range(repeats)]
     truncated: dict[str, int] = {}
     model = contestant.open()
     for benchmark in benchmarks:
-        tell(f"{contestant.spec}: {benchmark.name}, {counted(len(benchmark.items), 'item')}")
-        with noting_warnings() as notes:
-            scored, truncated[benchmark.name] = model.ask(benchmark, memo=memo, progress=progress)
-        results.append(measure_benchmark(benchmark, scored, draws=draws, seed=seed, warnings=notes))
+        for run in range(repeats):
+            again = f", run {run + 1} of {repeats}" if repeats > 1 else ""
+            tell(f"{contestant.spec}: {benchmark.name}, {counted(len(benchmark.items), 'item')}{again}")
+            with noting_warnings() as notes:
+                said = model.ask(benchmark, memo=memo, progress=progress, run=run)
+            truncated.setdefault(benchmark.name, said.truncated)
+            how: dict[str, Any] = {"draws": draws, "seed": seed, "warnings": notes, "details": said.details}
+            runs[run].append(measure_benchmark(benchmark, said.scored, **how))
     del model
     gc.collect()  # models hold circles of references; the next one needs the memory
-    return results, truncated
+    return runs, truncated
 
 
 # --- the stage of a run ---------------------------------------------------------------------------
@@ -158,7 +208,14 @@ def run_stage(run: Run) -> str:
         found = Evaluation()
         if (first := _first(run)) is not None:
             found = evaluate_models(
-                benchmarks, tuned or first, first if tuned else None, memo=memo, progress=run.progress, **how
+                benchmarks,
+                tuned or first,
+                first if tuned else None,
+                memo=memo,
+                progress=run.progress,
+                placebos=section.placebos,
+                repeats=section.repeats,
+                **how,
             )
         provenance: dict[str, Any] = {"truncated": found.truncated}
         if tuned:
@@ -168,7 +225,7 @@ def run_stage(run: Run) -> str:
         alignment = None if run.config.judges else _alignment(run, **how)
         if alignment is not None:
             provenance["alignment"] = "test prompts only"
-        save_evaluation(folder, found.results, alignment, provenance=provenance, force=True)
+        save_evaluation(folder, found.results, alignment, found.diagnoses, provenance=provenance, force=True)
     figures = [f"{r.benchmark.name} {r.headline:.3f}" for r in found.results]
     return "; ".join([*figures, *([] if alignment is None else [say_figures(alignment.frame.to_dicts())])])
 
@@ -207,21 +264,46 @@ def _contestant(run: Run, model: str) -> Contestant:
 
 
 @dataclass(frozen=True, eq=False)
+class _Said:
+    """What a model said of a benchmark; ``truncated``: how many texts, or questions, it read shortened."""
+
+    scored: Sequence[ScoredItem]
+    truncated: int
+    details: Details
+
+
+@dataclass(frozen=True, eq=False)
 class _Reward:
     """A reward model: it scores each distinct response once."""
 
     model: ScalarReward
     unchecked: bool = False
 
-    def ask(
-        self, benchmark: Benchmark, *, memo: Path | None, progress: bool
-    ) -> tuple[Sequence[ScoredItem], int]:
-        texts = benchmark.texts().values()
-        prompts, responses = [p for p, _ in texts], [r for _, r in texts]
+    def ask(self, benchmark: Benchmark, *, memo: Path | None, progress: bool, run: int = 0) -> _Said:
+        texts = benchmark.texts()
+        prompts, responses = [p for p, _ in texts.values()], [r for _, r in texts.values()]
         if not self.unchecked:
             refuse_unknown(self.model, responses, where=f"{self.model.source} on {benchmark.name}")
-        found = score_texts(self.model, prompts, responses, memo=memo, progress=progress)
-        return score_items(benchmark, found.values), sum(found.truncated or ())
+        found = score_texts(asked_again(self.model, run), prompts, responses, memo=memo, progress=progress)
+        cut = {
+            key for key, short in zip(texts, found.truncated or [False] * len(texts), strict=True) if short
+        }
+        at = frozenset(
+            (i, j)
+            for i, item in enumerate(benchmark.items)
+            for j, response in enumerate(item.responses)
+            if cut and (item.prompt_key, response) in cut
+        )
+        by_subset = dict.fromkeys(benchmark.subsets, 0)
+        for subset, _ in {
+            (item.subset, (item.prompt_key, r))
+            for item in benchmark.items
+            for r in item.responses
+            if cut and (item.prompt_key, r) in cut
+        }:
+            by_subset[subset] += 1
+        known = {} if found.truncated is None else by_subset
+        return _Said(score_items(benchmark, found.values), len(cut), Details(at, truncated=known))
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,20 +312,24 @@ class _Judge:
 
     model: PairwisePreference
 
-    def ask(
-        self, benchmark: Benchmark, *, memo: Path | None, progress: bool
-    ) -> tuple[Sequence[ScoredItem], int]:
+    def ask(self, benchmark: Benchmark, *, memo: Path | None, progress: bool, run: int = 0) -> _Said:
+        pairs = _pairs(benchmark)
+        if not pairs.height:
+            raise NoOverlap(
+                f"benchmark {benchmark.name}: its rules read no comparison, so there is nothing to ask a judge",
+                fix="evaluate a reward model on it",
+            )
         with Memo.open(memo) as opened:
-            run = run_judge(
-                self.model,
+            found = run_judge(
+                asked_again(self.model, run),
                 _responses(benchmark),
-                _pairs(benchmark),
+                pairs,
                 memo=opened,
                 missing="keep",
                 progress=progress,
             )
-        names = run.margins.frame.select("prompt_id", "policy", "reference").rows()
-        margin = dict(zip(names, run.margins.frame["margin"].to_list(), strict=True))
+        names = found.margins.frame.select("prompt_id", "policy", "reference").rows()
+        margin = dict(zip(names, found.margins.frame["margin"].to_list(), strict=True))
         scored = [
             scored_by_judge(
                 item,
@@ -253,7 +339,21 @@ class _Judge:
             )
             for i, (item, cells) in enumerate(zip(benchmark.items, benchmark.comparisons(), strict=True))
         ]
-        return scored, run.margins.provenance["truncated"]
+        return _Said(scored, found.margins.provenance["truncated"], _details(benchmark, found))
+
+
+def _details(benchmark: Benchmark, run: JudgeRun) -> Details:
+    """What the judge said in either order, and which pairs it saw shortened."""
+    frame = run.margins.frame.select("prompt_id", "policy", "reference", "p_first", "p_second")
+    orders = {
+        (int(i), int(a), int(b)): (np.nan if one is None else one, np.nan if two is None else two)
+        for i, a, b, one, two in frame.iter_rows()
+    }
+    cut = [(int(i), int(a), int(b)) for i, a, b in run.cut]
+    by_subset = dict.fromkeys(benchmark.subsets, 0)
+    for i, _, _ in cut:
+        by_subset[benchmark.items[i].subset] += 1
+    return Details(frozenset((i, j) for i, a, b in cut for j in (a, b)), orders, by_subset)
 
 
 _Ask = _Reward | _Judge

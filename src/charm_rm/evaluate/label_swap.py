@@ -1,0 +1,62 @@
+"""Does accuracy turn when the labels do? What a benchmark's rules pay, once more with better and worse exchanged.
+
+On items of one good and one bad response, right + wrong + tied = all, so acc + acc(swapped) + (1 - 2·tie value)·tied + unanswered = 1. A rule or
+loader that looks at the position of a response, and not at its label, fails this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..benchmarks import ScoredItem
+from .accuracy import BenchmarkResult
+
+_EXACT = 1e-9
+
+
+@dataclass(frozen=True)
+class LabelSwap:
+    """Over the items of one good and one bad response, by the benchmark's own rules: mean credit, with labels swapped, and shares of ties and of no verdict.
+
+    ``total`` is accuracy + swapped + (1 - 2·tie value)·ties + unanswered: 1 where accuracy turns when labels do.
+    """
+
+    items: int
+    accuracy: float
+    swapped: float
+    ties: float
+    unanswered: float
+    total: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the total is 1."""
+        return abs(self.total - 1) < _EXACT
+
+
+def swap_labels(result: BenchmarkResult) -> LabelSwap | None:
+    """Score the result's pairs again with their labels exchanged; None where no item is one good against one bad response, or no rule pays 0 to 1."""
+    metric_rules = [part.rule for metric in result.benchmark.metrics for part in metric.parts]
+    rules = [r for r in dict.fromkeys(metric_rules) if not r.joint and (r.low, r.high) == (0.0, 1.0)]
+    rows = []
+    for scored in result.scored:
+        if sorted(scored.item.grades) != [0.0, 1.0]:
+            continue
+        turned = _turned(scored)
+        mine = [(rule(scored), rule(turned)) for rule in rules if len(set(rule.pairs(scored.item))) == 1]
+        margin = scored.margins[0, 1]
+        empty = bool(np.isnan(margin))
+        rows += [(a, b, float(margin == 0), float(empty), scored.tie_value) for a, b in mine]
+    if not rows:
+        return None
+    accuracy, swapped, ties, unanswered, tie_value = np.array(rows).mean(axis=0)
+    total = float(accuracy + swapped + (1 - 2 * tie_value) * ties + unanswered)
+    return LabelSwap(len(rows), float(accuracy), float(swapped), float(ties), float(unanswered), total)
+
+
+def _turned(scored: ScoredItem) -> ScoredItem:
+    """The same answers about the item with its grades exchanged."""
+    item = replace(scored.item, grades=tuple(1.0 - grade for grade in scored.item.grades))
+    return replace(scored, item=item)

@@ -1,0 +1,75 @@
+"""Sample: data sets of any size -> the prompts that policies are asked, and the account of what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ... import store
+from ...errors import ConfigError
+from ...models import dataset_batches, is_dataset_source, load_embedder
+from ...provenance import source_name, source_record
+from ...reading import batches_of
+from ...sampling import Drawn, Part, draw_prompts
+from ...settings import SampleSettings
+
+BATCH = 5_000  # rows that are in memory at once
+
+
+def sample_prompts(
+    sources: Sequence[str | Path],
+    settings: SampleSettings,
+    output: Path,
+    *,
+    seed: int,
+    removed: Path | None = None,
+    force: bool = False,
+    batch_size: int = BATCH,
+    progress: Callable[[str, int], None] = lambda _what, _n: None,
+) -> Drawn:
+    """Draw prompts from files, folders, patterns, `datasets` folders and hub ids, and save them; ``removed``: the prompts left out, too.
+
+    Raises:
+        CharmError: as :func:`~charm_rm.sampling.draw_prompts`; nothing is written then.
+    """
+    if not sources:
+        raise ConfigError("there is no source", fix="name a file, a folder, a pattern or a hub id")
+    drawn = draw_prompts(
+        _parts(sources, settings.split, batch_size),
+        settings,
+        seed=seed,
+        benchmarks=_parts(settings.benchmarks, None, batch_size),
+        embed=load_embedder(settings.embedder) if settings.embedder else None,
+        list_removed=removed is not None,
+        provenance={"sources": _records(sources), "benchmark_files": _records(settings.benchmarks)},
+        progress=progress,
+    )
+    if removed is not None and drawn.removed is not None:
+        store.write_frame(drawn.removed, removed, force=force)
+    store.save(drawn.prompts, output, force=force)
+    return drawn
+
+
+def _records(sources: Sequence[str | Path]) -> list[dict[str, Any]]:
+    return [source_record(one) for one in sources]
+
+
+def _parts(sources: Sequence[str | Path], split: str | None, size: int) -> Iterator[Part]:
+    """The rows of every source, in order; files are called by their path within the source."""
+    for source in sources:
+        if is_dataset_source(source):
+            first, name = 0, source_name(source)
+            for frame in dataset_batches(source, split=split, size=size):
+                yield Part(name, first, frame)
+                first += frame.height
+            continue
+        for batch in batches_of(Path(source), size=size):
+            yield Part(_name(batch.path, Path(source)), batch.first, batch.frame)
+
+
+def _name(file: Path, source: Path) -> str:
+    """What a file is called in outputs: within a folder by its path from there."""
+    if source.is_dir():
+        return f"{source_name(source)}/{file.relative_to(source).as_posix()}"
+    return file.name

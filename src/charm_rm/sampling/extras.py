@@ -1,0 +1,22 @@
+"""The libraries of the extra ``[sample]``, imported when they are needed."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from ..errors import MissingExtra
+
+
+def require(module: str, what: str) -> ModuleType:
+    """Import one; ``what`` needs it, in words.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtra(f"{what} needs {module}, which is not installed", extra="sample") from error
