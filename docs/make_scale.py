@@ -5,8 +5,6 @@ python docs/make_scale.py --check               exits with 1 where the page does
 python docs/make_scale.py --show --gpu-hour 4   prints them with another price, and writes nothing
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from dataclasses import dataclass, replace

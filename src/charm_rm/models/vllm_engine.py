@@ -68,7 +68,11 @@ class VllmReward:
         except (ValueError, RuntimeError) as error:
             raise _fails(error, self.source) from error
         if len(outputs) != len(rows):
-            raise ModelError(f"vLLM gave {len(outputs)} results for {len(rows)} texts", where=self.source)
+            raise ModelError(
+                f"vLLM gave {len(outputs)} results for {len(rows)} texts",
+                where=self.source,
+                fix="score it without vLLM, or by another version",
+            )
         scores = np.array([self._one(output.outputs.data) for output in outputs], dtype=np.float64)
         check_finite(scores, source=self.source)
         return scores
