@@ -21,6 +21,7 @@ from charm_rm.settings import (
     CalibrateSettings,
     EvaluateSettings,
     FitSettings,
+    GenerateSettings,
     JudgeSettings,
     ModelSettings,
     RatingsChoice,
@@ -154,6 +155,23 @@ def test_the_verbs_defaults_are_the_settings(stage: str) -> None:
             if (stage, name) in OTHER_DEFAULTS or arguments[name].default is inspect.Parameter.empty:
                 continue
             assert arguments[name].default == settings[name].default, f"{path} {name}"
+
+
+def test_a_command_alone_has_its_settings_for_options_and_its_verbs_their_defaults() -> None:
+    options = {p.name: p for p in _command("generate").params if isinstance(p, click.Option)}
+    verbs = (
+        "policy_specs:load_policy",
+        "models.generating.local:load_local_policy",
+        "generation:generate_responses",
+    )
+    for one in settings_of(GenerateSettings):
+        option = options[one.name]
+        assert option.help == one.about
+        if not (one.required or one.many or one.default is None):
+            assert option.default == one.default
+        for path in verbs:
+            argument = inspect.signature(_verb(path)).parameters.get(one.name)
+            assert argument is None or argument.default == one.default, f"{path} {one.name}"
 
 
 def test_exceptions_name_settings_that_exist() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from charm_rm import remote, spec_options, specs
+from charm_rm import policy_specs, remote, spec_options, specs
 from charm_rm.errors import ConfigError, ModelError
 from charm_rm.judging import ChatJudge, Reply
 from charm_rm.protocols import ScalarReward
@@ -58,7 +58,7 @@ def test_openai_gets_its_options_and_a_default_address(monkeypatch: pytest.Monke
     specs.load_judge("openai:m", base_url="http://127.0.0.1:1/v1")
     assert made[0] == {
         "model": "m",
-        "base_url": specs.OPENAI_URL,
+        "base_url": policy_specs.OPENAI_URL,
         "api_key_env": "KEY",
         "concurrency": 3,
         "timeout": 5.0,
@@ -104,7 +104,7 @@ def test_a_function_is_a_reward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_servers_and_pairs_of_models_get_their_options(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(specs, "_named", lambda module, name: lambda *a, **k: asked.append((name, a, k)))
+    monkeypatch.setattr(specs, "named", lambda module, name: lambda *a, **k: asked.append((name, a, k)))
     specs.load_scorer("vllm:http://localhost:8000", concurrency=3, api_key_env="KEY")
     specs.load_scorer("dpo:org/policy,./reference", beta=0.1, max_length=512, attention="auto")
     assert asked[0] == (
@@ -125,7 +125,7 @@ def test_servers_and_pairs_of_models_get_their_options(monkeypatch: pytest.Monke
 
 def test_no_key_is_sent_to_a_reward_server_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(specs, "_named", lambda _module, _name: lambda *_a, **k: asked.append(k))
+    monkeypatch.setattr(specs, "named", lambda _module, _name: lambda *_a, **k: asked.append(k))
     specs.load_scorer("tei:http://localhost:8080")
     assert asked == [{"api_key_env": None, "concurrency": 16}]
 
@@ -185,7 +185,7 @@ def test_a_refused_option_is_named_as_the_command_and_as_python_have_it() -> Non
 
 def test_a_servers_own_options_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(specs, "_named", lambda _module, _name: lambda *_a, **k: asked.append(k))
+    monkeypatch.setattr(specs, "named", lambda _module, _name: lambda *_a, **k: asked.append(k))
     specs.load_scorer("vllm:http://localhost:1", endpoint="pooling", timeout=3.0)
     assert asked == [{"api_key_env": None, "concurrency": 16, "endpoint": "pooling", "timeout": 3.0}]
 
@@ -203,7 +203,7 @@ def test_the_table_of_options_is_what_the_loaders_take() -> None:
         "pair": (spec_options.JUDGE_OPTIONS, "models.pair_ranker", "load_pair_ranker"),
     }
     for kind, (table, module, name) in homes.items():
-        parameters = inspect.signature(specs._named(module, name)).parameters.values()
+        parameters = inspect.signature(specs.named(module, name)).parameters.values()
         taken = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
         assert set(table[kind]) - {"prompt"} <= taken, kind
         assert taken <= set(table[kind]), kind

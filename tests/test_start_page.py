@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from charm_rm.testbed import POLICIES, simulate_arena, true_preferences
+from fuzz.library import write_models
 from models.tiny_models import tiny_bert
 from remote.fault_server import FaultServer
 from remote.judge_server import prefers_longer
@@ -82,6 +83,11 @@ def have_files(folder: Path, tokenizer: Path) -> None:
         folder / "held-out.jsonl"
     )
     tiny_bert(folder / "my-reward-model", tokenizer)
+    responses.select("prompt_id", "prompt").unique("prompt_id", maintain_order=True).head(8).write_ndjson(
+        folder / "prompts.jsonl"
+    )
+    write_models(folder)
+    (folder / "causal").rename(folder / "my-model")
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         influence,
         measure_favouritism,
         measure_mismatch,
+        place_candidates,
         save_audit,
     )
     from .models import (
@@ -59,9 +60,11 @@ if TYPE_CHECKING:
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
     from .store import load, save
+    from .streaming import stream_scores
     from .style import (
         apply_calibrator,
         calibrated,
+        expect_favour,
         explain_favour,
         load_calibrator,
         save_calibrator,
@@ -112,6 +115,7 @@ _HOMES = {
     "samples": ["choose_sample"],
     "scores": ["load_scores"],
     "sources": ["load_source", "load_example"],
+    "streaming": ["stream_scores"],
     "judgements": ["load_judgements"],
     "specs": ["load_scorer", "load_judge"],
     "models": [
@@ -128,6 +132,7 @@ _HOMES = {
         "audit",
         "Audit",
         "measure_mismatch",
+        "place_candidates",
         "measure_favouritism",
         "save_audit",
         "compare_favour",
@@ -141,6 +146,7 @@ _HOMES = {
         "calibrated",
         "load_calibrator",
         "save_calibrator",
+        "expect_favour",
         "explain_favour",
     ],
     "preferences": ["as_preferences", "load_preferences"],

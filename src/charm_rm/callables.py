@@ -1,8 +1,8 @@
-"""A function of one's own as a reward or a judge: ``module:function``, checked on every call."""
+"""A function of one's own as a reward, a judge or a policy: ``module:function``, checked on every call."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .functions import OwnFunction, bad_answer, load_function
-from .protocols import Prompt
+from .protocols import Answer, Prompt, Sampling
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,71 @@ class CallableJudge:
         if outside.any():
             raise bad_answer(self.source, f"{preferences[outside][0]:g} is not between 0 and 1")
         return preferences
+
+
+@dataclass(frozen=True)
+class CallablePolicy:
+    """An :class:`~charm_rm.protocols.AnsweringPolicy` of a function (prompts) -> texts, or (prompts, seeds=...) -> texts.
+
+    A prompt is text or messages, as in the table; with a system prompt it is messages. Only a function that takes ``seeds`` can
+    give several samples.
+    """
+
+    function: OwnFunction
+
+    @property
+    def source(self) -> str:
+        """What people call it."""
+        return self.function.source
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of its name and its module's source."""
+        return self.function.fingerprint
+
+    @property
+    def draws(self) -> bool:
+        """Whether it is given seeds."""
+        return self.function.takes("seeds")
+
+    @property
+    def own_sampling(self) -> bool:
+        """True: how it samples, and how long its answers are, is its own affair."""
+        return True
+
+    def answers(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield (index, answer), in order.
+
+        Raises:
+            ModelError: the function fails, or does not return one text per prompt.
+        """
+        more = {"seeds": list(seeds)} if self.draws else {}
+        texts = self.function.call(list(prompts), **more)
+        if isinstance(texts, str) or not isinstance(texts, Sequence):
+            raise bad_answer(
+                self.source, f"{type(texts).__name__} is no list of texts", wanted="text per prompt"
+            )
+        if len(texts) != len(prompts):
+            raise bad_answer(
+                self.source,
+                f"{len(prompts)} prompts went in, {len(texts)} texts came out",
+                wanted="text per prompt",
+            )
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise bad_answer(
+                    self.source,
+                    f"answer {index} is {type(text).__name__}, not text",
+                    wanted="text per prompt",
+                )
+            yield index, Answer(text)
+
+
+def load_callable_policy(spec: str) -> CallablePolicy:
+    """The function named by ``module:function`` as a policy."""
+    return CallablePolicy(load_function(spec))
 
 
 def load_callable_reward(spec: str) -> CallableReward:

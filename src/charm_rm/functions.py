@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,17 +36,33 @@ class OwnFunction:
         Raises:
             ModelError: the function fails, or its answer is no array of numbers.
         """
-        try:
-            answer = self.function(*texts)
-        except CharmError:
-            raise
-        except Exception as error:  # a person's own function: anything may come
-            raise failed(self.source, error) from error
+        answer = self.call(*texts)
         try:
             values: NDArray[np.float64] = np.asarray(answer, dtype=np.float64)
         except (TypeError, ValueError) as error:
             raise bad_answer(self.source, f"{type(answer).__name__} is no array of numbers") from error
         return values
+
+    def call(self, *texts: list[Any], **more: Any) -> Any:
+        """Whatever the function answers.
+
+        Raises:
+            ModelError: the function fails.
+        """
+        try:
+            return self.function(*texts, **more)
+        except CharmError:
+            raise
+        except Exception as error:  # a person's own function: anything may come
+            raise failed(self.source, error) from error
+
+    def takes(self, argument: str) -> bool:
+        """Whether the function can be given an argument of this name."""
+        try:
+            parameters = inspect.signature(self.function).parameters.values()
+        except (TypeError, ValueError):
+            return False
+        return any(p.name == argument or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def load_function(spec: str) -> OwnFunction:
@@ -70,9 +87,9 @@ def load_function(spec: str) -> OwnFunction:
     return OwnFunction(function, f"python:{spec}", content_key("callable", spec, _source_hash(module)))
 
 
-def bad_answer(source: str, what: str) -> ModelError:
+def bad_answer(source: str, what: str, *, wanted: str = "number per text") -> ModelError:
     """An answer that cannot be used."""
-    return ModelError(what, where=source, fix="return one number per text, in the order of the texts")
+    return ModelError(what, where=source, fix=f"return one {wanted}, in the order of the texts")
 
 
 def failed(source: str, error: BaseException) -> ModelError:

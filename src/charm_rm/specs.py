@@ -5,14 +5,13 @@ Filled where the kinds of models meet: this is the one place that knows all of t
 
 from __future__ import annotations
 
-import importlib
-import os
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
 from .judging import DEFAULT_TEMPLATE, ChatJudge, Template, load_template
 from .paths import expanded
+from .policy_specs import named, openai_url
 from .protocols import PairwisePreference, ScalarReward
 from .spec_options import JUDGE_OPTIONS, SCORER_OPTIONS, taken_options
 
@@ -29,9 +28,6 @@ JUDGE_KINDS = {
     "pair": "pair:DIR_OR_ID, a cross-encoder that compares two responses",
     "python": "python:MODULE:FUNCTION, a function of your own",
 }
-OPENAI_URL = "https://api.openai.com/v1"
-# The variable that OpenAI's own client reads, too.
-OPENAI_URL_VARIABLE = "OPENAI_BASE_URL"
 API_KEY = "OPENAI_API_KEY"
 
 
@@ -93,18 +89,18 @@ def load_scorer(
         },
         defaults=load_scorer,
     )
-    found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
+    found = None if calibrator is None else named("style", "load_calibrator")(calibrator)
     scorer: ScalarReward
     if kind == "python":
-        scorer = _named("callables", "load_callable_reward")(name)
+        scorer = named("callables", "load_callable_reward")(name)
     elif kind == "vllm-offline":
-        scorer = _named("models.vllm_engine", "load_vllm_reward")(name, **options)
+        scorer = named("models.vllm_engine", "load_vllm_reward")(name, **options)
     elif kind in ("vllm", "tei"):
-        scorer = _named("remote", "load_remote_reward")(spec, **options)
+        scorer = named("remote", "load_remote_reward")(spec, **options)
     elif kind == "dpo":
-        scorer = _named("models.implicit", "load_dpo_reward")(*_two(name, spec), **options)
+        scorer = named("models.implicit", "load_dpo_reward")(*_two(name, spec), **options)
     else:
-        scorer = _named("models.scoring.reward", "load_reward_model")(name, **options)
+        scorer = named("models.scoring.reward", "load_reward_model")(name, **options)
     return scorer if found is None else _calibrated(scorer, found)
 
 
@@ -166,19 +162,19 @@ def load_judge(
         defaults=load_judge,
     )
     options.pop("prompt", None)
-    found = None if calibrator is None else _named("style", "load_calibrator")(calibrator)
+    found = None if calibrator is None else named("style", "load_calibrator")(calibrator)
     judge: PairwisePreference
     if kind == "python":
-        judge = _named("callables", "load_callable_judge")(name)
+        judge = named("callables", "load_callable_judge")(name)
     elif kind == "pair":
-        judge = _named("models.pair_ranker", "load_pair_ranker")(name, **options)
+        judge = named("models.pair_ranker", "load_pair_ranker")(name, **options)
     else:
         template = prompt if isinstance(prompt, Template) else load_template(prompt)
         if kind == "hf":
-            chat = _named("models.causal_judge", "load_local_chat")(name, **options)
+            chat = named("models.causal_judge", "load_local_chat")(name, **options)
         else:
-            options["base_url"] = base_url or os.environ.get(OPENAI_URL_VARIABLE) or OPENAI_URL
-            chat = _named("remote", "OpenAIChat")(name, **options)
+            options["base_url"] = base_url or openai_url()
+            chat = named("remote", "OpenAIChat")(name, **options)
         judge = ChatJudge(chat, template)
     return judge if found is None else _calibrated(judge, found)
 
@@ -220,9 +216,4 @@ def _two(names: str, spec: str) -> tuple[str, str]:
 
 def _calibrated(model: Any, calibrator: Any) -> Any:
     """Whatever was opened, calibrated."""
-    return _named("style", "calibrated")(model, calibrator)
-
-
-def _named(module: str, name: str) -> Any:
-    """Load a kind of model when it is asked for: each costs its own heavy imports."""
-    return getattr(importlib.import_module(f".{module}", __package__), name)
+    return named("style", "calibrated")(model, calibrator)

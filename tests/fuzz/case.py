@@ -26,8 +26,8 @@ from .options import random_options
 CHANGED = 0.75
 # Written out of the way of the inputs; see the manual of charm for what may stay behind.
 _LITTER = re.compile(r"\.(part|old)$|[^/]\.lock$")
-# What was scored before a run without a store failed; the next one goes on from it, and says so.
-_KEPT = ".partial.sqlite"
+# What was scored before a run without a store failed, and how policies were asked; the next one goes on from it, and says so.
+_KEPT = (".partial.sqlite", ".plan.json")
 _OLD_CLICK = version("click").startswith("8.1.")
 
 

@@ -23,6 +23,9 @@ MODULE = """
 def score(prompts, responses):
     return [float(len(r)) for r in responses]
 
+def answer(prompts):
+    return ["an answer" for _ in prompts]
+
 def judge(prompts, first, second):
     return [0.5 + 0.4 * ((len(a) > len(b)) - (len(a) < len(b))) for a, b in zip(first, second)]
 """

@@ -32,6 +32,12 @@ def other(prompts, responses):
 def judge(prompts, first, second):
     return [0.25 + 0.5 * (hash_of(a) > hash_of(b)) for a, b in zip(first, second)]
 
+def answer(prompts):
+    return [f"answer {hash_of(p)}" for p in prompts]
+
+def draw(prompts, seeds):
+    return [f"{p} {s}" for p, s in zip(prompts, seeds)]
+
 def hash_of(text):
     import zlib
     return zlib.crc32(text.encode())
@@ -133,6 +139,11 @@ def write_models(folder: Path, minilm: Path) -> None:
     ]  # fmt: skip
     pl.DataFrame(rows).write_csv(folder / "words.csv")
     tiny_bert(folder / "rm", minilm)
+    policies = [
+        {"name": "greedy", "spec": "hf:causal"},
+        {"name": "drawn", "spec": "hf:causal", "system": "good", "temperature": 0.9, "samples": 2},
+    ]
+    (folder / "policies.yaml").write_text(yaml.safe_dump({"policies": policies}))
     store.save(simple_preferences(24), folder / "pairs.parquet")
 
 

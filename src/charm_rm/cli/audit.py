@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice, ReportSettings, TableSettings
+from ..settings import AuditSettings, OutOfCoreSettings, RatingsChoice, ReportSettings, TableSettings
 from .common import echo, heading, interval, print_json, say
 from .fail_if import Gate, apply_gates, fail_if_option
 from .families import contrasts_of, members_of, print_families
@@ -28,6 +28,7 @@ from .options import (
     table_options,
     top_option,
 )
+from .out_of_core import engine_options, opened
 from .print_audit import favour_words, print_audit
 from .prompts import PromptChoice, prompt_options
 
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
 @click.argument("scores", type=PATH, required=False)
 @ratings_options
 @judgement_options
-@table_options("scores")
+@table_options("scores", "responses")
 @prompt_options
+@engine_options
 @settings_options(AuditSettings, "settings")
 @seed_option
 @click.option(
@@ -54,6 +56,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="CSV (policy, group): also measure the favour shown to each group, beside all others.",
 )
+@click.option(
+    "--calibrator",
+    type=PATH,
+    help="Candidates: a style calibrator (charm calibrate --style), for the favour that their style should bring them.",
+)
+@click.option("--responses", type=PATH, help="Candidates: the responses that were scored, for --calibrator.")
 @click.option("--own", metavar="GROUP", help="The judge's own group: does it favour policies of its maker?")
 @fail_if_option(AUDIT_NAMES)
 @top_option(12)
@@ -68,10 +76,13 @@ def command(
     baseline: str | None,
     read_as: TableSettings,
     prompts: PromptChoice,
+    reading: OutOfCoreSettings,
     settings: AuditSettings,
     seed: int,
     example: bool,
     groups: Path | None,
+    calibrator: Path | None,
+    responses: Path | None,
     own: str | None,
     gates: tuple[Gate, ...],
     top: int,
@@ -86,10 +97,17 @@ def command(
     (prompt_id, policy, reference, margin; or a file of AlpacaEval, Arena-Hard, MT-Bench, Inspect or promptfoo); or
     published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or your own file.
     Other names of columns and other layouts are read, too; `charm convert SCORES` shows how.
+    Scores may be a folder or a pattern of Parquet files, rows in any order. What would take more than --memory is streamed.
 
     Favour is how many Elo points the model places a policy above its human rating, sharpness aside; it needs no reference
     policy. Sharpness is how decided the model is between policies (1: as people are). Mismatch compares the win rates of two policies. q-values are adjusted for
     all the tests in the table.
+
+    A policy of your own, without a human rating, is placed beside the rated ones by --candidate: what people would rate it if the model
+    favoured it like the average policy. With --calibrator and --responses also the favour that its style should bring it. docs/candidate.md
+
+    Of several samples of a policy on a prompt, --sample all compares every sample of one policy with every sample of the other, averaged
+    within the prompt.
 
     \b
     Examples:
@@ -107,7 +125,12 @@ def command(
       charm audit arena-hard-v0.1/model_judgment/JUDGE --ratings arena \\
           --baseline gpt-4-0314
       charm audit judged.parquet --ratings arena --group makers.csv --own OpenAI
+      charm audit scores.parquet --ratings arena --candidate my-model
+      charm audit scores.parquet --ratings arena --candidate my-model \\
+          --calibrator calibrator.json --responses responses.parquet
+      charm audit scores.parquet --ratings arena --sample all
       charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
+      charm audit "scores/*.parquet" --ratings arena --memory 4GB -o audit
     """
     from ..folders import refuse_folder
 
@@ -120,6 +143,9 @@ def command(
             members,
             annotator,
             baseline,
+            calibrator,
+            responses,
+            settings.candidates or None,
             own_ratings=ratings != RatingsChoice(),
             chosen=prompts != PromptChoice(),
         )
@@ -130,18 +156,43 @@ def command(
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
-    from ..pipeline.stages.audit import audit_source, save_with_report
+    if (calibrator is None) != (responses is None) or (calibrator is not None and not settings.candidates):
+        raise click.UsageError(
+            "--calibrator and --responses go together, with --candidate: they tell what favour a candidate's style should bring it"
+        )
+    from ..pipeline.stages.audit import audit_source, save_with_report, with_style
     from ..pipeline.stages.ratings import chosen_ratings
     from ..provenance import file_records, source_name
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
-    source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline, table=read_as))
-    found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
-    found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
-    families = None
-    if members is not None:
-        families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
+    how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
+    judged = {"annotator": annotator, "baseline": baseline}
+    alone: dict[str, object] = {
+        "--group": groups,
+        "--candidate": settings.candidates,
+        "--calibrator": calibrator,
+    }
+    alone |= {"--judge": annotator, "--baseline": baseline}
+    with opened(
+        scores,
+        reading,
+        prompts,
+        load=lambda: load_source(scores, table=read_as, **judged),
+        table=read_as,
+        output=output,
+        alone=alone,
+    ) as source:
+        found = audit_source(source, table, settings, **how)
+        if calibrator is not None:
+            from ..models import load_any_responses
+
+            texts = load_any_responses(str(responses), columns=read_as.fields("responses"))
+            found = with_style(found, source, texts, table, calibrator, settings, **how)
+        found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
+        families = None
+        if members is not None:
+            families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
     if as_json:
         print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:
@@ -159,7 +210,7 @@ def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> Non
     if own_ratings or chosen or any(one is not None for one in given):
         raise click.UsageError(
             "--example audits the shipped judge against shipped ratings: leave out SCORES, --ratings and their options "
-            "(--category, --date, --alias, --unrated, --judge, --baseline, --prompts, --split, --group), or --example"
+            "(--category, --date, --alias, --unrated, --judge, --baseline, --prompts, --split, --group, --candidate), or --example"
         )
 
 

@@ -132,18 +132,23 @@ def interval(estimate: Estimate, *, digits: int = 2, unit: str = "") -> str:
 _INTERVAL, _Q = "95 % CI", "q"
 
 
-def interval_column(digits: int) -> pl.Expr:
-    """``ci_low`` and ``ci_high`` as one text column; one end missing is an open interval."""
+def interval_column(
+    digits: int, *, ends: tuple[str, str] = ("ci_low", "ci_high"), name: str = _INTERVAL, plus: bool = True
+) -> pl.Expr:
+    """Both ``ends`` as one text column; one end missing is an open interval. ``plus``: numbers above 0 have their sign."""
     import polars as pl
 
     def text(row: dict[str, float | None]) -> str:
-        low, high = row["ci_low"], row["ci_high"]
+        low, high = (row[end] for end in ends)
         if low is None and high is None:
             return "-"
-        left = "(open" if low is None else f"[{signed(low, digits)}"
-        return f"{left}, {'open)' if high is None else f'{signed(high, digits)}]'}"
+        left = "(open" if low is None else f"[{shown(low)}"
+        return f"{left}, {'open)' if high is None else f'{shown(high)}]'}"
 
-    return pl.struct("ci_low", "ci_high").map_elements(text, return_dtype=pl.String).alias(_INTERVAL)
+    def shown(value: float) -> str:
+        return signed(value, digits) if plus else f"{value:.{digits}f}"
+
+    return pl.struct(*ends).map_elements(text, return_dtype=pl.String).alias(name)
 
 
 def q_column() -> pl.Expr:

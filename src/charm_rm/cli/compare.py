@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 )
 @click.option("--all-pairs", is_flag=True, help="Compare every two of several models.")
 @click.option("--subsets", is_flag=True, help="Compare every figure of each benchmark, not its last alone.")
-@settings_options(AuditSettings, "settings", but=("references", "ties"))
+@settings_options(AuditSettings, "settings", but=("references", "candidates", "ties"))
 @seed_option
 @fail_if_option(COMPARE_NAMES)
 @top_option(12)

@@ -87,7 +87,7 @@ _WIDTH = 80
 @click.option(
     "--own", metavar="GROUP", help="The judge's own group (without --family: of the shipped makers)."
 )
-@settings_options(AuditSettings, "settings", but=("references", "ties"))
+@settings_options(AuditSettings, "settings", but=("references", "candidates", "ties"))
 @seed_option
 @top_option(10)
 @output_option(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @option_of(ScoreSettings, "annotator", "--annotator")
 @option_of(ScoreSettings, "baseline")
 @table_options("scores")
-@settings_options(AuditSettings, "settings", but=("references", "ties", "draws"))
+@settings_options(AuditSettings, "settings", but=("references", "candidates", "ties", "draws"))
 @click.option(
     "--battles",
     type=PATH,

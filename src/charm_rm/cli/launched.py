@@ -69,9 +69,9 @@ def _tell(error: Exception) -> int:
 
 def _leave() -> None:
     """Part from the other processes in good order, where they were joined."""
-    from ..models.extras import require
+    from ..extras import require
 
-    torch = require("torch")
+    torch = require("torch", extra="hf")
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         with contextlib.suppress(RuntimeError):
             torch.distributed.destroy_process_group()

@@ -24,6 +24,8 @@ def print_audit(found: Audit, *, title: str, top: int) -> None:
         echo(f"  {line}")
     if found.favouritism is not None:
         _print_favour(found.favouritism.frame, top=top)
+    if found.candidates is not None:
+        _print_candidates(found.candidates.frame)
     _print_mismatch(found, top=top)
     if (floor := _floor_line(found)) is not None:
         echo(floor)
@@ -150,6 +152,42 @@ def _print_favour(frame: pl.DataFrame, *, top: int) -> None:
         full=frame,
     )
     echo(WHY_NOT_THE_DIFFERENCE)
+    echo()
+
+
+def _print_candidates(frame: pl.DataFrame) -> None:
+    """Policies without a rating: never a favour, but for what style leads one to expect."""
+    import polars as pl
+
+    from ..mismatch.words import WHAT_IMPLIED_IS, WHAT_PREDICTED_IS, WHAT_STYLE_FAVOUR_IS
+
+    styled = "style_favour" in frame.columns
+    shown = frame.select(
+        "policy",
+        "n",
+        pl.col("implied_elo").round(0).cast(pl.Int64).alias("implied"),
+        interval_column(0, plus=False),
+        interval_column(0, ends=("predicted_low", "predicted_high"), name="rating", plus=False),
+        *(
+            [
+                pl.col("style_favour").round(0).cast(pl.Int64).alias("style"),
+                interval_column(0, ends=("style_ci_low", "style_ci_high"), name="style 95 % CI"),
+                pl.col("corrected_elo").round(0).cast(pl.Int64).alias("corrected"),
+            ]
+            if styled
+            else []
+        ),
+    )
+    print_frame(
+        shown,
+        title="Candidates: policies without a human rating, on the scale of the rated ones (Elo)",
+        extra=("n",),
+        full=frame,
+    )
+    echo(f"{WHAT_IMPLIED_IS}.")
+    echo(f"{WHAT_PREDICTED_IS}.")
+    if styled:
+        echo(f"{WHAT_STYLE_FAVOUR_IS}.")
     echo()
 
 

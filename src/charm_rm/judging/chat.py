@@ -15,7 +15,8 @@ class Reply:
 
     ``top_logprobs`` holds the likeliest candidates for the first token of the answer, by their text, with natural
     log-probabilities; None where the model's server does not tell them. ``finish`` is why the answer ended, in the
-    server's words (``stop``, ``length``, ``refusal`` ...). Token counts are None where unknown.
+    server's words (``stop``, ``length``, ``refusal`` ...). Token counts are None where unknown. ``model`` is what a server calls the
+    model that answered.
     """
 
     text: str
@@ -23,6 +24,7 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     finish: str = "stop"
+    model: str | None = None
 
 
 class Chat(Protocol):

@@ -1,6 +1,7 @@
 """Mismatch and favouritism: what an RM prefers against what people prefer."""
 
 from .audits import Audit, audit, measure_favouritism, measure_mismatch, save_audit
+from .candidates import place_candidates
 from .carrying import Influence, influence, save_influence
 from .compare import FavourComparison, compare_favour, save_comparison
 from .degree import both_ways, mismatch_degree
@@ -27,6 +28,7 @@ __all__ = [
     "measure_favouritism",
     "measure_mismatch",
     "mismatch_degree",
+    "place_candidates",
     "read_groups",
     "save_audit",
     "save_comparison",

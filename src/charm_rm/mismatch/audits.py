@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,25 +11,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, NotIdentifiable, counted, listing, noting_warnings
+from ..errors import CharmWarning, ConfigError, NoOverlap, NotConverged, NotIdentifiable, noting_warnings
 from ..estimates import Estimate
 from ..given import SourceLike, as_source
 from ..margins import Tally, only_policies, pair_samples, tally_margins
-from ..ratings import Aliases, RatingsLike, Yardstick, as_ratings, match_ratings, yardstick
+from ..ratings import Aliases, RatingsLike, as_ratings, match_ratings, yardstick
 from ..samples import has_samples, sample_counts
 from ..settings import Outcome, Scope, TieRule, Unrated, check_draws
 from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
-from ..tables import Favouritism, Margins, Mismatch, Ratings, Scores, WinRates
+from ..streaming import ScoreStream, refuse_streaming
+from ..tables import Candidates, Favouritism, Margins, Mismatch, Ratings, Scores, Table, WinRates
+from .candidates import checked_candidates, place_candidates, warn_of_no_interval
 from .degree import mismatch_table
 from .favour import check_scope
 from .published import tally_published
 from .standing import measure_standing
 from .summary import summarise, summarise_favour, unscored
+from .thin_data import check_thin_data
 
-_Auditable = Scores | Margins | WinRates
+_Auditable = Scores | Margins | WinRates | ScoreStream
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,6 +41,7 @@ class Audit(Shown):
 
     ``favouritism`` is None where the policies do not allow it (the warnings say why); ``rank_correlation`` and
     ``summary`` map names to estimates or counts. ``ratings`` are those used, under the policies' own names.
+    ``candidates`` are the policies without a rating that were asked for, on the rated ones' scale.
     ``in_sample`` is there where the scores carry offsets that were solved on some of these prompts: str() of it says so.
     """
 
@@ -50,14 +54,21 @@ class Audit(Shown):
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
     in_sample: InSample | None = None
+    candidates: Candidates | None = None
 
     def __post_init__(self) -> None:
         bind_figures(self, self.summary)
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """``favour`` (where it was measured), ``mismatch``, ``win_rates``, ``ratings``."""
+        """``favour`` (where it was measured), ``mismatch``, ``win_rates``, ``ratings``, ``candidates`` (where there are any)."""
         favour = {} if self.favouritism is None else {"favour": self.favouritism.frame}
-        others = {"mismatch": self.mismatch, "win_rates": self.win_rates, "ratings": self.ratings}
+        others: dict[str, Table] = {
+            "mismatch": self.mismatch,
+            "win_rates": self.win_rates,
+            "ratings": self.ratings,
+        }
+        if self.candidates is not None:
+            others["candidates"] = self.candidates
         return favour | {name: table.frame for name, table in others.items()}
 
     @property
@@ -72,6 +83,7 @@ class Audit(Shown):
             "sharpness": None if self.sharpness is None else asdict(self.sharpness),
             "favouritism": favoured,
             "mismatch": self.mismatch.frame.to_dicts(),
+            "candidates": [] if self.candidates is None else self.candidates.frame.to_dicts(),
             "rank_correlation": {k: asdict(v) for k, v in self.rank_correlation.items()},
             "summary": {k: asdict(v) if isinstance(v, Estimate) else v for k, v in self.summary.items()},
             "in_sample": None if self.in_sample is None else self.in_sample.to_json(),
@@ -81,10 +93,11 @@ class Audit(Shown):
 
 
 def audit(
-    source: SourceLike,
+    source: SourceLike | ScoreStream,
     ratings: RatingsLike,
     *,
     references: Sequence[str] | None = None,
+    candidates: Sequence[str] = (),
     aliases: Aliases | None = None,
     draws: int = 1000,
     seed: int = 0,
@@ -97,13 +110,16 @@ def audit(
     """Hold a reward model or judge against human ratings.
 
     Args:
-        source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`).
+        source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`);
+            or scores larger than memory (:func:`charm_rm.stream_scores`), with the same results but for the draws of intervals.
             Of scores of several samples (a column ``sample``) a prompt's outcome is the mean over all pairs of samples of two policies.
         ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`; a name such as ``arena``, a path,
             or any table (:func:`charm_rm.as_ratings`).
         references: mismatch against these policies only (default: every pair, turned so that ``policy`` is
             the over-valued side; where all pairs have one policy in common, a judge's baseline, that is the reference).
             Favouritism always uses every pair.
+        candidates: policies of the source without a rating, which are placed beside the rated ones (:func:`charm_rm.place_candidates`): they
+            change nothing about these, and are in no other table.
         aliases: own names for rated policies.
         draws: bootstrap draws (prompts x ratings) behind the intervals; 0 gives normal intervals.
         seed: of the draws.
@@ -119,14 +135,15 @@ def audit(
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
-    source = as_source(source, samples=True)
+    source = source if isinstance(source, ScoreStream) else as_source(source, samples=True)
     ratings = as_ratings(ratings)
     _check_settings(source, draws, outcome, ties, temperature)
     check_scope(scope)
     how = _Tallying(draws, outcome, ties, temperature)
     with noting_warnings() as notes:
+        names = _candidates(source, ratings, candidates, aliases)
         result = _audit(
-            source,
+            _only(source, set(source.policies) - set(names)) if names else source,
             ratings,
             references,
             aliases,
@@ -135,7 +152,48 @@ def audit(
             unrated=unrated,
             scope=scope,
         )
-    return replace(result, warnings=tuple(notes))
+        placed = None
+        if names and not isinstance(source, ScoreStream):
+            placed = _placed(source, ratings, names, aliases, how, unrated, scope)
+    result.provenance["settings"]["candidates"] = names
+    return replace(result, candidates=placed, warnings=tuple(notes))
+
+
+def _candidates(
+    source: _Auditable, ratings: Ratings, candidates: Sequence[str], aliases: Aliases | None
+) -> list[str]:
+    """Their names, checked; a stream places none, as that takes its prompts one by one."""
+    if not isinstance(source, ScoreStream):
+        return checked_candidates(source, ratings, candidates, aliases)
+    if candidates:
+        raise refuse_streaming("place candidates", fix="leave out --candidate, or use --engine memory")
+    return []
+
+
+def _only(source: _Auditable, policies: Collection[str]) -> _Auditable:
+    return source.only(policies) if isinstance(source, ScoreStream) else only_policies(source, policies)
+
+
+def _placed(
+    source: Scores | Margins | WinRates,
+    ratings: Ratings,
+    names: list[str],
+    aliases: Aliases | None,
+    how: _Tallying,
+    unrated: Unrated,
+    scope: Scope,
+) -> Candidates | None:
+    """The candidates' places, or a warning that says why there are none; what the audit has said already is not said again."""
+    said = {"outcome": how.outcome, "temperature": how.temperature, "scope": scope}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CharmWarning)
+            placed = place_candidates(source, ratings, names, aliases=aliases, unrated=unrated, **said)  # type: ignore[arg-type]
+    except (NotIdentifiable, NotConverged, NoOverlap) as error:
+        warnings.warn(f"candidates cannot be placed: {error.what}", CharmWarning, stacklevel=2)
+        return None
+    warn_of_no_interval(placed)
+    return placed
 
 
 def save_audit(found: Audit, folder: Path, *, about: Mapping[str, Any] | None = None) -> None:
@@ -146,6 +204,8 @@ def save_audit(found: Audit, folder: Path, *, about: Mapping[str, Any] | None = 
     save(found.mismatch, folder / "mismatch.parquet", force=True)
     save(found.win_rates, folder / "win_rates.parquet", force=True)
     save(found.ratings, folder / "ratings.parquet", force=True)
+    if found.candidates is not None:
+        save(found.candidates, folder / "candidates.parquet", force=True)
     if found.favouritism is not None:
         save(found.favouritism, folder / "favouritism.parquet", force=True)
     write_json({**found.to_json(), **(about or {})}, folder / "audit.json", force=True)
@@ -184,7 +244,7 @@ def _audit(
 ) -> Audit:
     rng = np.random.default_rng(seed)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = only_policies(source, set(matched.frame["policy"]))
+    source = _only(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
     check_thin_data(tally, rated)
@@ -205,7 +265,7 @@ def _audit(
         "scope": scope,
     }
     settings |= asdict(how)
-    found_in_sample = in_sample(source)
+    found_in_sample = source.in_sample() if isinstance(source, ScoreStream) else in_sample(source)
     return Audit(
         mismatch=mismatch,
         favouritism=standing.favouritism,
@@ -213,10 +273,10 @@ def _audit(
         ratings=matched,
         rank_correlation=standing.correlation,
         summary=Figures(
-            summarise(source, tally, rated, rating_draws, mismatch, standing)
+            summarise(_prompts(source), tally, rated, rating_draws, mismatch, standing)
             | summarise_favour(standing)
             | unscored(ratings, matched)
-            | {"samples": sample_counts(source) if has_samples(source) else None}
+            | {"samples": _samples(source)}
             | {"in_sample": None if found_in_sample is None else str(found_in_sample)}
         ),
         warnings=(),
@@ -264,42 +324,25 @@ def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, tem
         )
 
 
+def _prompts(source: _Auditable) -> int | None:
+    """How many prompts; None where the source names none."""
+    if isinstance(source, ScoreStream):
+        return source.n_prompts
+    return source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
+
+
+def _samples(source: _Auditable) -> Any:
+    """How many samples there are where there are several; a stream has one of each."""
+    if isinstance(source, ScoreStream) or not has_samples(source):
+        return None
+    return sample_counts(source)
+
+
 def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tally:
+    if isinstance(source, ScoreStream):
+        return source.tally(**asdict(how), rng=rng)
     if isinstance(source, WinRates):
         return tally_published(source, draws=how.draws, rng=rng)
     paired = pair_samples(source)
     drawn = draw_prompt_weights(paired.n_prompts, draws=how.draws, rng=rng) if how.draws else None
     return tally_margins(paired, outcome=how.outcome, ties=how.ties, temperature=how.temperature, drawn=drawn)
-
-
-def check_thin_data(tally: Tally, rated: Yardstick) -> None:
-    """Warn of few prompts and of ratings without intervals.
-
-    Raises:
-        NotIdentifiable: one prompt alone, or nothing but ties.
-    """
-    if not rated.has_uncertainty:
-        warnings.warn(
-            "some ratings have no interval: the audit's intervals do not include the uncertainty of the ratings",
-            CharmWarning,
-            stacklevel=2,
-        )
-    if tally.wins is None:
-        return
-    if tally.n.max() <= 1:
-        raise NotIdentifiable(
-            "the policies share one prompt only: chance cannot be estimated",
-            fix="score at least two, better a few hundred, shared prompts",
-        )
-    if tally.ties is not None and np.array_equal(tally.ties, tally.n):
-        raise NotIdentifiable(
-            "all margins are equal to 0: the scores do not tell the policies apart", fix="check the scores"
-        )
-    few = tally.n < 30
-    if few.any():
-        names = sorted({tally.policies[i] for i in tally.pairs[few].ravel()})
-        warnings.warn(
-            f"fewer than 30 shared prompts for {counted(int(few.sum()), 'pair')} ({listing(names)})",
-            CharmWarning,
-            stacklevel=2,
-        )

@@ -152,10 +152,10 @@ def leave_one_out(measured: Measured, scope: Scope) -> Favours:
         measured.theta - lines.intercept - slope * measured.rho,
         measured.theta - measured.line.intercept - slope * measured.rho,
     )
-    errors = _errors(measured, lines, scope)
+    errors = line_errors(measured, lines, scope)
     judged = found & measured.tested
     t = student_quantile(np.where(judged, errors.freedom, 0.0))
-    low, high = _fieller(gap, slope, errors, t)
+    low, high = fieller(gap, slope, errors, t)
     favour = gap / slope
     spread = (
         np.sqrt(np.maximum(errors.gap - 2 * favour * errors.both + favour**2 * errors.slope, 0.0)) / slope
@@ -175,7 +175,7 @@ def leave_one_out(measured: Measured, scope: Scope) -> Favours:
 
 
 @dataclass(frozen=True, eq=False)
-class _Errors:
+class Errors:
     """(K,) var d, cov(d, a), var a of the lines without each policy, and degrees of freedom of d."""
 
     gap: FloatArray
@@ -184,7 +184,7 @@ class _Errors:
     freedom: FloatArray
 
 
-def _errors(measured: Measured, lines: Lines, scope: Scope) -> _Errors:
+def line_errors(measured: Measured, lines: Lines, scope: Scope) -> Errors:
     """Noise of every policy, and for a sample the scatter τ² of the others, carried through each line.
 
     With g_k = e_k - (influence of residuals on the line at ρ_k): var d_k = g_k V g_kᵀ + τ² Σ_{l≠k} g_kl², V = cov θ + a² cov ρ. The
@@ -207,11 +207,11 @@ def _errors(measured: Measured, lines: Lines, scope: Scope) -> _Errors:
     if scope == "sample":
         rest = np.maximum(gap - measured.theta_noise - a2 * measured.rho_noise, 1e-12)
         freedom = (lines.freedom) * (gap / rest) ** 2
-    return _Errors(gap, covariance(at, tilt), covariance(tilt, tilt), freedom)
+    return Errors(gap, covariance(at, tilt), covariance(tilt, tilt), freedom)
 
 
-def _fieller(
-    gap: FloatArray, slope: FloatArray, errors: _Errors, t: FloatArray
+def fieller(
+    gap: FloatArray, slope: FloatArray, errors: Errors, t: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """The f >= or <= which (d - a f)² = t² (var d - 2 f cov(d, a) + f² var a), a > 0 being known.
 

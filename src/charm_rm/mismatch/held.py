@@ -12,12 +12,12 @@ from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Outcome, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray
 from ..tables import Margins, Ratings, Scores, WinRates
-from .audits import check_thin_data
 from .favour import Measured, measure_line, warn_of_untested
 from .line import Lines, fit_lines
 from .published import tally_published
 from .strengths import RMStrengths, rm_strengths
 from .student import student_p, student_quantile
+from .thin_data import check_thin_data
 
 
 @dataclass(frozen=True, eq=False)

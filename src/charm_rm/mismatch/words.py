@@ -16,6 +16,11 @@ WHY_PAIRS_DIFFER = (
     "A pair's mismatch depends on both policies and on the sharpness: a favoured policy may win less often than people say "
     "against a reference that is favoured more."
 )
+WHAT_IMPLIED_IS = "implied: what people would rate it IF the model favoured it like the average rated policy; its own favour cannot be seen without a human rating"
+WHAT_PREDICTED_IS = (
+    "rating: a 95 % interval of the human rating itself, as wide as the favours of the rated policies make it"
+)
+WHAT_STYLE_FAVOUR_IS = "style: the favour to expect from the style of its responses, by the calibrator; corrected: the implied rating with that taken off"
 SCOPES = {
     "sample": "generalising to policies like these",
     "these": "for these policies only",

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..conversations import labelled_text
 from ..errors import ModelError
 from ..judging.chat import Messages, Reply
 from ..memo import content_key
@@ -19,8 +17,8 @@ from .devices import device_kind
 from .extras import require
 from .loading.folders import fingerprint
 from .loading.libraries import quiet
+from .openings import opening_ids, set_greedy
 from .precision import DTypeName
-from .rendering import render_chat
 from .scoring.batching import collate, plan_batches
 from .scoring.encoding import Encoded, choose_layout, resolve_max_length
 from .scoring.engine import run_plan
@@ -105,31 +103,8 @@ class LocalChat:
         return ids
 
     def _ids(self, conversation: Messages) -> list[int]:
-        """The conversation up to where the answer begins, through the chat template or as labelled text."""
-        turns = [{**m, "content": self._as_text(m["content"])} for m in conversation]
-        if choose_layout(self.tokenizer) != "chat":
-            text = labelled_text([*turns, {"role": "assistant", "content": ""}])
-            ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
-            return ids
-        try:
-            return self._tokens(render_chat(self.tokenizer, turns, open_turn=True, where=self.source))
-        except ModelError:
-            if len(turns) > 1 and turns[0]["role"] == "system":
-                # Templates without a place for a system turn (Gemma's) take its words as part of the request.
-                merged = {"role": "user", "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
-                return self._ids([merged, *turns[2:]])
-            raise
-
-    def _as_text(self, content: str) -> str:
-        """The content with a zero-width space in whatever the tokenizer would take for a token of its own.
-
-        A response that spells out a turn's end would otherwise end the turn, and could go on in the judge's name.
-        """
-        special = _special_tokens(self.tokenizer)
-        if not special:
-            return content
-        pattern = "|".join(map(re.escape, special))
-        return re.sub(pattern, lambda found: f"{found[0][0]}\u200b{found[0][1:]}", content)
+        """The conversation up to where the answer begins."""
+        return opening_ids(self.tokenizer, conversation, where=self.source)
 
     def answer(self, batch: Sequence[Encoded], *, max_tokens: int, top_logprobs: int) -> list[Reply]:
         """Answers to encoded conversations, in one batch."""
@@ -280,7 +255,7 @@ def load_local_chat(
     opened = open_causal(path_or_id, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     model, tokenizer, device = opened.model, opened.tokenizer, opened.device
     length = resolve_max_length(tokenizer, model.config, max_length)
-    end_ids = _set_generation(model, tokenizer)
+    end_ids = set_greedy(model, tokenizer)
     regimes = find_regimes(model.config).within(length)
     # How conversations are laid out as ids: raised where that changes.
     way = 2 if choose_layout(tokenizer) == "chat" else 3
@@ -306,25 +281,3 @@ def load_local_chat(
         accepts=frozenset(inspect.signature(model.forward).parameters),
         regimes=regimes,
     )
-
-
-def _special_tokens(tokenizer: Any) -> list[str]:
-    """All that is read as a token of its own, longest first: the named ones, and turn marks among the added ones."""
-    added = (t.content for t in tokenizer.added_tokens_decoder.values() if t.special)
-    return sorted({t for t in (*tokenizer.all_special_tokens, *added) if len(t) > 1}, key=len, reverse=True)
-
-
-def _set_generation(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Greedy and nothing else: no temperature or penalty that the checkpoint brings. Returns the tokens that end an answer."""
-    ends = {tokenizer.eos_token_id}
-    saved = model.generation_config.eos_token_id if model.generation_config is not None else None
-    ends |= set(saved) if isinstance(saved, list) else {saved}
-    end_ids = sorted(int(i) for i in ends if i is not None)
-    # Padding is masked out and stands before the text, so any token will do.
-    pad, size = tokenizer.pad_token_id, model.get_input_embeddings().num_embeddings
-    if pad is None or not 0 <= pad < size:
-        pad = (end_ids or [0])[0]
-    model.generation_config = require("transformers").GenerationConfig(
-        do_sample=False, num_beams=1, eos_token_id=end_ids or None, pad_token_id=pad
-    )
-    return frozenset(end_ids)

@@ -1,4 +1,4 @@
-"""Judges and reward models behind an HTTP address: the only home of httpx (``pip install ".[api]"``).
+"""Judges, reward models and policies behind an HTTP address: the only home of httpx (``pip install ".[api]"``).
 
 Importing this package loads neither httpx nor tenacity; its names do when first asked for, and raise
 :class:`~charm_rm.errors.MissingExtra` where the ``[api]`` extra is not installed.
@@ -13,17 +13,19 @@ from ..errors import MissingExtra
 
 if TYPE_CHECKING:
     from .openai_chat import OpenAIChat, Usage
+    from .policies import OpenAIPolicy
     from .rewards import RemoteReward, load_remote_reward
 
 _HOME = {
     "OpenAIChat": "openai_chat",
+    "OpenAIPolicy": "policies",
     "RemoteReward": "rewards",
     "Usage": "openai_chat",
     "load_remote_reward": "rewards",
 }
 _NEEDS = ("httpx", "tenacity")
 
-__all__ = ["OpenAIChat", "RemoteReward", "Usage", "load_remote_reward"]
+__all__ = ["OpenAIChat", "OpenAIPolicy", "RemoteReward", "Usage", "load_remote_reward"]
 
 
 def __getattr__(name: str) -> Any:

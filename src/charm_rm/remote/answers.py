@@ -10,7 +10,7 @@ from typing import Any
 
 from ..judging.chat import Reply
 from .problems import Malformed
-from .reading import as_float
+from .reading import LONGEST_NAME, as_float
 
 # Models that think aloud inside their answer, where the server does not take it out.
 _THOUGHT = re.compile(r"\A\s*<think>.*?(</think>\s*|\Z)", re.DOTALL)
@@ -45,7 +45,7 @@ def read_answer(value: Any) -> Answered:
     usage: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
     text, thought = _text(message)
     refused = message.get("refusal")
-    finish = choice.get("finish_reason")
+    finish, model = choice.get("finish_reason"), answer.get("model")
     reply = Reply(
         text=refused if isinstance(refused, str) and refused and not text else text,
         # The first token of an answer that began with thoughts is the thoughts' first.
@@ -53,6 +53,9 @@ def read_answer(value: Any) -> Answered:
         prompt_tokens=_count(usage, "prompt_tokens"),
         completion_tokens=_count(usage, "completion_tokens"),
         finish="refusal" if refused else finish if isinstance(finish, str) and finish else "stop",
+        model=model
+        if isinstance(model, str) and model.isprintable() and 0 < len(model) <= LONGEST_NAME
+        else None,
     )
     system = answer.get("system_fingerprint")
     return Answered(

@@ -25,6 +25,14 @@ PATH = "/chat/completions"
 _OURS = frozenset(
     {"messages", "model", "stream", "n", "logprobs", "top_logprobs", "max_tokens", "max_completion_tokens"}
 )
+_GREEDY = {"temperature": 0}
+# What is left out where a server refuses it. Of a judge: models that think draw at a temperature of their own. Of a policy: no seed
+# can be given; another temperature than the one asked for would be another policy.
+_OF_A_JUDGE, _OF_A_POLICY = frozenset({"temperature"}), frozenset({"seed"})
+_TOO_LONG = re.compile(
+    r"context[_ ](length|size|window)|maximum context|context_size_error|prompt is too long|too many tokens|maximum (prompt|input) length"
+    r"|longer than the maximum|input is too long"
+)
 _MOST_CANDIDATES = 20
 _FEWER_CANDIDATES = 5
 _UNWANTED = re.compile(r"instead|support|unknown|unrecogni|not permitted|not allowed|extra")
@@ -50,16 +58,16 @@ class Usage:
 class _Dialect:
     """What this server and model want worded differently; learnt from their refusals, each lesson once."""
 
+    droppable: frozenset[str]
     limit: str = "max_tokens"
-    temperature: bool = True
+    refused: tuple[str, ...] = ()
     most_candidates: int = _MOST_CANDIDATES
     gives_logprobs: bool | None = None
 
-    def options(self, max_tokens: int, top_logprobs: int) -> dict[str, Any]:
-        """The part of a request that depends on the dialect."""
+    def options(self, max_tokens: int, top_logprobs: int, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """The part of a request that depends on the dialect; ``drawn``: how the answer is drawn."""
         options: dict[str, Any] = {self.limit: max_tokens}
-        if self.temperature:
-            options["temperature"] = 0
+        options |= {name: value for name, value in drawn.items() if name not in self.refused}
         if top_logprobs and self.gives_logprobs is not False:
             options |= {"logprobs": True, "top_logprobs": min(top_logprobs, self.most_candidates)}
         return options
@@ -76,8 +84,8 @@ class _Dialect:
             self.most_candidates = _FEWER_CANDIDATES
         elif "logprob" in said and "logprobs" in sent:
             self.gives_logprobs = False
-        elif "temperature" in said and "temperature" in sent:
-            self.temperature = False
+        elif unwanted := next((name for name in self.droppable if name in said and name in sent), None):
+            self.refused = (*self.refused, unwanted)
         else:
             return False
         return True
@@ -134,7 +142,7 @@ class OpenAIChat:
         )
         self.model = model
         self._on_error = on_error
-        self._dialect = _Dialect()
+        self._dialects = {who: _Dialect(who) for who in (_OF_A_JUDGE, _OF_A_POLICY)}
         self._usage = Usage()
         self._systems: set[str] = set()
         self._told_of_chance = False
@@ -158,17 +166,31 @@ class OpenAIChat:
     @property
     def gives_logprobs(self) -> bool | None:
         """Whether the endpoint tells log-probabilities; None until it was asked."""
-        return self._dialect.gives_logprobs
+        return self._dialects[_OF_A_JUDGE].gives_logprobs
 
     @property
     def system_fingerprints(self) -> tuple[str, ...]:
         """The server's own names for what answered (``system_fingerprint``), where it gave any; more than one: it changed."""
         return tuple(sorted(self._systems))
 
+    @property
+    def client(self) -> Client:
+        """What is known of the server."""
+        return self._client
+
     def replies(
-        self, conversations: Sequence[Messages], *, max_tokens: int, top_logprobs: int
+        self,
+        conversations: Sequence[Messages],
+        *,
+        max_tokens: int,
+        top_logprobs: int,
+        drawn: Sequence[Mapping[str, Any]] | None = None,
     ) -> Iterator[tuple[int, Reply]]:
         """Yield (index, answer) as the answers come; closing the iterator ends all that is under way.
+
+        ``drawn``: how each answer is drawn, as further fields of its request (``temperature``, ``top_p``, ``stop``, ``seed``); None:
+        at temperature 0. Where it is given, a conversation that the server finds too long yields an empty Reply with
+        ``finish="too_long"``.
 
         Raises:
             RemoteError: a conversation has no answer for all that was tried; says how many were answered before.
@@ -178,7 +200,7 @@ class OpenAIChat:
             raise ConfigError(
                 "max_tokens must be at least 1 and top_logprobs at least 0", fix="give such numbers"
             )
-        run = _Run(self, max_tokens, top_logprobs)
+        run = _Run(self, max_tokens, top_logprobs, drawn)
         answered = 0
         results: Generator[tuple[int, Answered], None, None] = streamed(
             lambda emit: run.all(conversations, emit)
@@ -212,10 +234,11 @@ class OpenAIChat:
                 CharmWarning,
                 stacklevel=3,
             )
-        if not self._dialect.temperature and not self._told_of_chance:
+        if run.dialect.refused and not self._told_of_chance:
             self._told_of_chance = True
+            what = "temperature 0" if "temperature" in run.dialect.refused else "a seed"
             warnings.warn(
-                f"{self.source}: this model refuses temperature 0, so its answers are drawn at random and may differ "
+                f"{self.source}: this model refuses {what}, so its answers are drawn at random and may differ "
                 "from run to run",
                 CharmWarning,
                 stacklevel=3,
@@ -225,8 +248,15 @@ class OpenAIChat:
 class _Run:
     """One call of :meth:`OpenAIChat.replies`."""
 
-    def __init__(self, chat: OpenAIChat, max_tokens: int, top_logprobs: int) -> None:
-        self._chat, self._max_tokens, self._top_logprobs = chat, max_tokens, top_logprobs
+    def __init__(
+        self,
+        chat: OpenAIChat,
+        max_tokens: int,
+        top_logprobs: int,
+        drawn: Sequence[Mapping[str, Any]] | None,
+    ) -> None:
+        self._chat, self._max_tokens, self._top_logprobs, self._drawn = chat, max_tokens, top_logprobs, drawn
+        self.dialect = chat._dialects[_OF_A_JUDGE if drawn is None else _OF_A_POLICY]
         self.failed = 0
         self.last_failure = ""
         self._failed_in_a_row = 0
@@ -240,7 +270,7 @@ class _Run:
 
             async def work(index: int) -> None:
                 try:
-                    answer = await self._one(session, conversations[index])
+                    answer = await self._one(session, index, conversations[index])
                     self._failed_in_a_row = 0
                 except RemoteError as error:
                     error.where = f"{error.where}, conversation {index}"
@@ -249,22 +279,26 @@ class _Run:
 
             await each(range(len(conversations)), work, workers=client.concurrency)
 
-    async def _one(self, session: Session, messages: Messages) -> Answered:
+    async def _one(self, session: Session, index: int, messages: Messages) -> Answered:
         """One answer; a refusal of how it was asked teaches the dialect, and it is asked again."""
-        dialect = self._chat._dialect
+        dialect, drawn = self.dialect, _GREEDY if self._drawn is None else self._drawn[index]
         while True:
-            options = dialect.options(self._max_tokens, self._top_logprobs)
+            options = dialect.options(self._max_tokens, self._top_logprobs, drawn)
             body = {"model": self._chat.model, "messages": [dict(m) for m in messages], **options}
             try:
                 answer = await session.post(PATH, body | self._chat._extra, read_answer)
             except BadRequest as bad:
+                if self._drawn is not None and _TOO_LONG.search(bad.message.lower()):
+                    return Answered(Reply(text="", finish="too_long"))
                 if not dialect.learn(bad.message, options):
                     raise bad.error from None
                 continue
             if "logprobs" in options:
                 dialect.note(answer.reply)
             # Of an answer that cannot be read, the end is shown and kept.
-            return replace(answer, reply=replace(answer.reply, text=session.secret.hidden(answer.reply.text)))
+            reply, hidden = answer.reply, session.secret.hidden
+            model = None if reply.model is None else hidden(reply.model)
+            return replace(answer, reply=replace(reply, text=hidden(reply.text), model=model))
 
     def _skipped(self, error: RemoteError) -> Answered:
         """In place of an answer, where failing is not asked for and it is not the server as a whole."""

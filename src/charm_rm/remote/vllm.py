@@ -131,7 +131,7 @@ async def open_vllm(
             fix="use chat or text; score takes pairs alone",
         )
     try:
-        served = await session.get("/v1/models", lambda answer: _models(answer, session.secret))
+        served = await session.get("/v1/models", lambda answer: listed_models(answer, session.secret))
     except RemoteRefused as error:
         if error.status == 404:
             error.fix = "give the root of the vLLM server, like http://localhost:8000"
@@ -148,7 +148,12 @@ async def open_vllm(
     )
 
 
-def _models(answer: Any, secret: Secret) -> list[Mapping[str, Any]]:
+def listed_models(answer: Any, secret: Secret) -> list[Mapping[str, Any]]:
+    """The models of ``/v1/models``.
+
+    Raises:
+        Malformed: it lists none, or names that cannot be shown.
+    """
     data = answer.get("data") if isinstance(answer, Mapping) else None
     cards = data if isinstance(data, list) else []
     if not 0 < len(cards) <= _MOST_MODELS or not all(isinstance(card, Mapping) for card in cards):

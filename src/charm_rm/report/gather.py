@@ -16,7 +16,7 @@ from ..reading.shapes import check_shape
 from ..style import Calibrator, load_calibrator
 from ..style.explanation import FILE as EXPLANATION
 from ..style.explanation import Explanation
-from ..tables import Favouritism, Mismatch, Offsets, Ratings, Table
+from ..tables import Candidates, Favouritism, Mismatch, Offsets, Ratings, Table
 from . import shapes
 from .words import clean
 
@@ -32,6 +32,7 @@ class Audited:
     favouritism: pl.DataFrame | None = None
     sharpness: Mapping[str, float] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    candidates: pl.DataFrame | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -211,7 +212,14 @@ def _audited(folder: Path) -> Audited | None:
     sharpness = details.get("sharpness")
     if favouritism and favouritism.sharpness:
         sharpness = vars(favouritism.sharpness)
-    return Audited(mismatch.frame, favouritism.frame if favouritism else None, sharpness, details)
+    candidates = _noun(Candidates, folder / "candidates.parquet")
+    return Audited(
+        mismatch.frame,
+        favouritism.frame if favouritism else None,
+        sharpness,
+        details,
+        candidates.frame if candidates else None,
+    )
 
 
 def _flips(path: Path) -> list[dict[str, Any]]:

@@ -63,6 +63,26 @@ def favour_listing(findings: Findings) -> Listing | None:
     return _listing("favour", "Favour shown to every policy", frame.sort("favour", descending=True), columns)
 
 
+def candidates_listing(findings: Findings) -> Listing | None:
+    """Policies without a human rating, where the line of the rated ones puts them."""
+    if (frame := findings.before.candidates) is None:
+        return None
+    columns: dict[str, _Column] = {
+        "Policy": _text("policy"),
+        "Prompts": _number("n", 0),
+        "Implied rating": _number("implied_elo", 0),
+        "95 % CI": _interval("ci_low", "ci_high", 0, signed=False),
+        "95 % interval of the rating": _interval("predicted_low", "predicted_high", 0, signed=False),
+    }
+    if "style_favour" in frame.columns:
+        columns |= {
+            "Favour expected from style": _number("style_favour", 0, signed=True),
+            "95 % CI of it": _interval("style_ci_low", "style_ci_high", 0),
+            "Implied, style off": _number("corrected_elo", 0),
+        }
+    return _listing("candidates", "Policies without a human rating, in Elo points", frame, columns)
+
+
 def variants_listing(findings: Findings) -> Listing | None:
     """Favour shown to one policy by several ways of counting its wins, such as with and without control for length."""
     if not (rows := findings.before.variants):

@@ -16,7 +16,14 @@ import jinja2
 from markupsafe import Markup
 
 from ..mismatch.metrics import PLACEBO, WHAT_P_IS, WHAT_P_TESTS, WHAT_PLACEBO_IS
-from ..mismatch.words import WHY_NOT_THE_DIFFERENCE, WHY_PAIRS_DIFFER, detectable_words
+from ..mismatch.words import (
+    WHAT_IMPLIED_IS,
+    WHAT_PREDICTED_IS,
+    WHAT_STYLE_FAVOUR_IS,
+    WHY_NOT_THE_DIFFERENCE,
+    WHY_PAIRS_DIFFER,
+    detectable_words,
+)
 from ..provenance import versions
 from . import about, headline, listings, words
 from .effect import agreement_rows, effect_rows, offset_effect
@@ -30,6 +37,7 @@ from .theme import css_variables
 _SECTIONS = {
     "ratings": "Judge and people",
     "favour": "Favouritism",
+    "candidates": "Candidates",
     "mismatch": "Mismatch",
     "change": "Before and after",
     "offsets": "Offsets",
@@ -76,6 +84,7 @@ def render_page(
         detectable=_detectable(findings),
         why_not_the_difference=WHY_NOT_THE_DIFFERENCE,
         why_pairs_differ=WHY_PAIRS_DIFFER,
+        what_candidates_say=(WHAT_IMPLIED_IS, WHAT_PREDICTED_IS, WHAT_STYLE_FAVOUR_IS),
         sections=sections,
         flips=[_flip(f) for f in findings.flips],
         offset_note=_offset_note(findings),
@@ -114,6 +123,7 @@ def asset(name: str) -> str:
 def _tables(findings: Findings) -> dict[str, listings.Listing | None]:
     return {
         "favour": listings.favour_listing(findings),
+        "candidates": listings.candidates_listing(findings),
         "variants": listings.variants_listing(findings),
         "explanation": listings.explanation_listing(findings),
         "mismatch": listings.mismatch_listing(findings),
@@ -134,6 +144,7 @@ def _sections(findings: Findings, figures: Mapping[str, Figure], tables: Mapping
     present = {
         "ratings": False,
         "favour": tables["favour"],
+        "candidates": tables["candidates"],
         "change": findings.after or effect_rows(findings),
         "offsets": tables["offsets"],
         "style": findings.calibrator,

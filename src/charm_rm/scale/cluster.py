@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import ConfigError, first_line
-from ..models.extras import require
+from ..extras import require
 from ..settings import EngineSettings
 
 # Tasks are records of a few hundred bytes: what they are about lies in files.

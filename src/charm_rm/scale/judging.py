@@ -17,13 +17,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .. import store
+from ..extras import require
 from ..judging import ChatJudge, JudgeRun, Prices, Template, Usage, run_judge
 from ..judging.chat import Reply
 from ..judging.costs import total_usage
 from ..judging.requests import plan_requests
 from ..judging.run import ask_judge
 from ..memo import Memo, remove_memo
-from ..models.extras import require
 from ..protocols import PairwisePreference, Prompt
 from ..settings import EngineSettings, JudgeSettings
 from ..specs import load_judge

@@ -12,8 +12,8 @@ import polars as pl
 
 from .. import store
 from ..errors import CharmWarning, NoOverlap, UnknownPolicy, listing
+from ..extras import require
 from ..memo import remove_memo
-from ..models.extras import require
 from ..policy_names import near_policies
 from ..provenance import source_record, versions
 from ..settings import EngineSettings, ModelSettings, ResponsesSettings, ScoreSettings, TableSettings

@@ -12,7 +12,9 @@ from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_n
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
 from .engine import EngineSettings
 from .evaluate import EvaluateSettings
+from .generate import AnswerSettings, GenerateSettings, PolicySettings
 from .judge import JudgeSettings
+from .out_of_core import OutOfCoreSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
@@ -34,11 +36,13 @@ from .vocabulary import (
     Objective,
     OnError,
     Outcome,
+    ReadingEngine,
     Sample,
     Scope,
     Strategy,
     TableKind,
     TieRule,
+    TooLong,
     Unrated,
     Votes,
 )
@@ -51,6 +55,7 @@ __all__ = [
     "Allocation",
     "AnchorEstimate",
     "AnchorSettings",
+    "AnswerSettings",
     "Attention",
     "AuditSettings",
     "CalibrateSettings",
@@ -60,6 +65,7 @@ __all__ = [
     "EvaluateSettings",
     "FineTuneSettings",
     "FitSettings",
+    "GenerateSettings",
     "JudgeSettings",
     "Labels",
     "Link",
@@ -69,10 +75,13 @@ __all__ = [
     "ModelSettings",
     "Objective",
     "OnError",
+    "OutOfCoreSettings",
     "Outcome",
+    "PolicySettings",
     "PromptIds",
     "RatingsChoice",
     "RatingsSettings",
+    "ReadingEngine",
     "RelabelSettings",
     "ReportSettings",
     "ResponsesSettings",
@@ -87,6 +96,7 @@ __all__ = [
     "TableKind",
     "TableSettings",
     "TieRule",
+    "TooLong",
     "TrainFromSettings",
     "TrainSectionSettings",
     "TrainSettings",

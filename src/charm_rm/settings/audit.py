@@ -18,6 +18,12 @@ class AuditSettings(Settings):
         flags=("--reference",),
         metavar="POLICY",
     )
+    candidates: tuple[str, ...] = setting(
+        (),
+        "A policy of your own without a human rating, to be placed beside the rated ones; repeatable.",
+        flags=("--candidate",),
+        metavar="POLICY",
+    )
     outcome: Outcome = setting(
         "hard", "Win rate: share of prompts won, or mean sigmoid(margin / temperature)."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .apply import apply_calibrator
 from .calibrator import Calibrator, FeatureWeight
 from .calibrator_file import is_calibrator, load_calibrator, save_calibrator
+from .candidates import expect_favour
 from .explain import explain_favour
 from .explanation import Explanation, explanation_words, read_explanation, write_explanation
 from .leftover import with_leftover_offsets
@@ -31,6 +32,7 @@ __all__ = [
     "calibrated",
     "calibrator_doubts",
     "compare_with_votes",
+    "expect_favour",
     "explain_favour",
     "explanation_words",
     "fit_vote_weights",

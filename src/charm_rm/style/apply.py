@@ -84,15 +84,19 @@ def apply_calibrator(
     check_model(source, calibrator, other_model=other_model)
     check_not_carried(source, as_calibration(calibrator))
     provenance = carrying(source, as_calibration(calibrator))
-    added = corrections(calibrator, source, responses, own=own)
+    moved = moved_by(source, corrections(calibrator, source, responses, own=own))
+    return type(source)(moved.frame, provenance=provenance)
+
+
+def moved_by(source: Scores | Margins, added: pl.DataFrame) -> Scores | Margins:
+    """The source with ``added`` (as :func:`corrections` gives it) to each response; its provenance stays behind."""
     if isinstance(source, Scores):
         score = pl.col("score") + _added_to(source.frame, added, "policy")
-        return Scores(source.frame.with_columns(score.alias("score")), provenance=provenance)
+        return Scores(source.frame.with_columns(score.alias("score")))
     moved = pl.col("margin") + (
         _added_to(source.frame, added, "policy") - _added_to(source.frame, added, "reference")
     )
-    frame = source.frame.select("prompt_id", "policy", "reference", moved.alias("margin"))
-    return Margins(frame, provenance=provenance)
+    return Margins(source.frame.select("prompt_id", "policy", "reference", moved.alias("margin")))
 
 
 def as_calibration(calibrator: Calibrator) -> Calibration:
@@ -126,9 +130,9 @@ def corrections(
     Raises:
         as :func:`apply_calibrator`.
     """
-    wanted = _responses_of(source)
+    wanted = responses_of(source)
     if calibrator.features:
-        features = measure_for(calibrator, _answers_to(wanted, source, responses), own=own)
+        features = measure_for(calibrator, answers_to(wanted, source, responses), own=own)
         added = features.frame.select(own_key(features.frame)).with_columns(
             pl.Series("added", calibrator.adjust_table(features))
         )
@@ -182,7 +186,7 @@ def _check_own(calibrator: Calibrator, found: StyleFeatures) -> None:
             )
 
 
-def _responses_of(source: Scores | Margins) -> pl.DataFrame:
+def responses_of(source: Scores | Margins) -> pl.DataFrame:
     """prompt_id and policy (and sample) of every response that a row is about, once each."""
     if isinstance(source, Scores):
         return source.frame.select(own_key(source.frame))
@@ -191,7 +195,7 @@ def _responses_of(source: Scores | Margins) -> pl.DataFrame:
     return pl.concat(parts).unique(maintain_order=True)
 
 
-def _answers_to(wanted: pl.DataFrame, source: Scores | Margins, responses: Responses | None) -> Responses:
+def answers_to(wanted: pl.DataFrame, source: Scores | Margins, responses: Responses | None) -> Responses:
     """The responses that are wanted, all of them, and the texts that were scored.
 
     Raises:

@@ -143,12 +143,12 @@ def weighed_by(
     """
     known = calibrator.solved_on or {}
     used = np.isin(np.array(problem.policies, dtype=object), list(known.get("policies", problem.policies)))
-    drawn = _drawn_around(calibrator, problem, draws, rng)
+    drawn = drawn_around(calibrator, problem, draws, rng)
     lots = [(used, False), (~used, True)]
     return [Weighed(calibrator.weights, drawn, some, fresh) for some, fresh in lots if some.any()]
 
 
-def _drawn_around(
+def drawn_around(
     calibrator: Calibrator, problem: Problem, draws: int, rng: np.random.Generator
 ) -> FloatArray:
     """(draws, d) weights: w_j + SE_j z_j, with z standardised draws of weights solved at the calibrator's temperature and penalty."""

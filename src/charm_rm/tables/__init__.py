@@ -4,6 +4,7 @@ from ..estimates import Estimate
 from .frames import TableLike, as_frame
 from .nouns import (
     Battles,
+    Candidates,
     Favouritism,
     Margins,
     Mismatch,
@@ -24,6 +25,7 @@ __all__ = [
     "TRUTH",
     "WHOLE",
     "Battles",
+    "Candidates",
     "Column",
     "Estimate",
     "Favouritism",

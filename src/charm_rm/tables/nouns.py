@@ -269,6 +269,36 @@ class Favouritism(Table):
         return cls(frame, provenance=payload.get("provenance", {}), sharpness=estimate, scope=scope)
 
 
+class Candidates(Table):
+    """Policies without a human rating, placed by the RM beside rated ones; Elo points.
+
+    ``implied_elo`` is the rating at which the line of the rated policies has the candidate's strength: what people would rate it if the RM
+    favoured it like the average policy, with ``ci_low`` and ``ci_high``. ``predicted_low`` and ``predicted_high`` are a 95 % interval of the
+    rating itself: the candidate may be favoured as the rated policies are. ``style_favour`` is the favour to expect from its style, where a
+    calibrator was given: null without one. ``corrected_elo`` is the implied rating with style taken off; it has no interval, as the weights were
+    fitted to the rated policies, whose scatter about the corrected line is too small for that.
+    """
+
+    noun = "candidates"
+    columns = (
+        _text("policy"),
+        Column("n", WHOLE, low=0),
+        Column("rm_elo"),
+        Column("implied_elo"),
+        Column("std_err", nullable=True),
+        Column("ci_low", nullable=True),
+        Column("ci_high", nullable=True),
+        Column("predicted_low", nullable=True),
+        Column("predicted_high", nullable=True),
+        _optional("style_favour"),
+        _optional("style_std_err"),
+        _optional("style_ci_low"),
+        _optional("style_ci_high"),
+        _optional("corrected_elo"),
+    )
+    key = ("policy",)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Offsets(Table):
     """Score offset ``delta`` per policy (score units; reference policies have 0).

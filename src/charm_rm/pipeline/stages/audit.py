@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import counted
+from ...errors import CharmWarning, ConfigError, counted, listing
 from ...folders import replacing_directory
 from ...mismatch import Audit, FamilyContrasts, audit, save_audit, save_families
 from ...mismatch.metrics import say_figures
@@ -15,7 +16,9 @@ from ...settings import AuditSettings, Unrated
 
 if TYPE_CHECKING:
     from ...evaluate import AlignmentResult
-    from ...tables import Margins, Ratings, Scores, WinRates
+    from ...streaming import ScoreStream
+    from ...style import Calibrator
+    from ...tables import Margins, Ratings, Responses, Scores, WinRates
     from ..run import Run
 
 # Missing where the policies do not allow it.
@@ -23,7 +26,7 @@ FAVOUR, ALIGNMENT = "favouritism.parquet", "alignment.parquet"
 
 
 def audit_source(
-    source: Scores | Margins | WinRates,
+    source: Scores | Margins | WinRates | ScoreStream,
     ratings: Ratings,
     settings: AuditSettings,
     *,
@@ -33,6 +36,47 @@ def audit_source(
 ) -> Audit:
     """Audit with a stage's settings."""
     return audit(source, ratings, seed=seed, aliases=aliases, unrated=unrated, **settings.values())
+
+
+def with_style(
+    found: Audit,
+    source: Scores | Margins | WinRates,
+    responses: Responses,
+    ratings: Ratings,
+    calibrator: Calibrator | str | Path,
+    settings: AuditSettings,
+    *,
+    seed: int,
+    aliases: str | None = None,
+    unrated: Unrated = "error",
+) -> Audit:
+    """The audit with what favour the style of its candidates should bring them; as it is where it has placed none.
+
+    Raises:
+        ConfigError: published win rates, or a calibrator that calls functions of one's own.
+    """
+    from ...style import expect_favour
+    from ...style.calibrator_file import as_calibrator
+    from ...tables import WinRates
+
+    if found.candidates is None:
+        return found
+    if isinstance(source, WinRates):
+        raise ConfigError("published win rates have no responses", fix="leave out --calibrator")
+    known = as_calibrator(calibrator)
+    if calls := [name for name in known.names if name.startswith("python:")]:
+        raise ConfigError(
+            f"the calibrator calls {listing(calls)}, whose code would run here",
+            fix="use charm_rm.expect_favour(..., own=[...]) in Python",
+        )
+    how: dict[str, Any] = {name: getattr(settings, name) for name in ("outcome", "temperature", "scope")}
+    how |= {"seed": seed, "aliases": aliases, "unrated": unrated}
+    if settings.draws == 0:
+        how["draws"] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CharmWarning)  # the audit has just said what there is to say
+        placed = expect_favour(source, responses, ratings, settings.candidates, known, **how)
+    return replace(found, candidates=placed)
 
 
 def save_with_report(

@@ -1,0 +1,36 @@
+"""Policies answer prompts: what has to be asked, what is kept, what is marked, and a look at responses before anyone scores them."""
+
+from __future__ import annotations
+
+from .check import COUNTS, ResponseCheck, check_responses
+from .costs import GenerationEstimate, estimate_generation
+from .folder import MANIFEST, changes, file_names, plan_record, prompts_record, read_manifest, save_responses
+from .plan import PolicyPlan, plan_requests, seed_of
+from .prompts import load_prompts, prompts_from_frame, with_system
+from .run import Generated, generate_responses
+from .taken import Taken, take_outputs
+
+__all__ = [
+    "COUNTS",
+    "MANIFEST",
+    "Generated",
+    "GenerationEstimate",
+    "PolicyPlan",
+    "ResponseCheck",
+    "Taken",
+    "changes",
+    "check_responses",
+    "estimate_generation",
+    "file_names",
+    "generate_responses",
+    "load_prompts",
+    "plan_record",
+    "plan_requests",
+    "prompts_from_frame",
+    "prompts_record",
+    "read_manifest",
+    "save_responses",
+    "seed_of",
+    "take_outputs",
+    "with_system",
+]

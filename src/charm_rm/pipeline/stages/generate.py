@@ -1,0 +1,247 @@
+"""Generate: prompts and policies -> a folder of responses."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ... import store
+from ...costs import Prices
+from ...errors import CharmError, ConfigError
+from ...generation import (
+    Generated,
+    GenerationEstimate,
+    PolicyPlan,
+    Taken,
+    changes,
+    estimate_generation,
+    generate_responses,
+    plan_record,
+    prompts_record,
+    read_manifest,
+    save_responses,
+    take_outputs,
+)
+from ...generation.folder import SHAPE
+from ...memo import Memo
+from ...policy_specs import derived_name, load_policy, split_named, split_policy_spec
+from ...protocols import AnsweringPolicy, Sampling
+from ...settings import AnswerSettings, GenerateSettings, PolicySettings, settings_of
+from ...spec_options import POLICY_OPTIONS, no_effect, policy_options
+
+_SHARED = tuple(one.name for one in settings_of(AnswerSettings))
+_DEFAULTS = {one.name: one.default for one in settings_of(AnswerSettings)}
+
+
+@dataclass(frozen=True, eq=False)
+class GenerateRun:
+    """What each policy answered, in the order in which they were given, and the manifest that lies beside it."""
+
+    parts: tuple[Generated | Taken, ...]
+    manifest: dict[str, Any]
+
+
+def wanted_policies(settings: GenerateSettings) -> list[PolicySettings]:
+    """The policies of command line and file, each with a name and with the settings that its kind takes.
+
+    Raises:
+        ConfigError: there are none, two have one name, a spec is unknown, or a setting is without effect on all that it is given to.
+    """
+    shared = {name: getattr(settings, name) for name in _SHARED}
+    found = [_of_spec(text, shared) for text in settings.policies]
+    if settings.policies_file is not None:
+        from ..load import load_entries
+
+        entries = load_entries(settings.policies_file, PolicySettings, key="policies", defaults=shared)
+        found += [_of_entry(entry, own) for entry, own in entries]
+    if not found:
+        raise ConfigError("no policy to ask", fix="give --policy SPEC, or --policies FILE")
+    _refuse_idle(shared, [split_policy_spec(one.spec)[0] for one in found])
+    _refuse_twice([one.name for one in found if one.name])
+    return found
+
+
+def estimate(prompts: pl.DataFrame, settings: GenerateSettings) -> list[GenerationEstimate]:
+    """What the run would take at most; nothing is opened or asked."""
+    return [
+        estimate_generation(
+            str(one.name),
+            prompts,
+            system=one.system,
+            samples=one.samples,
+            max_tokens=one.max_tokens if "max_tokens" in POLICY_OPTIONS[kind] else None,
+            prices=_prices(settings),
+        )
+        for one in wanted_policies(settings)
+        if (kind := split_policy_spec(one.spec)[0]) != "outputs"
+    ]
+
+
+def generate(
+    prompts: pl.DataFrame,
+    settings: GenerateSettings,
+    output: Path,
+    *,
+    memo: Path,
+    source: str | None = None,
+    force: bool = False,
+    progress: bool = True,
+    say: Callable[[str], None] = lambda _line: None,
+) -> GenerateRun:
+    """Let every policy answer every prompt, one policy after another; ask what ``memo`` does not know yet, save the folder.
+
+    Args:
+        prompts: prompt_id and prompt.
+        settings: the policies, and how they are asked.
+        output: the folder.
+        memo: where answers are kept as they come.
+        source: where the prompts came from, for the manifest.
+        force: replace what charm wrote to ``output`` before.
+        progress: show bars.
+        say: is told names that were made, and what is asked again.
+    """
+    wanted = wanted_policies(settings)
+    with Memo.open(memo) as known, _noted(output, say) as note:
+        parts = [
+            part
+            for one in _opened_once(wanted)
+            for part in _answered(one, prompts, settings, known, note, progress)
+        ]
+        _refuse_twice([part.name if isinstance(part, Taken) else part.plan.name for part in parts])
+        manifest = save_responses(
+            parts, output, prompts=prompts_record(prompts, source), prices=_prices(settings), force=force
+        )
+    return GenerateRun(tuple(parts), manifest)
+
+
+# --- policies -----------------------------------------------------------------------------------
+
+
+def _of_spec(text: str, shared: Mapping[str, Any]) -> PolicySettings:
+    name, spec = split_named(text)
+    takes = POLICY_OPTIONS[split_policy_spec(spec)[0]]
+    return _with_name(PolicySettings(name=name, spec=spec, **{k: v for k, v in shared.items() if k in takes}))
+
+
+def _of_entry(entry: PolicySettings, own: frozenset[str]) -> PolicySettings:
+    """An entry of a file: what it says itself has to fit its kind, what others say goes where it does not."""
+    kind = split_policy_spec(entry.spec)[0]
+    given = {name: getattr(entry, name) for name in _SHARED if name in own}
+    policy_options(kind, given, spec=entry.spec, defaults=_all_settings)
+    idle = {name: _DEFAULTS[name] for name in _SHARED if name not in POLICY_OPTIONS[kind]}
+    return _with_name(dataclasses.replace(entry, **idle))
+
+
+def _all_settings() -> None:
+    """A verb without defaults: nothing that is given to no effect is passed over."""
+
+
+def _with_name(one: PolicySettings) -> PolicySettings:
+    """Outputs keep the names that they have."""
+    if one.name is not None or split_policy_spec(one.spec)[0] == "outputs":
+        return one
+    return dataclasses.replace(one, name=derived_name(one.spec))
+
+
+def _refuse_idle(shared: Mapping[str, Any], kinds: Iterable[str]) -> None:
+    """Of the command line: what is without effect on every policy."""
+    taken = {name for kind in kinds for name in POLICY_OPTIONS[kind]}
+    if idle := [name for name, value in shared.items() if value != _DEFAULTS[name] and name not in taken]:
+        raise no_effect(idle, "on these policies")
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+        raise ConfigError(
+            f"two policies are called {twice[0]!r}",
+            fix="name them: --policy NAME=SPEC, or name: in the file",
+        )
+
+
+# --- asking -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Opened:
+    settings: PolicySettings
+    policy: AnsweringPolicy | None
+
+
+def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
+    """Each policy opened when its turn comes; what is opened stays for those after it that are the same model, and no longer."""
+    key: Any = None
+    policy: AnsweringPolicy | None = None
+    for one in wanted:
+        kind = split_policy_spec(one.spec)[0]
+        if kind == "outputs":
+            yield _Opened(one, None)
+            continue
+        options = one.accepted_by(load_policy)
+        if (one.spec, options) != key:
+            policy = None
+            gc.collect()  # the memory of the model before goes first
+            key, policy = (one.spec, options), load_policy(one.spec, **_of_kind(kind, options))
+        yield _Opened(one, policy)
+
+
+def _of_kind(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in POLICY_OPTIONS[kind]}
+
+
+def _answered(
+    one: _Opened,
+    prompts: pl.DataFrame,
+    settings: GenerateSettings,
+    memo: Memo,
+    note: Callable[[PolicyPlan], None],
+    progress: bool,
+) -> Sequence[Generated | Taken]:
+    mine = one.settings
+    if one.policy is None:
+        return take_outputs(mine.spec.partition(":")[2], prompts, name=mine.name)
+    plan = PolicyPlan(
+        str(mine.name),
+        one.policy,
+        Sampling(mine.temperature, mine.top_p, mine.max_tokens, tuple(mine.stop)),
+        system=mine.system,
+        seed=mine.seed,
+        samples=mine.samples,
+    )
+    note(plan)
+    return [generate_responses(plan, prompts, memo=memo, too_long=settings.too_long, progress=progress)]
+
+
+@contextmanager
+def _noted(output: Path, say: Callable[[str], None]) -> Iterator[Callable[[PolicyPlan], None]]:
+    """Compare each policy with what an earlier run to this output asked, and keep what this one asks, until it has succeeded."""
+    path = output.with_name(f".{output.name}.plan.json")
+    before = read_manifest(output)
+    try:
+        before = store.read_shaped(path, SHAPE) or before
+    except CharmError:
+        path.unlink(missing_ok=True)
+    asked: list[PolicyPlan] = []
+
+    def note(plan: PolicyPlan) -> None:
+        asked.append(plan)
+        now = plan_record(asked)
+        for line in changes(before, plan_record([plan])):
+            say(line)
+        later = [one for one in before.get("policies", ()) if one["policy"] not in {p.name for p in asked}]
+        store.write_json({"policies": [*now["policies"], *later]}, path, force=True)
+
+    yield note
+    path.unlink(missing_ok=True)
+
+
+def _prices(settings: GenerateSettings) -> Prices | None:
+    if settings.price_in is None or settings.price_out is None:
+        return None
+    return Prices(settings.price_in, settings.price_out)
