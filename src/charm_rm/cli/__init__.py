@@ -30,6 +30,7 @@ COMMANDS = {
     "run": "Run every stage from one configuration file",
     "convert": "Show how a table is read, write it in charm's columns",
     "ratings": "Fit ratings from votes, or show a leaderboard",
+    "data": "Public data sets: list, fetch, find",
     "sample": "Draw instructions from larger sets of prompts",
     "names": "Which policies find a rating, under which name",
     "doctor": "Check a reward model before you trust its scores",
