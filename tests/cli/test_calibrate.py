@@ -284,13 +284,19 @@ def test_streamed_it_solves_what_it_solves_in_memory(
     assert one["provenance"]["solved_on"] == other["provenance"]["solved_on"]
 
 
-def test_streamed_it_refuses_what_takes_all_scores_and_pairs_beyond_memory(
+def test_streamed_it_solves_all_and_refuses_what_takes_all_scores_and_pairs_beyond_memory(
     charm: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = ("calibrate", _parts(folder), "--ratings", folder / "ratings.csv", "--engine", "streaming")
-    joint = charm(*asked, "--all")
-    assert joint.exit_code == 2
-    assert "cannot do --all: it takes all scores at once" in joint.stderr
+    joint = charm(*asked, "--all", "--draws", 100)
+    assert joint.exit_code == 0, joint.output
+    assert "Offsets, in score units (hard link)" in joint.stdout
+    squares = charm(*asked, "--all", "--objective", "least-squares")
+    assert squares.exit_code == 2
+    assert "cannot solve least squares" in squares.stderr
+    judged = charm(*asked, *PAIR, "--judge", "gpt")
+    assert judged.exit_code == 2
+    assert "cannot do --judge" in judged.stderr
     monkeypatch.setattr("charm_rm.streaming.stream.IN_MEMORY", 1 << 20)
     pair = charm(*asked, *PAIR, "--memory", "64MB")
     assert pair.exit_code == 2

@@ -66,6 +66,7 @@ def _drawn(base_url: str) -> Generated:
         return answers(base_url, memo, PROMPTS.head(2), temperature=1.0, samples=2, max_tokens=12)
 
 
+@pytest.mark.filterwarnings("ignore:.*cut off:charm_rm.errors.CharmWarning")
 def test_a_prompt_over_the_context_length_is_left_out(base_url: str) -> None:
     with Memo.open(None) as memo, pytest.warns(match="1 prompt left out: too long"):
         done = answers(base_url, memo, prompts_of("Say hello.", "word " * 500), max_tokens=5)

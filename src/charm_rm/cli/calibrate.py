@@ -161,7 +161,6 @@ def command(
         return
     how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
     alone: dict[str, object] = {
-        "--all": settings.method == "joint",
         "--judge": annotator,
         "--baseline": baseline,
     }

@@ -38,13 +38,11 @@ def draw_deltas(
     a kernel bandwidth, as the slope of a staircase is a density.
     """
     if temperature is None:
-        rates, bandwidth = hard_rates(equations, deltas), _bandwidth(equations)
+        rates, width = hard_rates(equations, deltas), bandwidth(equations)
     else:
-        rates, bandwidth = sigmoid_rates(equations, deltas, temperature)[0], temperature
-    jacobian = laplacian(equations, sigmoid_rates(equations, deltas, bandwidth)[1])
-    change = _target_draws(equations, rating_draws) - _wins_draws(
-        equations, deltas, rates, drawn, temperature
-    )
+        rates, width = sigmoid_rates(equations, deltas, temperature)[0], temperature
+    jacobian = laplacian(equations, sigmoid_rates(equations, deltas, width)[1])
+    change = target_draws(equations, rating_draws) - _wins_draws(equations, deltas, rates, drawn, temperature)
     free = equations.free
     draws = np.tile(deltas, (len(rating_draws), 1))
     try:
@@ -58,13 +56,13 @@ def draw_deltas(
     return draws
 
 
-def _bandwidth(equations: JointEquations) -> float:
+def bandwidth(equations: JointEquations) -> float:
     """Logistic scale whose standard deviation is Silverman's 1.06 s n^(-1/5) for the margins' spread s."""
     n = np.median(equations.counts[equations.met])
     return float(1.06 * np.sqrt(2) * equations.scale * n**-0.2 * np.sqrt(3) / np.pi)
 
 
-def _target_draws(equations: JointEquations, rating_draws: FloatArray) -> FloatArray:
+def target_draws(equations: JointEquations, rating_draws: FloatArray) -> FloatArray:
     """(draws, K) Σ_l (P*_kl - P_kl) over the pairs that share prompts."""
     k, r = equations.sides()
     totals = [

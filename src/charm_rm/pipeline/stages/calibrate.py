@@ -22,7 +22,7 @@ from ...errors import (
 from ...evaluate.attained import effect_of_offsets
 from ...margins import only_policies, position
 from ...mismatch.words import upside_down_words
-from ...offsets import solve_joint_offsets, solve_offsets
+from ...offsets import solve_joint_offsets, solve_offsets, solve_streamed_joint_offsets
 from ...policy_names import near_policies
 from ...ratings import expected_win_rate
 from ...settings import AUTO, AuditSettings, CalibrateSettings, Unrated, as_names
@@ -67,7 +67,15 @@ def calibrate(
     solving = settings if settings.temperature is not None else replace(settings, temperature=1.0)
     if settings.method == "joint":
         common |= solving.accepted_by(solve_joint_offsets) | names | {"references": references}
-        offsets = solve_joint_offsets(table, ratings, **common)
+        if isinstance(source, ScoreStream):
+            if settings.objective != "total-wins":
+                raise refuse_streaming(
+                    "solve least squares", fix="leave out --objective, or use --engine memory"
+                )
+            del common["objective"]
+            offsets = solve_streamed_joint_offsets(source, ratings, **common)
+        else:
+            offsets = solve_joint_offsets(table, ratings, **common)
     else:
         common |= solving.accepted_by(solve_offsets) | {"aliases": aliases}
         offsets = solve_offsets(table, ratings, **common | {"over": over, "references": references})
@@ -81,15 +89,12 @@ def calibrate(
 
 def _table(
     source: Scores | Margins | ScoreStream, settings: CalibrateSettings, policies: Sequence[str]
-) -> Scores | Margins:
-    """What is solved on: of a stream the scores of the few policies that are asked about, all of them."""
+) -> Any:
+    """What is solved on: of a stream, for single pairs, the scores of the few policies that are asked about, all of them."""
     if not isinstance(source, ScoreStream):
         return source
     if settings.method == "joint":
-        raise refuse_streaming(
-            "solve offsets of all policies together",
-            fix="solve single pairs (--over, --ref), solve on some prompts (--prompts) with --engine memory, or allow more --memory",
-        )
+        return source
     return source.scores_of(policies)
 
 
