@@ -50,8 +50,8 @@ def score_by_ray(
         CharmError: as reading and scoring raise.
     """
     require("ray", extra="ray")
-    aside = Aside.of(output)
     parts, unreadable = cut(source.source, engine.ray_rows)
+    aside = Aside.of(output)
     tasks = _tasks(parts, source, rm, aside, loading=loading, scoring=scoring, engine=engine, memo=memo)
     left = [task for task in tasks if not Path(task["output"]).exists()]
     opening = {"rm": rm, "loading": loading.values(ModelSettings), "unchecked": scoring.unchecked}
