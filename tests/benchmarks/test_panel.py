@@ -77,7 +77,7 @@ def test_a_ruler_scores_what_it_should_by_design() -> None:
     assert found["brevity"] == 1.0
     for bias in ("format", "plain", "sycophancy", "position", "own family", "verbose prompt"):
         assert found[bias] == 0.5, bias
-    assert found["over-refusal"] < 0.2  # refusals are long
+    assert found["over-refusal"] == 0.0  # refusals are long
 
 
 def test_markdown_alone_scores_what_it_should_by_design() -> None:

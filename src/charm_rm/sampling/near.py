@@ -6,7 +6,9 @@ so memory does not grow with the source.
 
 from __future__ import annotations
 
+import heapq
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from math import comb
@@ -87,10 +89,7 @@ def _similar(
     workspace: Workspace, keys: list[int], text: frozenset[str], threshold: float
 ) -> tuple[str, float] | None:
     """The first prompt, of those with most bands in common, that is similar enough; its id and similarity."""
-    marks = ",".join("?" * len(keys))
-    query = f"SELECT row FROM bands WHERE band IN ({marks}) GROUP BY row HAVING COUNT(*) >= ? ORDER BY COUNT(*) DESC, row LIMIT ?"
-    least = min(_LEAST_SHARED, len(set(keys)))
-    for (row,) in workspace.sql.execute(query, (*keys, least, _LOOKED_AT)).fetchall():
+    for row in _candidates(workspace, keys):
         found = jaccard(text, shingles(workspace.text(row)))
         if found >= threshold:
             (prompt_id,) = workspace.sql.execute(
@@ -98,6 +97,15 @@ def _similar(
             ).fetchone()
             return str(prompt_id), found
     return None
+
+
+def _candidates(workspace: Workspace, keys: list[int]) -> list[int]:
+    """The rows with two bands in common at least, those with most first."""
+    shared: Counter[int] = Counter()
+    for key in keys:
+        shared.update(row for (row,) in workspace.sql.execute("SELECT row FROM bands WHERE band = ?", (key,)))
+    enough = [row for row, count in shared.items() if count >= _LEAST_SHARED]
+    return heapq.nsmallest(_LOOKED_AT, enough, key=lambda row: (-shared[row], row))
 
 
 def _keys(signature: np.ndarray, bands: int) -> list[int]:
