@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -48,7 +48,7 @@ class Benchmark:
             )
 
         try:
-            self.comparisons()  # an item that does not fit a rule is refused here, before any model is asked
+            self._check_rules()
         except SchemaError as error:
             error.where = f"benchmark {self.name}: {error.where}"
             raise
@@ -81,10 +81,23 @@ class Benchmark:
 
     def comparisons(self) -> list[tuple[Cell, ...]]:
         """Per item the pairs of responses that the metrics' rules read, each once: what a judge has to be asked."""
-        pairs_in = {
-            s: {p.rule.pairs for m in self.metrics for p in m.parts if s in p.subsets} for s in self.subsets
-        }
-        return [_union([pairs(item) for pairs in pairs_in[item.subset]]) for item in self.items]
+        reads = self._reads()
+        return [_union([pairs(item) for pairs in reads[item.subset]]) for item in self.items]
+
+    def _reads(self) -> dict[str, list[Callable[[Item], Sequence[Cell]]]]:
+        """By subset what its rules read of an item."""
+        reads: dict[str, dict[Callable[[Item], Sequence[Cell]], None]] = {s: {} for s in self.subsets}
+        for part in (part for metric in self.metrics for part in metric.parts):
+            for subset in part.subsets:
+                reads[subset].setdefault(part.rule.pairs)
+        return {subset: list(pairs) for subset, pairs in reads.items()}
+
+    def _check_rules(self) -> None:
+        """Refuse an item that does not fit a rule, before any model is asked."""
+        reads = self._reads()
+        for item in self.items:
+            for pairs in reads[item.subset]:
+                pairs(item)
 
     def sample(self, n: int, *, seed: int = 0) -> Benchmark:
         """Return a seeded sample of about ``n`` items: the same share of every subset, at least one each.
@@ -107,9 +120,10 @@ class Benchmark:
 
 def _union(cells: Iterable[Sequence[Cell]]) -> tuple[Cell, ...]:
     """Each pair once, however it is turned."""
-    found: dict[frozenset[int], Cell] = {}
+    found: dict[Cell, Cell] = {}
     for cell in chain.from_iterable(cells):
-        found.setdefault(frozenset(cell), cell)
+        i, j = cell
+        found.setdefault((i, j) if i < j else (j, i), cell)
     return tuple(found.values())
 
 

@@ -36,8 +36,7 @@ class ScoredItem:
     @cached_property
     def outcomes(self) -> FloatArray:
         """(n, n): 1 where ``i`` is preferred to ``j``, the tie value where equal, 0 where not or without a verdict."""
-        won = np.heaviside(self.margins, self.tie_value)
-        return np.where(np.isnan(won), 0.0, won)
+        return outcomes_of(self.margins, self.tie_value)
 
     @property
     def table(self) -> FloatArray:
@@ -76,6 +75,12 @@ class ScoredItem:
                 where=f"item {self.item.subset}/{self.item.item_id}",
                 fix="name the comparisons in the rule's `pairs`",
             )
+
+
+def outcomes_of(margins: FloatArray, tie_value: float) -> FloatArray:
+    """1 where a margin is above 0, the tie value where it is 0, 0 where it is below or there was no verdict."""
+    won = np.heaviside(margins, tie_value)
+    return np.where(np.isnan(won), 0.0, won)
 
 
 def scored_by_reward(item: Item, scores: FloatArray, *, tie_value: float) -> ScoredItem:

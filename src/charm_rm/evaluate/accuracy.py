@@ -86,6 +86,8 @@ class BenchmarkResult(Summarised):
     @property
     def unanswered(self) -> int:
         """Comparisons that the model was asked for and gave no verdict on; they count as lost."""
+        if not any(np.isnan(scored.margins).any() for scored in self.scored):
+            return 0
         cells = zip(self.scored, self.benchmark.comparisons(), strict=True)
         return sum(int(np.isnan(scored.margins[i, j])) for scored, pairs in cells for i, j in pairs)
 
