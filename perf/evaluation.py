@@ -27,7 +27,23 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-WORDS = "the a model answers questions **boldly** with - lists and # headers of many words".split()
+WORDS = [
+    "the",
+    "a",
+    "model",
+    "answers",
+    "questions",
+    "**boldly**",
+    "with",
+    "-",
+    "lists",
+    "and",
+    "#",
+    "headers",
+    "of",
+    "many",
+    "words",
+]
 SIZES = {
     "pairs": 20_000,
     "tables": 20_000,
@@ -107,14 +123,20 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
 
     names = {"pairs": "rewardbench", "tables": "rm-bench", "four": "rewardbench2"}
     own = kind == "ratings"
-    read = timed("files to items", lambda: load_own(folder / "own.jsonl") if own else load_benchmark(names.get(kind, kind), folder))  # fmt: skip
+    read = timed(
+        "files to items",
+        lambda: load_own(folder / "own.jsonl") if own else load_benchmark(names.get(kind, kind), folder),
+    )
     rng = np.random.default_rng(0)
     texts = len(read.texts())
     scores = [rng.standard_normal(texts) for _ in range(2)]
     mine = timed("items from scores", lambda: score_items(read, scores[0]))
     result = timed("figures with intervals", lambda: measure_benchmark(read, mine))
     diagnosis = timed("items, strata, calibration, label swap", lambda: diagnose(result))
-    page = timed("the page", lambda: render_evaluation([result], [diagnosis], None, model="m", baseline="", provenance={}))  # fmt: skip
+    page = timed(
+        "the page",
+        lambda: render_evaluation([result], [diagnosis], None, model="m", baseline="", provenance={}),
+    )
     about = {"provenance": {}, "pages": {"evaluation.html": page}}
     timed("files written", lambda: save_evaluation(folder / "out", [result], None, [diagnosis], **about))
     steps = {**steps, "**all of one model**": sum(steps.values())}
@@ -154,7 +176,18 @@ def write_pairs(items: int, folder: Path, text: Callable[[], str], _rng: np.rand
     from charm_rm.benchmarks.rewardbench import WEIGHTS
 
     names = list(WEIGHTS)
-    rows = [{"id": i, "subset": names[i % len(names)], "prompt": f"prompt {i}", "chosen": text(), "rejected": text(), "chosen_model": "a", "rejected_model": "b"} for i in range(items)]  # fmt: skip
+    rows = [
+        {
+            "id": i,
+            "subset": names[i % len(names)],
+            "prompt": f"prompt {i}",
+            "chosen": text(),
+            "rejected": text(),
+            "chosen_model": "a",
+            "rejected_model": "b",
+        }
+        for i in range(items)
+    ]
     pl.DataFrame(rows).write_parquet(folder / "filtered-00000-of-00001.parquet")
 
 
@@ -163,14 +196,31 @@ def write_tables(items: int, folder: Path, text: Callable[[], str], _rng: np.ran
     from charm_rm.benchmarks.rm_bench import SUBSETS
 
     for k, name in enumerate(SUBSETS):
-        rows = [{"id": i, "prompt": f"prompt {i}", "chosen": [text() for _ in range(3)], "rejected": [text() for _ in range(3)]} for i in range(k, items, len(SUBSETS))]  # fmt: skip
+        rows = [
+            {
+                "id": i,
+                "prompt": f"prompt {i}",
+                "chosen": [text() for _ in range(3)],
+                "rejected": [text() for _ in range(3)],
+            }
+            for i in range(k, items, len(SUBSETS))
+        ]
         (folder / f"{name}_filtered.json").write_text(json.dumps(rows))
 
 
 def write_four(items: int, folder: Path, text: Callable[[], str], _rng: np.random.Generator) -> None:
     """RewardBench 2: one chosen response of four, and a tenth of Ties."""
     subsets = ("Factuality", "Precise IF", "Math", "Safety", "Focus")
-    rows = [{"id": str(i), "subset": subsets[i % 5], "prompt": f"prompt {i}", "chosen": [text()], "rejected": [text() for _ in range(3)]} for i in range(items)]  # fmt: skip
+    rows = [
+        {
+            "id": str(i),
+            "subset": subsets[i % 5],
+            "prompt": f"prompt {i}",
+            "chosen": [text()],
+            "rejected": [text() for _ in range(3)],
+        }
+        for i in range(items)
+    ]
     pl.DataFrame(rows).write_parquet(folder / "test-00000-of-00001.parquet")
 
 
@@ -202,7 +252,7 @@ def write_battles(items: int, folder: Path, text: Callable[[], str], rng: np.ran
                 "prompt": f"prompt {i}",
                 "response_1": text(),
                 "response_2": text(),
-            }  # fmt: skip
+            }
         )
     pl.DataFrame(rows).write_parquet(folder / "ppe_human.parquet")
 
@@ -215,7 +265,16 @@ def write_questions(items: int, folder: Path, text: Callable[[], str], rng: np.r
         rows: Rows = []
         for i in range(k, items, len(SETS)):
             answers = {f"response_{j + 1}": text() for j in range(32)}
-            rows.append({"question_id": i, "model_name": "m", "prompt": f"prompt {i}", "scores": [bool(v) for v in rng.integers(0, 2, 32)], "sampled_conflict_pairs": [[0, 1]], **answers})  # fmt: skip
+            rows.append(
+                {
+                    "question_id": i,
+                    "model_name": "m",
+                    "prompt": f"prompt {i}",
+                    "scores": [bool(v) for v in rng.integers(0, 2, 32)],
+                    "sampled_conflict_pairs": [[0, 1]],
+                    **answers,
+                }
+            )
         pl.DataFrame(rows).write_parquet(folder / f"{name}.parquet")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import SchemaError, counted, listing
 from ..protocols import Prompt
@@ -73,6 +75,16 @@ class Benchmark:
 
     def texts(self) -> dict[tuple[str, str], tuple[Prompt, str]]:
         """Each distinct (prompt, response) once, by (prompt's key, response): what a reward model has to score."""
+        return dict(self._texts)
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """(responses of all items, one after the other) which of :meth:`texts` each is."""
+        place = {key: k for k, key in enumerate(self._texts)}
+        return np.array([place[i.prompt_key, r] for i in self.items for r in i.responses], dtype=np.int64)
+
+    @cached_property
+    def _texts(self) -> dict[tuple[str, str], tuple[Prompt, str]]:
         found: dict[tuple[str, str], tuple[Prompt, str]] = {}
         for item in self.items:
             for response in item.responses:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,15 @@ def outcomes_of(margins: FloatArray, tie_value: float) -> FloatArray:
 def scored_by_reward(item: Item, scores: FloatArray, *, tie_value: float) -> ScoredItem:
     """An item whose responses have scores: the margin of ``i`` over ``j`` is s_i - s_j."""
     margins = scores[:, None] - scores[None, :]
-    return ScoredItem(item, margins, np.ones(margins.shape, dtype=bool), tie_value, scores)
+    return ScoredItem(item, margins, _all_asked(len(scores)), tie_value, scores)
+
+
+@lru_cache(maxsize=64)
+def _all_asked(n: int) -> NDArray[np.bool_]:
+    """(n, n) of truths, shared by all items with n responses, and so never to be written to."""
+    asked = np.ones((n, n), dtype=bool)
+    asked.flags.writeable = False
+    return asked
 
 
 def scored_by_judge(

@@ -209,7 +209,8 @@ def _read(rule: Rule, stack: ScoredStack) -> tuple[int, int]:
     for item, table, some in zip(stack.items, level, tied.tolist(), strict=True):
         pairs = set(rule.pairs(item))
         n += len(pairs)
-        ties += sum(bool(table[j, k]) for j, k in pairs) if some else 0
+        if some and pairs:
+            ties += int(table[tuple(np.array(list(pairs)).T)].sum())
     return n, ties
 
 

@@ -66,7 +66,6 @@ def _scored(result: BenchmarkResult) -> pl.DataFrame:
         orient="row",
     )
     cut = result.details.cut
-    places = zip(item[order].tolist(), candidate[order].tolist(), strict=True)
     return heads[item[order]].with_columns(
         pl.Series("candidate", candidate[order]),
         against=None,
@@ -76,7 +75,13 @@ def _scored(result: BenchmarkResult) -> pl.DataFrame:
         margin=pl.Series(margin[order]).fill_nan(None),
         correct=pl.Series(correct[order]).fill_nan(None),
         length=pl.Series([len(text) for scored in result.scored for text in scored.item.responses]),
-        truncated=pl.Series([place in cut for place in places], dtype=pl.Boolean),
+        truncated=pl.Series(
+            [
+                (i, j) in cut
+                for i, scored in enumerate(result.scored)
+                for j in range(len(scored.item.responses))
+            ]
+        ),
     )
 
 
