@@ -34,6 +34,8 @@ def _sections(cls: type[Settings]) -> Iterator[type[Settings]]:
         if section is not None:
             yield section
             yield from _sections(section)
+        elif one.items is not None:
+            yield one.items
 
 
 def _with_bounds(value: dict[str, Any], one: Setting) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from .judge import JudgeSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
-from .responses import ResponsesSettings
+from .responses import ResponsesSettings, RunResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
-from .sample import Allocation, PromptIds, SampleSettings
+from .sample import Allocation, PromptIds, PromptsSettings, SampleSettings
 from .score import ScoreSettings
 from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
@@ -72,12 +72,14 @@ __all__ = [
     "Outcome",
     "PolicySettings",
     "PromptIds",
+    "PromptsSettings",
     "RatingsChoice",
     "RatingsSettings",
     "RelabelSettings",
     "ReportSettings",
     "ResponsesSettings",
     "RewardModelSettings",
+    "RunResponsesSettings",
     "Sample",
     "SampleSettings",
     "Scope",
