@@ -105,3 +105,18 @@ def test_basic_interval_reflects_stays_in_range_and_holds_the_value() -> None:
     draws = np.linspace(0.5, 0.9, 401)
     assert s.basic_interval(0.8, draws, low=0.0, high=1.0) == pytest.approx((1.6 - 0.89, 1.0))
     assert s.basic_interval(0.1, draws, low=0.0, high=1.0) == pytest.approx((0.0, 0.1))
+
+
+def test_weights_drawn_again_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s, "_WEIGHTS", 30)
+    one, other = (np.random.default_rng(5) for _ in range(2))
+    whole = s.draw_prompt_weights(7, draws=11, rng=one)
+    again = s.redraw_prompt_weights(7, draws=11, rng=other)
+    for rows in (1, 4, 20):
+        for found in (whole, again):
+            blocks = list(found.blocks(rows))
+            assert np.array_equal(np.concatenate([w for _, w in blocks]), whole.weights)
+            assert [np.arange(11)[r].size for r, _ in blocks] == [len(w) for _, w in blocks]
+    assert np.array_equal(whole.pseudo_wins, again.pseudo_wins)
+    assert np.array_equal(whole.pseudo_losses, again.pseudo_losses)
+    assert one.random() == other.random()

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
     from .store import load, save
+    from .streaming import stream_scores
     from .style import (
         apply_calibrator,
         calibrated,
@@ -114,6 +115,7 @@ _HOMES = {
     "samples": ["best_samples", "choose_sample"],
     "scores": ["load_scores"],
     "sources": ["load_source", "load_example"],
+    "streaming": ["stream_scores"],
     "judgements": ["load_judgements"],
     "specs": ["load_scorer", "load_judge"],
     "models": [

@@ -5,7 +5,9 @@ Everything takes and returns NumPy arrays; nothing here knows of policies or fil
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -18,6 +20,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 ELO_PER_LOGIT = 400 / np.log(10)
+_WEIGHTS = 4_000_000  # drawn at once where they are drawn again
 
 
 # `scipy.special` has these too, but takes as long to import as an audit of published figures takes to run.
@@ -49,6 +52,33 @@ class PromptWeights:
     def draws(self) -> int:
         return int(self.weights.shape[0])
 
+    @property
+    def n_prompts(self) -> int:
+        return int(self.weights.shape[1])
+
+    def blocks(self, rows: int) -> Iterator[tuple[slice, FloatArray]]:
+        """Some draws at a time: which, and their (rows, n_prompts) weights."""
+        for start in range(0, self.draws, rows):
+            yield slice(start, start + rows), self.weights[start : start + rows]
+
+
+@dataclass(frozen=True, eq=False)
+class RedrawnWeights:
+    """:class:`PromptWeights` that are drawn again whenever they are asked for, so that memory never holds (draws, n_prompts) of them."""
+
+    draws: int
+    n_prompts: int
+    start: np.random.Generator
+    pseudo_wins: FloatArray
+    pseudo_losses: FloatArray
+
+    def blocks(self, rows: int) -> Iterator[tuple[slice, FloatArray]]:
+        """As :meth:`PromptWeights.blocks`, the very same numbers."""
+        rng = copy.deepcopy(self.start)
+        for first in range(0, self.draws, rows):
+            some = min(rows, self.draws - first)
+            yield slice(first, first + some), rng.standard_exponential((some, self.n_prompts))
+
 
 def draw_prompt_weights(n_prompts: int, *, draws: int, rng: np.random.Generator) -> PromptWeights:
     """Draw weights for a cluster bootstrap over prompts (Rubin 1981) with a Jeffreys prior.
@@ -60,6 +90,17 @@ def draw_prompt_weights(n_prompts: int, *, draws: int, rng: np.random.Generator)
         weights=rng.standard_exponential((draws, n_prompts)),
         pseudo_wins=rng.standard_gamma(0.5, draws),
         pseudo_losses=rng.standard_gamma(0.5, draws),
+    )
+
+
+def redraw_prompt_weights(n_prompts: int, *, draws: int, rng: np.random.Generator) -> RedrawnWeights:
+    """What :func:`draw_prompt_weights` draws, some rows at a time; ``rng`` ends where it would end there."""
+    start = copy.deepcopy(rng)
+    rows = max(1, _WEIGHTS // max(n_prompts, 1))
+    for first in range(0, draws, rows):
+        rng.standard_exponential((min(rows, draws - first), n_prompts))
+    return RedrawnWeights(
+        draws, n_prompts, start, rng.standard_gamma(0.5, draws), rng.standard_gamma(0.5, draws)
     )
 
 

@@ -230,3 +230,82 @@ def test_all_samples_are_audited_and_said(charm: Charm, tmp_path: Path) -> None:
     assert told["summary"]["samples"]["most"] == 2
     first = json.loads(charm(*asked, "--sample", "first", "--json").stdout)
     assert first["summary"]["samples"] is None
+
+
+# --- scores larger than memory --------------------------------------------------------------------
+
+
+def _parts(scores: Path) -> Path:
+    folder = scores.parent / "parts"
+    folder.mkdir()
+    frame = pl.read_csv(scores).sample(fraction=1.0, shuffle=True, seed=0)
+    for i in range(3):
+        frame[i::3].write_parquet(folder / f"{i}.parquet")
+    return folder
+
+
+def test_streamed_it_finds_what_it_finds_in_memory(charm: Charm, scores: Path, ratings: Path) -> None:
+    common = ("--ratings", str(ratings), "--draws", "0", "--json")
+    streamed = charm("audit", str(_parts(scores)), *common, "--engine", "streaming", "--memory", "1GB")
+    assert streamed.exit_code == 0, streamed.output
+    assert "engine: streaming, as asked, within 1.0 GB" in streamed.stderr
+    found, known = json.loads(streamed.stdout), json.loads(charm("audit", str(scores), *common).stdout)
+    assert found["provenance"]["input"]["engine"] == "streaming"
+    for one, other in zip(found["mismatch"], known["mismatch"], strict=True):
+        assert {k: one[k] for k in ("policy", "win_rate", "mismatch", "verdict")} == {
+            k: other[k] for k in ("policy", "win_rate", "mismatch", "verdict")
+        }
+    assert found["sharpness"]["value"] == pytest.approx(known["sharpness"]["value"])
+
+
+def test_streamed_it_takes_one_side_of_a_split_and_writes_the_same_folder(
+    charm: Charm, scores: Path, ratings: Path, tmp_path: Path
+) -> None:
+    parts, common = _parts(scores), ("--ratings", str(ratings), "--draws", "0", "--split", "test")
+    for name, source, engine in (("a", parts, "streaming"), ("b", scores, "memory")):
+        result = charm("audit", str(source), *common, "--engine", engine, "-o", str(tmp_path / name))
+        assert result.exit_code == 0, result.output
+    a, b = (pl.read_parquet(tmp_path / n / "mismatch.parquet").sort("policy", "reference") for n in "ab")
+    assert a["win_rate"].equals(b["win_rate"])
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == sorted(
+        p.name for p in (tmp_path / "b").iterdir()
+    )
+    assert (
+        json.loads((tmp_path / "a" / "audit.json").read_text())["provenance"]["input"]["split"]["side"]
+        == "test"
+    )
+
+
+def test_what_takes_all_scores_at_once_is_refused(
+    charm: Charm, scores: Path, ratings: Path, tmp_path: Path
+) -> None:
+    groups = tmp_path / "groups.csv"
+    groups.write_text("policy,group\na,x\nb,x\nc,y\nd,y\n")
+    parts = str(_parts(scores))
+    result = charm("audit", parts, "--ratings", str(ratings), "--engine", "streaming", "--group", str(groups))
+    assert result.exit_code == 2
+    assert "cannot do --group: it takes all scores at once" in result.stderr
+    result = charm("audit", parts, "--ratings", str(ratings), "--memory", "little")
+    assert result.exit_code == 2
+    assert "'little' is no amount of memory" in result.stderr
+
+
+def test_what_takes_all_scores_at_once_is_read_in_memory_where_size_alone_would_stream(
+    charm: Charm, scores: Path, ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charm_rm.streaming.engine.IN_MEMORY", 1 << 20)
+    groups = tmp_path / "groups.csv"
+    groups.write_text("policy,group\na,x\nb,x\nc,y\nd,y\n")
+    common = ("audit", str(_parts(scores)), "--ratings", str(ratings), "--draws", "0", "--memory", "64MB")
+    assert "engine: streaming (240 rows would take about" in charm(*common).stderr
+    result = charm(*common, "--group", str(groups))
+    assert result.exit_code == 0, result.output
+    assert "engine: memory, as --group takes all scores at once (240 rows" in result.stderr
+
+
+def test_the_size_decides_and_it_says_so(charm: Charm, scores: Path, ratings: Path) -> None:
+    result = charm(
+        "audit", str(_parts(scores)), "--ratings", str(ratings), "--draws", "0", "--memory", "64MB"
+    )
+    assert result.exit_code == 0, result.output
+    assert "engine: memory (240 rows would take about" in result.stderr

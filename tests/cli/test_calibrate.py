@@ -242,3 +242,62 @@ def test_an_open_end_is_a_word_and_null(charm: Callable, folder: Path) -> None:
     assert "[open, " in result.stdout
     first = json.loads(charm(*how, "--json").stdout)["offsets"][0]
     assert (first["ci_low"], first["ci_open"]) == (None, "low")
+
+
+# --- scores larger than memory --------------------------------------------------------------------
+
+
+def _parts(folder: Path) -> Path:
+    parts = folder / "parts"
+    parts.mkdir()
+    frame = pl.read_parquet(folder / "scores.parquet").sample(fraction=1.0, shuffle=True, seed=0)
+    for i in range(3):
+        frame[i::3].write_parquet(parts / f"{i}.parquet")
+    return parts
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        PAIR,
+        (*PAIR, "--ref", "C", "--link", "sigmoid"),
+        (*PAIR, "--unpaired"),
+        ("--over", "auto", "--ref", "auto", "--draws", 100, "--held-out", "D"),
+        (*PAIR, "--split", "train"),
+    ],
+)
+def test_streamed_it_solves_what_it_solves_in_memory(
+    charm: Callable, folder: Path, more: tuple[str, ...]
+) -> None:
+    """Every prompt has all policies, so the draws and the halves are the same too."""
+    known = calibrate(charm, folder, *more, "--json")
+    parts = _parts(folder)
+    found = charm(
+        "calibrate", parts, "--ratings", folder / "ratings.csv", *more, "--json", "--engine", "streaming"
+    )
+    assert found.exit_code == 0, found.output
+    assert "engine: streaming, as asked" in found.stderr
+    one, other = json.loads(found.stdout), json.loads(known.stdout)
+    assert one["offsets"] == other["offsets"]
+    assert one["residuals"] == other["residuals"]
+    assert one["provenance"]["effect"] == other["provenance"]["effect"]
+    assert one["provenance"]["solved_on"] == other["provenance"]["solved_on"]
+
+
+def test_streamed_it_solves_all_and_refuses_what_takes_all_scores_and_pairs_beyond_memory(
+    charm: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("calibrate", _parts(folder), "--ratings", folder / "ratings.csv", "--engine", "streaming")
+    joint = charm(*asked, "--all", "--draws", 100)
+    assert joint.exit_code == 0, joint.output
+    assert "Offsets, in score units (hard link)" in joint.stdout
+    squares = charm(*asked, "--all", "--objective", "least-squares")
+    assert squares.exit_code == 2
+    assert "cannot solve least squares" in squares.stderr
+    judged = charm(*asked, *PAIR, "--judge", "gpt")
+    assert judged.exit_code == 2
+    assert "cannot do --judge" in judged.stderr
+    monkeypatch.setattr("charm_rm.streaming.stream.IN_MEMORY", 1 << 20)
+    pair = charm(*asked, *PAIR, "--memory", "64MB")
+    assert pair.exit_code == 2
+    assert "the scores of 'A', 'B' take more than 64 MB" in pair.stderr

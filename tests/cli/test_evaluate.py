@@ -65,6 +65,27 @@ def test_alignment_needs_no_model(charm: Charm, scores: tuple[Path, Path], tmp_p
     assert not (tmp_path / "evaluation" / "benchmarks.parquet").exists()
 
 
+def test_the_panel_needs_no_data_and_shows_before_and_after(
+    charm: Charm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    rulers = tmp_path / "panel_rulers.py"
+    rulers.write_text(
+        "def longer(prompts, responses):\n    return [float(len(r)) for r in responses]\n"
+        "def shorter(prompts, responses):\n    return [-float(len(r)) for r in responses]\n"
+    )
+    how = ["--rm", "python:panel_rulers:shorter", "--baseline", "python:panel_rulers:longer"]
+    result = charm("evaluate", *how, "--panel", "--draws", 100, "-o", tmp_path / "panel", "--no-cache")
+    assert result.exit_code == 0, result.output
+    frame = pl.read_parquet(tmp_path / "panel" / "benchmarks.parquet")
+    rows = {r["subset"]: r for r in frame.iter_rows(named=True)}
+    assert (rows["length"]["baseline_accuracy"], rows["length"]["accuracy"]) == (0.0, 1.0)
+    assert (rows["brevity"]["baseline_accuracy"], rows["brevity"]["accuracy"]) == (1.0, 0.0)
+    assert rows["length"]["q_value"] < 0.001
+    assert rows["position"]["difference"] == 0.0
+    assert charm("evaluate", "--panel").exit_code == 2
+
+
 def test_alignment_against_a_baseline(charm: Charm, scores: tuple[Path, Path]) -> None:
     arguments = ("--scores", scores[0], "--ratings", scores[1], "--baseline-scores", scores[0], "--json")
     found = json.loads(charm("evaluate", *arguments).stdout)

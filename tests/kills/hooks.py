@@ -40,3 +40,10 @@ def slow_reward(prompts: Sequence[Any], responses: Sequence[str]) -> list[float]
         int(hashlib.sha256(f"{p}{r}".encode()).hexdigest()[:8], 16) / 2**32
         for p, r in zip(prompts, responses, strict=True)
     ]
+
+
+def slow_answer(prompts: Sequence[Any], seeds: Sequence[int]) -> list[str]:
+    """Answers by prompt and seed; what is asked is noted, and takes a while."""
+    noted((prompts, seeds))
+    time.sleep(PAUSE)
+    return [f"{prompt} [{seed}]" for prompt, seed in zip(prompts, seeds, strict=True)]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from click.testing import Result
 
@@ -156,6 +157,36 @@ def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: in
     tell(_words("judge", outcome))
 
 
+@pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
+def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: int) -> None:
+    """Two policies behind a server that counts: a kill loses no more than the answers under way."""
+    pytest.importorskip("httpx", reason="needs the [api] extra")
+    from remote.fault_server import FaultServer
+    from remote.malice import chat
+
+    responses = store.save(many_responses(20), tmp_path / "responses.parquet")
+    with FaultServer(lambda asked: replace(chat(asked), delay=0.004)).running() as server:
+        spec = f"openai:m@{server.url}/v1"
+        command = (
+            *("generate", responses, "--policy", f"one={spec}", "--policy", f"two={spec}"),
+            *("--temperature", 1, "--samples", 2, "--concurrency", 2),
+        )
+        plan = Plan(
+            (*command, "-o", "answers"), "answers", whole=("answers",), kills=kills,
+            preload=(*_CORE, "charm_rm.cli.generate", "charm_rm.generation", "charm_rm.remote.policies"),
+        )  # fmt: skip
+        outcome = kill({"generate": plan}, tmp_path / "generate")["generate"]
+        asked = [
+            json.dumps(one.body, sort_keys=True) for one in server.asked if one.body and one.method == "POST"
+        ]
+    judge(plan, outcome)
+    rounds = len(outcome.rounds) + 1
+    assert len(set(asked)) == 2 * 2 * 20
+    # Two are asked at once, and two more may be answered while the last answer is being kept.
+    assert 0 <= len(asked) - rounds * len(set(asked)) <= 4 * kills
+    tell(_words("generate", outcome))
+
+
 # --- short ones, at exact events ------------------------------------------------------------------
 
 
@@ -166,18 +197,29 @@ def short(
     """Commands that are done in a second; those with an output of before replace it (``--force``)."""
     scores, ratings = inputs / "scores.parquet", inputs / "ratings.parquet"
     known = (scores, "--ratings", ratings, "--draws", 100)
+    parts = tmp_path_factory.mktemp("parts")
+    for i in range(3):
+        pl.read_parquet(scores)[i::3].write_parquet(parts / f"{i}.parquet")
     offsets = tmp_path_factory.mktemp("offsets") / "offsets.parquet"
     solve = ("--over", "velvet", "--ref", "thistle")
     _charm("calibrate", *known, *solve, "-o", offsets)
     applied = offsets.with_name("applied.parquet")
     _charm("apply", scores, offsets, "-o", applied)
     beside = (f"a={scores}", f"b={applied}", *known[1:], "-o", "beside")
-    old = {name: tmp_path_factory.mktemp("old") for name in ("audit", "calibrate", "relabel", "report")}
+    old = {
+        name: tmp_path_factory.mktemp("old")
+        for name in ("audit", "calibrate", "relabel", "report", "generate")
+    }
     _charm("audit", *known, "--seed", 5, "-o", old["audit"] / "audit")
     _charm("audit", *known, "-o", old["report"] / "audit")
     _charm("calibrate", *known, "--over", "satin", "--ref", "reed", "-o", old["calibrate"] / "offsets.csv")
     relabel = ("relabel", scores, inputs / "responses.parquet", offsets, "-o", "prefs")
     _charm(*relabel[:-1], old["relabel"] / "prefs", "--strategy", "sampled", "-k", 2)
+
+    _charm(
+        *("generate", inputs / "responses.parquet", "--policy", f"outputs:{inputs / 'responses.parquet'}"),
+        *("-o", old["generate"] / "answers"),
+    )
 
     def plan(command: tuple[object, ...], *outputs: str, output: str | None = None, **more: Any) -> Plan:
         return Plan(command, output, whole=outputs, kills=EVENTS, events=True, preload=_CORE, **more)
@@ -188,6 +230,10 @@ def short(
         ),
         "audit": replace(
             plan(("audit", *known, "-o", "audit", "--force"), "audit", before=old["audit"]), kills=_DRAWN
+        ),
+        "audit --engine streaming": replace(
+            plan(("audit", parts, *known[1:], "--engine", "streaming", "-o", "audit", "--force"), "audit", before=old["audit"]),
+            kills=_DRAWN,
         ),
         "calibrate": plan(
             ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
@@ -203,6 +249,13 @@ def short(
         ),
         "influence": plan(
             ("influence", *known[:-2], "--policy", "velvet", "-o", "influence"), "influence", output="influence"
+        ),
+        "generate": plan(
+            (
+                *("generate", inputs / "responses.parquet", "--policy", "python:kills.hooks:slow_answer"),
+                *("--samples", 4, "--no-cache", "-o", "answers", "--force"),
+            ),
+            "answers", before=old["generate"],
         ),
         "report": replace(plan(("report", "audit"), before=old["report"]), kills=_DRAWN),
         "run of given scores": replace(
@@ -222,6 +275,7 @@ SHORT = (
     *(
         "ratings fit",
         "audit",
+        "audit --engine streaming",
         "calibrate",
         "sample",
         "apply",
@@ -229,6 +283,7 @@ SHORT = (
         "compare",
         "compare several",
         "influence",
+        "generate",
         "report",
     ),
     "run of given scores",

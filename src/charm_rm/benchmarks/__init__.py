@@ -11,6 +11,7 @@ from .llmbar import load_llmbar
 from .metrics import Metric, Part, mean_of_subsets
 from .own import load_own
 from .pairs import load_pairs, pairs_benchmark
+from .panel import load_panel
 from .registry import Registered, benchmark, find_benchmark, list_benchmarks, load_benchmark, load_found
 from .rm_bench import load_rm_bench
 from .rules import Rule, rule
@@ -33,6 +34,7 @@ __all__ = [
     "load_llmbar",
     "load_own",
     "load_pairs",
+    "load_panel",
     "load_rm_bench",
     "mean_of_subsets",
     "pairs_benchmark",

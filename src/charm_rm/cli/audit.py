@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..settings import AuditSettings, RatingsChoice, ReportSettings, TableSettings
+from ..settings import AuditSettings, OutOfCoreSettings, RatingsChoice, ReportSettings, TableSettings
 from .common import echo, heading, interval, print_json, say
 from .fail_if import Gate, apply_gates, fail_if_option
 from .families import contrasts_of, members_of, print_families
@@ -28,6 +28,7 @@ from .options import (
     table_options,
     top_option,
 )
+from .out_of_core import engine_options, opened
 from .print_audit import favour_words, print_audit
 from .prompts import PromptChoice, prompt_options
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @judgement_options
 @table_options("scores", "responses")
 @prompt_options
+@engine_options
 @settings_options(AuditSettings, "settings")
 @seed_option
 @click.option(
@@ -74,6 +76,7 @@ def command(
     baseline: str | None,
     read_as: TableSettings,
     prompts: PromptChoice,
+    reading: OutOfCoreSettings,
     settings: AuditSettings,
     seed: int,
     example: bool,
@@ -94,6 +97,7 @@ def command(
     (prompt_id, policy, reference, margin; or a file of AlpacaEval, Arena-Hard, MT-Bench, Inspect or promptfoo); or
     published win rates (policy, reference, win_rate, std_err or n). Ratings come from the shipped Arena table or your own file.
     Other names of columns and other layouts are read, too; `charm convert SCORES` shows how.
+    Scores may be a folder or a pattern of Parquet files, rows in any order. What would take more than --memory is streamed.
 
     Favour is how many Elo points the model places a policy above its human rating, sharpness aside; it needs no reference
     policy. Sharpness is how decided the model is between policies (1: as people are). Mismatch compares the win rates of two policies. q-values are adjusted for
@@ -126,6 +130,7 @@ def command(
           --calibrator calibrator.json --responses responses.parquet
       charm audit scores.parquet --ratings arena --sample all
       charm audit scores.parquet --ratings arena --fail-if "favour.low>50"
+      charm audit "scores/*.parquet" --ratings arena --memory 4GB -o audit
     """
     from ..folders import refuse_folder
 
@@ -161,18 +166,33 @@ def command(
     from ..sources import load_source
 
     table = chosen_ratings(ratings)
-    source = prompts.of(load_source(scores, annotator=annotator, baseline=baseline, table=read_as))
-    found = audit_source(source, table, settings, seed=seed, aliases=ratings.aliases, unrated=ratings.unrated)
-    if calibrator is not None:
-        from ..models import load_any_responses
+    how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
+    judged = {"annotator": annotator, "baseline": baseline}
+    alone: dict[str, object] = {
+        "--group": groups,
+        "--candidate": settings.candidates,
+        "--calibrator": calibrator,
+    }
+    alone |= {"--judge": annotator, "--baseline": baseline}
+    with opened(
+        scores,
+        reading,
+        prompts,
+        load=lambda: load_source(scores, table=read_as, **judged),
+        table=read_as,
+        output=output,
+        alone=alone,
+    ) as source:
+        found = audit_source(source, table, settings, **how)
+        if calibrator is not None:
+            from ..models import load_any_responses
 
-        texts = load_any_responses(str(responses), columns=read_as.fields("responses"))
-        how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
-        found = with_style(found, source, texts, table, calibrator, settings, **how)
-    found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
-    families = None
-    if members is not None:
-        families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
+            texts = load_any_responses(str(responses), columns=read_as.fields("responses"))
+            found = with_style(found, source, texts, table, calibrator, settings, **how)
+        found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
+        families = None
+        if members is not None:
+            families = contrasts_of(found, source, table, members, own=own, choice=ratings, settings=settings)
     if as_json:
         print_json(found.to_json() | ({} if families is None else {"families": families.to_json()}))
     else:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from ..errors import ConfigError, counted
-from ..settings import AUTO, AuditSettings, CalibrateSettings, RatingsChoice, TableSettings
+from ..settings import (
+    AUTO,
+    AuditSettings,
+    CalibrateSettings,
+    OutOfCoreSettings,
+    RatingsChoice,
+    TableSettings,
+)
 from .calibrator import calibrator_json, print_calibrator
 from .common import conclude, echo, heading, interval_column, load_comparable, print_frame, print_json, say
 from .help import CharmCommand
@@ -28,6 +35,7 @@ from .options import (
     table_options,
     top_option,
 )
+from .out_of_core import engine_options, opened
 from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
 @judgement_options
 @table_options("scores", "responses")
 @prompt_options
+@engine_options
 @settings_options(CalibrateSettings, "settings", but=("method",))
 @click.option("--all", "joint", is_flag=True, help="Offsets of all rated policies together: --method joint.")
 @click.option(
@@ -73,6 +82,7 @@ def command(
     baseline: str | None,
     read_as: TableSettings,
     prompts: PromptChoice,
+    reading: OutOfCoreSettings,
     settings: CalibrateSettings,
     joint: bool,
     style: bool,
@@ -127,10 +137,14 @@ def command(
     _check_usage(ratings, settings, responses)
     if output:
         _refuse_output(output, settings, force=force)
-    source = prompts.of(load_comparable(scores, annotator=annotator, baseline=baseline, table=read_as))
+    judged = {"annotator": annotator, "baseline": baseline}
+
+    def load() -> Scores | Margins:
+        return load_comparable(scores, table=read_as, **judged)
+
     if settings.method == "style":
         calibrator = _by_style(
-            source,
+            prompts.of(load()),
             responses,
             chosen_ratings(ratings),
             ratings,
@@ -146,7 +160,20 @@ def command(
             say(f"wrote {output}")
         return
     how: dict[str, Any] = {"seed": seed, "aliases": ratings.aliases, "unrated": ratings.unrated}
-    offsets = calibrate(source, chosen_ratings(ratings), settings, AuditSettings(draws=draws), **how)
+    alone: dict[str, object] = {
+        "--judge": annotator,
+        "--baseline": baseline,
+    }
+    with opened(
+        scores,
+        reading,
+        prompts,
+        load=load,
+        table=read_as.part("scores", first=True),
+        output=output,
+        alone=alone,
+    ) as source:
+        offsets = calibrate(source, chosen_ratings(ratings), settings, AuditSettings(draws=draws), **how)
     if output:
         store.save(offsets, output, force=force)
     if as_json:

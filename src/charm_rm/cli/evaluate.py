@@ -114,6 +114,8 @@ def command(
       charm evaluate --judge openai:gpt-4.1-mini --benchmark llmbar \\
           --data LLMBar --limit 100
       charm evaluate --rm my-rm --pairs my-pairs.jsonl
+      charm evaluate --rm my-rm --calibrator calibrator.json --baseline my-rm \\
+          --panel
       charm evaluate --scores after.parquet --baseline-scores before.parquet \\
           --ratings arena
     """
@@ -165,11 +167,11 @@ def _check_models(
     if (rm and judge) or (baseline and baseline_judge):
         raise click.UsageError("give a reward model or a judge, not both")
     model, other = rm or judge, baseline or baseline_judge
-    wanted = bool(asked.benchmarks or asked.pairs)
+    wanted = bool(asked.benchmarks or asked.pairs or asked.panel)
     incomplete = not (model and wanted) or bool(asked.benchmarks) != bool(asked.data)
     if (model or other or asked.data or wanted) and incomplete:
         raise click.UsageError(
-            "--rm, --benchmark and --data go together (or --judge for --rm, or --pairs for the other two)"
+            "--rm, --benchmark and --data go together (or --judge for --rm, or --pairs or --panel for the other two)"
         )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -13,7 +13,7 @@ import click
 from .options import PATH
 
 if TYPE_CHECKING:
-    from ..splits import Side
+    from ..splits import Side, Split
     from ..tables import Table
 
 T = TypeVar("T", bound="Table")
@@ -32,14 +32,32 @@ class PromptChoice:
 
     def of(self, table: T) -> T:
         """The rows of a table about these prompts; they must name prompts where some are chosen."""
-        from ..splits import Split, on_side, only_prompts, read_prompt_ids
+        from ..splits import on_side, only_prompts, read_prompt_ids
 
         if self.file is not None:
             return only_prompts(table, read_prompt_ids(self.file, side=self.side))
         if self.side is None:
             return table
+        return on_side(table, self._split())
+
+    def kept(self) -> Callable[[list[str]], Collection[str]] | None:
+        """Of a list of prompt ids those to use, for tables that are read some rows at a time; None: all."""
+        from ..splits import read_prompt_ids
+
+        if self.file is not None:
+            chosen = set(read_prompt_ids(self.file, side=self.side))
+            return chosen.intersection
+        return None if self.side is None else self._split().of
+
+    def provenance(self) -> dict[str, Any]:
+        """What :func:`charm_rm.splits.on_side` notes of a side by hash."""
+        return {} if self.side is None or self.file is not None else {"split": asdict(self._split())}
+
+    def _split(self) -> Split:
+        from ..splits import Split
+
         fraction = _FRACTION if self.fraction is None else self.fraction
-        return on_side(table, Split(cast("Side", self.side), fraction, self.seed or _SEED))
+        return Split(cast("Side", self.side), fraction, self.seed or _SEED)
 
     def other(self) -> PromptChoice:
         """The other side, where one is chosen; else all prompts."""

@@ -71,6 +71,7 @@ class Benchmarked:
                 self.nothing[one],
                 draws=self.draws,
                 seed=self.seed + 1000 * (list(self.credits).index(one) + 1),
+                low=0.0,
             )
             for one in parts
         ]

@@ -154,14 +154,15 @@ def common_items(evaluated: Mapping[str, Evaluated], figure: Sequence[str]) -> d
     return {name: shared.select(key).join(frame, on=key).sort(key) for name, frame in frames.items()}
 
 
-def contrast(one: pl.DataFrame, other: pl.DataFrame, *, draws: int, seed: int) -> Contrast:
-    """Two models on the same items of a figure, in the same order."""
+def contrast(one: pl.DataFrame, other: pl.DataFrame, *, draws: int, seed: int, low: float = -1.0) -> Contrast:
+    """Two models on the same items of a figure, in the same order; ``low``: the least that their credits can differ by."""
     x, y = one["credit"].to_numpy(), other["credit"].to_numpy()
     share, parts = _shares(one)
     prompts = one["prompt"].rank("dense").to_numpy().astype(np.int64) - 1
     rng = np.random.default_rng(seed)
     gap = x - y
-    drawn = bootstrap(gap, share, parts, prompts, draws=draws, rng=rng)
+    reach = max(1.0, float(np.abs(gap).max()))
+    drawn = bootstrap(gap, share, parts, prompts, draws=draws, rng=rng, ends=(low * reach, reach))
     flips = rng.integers(0, 2, (draws, int(prompts.max()) + 1)) * 2.0 - 1.0
     by_prompt = np.bincount(prompts, weights=share * gap, minlength=flips.shape[1])
     return Contrast(float(share @ x), float(share @ y), one.height, drawn, flips @ by_prompt)
@@ -175,15 +176,26 @@ def bootstrap(
     *,
     draws: int,
     rng: np.random.Generator,
+    ends: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """(draws,) Bayesian bootstrap of Σ_p w_p mean_p over whole prompts: each part's mean is weighted by its prompts' weights."""
+    """(draws,) Bayesian bootstrap of Σ_p w_p mean_p over whole prompts: each part's mean is weighted by its prompts' weights.
+
+    With ``ends``, the least and the most that a value can be, every part has half a pseudo-prompt at either (Jeffreys), as the figures of
+    an evaluation have: with few prompts intervals would be too narrow.
+    """
     weights = rng.standard_exponential((draws, int(prompts.max()) + 1))
     total = np.zeros(draws)
     for part in np.unique(parts):
         at = parts == part
         size = float(share[at].sum())
         drawn = weights[:, prompts[at]]
-        total += size * (drawn @ values[at]) / drawn.sum(axis=1)
+        above, below = drawn @ values[at], drawn.sum(axis=1)
+        if ends is not None:
+            # A prompt with several items counts for each of them, and so does a pseudo-prompt.
+            each = at.sum() / len(np.unique(prompts[at]))
+            pseudo = each * rng.standard_gamma(0.5, (2, draws))
+            above, below = above + ends[0] * pseudo[0] + ends[1] * pseudo[1], below + pseudo.sum(axis=0)
+        total += size * above / below
     return total
 
 

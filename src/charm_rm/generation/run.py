@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from ..costs import Usage
-from ..errors import CharmWarning, ConfigError, ModelError, counted, listing
+from ..errors import CharmWarning, ConfigError, ModelError, RemoteError, counted, listing
 from ..memo import Memo
 from ..protocols import Answer
 from ..visible import visible
@@ -73,7 +73,7 @@ def generate_responses(
     long = _too_long(plan, requests.requests)
     if long and too_long == "fail":
         raise _does_not_fit(plan, prompts, requests, long)
-    with _opened(memo) as store:
+    with _opened(memo) as store, _naming(plan):
         known, asked = _ask(plan, requests, store, skip=set(long), progress=progress)
     answers = known | asked | dict.fromkeys(long, Answer("", TOO_LONG))
     if too_long == "fail" and (late := {k: 0 for k, a in asked.items() if a.finish == TOO_LONG}):
@@ -104,6 +104,17 @@ def _opened(memo: Memo | None) -> Iterator[Memo]:
         return
     with Memo.open(None) as fresh:
         yield fresh
+
+
+@contextmanager
+def _naming(plan: PolicyPlan) -> Iterator[None]:
+    """Say which policy it is in what goes wrong with its model or server."""
+    try:
+        yield
+    except (ModelError, RemoteError, ConfigError) as error:
+        if f"policy {plan.name!r}" not in (error.where or ""):
+            error.where = f"policy {plan.name!r}: {error.where}" if error.where else _named(plan)
+        raise
 
 
 def _ask(
@@ -237,7 +248,8 @@ def _check(plan: PolicyPlan, frame: pl.DataFrame, lost: Mapping[str, int]) -> No
         raise ModelError(
             what,
             where=_named(plan),
-            fix="look at its chat template, --stop and --max-tokens, or leave the policy out; answers of others are kept",
+            fix="look at its chat template, --stop and --max-tokens, or leave the policy out; all answers are kept, so after a "
+            "change at a server ask with another --cache",
         )
     if lost[TOO_LONG]:
         _warn(plan, f"{counted(lost[TOO_LONG], 'prompt')} left out: too long for it")

@@ -1,5 +1,6 @@
 """Scores or judgements -> margins by prompt -> win rates."""
 
+from .counting import GROUPS, PairCounter, PairCounts, influences
 from .outcomes import hard_outcomes, soft_outcomes, tie_credit, with_ties_halved
 from .pairing import (
     JudgedMargins,
@@ -21,10 +22,13 @@ from .pairing import (
     score_matrix,
 )
 from .swaps import Swapped, swap_models
-from .tally import Tally, tally_margins
+from .tally import Tally, check_shared, tally_counts, tally_margins
 
 __all__ = [
+    "GROUPS",
     "JudgedMargins",
+    "PairCounter",
+    "PairCounts",
     "PairedMargins",
     "SampledMargins",
     "ScoreMargins",
@@ -33,8 +37,10 @@ __all__ = [
     "Tally",
     "all_pairs",
     "blocks",
+    "check_shared",
     "hard_outcomes",
     "incidence",
+    "influences",
     "margins_between",
     "margins_from_scores",
     "only_policies",
@@ -46,6 +52,7 @@ __all__ = [
     "score_matrix",
     "soft_outcomes",
     "swap_models",
+    "tally_counts",
     "tally_margins",
     "tie_credit",
     "with_ties_halved",

@@ -176,6 +176,12 @@ class ScoreMargins:
     def n_prompts(self) -> int:
         return int(self.scores.shape[1])
 
+    @property
+    def of_all_pairs(self) -> bool:
+        """Whether the pairs are those of :func:`all_pairs`."""
+        size = len(self.policies)
+        return len(self.pairs) == size * (size - 1) // 2 and bool((self.pairs == all_pairs(size)).all())
+
     def rows(self, which: slice | IntArray) -> FloatArray:
         left, right = self.pairs[which].T
         margins: FloatArray = self.scores[left]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from ..shown import Figures, Shown, bind_figures
 from ..solved_on import InSample, in_sample, noting
 from ..statistics import draw_prompt_weights
 from ..store import save, write_json
+from ..streaming import ScoreStream, refuse_streaming
 from ..tables import Candidates, Favouritism, Margins, Mismatch, Ratings, Scores, Table, WinRates
 from .candidates import checked_candidates, place_candidates, warn_of_no_interval
 from .degree import mismatch_table
@@ -31,7 +32,7 @@ from .standing import measure_standing
 from .summary import summarise, summarise_favour, unscored
 from .thin_data import check_thin_data
 
-_Auditable = Scores | Margins | WinRates
+_Auditable = Scores | Margins | WinRates | ScoreStream
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,7 +93,7 @@ class Audit(Shown):
 
 
 def audit(
-    source: SourceLike,
+    source: SourceLike | ScoreStream,
     ratings: RatingsLike,
     *,
     references: Sequence[str] | None = None,
@@ -109,7 +110,8 @@ def audit(
     """Hold a reward model or judge against human ratings.
 
     Args:
-        source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`).
+        source: per-response scores, per-prompt judgements, or published win rates; a path, or any table (:func:`charm_rm.as_source`);
+            or scores larger than memory (:func:`charm_rm.stream_scores`), with the same results but for the draws of intervals.
             Of scores of several samples (a column ``sample``) a prompt's outcome is the mean over all pairs of samples of two policies.
         ratings: human ratings of the same policies, names resolved by :func:`charm_rm.match_ratings`; a name such as ``arena``, a path,
             or any table (:func:`charm_rm.as_ratings`).
@@ -133,15 +135,15 @@ def audit(
     Raises:
         UnknownPolicy, NoOverlap, NotIdentifiable, SchemaError: see the messages.
     """
-    source = as_source(source, samples=True)
+    source = source if isinstance(source, ScoreStream) else as_source(source, samples=True)
     ratings = as_ratings(ratings)
     _check_settings(source, draws, outcome, ties, temperature)
     check_scope(scope)
     how = _Tallying(draws, outcome, ties, temperature)
     with noting_warnings() as notes:
-        names = checked_candidates(source, ratings, candidates, aliases)
+        names = _candidates(source, ratings, candidates, aliases)
         result = _audit(
-            only_policies(source, set(source.policies) - set(names)) if names else source,
+            _only(source, set(source.policies) - set(names)) if names else source,
             ratings,
             references,
             aliases,
@@ -150,13 +152,30 @@ def audit(
             unrated=unrated,
             scope=scope,
         )
-        placed = _placed(source, ratings, names, aliases, how, unrated, scope) if names else None
+        placed = None
+        if names and not isinstance(source, ScoreStream):
+            placed = _placed(source, ratings, names, aliases, how, unrated, scope)
     result.provenance["settings"]["candidates"] = names
     return replace(result, candidates=placed, warnings=tuple(notes))
 
 
+def _candidates(
+    source: _Auditable, ratings: Ratings, candidates: Sequence[str], aliases: Aliases | None
+) -> list[str]:
+    """Their names, checked; a stream places none, as that takes its prompts one by one."""
+    if not isinstance(source, ScoreStream):
+        return checked_candidates(source, ratings, candidates, aliases)
+    if candidates:
+        raise refuse_streaming("place candidates", fix="leave out --candidate, or use --engine memory")
+    return []
+
+
+def _only(source: _Auditable, policies: Collection[str]) -> _Auditable:
+    return source.only(policies) if isinstance(source, ScoreStream) else only_policies(source, policies)
+
+
 def _placed(
-    source: _Auditable,
+    source: Scores | Margins | WinRates,
     ratings: Ratings,
     names: list[str],
     aliases: Aliases | None,
@@ -225,7 +244,7 @@ def _audit(
 ) -> Audit:
     rng = np.random.default_rng(seed)
     matched = match_ratings(ratings, source.policies, aliases=aliases, unrated=unrated)
-    source = only_policies(source, set(matched.frame["policy"]))
+    source = _only(source, set(matched.frame["policy"]))
     tally = _tally(source, how, rng)
     rated = yardstick(matched, tally.policies)
     check_thin_data(tally, rated)
@@ -246,7 +265,7 @@ def _audit(
         "scope": scope,
     }
     settings |= asdict(how)
-    found_in_sample = in_sample(source)
+    found_in_sample = source.in_sample() if isinstance(source, ScoreStream) else in_sample(source)
     return Audit(
         mismatch=mismatch,
         favouritism=standing.favouritism,
@@ -254,10 +273,10 @@ def _audit(
         ratings=matched,
         rank_correlation=standing.correlation,
         summary=Figures(
-            summarise(source, tally, rated, rating_draws, mismatch, standing)
+            summarise(_prompts(source), tally, rated, rating_draws, mismatch, standing)
             | summarise_favour(standing)
             | unscored(ratings, matched)
-            | {"samples": sample_counts(source) if has_samples(source) else None}
+            | {"samples": _samples(source)}
             | {"in_sample": None if found_in_sample is None else str(found_in_sample)}
         ),
         warnings=(),
@@ -305,7 +324,23 @@ def _check_settings(source: _Auditable, draws: int, outcome: str, ties: str, tem
         )
 
 
+def _prompts(source: _Auditable) -> int | None:
+    """How many prompts; None where the source names none."""
+    if isinstance(source, ScoreStream):
+        return source.n_prompts
+    return source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
+
+
+def _samples(source: _Auditable) -> Any:
+    """How many samples there are where there are several; a stream has one of each."""
+    if isinstance(source, ScoreStream) or not has_samples(source):
+        return None
+    return sample_counts(source)
+
+
 def _tally(source: _Auditable, how: _Tallying, rng: np.random.Generator) -> Tally:
+    if isinstance(source, ScoreStream):
+        return source.tally(**asdict(how), rng=rng)
     if isinstance(source, WinRates):
         return tally_published(source, draws=how.draws, rng=rng)
     paired = pair_samples(source)

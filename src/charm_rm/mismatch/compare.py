@@ -147,7 +147,7 @@ def _compare(
     draws: int,
     seed: int,
 ) -> FavourComparison:
-    first, second, dropped = _shared(_by_prompt(first), _by_prompt(second))
+    first, second, dropped = shared_sources(_by_prompt(first), _by_prompt(second))
     for source, whose in ((first, "first: "), (second, "second: ")):
         warn_if_in_sample(source, whose)
     one, other = (
@@ -192,7 +192,7 @@ def _by_prompt(source: Scores | Margins | WinRates) -> Scores | Margins:
     return source
 
 
-def _shared(
+def shared_sources(
     first: Scores | Margins, second: Scores | Margins
 ) -> tuple[Scores | Margins, Scores | Margins, dict[str, int]]:
     """Both sources on the policies and prompts that both have; of two scored sources, on the responses that both scored."""

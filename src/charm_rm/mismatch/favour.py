@@ -152,7 +152,7 @@ def leave_one_out(measured: Measured, scope: Scope) -> Favours:
         measured.theta - lines.intercept - slope * measured.rho,
         measured.theta - measured.line.intercept - slope * measured.rho,
     )
-    errors = _errors(measured, lines, scope)
+    errors = line_errors(measured, lines, scope)
     judged = found & measured.tested
     t = student_quantile(np.where(judged, errors.freedom, 0.0))
     low, high = fieller(gap, slope, errors, t)
@@ -184,7 +184,7 @@ class Errors:
     freedom: FloatArray
 
 
-def _errors(measured: Measured, lines: Lines, scope: Scope) -> Errors:
+def line_errors(measured: Measured, lines: Lines, scope: Scope) -> Errors:
     """Noise of every policy, and for a sample the scatter τ² of the others, carried through each line.
 
     With g_k = e_k - (influence of residuals on the line at ρ_k): var d_k = g_k V g_kᵀ + τ² Σ_{l≠k} g_kl², V = cov θ + a² cov ρ. The

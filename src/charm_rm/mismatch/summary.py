@@ -12,14 +12,14 @@ from ..estimates import SIGNIFICANT, Estimate
 from ..margins import Tally
 from ..ratings import Yardstick
 from ..statistics import FloatArray
-from ..tables import Margins, Mismatch, Ratings, Scores, WinRates
+from ..tables import Mismatch, Ratings
 from .effect import Effect, EffectRow, measure_effect
 from .standing import Standing
 from .verdicts import count_verdicts
 
 
 def summarise(
-    source: Scores | Margins | WinRates,
+    prompts: int | None,
     tally: Tally,
     rated: Yardstick,
     rating_draws: FloatArray | None,
@@ -27,7 +27,6 @@ def summarise(
     standing: Standing,
 ) -> dict[str, Any]:
     """Counts, and the figures of :data:`.metrics.METRICS` as ``effect``, over all pairs."""
-    prompts = source.frame["prompt_id"].n_unique() if "prompt_id" in source.frame.columns else None
     effect = measure_effect(
         tally, rated, rating_draws=rating_draws, more=_standing_rows(standing, len(tally.policies))
     )

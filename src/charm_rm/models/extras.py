@@ -1,11 +1,10 @@
-"""Optional dependencies, imported when they are needed."""
+"""Optional dependencies of models, imported when they are needed."""
 
 from __future__ import annotations
 
-import importlib
 from types import ModuleType
 
-from ..errors import MissingExtra
+from .. import extras
 
 
 def require(module: str, *, extra: str = "hf") -> ModuleType:
@@ -14,9 +13,4 @@ def require(module: str, *, extra: str = "hf") -> ModuleType:
     Raises:
         MissingExtra: it is not installed; the message names the pip command.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
-            raise
-        raise MissingExtra(f"this needs {module}, which is not installed", extra=extra) from error
+    return extras.require(module, extra=extra)

@@ -5,5 +5,6 @@ from __future__ import annotations
 from .apply import apply_offsets
 from .joint import solve_joint_offsets
 from .pair import solve_offsets
+from .streamed import solve_streamed_joint_offsets
 
-__all__ = ["apply_offsets", "solve_joint_offsets", "solve_offsets"]
+__all__ = ["apply_offsets", "solve_joint_offsets", "solve_offsets", "solve_streamed_joint_offsets"]

@@ -103,14 +103,20 @@ def solve_joint_offsets(
     solution = solver.solve(equations)
     held_out, missing = _cross_fitted(equations, solver, solution.deltas, settings)
     drawn = draw_prompt_weights(paired.n_prompts, draws=draws, rng=rng)
-    deltas, draw_matrix = _gauge(
+    deltas, draw_matrix = gauge(
         solution.deltas, _draws(equations, solution.deltas, targets, drawn, solver), refs
     )
-    frame = _frame(equations, deltas, draw_matrix, held, solver, held_out)
-    missed = _missed(equations, frame) if objective == "total-wins" else frame.clear()
+    frame = joint_frame(equations, deltas, draw_matrix, held, solver.rates(equations, deltas), held_out)
+    missed = missed_rows(equations, frame) if objective == "total-wins" else frame.clear()
     return as_offsets(
         brought_back(frame, exponent),
-        residuals=_residuals(equations, deltas, held, held_out),
+        residuals=joint_residuals(
+            equations,
+            held,
+            hard_rates(equations, np.zeros_like(deltas)),
+            hard_rates(equations, deltas),
+            held_out,
+        ),
         provenance={
             "verb": "solve_joint_offsets",
             **measured_in(source),
@@ -125,7 +131,7 @@ def solve_joint_offsets(
             "iterations": solution.iterations,
             "largest_total_wins_residual": solution.residual,
         },
-        notes=[*notes, *missing, *_note_missed(missed, refused=solution.refused), *note_verdicts(source)],
+        notes=[*notes, *missing, *note_missed(missed, refused=solution.refused), *note_verdicts(source)],
         missed=missed["policy"].to_list(),
     )
 
@@ -162,11 +168,11 @@ def _equations_of(
     free = ~held if held.any() else np.arange(len(policies)) > 0
     k, r = paired.pairs.T
     equations = JointEquations(paired, expected_win_rate(targets.rating[k], targets.rating[r]), free)
-    _check(equations, solver)
+    check_determined(equations, solver.temperature)
     return equations
 
 
-def _check(equations: JointEquations, solver: _Solver) -> None:
+def check_determined(equations: JointEquations, temperature: float | None) -> None:
     """Raise where the equations do not determine the offsets."""
     _check_connected(equations)
     most = np.zeros(equations.size)
@@ -177,8 +183,8 @@ def _check(equations: JointEquations, solver: _Solver) -> None:
             where="calibration",
             fix="score or judge more prompts",
         )
-    check_sharpness(solver.temperature, equations.largest)
-    if solver.temperature is None and equations.scale == 0:
+    check_sharpness(temperature, equations.largest)
+    if temperature is None and equations.scale == 0:
         raise NotIdentifiable(
             "on every prompt all scores are equal: win rates can only be 0, ½ or 1",
             where="calibration",
@@ -221,7 +227,7 @@ def _cross_fitted(
 
     def measure(train: BoolArray, held_out: BoolArray) -> Rates:
         rest, left = (replace(equations, margins=paired.at(prompts)) for prompts in (train, held_out))
-        _check(rest, solver)
+        check_determined(rest, solver.temperature)
         deltas = solver.solve(rest, solved).deltas
         hard = hard_rates(left, deltas)
         return left.counts, hard if solver.temperature is None else solver.rates(left, deltas), hard
@@ -245,26 +251,27 @@ def _draws(
     return draw_deltas(equations, deltas, targets.draws, drawn, temperature=solver.temperature)
 
 
-def _gauge(deltas: FloatArray, draws: FloatArray, refs: list[str]) -> tuple[FloatArray, FloatArray]:
+def gauge(deltas: FloatArray, draws: FloatArray, refs: list[str]) -> tuple[FloatArray, FloatArray]:
     """Without references, shift to mean 0: a common shift changes no comparison."""
     if refs:
         return deltas, draws
     return deltas - deltas.mean(), draws - draws.mean(axis=1, keepdims=True)
 
 
-def _frame(
+def joint_frame(
     equations: JointEquations,
     deltas: FloatArray,
     draws: FloatArray,
     held: BoolArray,
-    solver: _Solver,
+    attained: FloatArray,
     held_out: CrossFitted,
 ) -> pl.DataFrame:
+    """One row a policy; ``attained`` are win rates by pair under the link, after the offsets."""
     spreads = [NO_SPREAD if fixed else spread_of(x) for x, fixed in zip(draws.T, held, strict=True)]
     opponents = equations.opponents()
     rates = {
         "target": equations.targets,
-        "attained": solver.rates(equations, deltas),
+        "attained": attained,
         "attained_cross_fitted": held_out.link,
     }
     return pl.DataFrame(
@@ -280,14 +287,14 @@ def _frame(
     )
 
 
-def _missed(equations: JointEquations, frame: pl.DataFrame) -> pl.DataFrame:
+def missed_rows(equations: JointEquations, frame: pl.DataFrame) -> pl.DataFrame:
     """The rows whose mean win rate is further from its target than one prompt would leave it, the worst first."""
     step = 1 / equations.counts[equations.met].min()
     gap = (pl.col("attained") - pl.col("target")).abs()
     return frame.filter(~pl.col("is_reference") & (gap > max(step, 0.005))).sort(gap, descending=True)
 
 
-def _note_missed(missed: pl.DataFrame, *, refused: bool) -> list[str]:
+def note_missed(missed: pl.DataFrame, *, refused: bool) -> list[str]:
     """Say so where equal margins keep policies from their targets, or where all offsets stay 0."""
     notes = []
     if refused:
@@ -301,8 +308,12 @@ def _note_missed(missed: pl.DataFrame, *, refused: bool) -> list[str]:
     return notes
 
 
-def _residuals(
-    equations: JointEquations, deltas: FloatArray, held: BoolArray, held_out: CrossFitted
+def joint_residuals(
+    equations: JointEquations,
+    held: BoolArray,
+    before: FloatArray,
+    after: FloatArray,
+    held_out: CrossFitted,
 ) -> pl.DataFrame:
     """One row per pair that shares prompts; a reference stands on the reference side."""
     k, r = equations.sides()
@@ -310,8 +321,8 @@ def _residuals(
     names = np.array(equations.margins.policies, dtype=object)
     rates = {
         "target": equations.targets,
-        "before": hard_rates(equations, np.zeros_like(deltas)),
-        "after": hard_rates(equations, deltas),
+        "before": before,
+        "after": after,
         "after_cross_fitted": held_out.hard,
     }
     table = pl.DataFrame(

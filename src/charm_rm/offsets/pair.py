@@ -15,7 +15,7 @@ from ..margins import margins_between, only_policies, pair_margins, position
 from ..ratings import Aliases, RatingsLike, as_ratings, expected_matrix
 from ..settings import Link
 from ..solved_on import solved_on
-from ..statistics import FloatArray, PromptWeights, draw_prompt_weights
+from ..statistics import FloatArray, PromptWeights, RedrawnWeights, redraw_prompt_weights
 from ..tables import Offsets
 from . import cross_fitting
 from .cross_fitting import CrossFitted, Rates, halve, nothing_cross_fitted
@@ -87,7 +87,7 @@ def solve_offsets(
     scores = None if paired else score_columns(source, [*overs, *refs])
     rng = np.random.default_rng(seed)
     targets, notes = rating_targets(ratings, [*overs, *refs], aliases=aliases, draws=draws, rng=rng)
-    drawn = draw_prompt_weights(margins.n_prompts, draws=draws, rng=rng)
+    drawn = redraw_prompt_weights(margins.n_prompts, draws=draws, rng=rng)
     first = halve(margins.prompts, seed=seed) if cross_fit else None
     solved = []
     for k, name in enumerate(overs):
@@ -130,7 +130,9 @@ class Estimand(Protocol):
     def solve(self, target: float) -> tuple[float, float]:
         """(Δ, attained): the offset that meets the target, and what it attains under the link."""
 
-    def spread(self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights) -> Spread:
+    def spread(
+        self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights | RedrawnWeights
+    ) -> Spread:
         """How uncertain Δ is: each draw of the prompts has its target in ``goals``."""
 
     def rates(self, delta: float) -> Rates:
@@ -152,7 +154,7 @@ def _solve(
     question: Question,
     estimand: Estimand,
     targets: Targets,
-    drawn: PromptWeights,
+    drawn: PromptWeights | RedrawnWeights,
     first: BoolArray | None,
 ) -> _Solved:
     """Point estimate, interval, residuals and cross-fitted win rates of one policy."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import NoOverlap, NotIdentifiable
 from ..estimates import LEVEL
 from ..margins import hard_outcomes, soft_outcomes
-from ..statistics import FloatArray, PromptWeights
+from ..statistics import FloatArray, PromptWeights, RedrawnWeights
 from .cross_fitting import Rates
 from .inputs import BoolArray, Question
 from .results import NO_SPREAD, Spread, spread_of
@@ -60,7 +60,9 @@ class Paired:
         delta, attained = self._root(self.margins[present], np.array([target]), flat)
         return float(delta[0]), float(attained[0])
 
-    def spread(self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights) -> Spread:
+    def spread(
+        self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights | RedrawnWeights
+    ) -> Spread:
         """Standard error and interval: the equation solved again under each draw's prompt weights and target.
 
         The draws' percentiles are the interval where the stairs are fine. Few expected wins or losses make
@@ -75,7 +77,7 @@ class Paired:
         low, high = self._order_statistics(goals, drawn)
         return replace(spread_of(draws), low=low, high=high)
 
-    def _roots(self, goals: FloatArray, drawn: PromptWeights) -> FloatArray:
+    def _roots(self, goals: FloatArray, drawn: PromptWeights | RedrawnWeights) -> FloatArray:
         """(draws,) roots, with one Jeffreys pseudo-observation per reference.
 
         With W_i a draw's weights, S_l their sum over shared prompts, g₁ and g₀ the pseudo-observation's: L*_l =
@@ -89,7 +91,9 @@ class Paired:
             parts.append(np.select([targets <= 0, targets >= 1], [-np.inf, np.inf], roots))
         return np.concatenate(parts)
 
-    def _order_statistics(self, goals: FloatArray, drawn: PromptWeights) -> tuple[float, float]:
+    def _order_statistics(
+        self, goals: FloatArray, drawn: PromptWeights | RedrawnWeights
+    ) -> tuple[float, float]:
         """Ends between thresholds: at the true Δ the wins are binomial, and neither end is passed in more than 2.5 %.
 
         For one reference and a known P these are the (k + 1)-th and the (m + 1)-th smallest threshold, k and m the 2.5 and
@@ -113,19 +117,17 @@ class Paired:
         return low, high
 
     def _weighted(
-        self, goals: FloatArray, drawn: PromptWeights, wins: FloatArray
+        self, goals: FloatArray, drawn: PromptWeights | RedrawnWeights, wins: FloatArray
     ) -> Iterator[tuple[FloatArray, FloatArray]]:
         """(weights, targets) of the pooled margins, some draws at a time; ``wins`` is the pseudo-observation's share of wins."""
         present = ~np.isnan(self.margins)
         pseudo = drawn.pseudo_wins + drawn.pseudo_losses
-        scale = self.question.weights / (drawn.weights @ present.T + pseudo[:, None])
-        goals = goals - wins * scale.sum(axis=1)
-        for start in range(0, len(goals), size := max(1, _BLOCK_CELLS // present.sum())):
-            rows = slice(start, start + size)
+        for rows, drawn_weights in drawn.blocks(max(1, _BLOCK_CELLS // int(present.sum()))):
+            scale = self.question.weights / (drawn_weights @ present.T + pseudo[rows, None])
             weights = np.concatenate(
-                [scale[rows, [r]] * drawn.weights[rows][:, seen] for r, seen in enumerate(present)], axis=1
+                [scale[:, [r]] * drawn_weights[:, seen] for r, seen in enumerate(present)], axis=1
             )
-            yield weights, goals[rows] / weights.sum(axis=1)
+            yield weights, (goals[rows] - wins[rows] * scale.sum(axis=1)) / weights.sum(axis=1)
 
     @property
     def _pooled(self) -> FloatArray:

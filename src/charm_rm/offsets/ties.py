@@ -16,7 +16,7 @@ from ..statistics import FloatArray
 from .joint_equations import JointEquations, hard_rates, wins_gap
 
 # Ties are a feature of the scores, not an accident, from this share of all comparisons on.
-_MANY_TIES = 0.01
+MANY_TIES = 0.01
 _SWEEPS = 10
 _SLACK = 1e-12
 
@@ -71,7 +71,7 @@ def grid_of(equations: JointEquations) -> float | None:
         margins = equations.margins.rows(some)
         ties += int(np.count_nonzero(margins == 0))
         present += margins.size - int(np.count_nonzero(np.isnan(margins)))
-        if ties < _MANY_TIES * present:
+        if ties < MANY_TIES * present:
             return None
         values = np.union1d(values, np.unique(np.abs(margins[~np.isnan(margins)])))
     steps = np.diff(values)

@@ -14,9 +14,11 @@ from scipy import special
 from ..errors import NotIdentifiable
 from ..margins import hard_outcomes, incidence, soft_outcomes, with_ties_halved
 from ..ratings import expected_win_rate
-from ..statistics import FloatArray, PromptWeights
+from ..statistics import FloatArray, PromptWeights, RedrawnWeights
 from .allpairs import BLOCK_CELLS, SIDES, AllPairs, sigmoid_sums
 from .joint_equations import JointEquations, hard_rates, laplacian, sigmoid_rates
+
+_WEIGHTS = 4_000_000  # of draws and prompts at once
 
 # --- all policies at once -----------------------------------------------------------------------
 
@@ -36,13 +38,11 @@ def draw_deltas(
     a kernel bandwidth, as the slope of a staircase is a density.
     """
     if temperature is None:
-        rates, bandwidth = hard_rates(equations, deltas), _bandwidth(equations)
+        rates, width = hard_rates(equations, deltas), bandwidth(equations)
     else:
-        rates, bandwidth = sigmoid_rates(equations, deltas, temperature)[0], temperature
-    jacobian = laplacian(equations, sigmoid_rates(equations, deltas, bandwidth)[1])
-    change = _target_draws(equations, rating_draws) - _wins_draws(
-        equations, deltas, rates, drawn, temperature
-    )
+        rates, width = sigmoid_rates(equations, deltas, temperature)[0], temperature
+    jacobian = laplacian(equations, sigmoid_rates(equations, deltas, width)[1])
+    change = target_draws(equations, rating_draws) - _wins_draws(equations, deltas, rates, drawn, temperature)
     free = equations.free
     draws = np.tile(deltas, (len(rating_draws), 1))
     try:
@@ -56,13 +56,13 @@ def draw_deltas(
     return draws
 
 
-def _bandwidth(equations: JointEquations) -> float:
+def bandwidth(equations: JointEquations) -> float:
     """Logistic scale whose standard deviation is Silverman's 1.06 s n^(-1/5) for the margins' spread s."""
     n = np.median(equations.counts[equations.met])
     return float(1.06 * np.sqrt(2) * equations.scale * n**-0.2 * np.sqrt(3) / np.pi)
 
 
-def _target_draws(equations: JointEquations, rating_draws: FloatArray) -> FloatArray:
+def target_draws(equations: JointEquations, rating_draws: FloatArray) -> FloatArray:
     """(draws, K) Σ_l (P*_kl - P_kl) over the pairs that share prompts."""
     k, r = equations.sides()
     totals = [
@@ -103,7 +103,7 @@ def unpaired_draws(
     weights: FloatArray,
     delta: float,
     goal_shift: FloatArray,
-    drawn: PromptWeights,
+    drawn: PromptWeights | RedrawnWeights,
     *,
     temperature: float | None,
 ) -> FloatArray:
@@ -115,7 +115,7 @@ def unpaired_draws(
     """
     if len(goal_shift) == 0:
         return np.empty(0)
-    influence = np.zeros(drawn.weights.shape[1])
+    influence = np.zeros(drawn.n_prompts)
     slope = 0.0
     own, own_seen = columns[0], ~np.isnan(columns[0])
     for other, weight in zip(columns[1:], weights.tolist(), strict=True):
@@ -124,7 +124,12 @@ def unpaired_draws(
         influence[own_seen] += weight * (over_mean - over_mean.mean()) / own_seen.sum()
         influence[seen] += weight * (other_mean - other_mean.mean()) / seen.sum()
         slope += weight * _slope(own[own_seen] + delta, other[seen], temperature)
-    shift = (drawn.weights / drawn.weights.mean(axis=1, keepdims=True)) @ influence
+    shift = np.concatenate(
+        [
+            (weights / weights.mean(axis=1, keepdims=True)) @ influence
+            for _, weights in drawn.blocks(max(1, _WEIGHTS // drawn.n_prompts))
+        ]
+    )
     change = goal_shift - shift
     if slope <= 0:  # nothing turns within a bandwidth: how far the offset goes is not said by these data
         return np.where(change == 0, delta, np.copysign(np.inf, change))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError, NotIdentifiable
 from ..margins import score_matrix
-from ..statistics import FloatArray, PromptWeights
+from ..statistics import FloatArray, PromptWeights, RedrawnWeights
 from ..tables import Margins, Scores
 from .allpairs import AllPairs, hard_root_all_pairs, sigmoid_root_all_pairs
 from .cross_fitting import Rates
@@ -46,7 +46,9 @@ class Unpaired:
             return hard_root_all_pairs(self._pairs(), target)
         return sigmoid_root_all_pairs(self._pairs(), target, temperature=temperature)
 
-    def spread(self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights) -> Spread:
+    def spread(
+        self, delta: float, target: float, goals: FloatArray, drawn: PromptWeights | RedrawnWeights
+    ) -> Spread:
         """Standard error and interval, from draws linearised at ``delta``."""
         asked = self.question
         draws = unpaired_draws(

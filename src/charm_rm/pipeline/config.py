@@ -135,12 +135,12 @@ class Config(Settings):
         """Refuse an evaluation that nothing could come of, rather than leave it out in silence."""
         if self.evaluate is None or self.rm is not None:
             return
-        asks = bool(self.evaluate.benchmarks) or self.evaluate.pairs is not None
+        asks = bool(self.evaluate.benchmarks) or self.evaluate.pairs is not None or self.evaluate.panel
         if asks and self.judge is None:
             raise BadSetting(
-                "evaluate.benchmarks and evaluate.pairs ask a model, and this run has none: its scores or judgements come from a file",
+                "evaluate.benchmarks, evaluate.pairs and evaluate.panel ask a model, and this run has none: its scores or judgements come from a file",
                 setting="evaluate",
-                fix="give rm or judge, leave benchmarks and pairs out, or use charm evaluate",
+                fix="give rm or judge, leave benchmarks, pairs and panel out, or use charm evaluate",
             )
         if self.judges and not asks:
             raise BadSetting(

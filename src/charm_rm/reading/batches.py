@@ -81,8 +81,7 @@ def _parquet(source: Source, size: int) -> Iterator[pl.DataFrame]:
         yield from read_typed(source).iter_slices(size)
         return
     scan = pl.scan_parquet(source.path, glob=False, hive_partitioning=False)
-    # Polars may cut a batch at the end of a row group; readers must not depend on where.
-    yield from scan.collect_batches(chunk_size=size, maintain_order=True)
+    yield from _at_most(size, scan)
 
 
 def _arrow(source: Source, size: int) -> Iterator[pl.DataFrame]:
@@ -123,7 +122,13 @@ def _csv(source: Source, size: int) -> Iterator[pl.DataFrame]:
         stacklevel=6,
     )
     scan = pl.scan_csv(source.path, separator=dialect(source)[0], infer_schema=False, glob=False)
-    yield from scan.collect_batches(chunk_size=size, maintain_order=True)
+    yield from _at_most(size, scan)
+
+
+def _at_most(size: int, scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """Batches of no more than ``size`` rows; where Polars cuts them is its own affair."""
+    for frame in scan.collect_batches(chunk_size=size, maintain_order=True):
+        yield from frame.iter_slices(size)
 
 
 _BY_KIND: dict[str, Callable[[Source, int], Iterator[pl.DataFrame]]] = {

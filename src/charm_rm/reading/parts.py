@@ -96,6 +96,25 @@ def stacked(path: Path, parts: Sequence[tuple[Source, pl.DataFrame]]) -> pl.Data
     return pl.concat(frames, how="vertical_relaxed")
 
 
+def said_by_names(file: Path, root: Path, columns: Sequence[str], *, several: bool) -> dict[str, str]:
+    """What the names of a part of a table say of all its rows, by column: folders (``policy=oak``); where there are several files that hold
+    a score and no policy, the file's name, as ``file``.
+
+    Raises:
+        SchemaError: a folder says what the file has a column for.
+    """
+    said = said_by_folders(file, root)
+    if twice := [c for c in said if c in columns]:
+        raise SchemaError(
+            f"column {twice[0]!r} is in the file, and in the name of its folder",
+            where=str(file),
+            fix="rename the folder or drop the column",
+        )
+    if several and _lacks_policy([*columns, *said]):
+        said["file"] = _stem(file)
+    return said
+
+
 # --- details ------------------------------------------------------------------------------------
 
 

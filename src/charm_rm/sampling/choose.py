@@ -94,7 +94,7 @@ def by_cluster(
 def _labels(vectors: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """The cluster of each row, numbered from 0 in the order of their first rows."""
     fitted = vectors[:MOST_FITTED].astype(np.float64)
-    centres, _ = kmeans2(fitted, clusters, minit="++", rng=np.random.default_rng(seed), missing="warn")
+    centres, _ = kmeans2(fitted, clusters, minit="++", seed=np.random.default_rng(seed), missing="warn")
     found, _ = vq(vectors.astype(np.float64), centres)
     firsts = {int(label): place for place, label in reversed(list(enumerate(found)))}
     order = {label: k for k, label in enumerate(heapq.nsmallest(len(firsts), firsts, key=firsts.__getitem__))}

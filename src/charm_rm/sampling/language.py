@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import BadSetting, did_you_mean
-from .extras import require
+from ..extras import require
 
 UNKNOWN = "und"  # ISO 639: undetermined
 # Below this share of belief the language is unknown: two or three words of most languages.
@@ -49,7 +49,7 @@ def check_languages(codes: Collection[str]) -> None:
 
 @cache
 def _identifier() -> Any:
-    langid = require("py3langid.langid", "telling languages")
+    langid = require("py3langid.langid", extra="sample", what="telling languages")
     return langid.LanguageIdentifier.from_model_file(
         langid.MODEL_FILE, norm_probs=True, min_confidence=_BELIEF
     )

@@ -6,15 +6,16 @@ so memory does not grow with the source.
 
 from __future__ import annotations
 
-import hashlib
+import heapq
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from math import comb
 
 import numpy as np
 
-from .extras import require
+from ..extras import require
 from .workspace import NEAR, Fate, Workspace
 
 SHINGLE = 5
@@ -22,6 +23,7 @@ SHINGLE = 5
 MOST_IN_PYTHON = 1_000_000
 _HASHES, _MISSED, _LEAST_SHARED = 128, 1e-3, 2
 _LOOKED_AT = 100  # candidates that are compared exactly, those with most bands in common first
+_FNV_BASIS, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 _SEED = 1  # of the hashes: which of two prompts stays is no matter of the draw's seed
 
 Signer = Callable[[frozenset[str]], "np.ndarray"]
@@ -87,10 +89,7 @@ def _similar(
     workspace: Workspace, keys: list[int], text: frozenset[str], threshold: float
 ) -> tuple[str, float] | None:
     """The first prompt, of those with most bands in common, that is similar enough; its id and similarity."""
-    marks = ",".join("?" * len(keys))
-    query = f"SELECT row FROM bands WHERE band IN ({marks}) GROUP BY row HAVING COUNT(*) >= ? ORDER BY COUNT(*) DESC, row LIMIT ?"
-    least = min(_LEAST_SHARED, len(set(keys)))
-    for (row,) in workspace.sql.execute(query, (*keys, least, _LOOKED_AT)).fetchall():
+    for row in _candidates(workspace, keys):
         found = jaccard(text, shingles(workspace.text(row)))
         if found >= threshold:
             (prompt_id,) = workspace.sql.execute(
@@ -100,24 +99,30 @@ def _similar(
     return None
 
 
+def _candidates(workspace: Workspace, keys: list[int]) -> list[int]:
+    """The rows with two bands in common at least, those with most first."""
+    shared: Counter[int] = Counter()
+    for key in keys:
+        shared.update(row for (row,) in workspace.sql.execute("SELECT row FROM bands WHERE band = ?", (key,)))
+    enough = [row for row, count in shared.items() if count >= _LEAST_SHARED]
+    return heapq.nsmallest(_LOOKED_AT, enough, key=lambda row: (-shared[row], row))
+
+
 def _keys(signature: np.ndarray, bands: int) -> list[int]:
-    """One number of 64 bits for each band of a signature."""
-    parts = signature.reshape(bands, -1)
-    return [
-        int.from_bytes(
-            hashlib.blake2b(part.tobytes(), digest_size=8, salt=band.to_bytes(2, "big")).digest(),
-            "big",
-            signed=True,
-        )
-        for band, part in enumerate(parts)
-    ]
+    """One number of 64 bits for each band of a signature (FNV-1a over its hashes); one that two bands share by chance is a candidate more."""
+    parts = signature.reshape(bands, -1).astype(np.uint64)
+    keys = np.arange(bands, dtype=np.uint64) ^ _FNV_BASIS
+    for column in parts.T:
+        keys = (keys ^ column) * _FNV_PRIME
+    found: list[int] = keys.view(np.int64).tolist()
+    return found
 
 
 # --- libraries ----------------------------------------------------------------------------------
 
 
 def _by_datasketch(hashes: int) -> Signer:
-    minhash = require("datasketch", "finding near duplicates").MinHash
+    minhash = require("datasketch", extra="sample", what="finding near duplicates").MinHash
     empty = minhash(num_perm=hashes, seed=_SEED, hashfunc=_as_it_is)
 
     def sign(text: frozenset[str]) -> np.ndarray:
@@ -133,7 +138,7 @@ def _as_it_is(value: int) -> int:
 
 
 def _by_rensa(hashes: int) -> Signer:
-    minhash = require("rensa", "finding near duplicates in more than a million prompts").RMinHash
+    minhash = require("rensa", extra="sample", what="finding near duplicates").RMinHash
 
     def sign(text: frozenset[str]) -> np.ndarray:
         one = minhash(num_perm=hashes, seed=_SEED)

@@ -70,6 +70,9 @@ class Workspace:
             for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{_CACHE_KIB}"):
                 connection.execute(f"PRAGMA {pragma}")
             connection.executescript(_SCHEMA)
+            connection.execute(
+                "BEGIN"
+            )  # one transaction, never ended: each would cost as much as there is in the cache
             yield cls(connection, seed)
         except sqlite3.DatabaseError as error:
             raise WriteFailed(

@@ -13,6 +13,7 @@ from .definition import Setting, Settings, check_draws, setting, setting_named, 
 from .evaluate import EvaluateSettings
 from .generate import AnswerSettings, GenerateSettings, PolicySettings
 from .judge import JudgeSettings
+from .out_of_core import OutOfCoreSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
@@ -33,6 +34,7 @@ from .vocabulary import (
     Objective,
     OnError,
     Outcome,
+    ReadingEngine,
     Sample,
     Scope,
     Strategy,
@@ -69,12 +71,14 @@ __all__ = [
     "ModelSettings",
     "Objective",
     "OnError",
+    "OutOfCoreSettings",
     "Outcome",
     "PolicySettings",
     "PromptIds",
     "PromptsSettings",
     "RatingsChoice",
     "RatingsSettings",
+    "ReadingEngine",
     "RelabelSettings",
     "ReportSettings",
     "ResponsesSettings",

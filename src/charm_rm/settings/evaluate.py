@@ -27,6 +27,10 @@ class EvaluateSettings(Settings):
         flags=("--pairs", "--own"),
         path="path",
     )
+    panel: bool = setting(
+        False,
+        "Also the bias panel, which is shipped: constructed pairs with a known right answer, a bias speaking for the other (docs/panel.md).",
+    )
     limit: int | None = setting(None, "Evaluate a random sample of this many items per benchmark.", least=1)
     unchecked: bool = setting(
         False, "Evaluate even where over 5 % of a benchmark's tokens are unknown to the tokenizer."

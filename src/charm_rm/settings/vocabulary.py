@@ -9,6 +9,7 @@ from typing import Literal
 
 Outcome = Literal["hard", "soft"]  # of a margin: who is preferred, or with what probability
 TieRule = Literal["half", "loss"]  # what a margin of 0 counts for the policy
+ReadingEngine = Literal["auto", "memory", "streaming"]  # all scores at once, or as they come; auto: by size
 Unrated = Literal["error", "skip"]  # policies without a rating: stop, or leave them out
 Scope = Literal["sample", "these"]  # favour among policies like these, or among these alone
 Link = Literal["hard", "sigmoid"]  # how a margin counts in the equation of an offset

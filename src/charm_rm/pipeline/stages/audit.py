@@ -16,6 +16,7 @@ from ...settings import AuditSettings, Unrated
 
 if TYPE_CHECKING:
     from ...evaluate import AlignmentResult
+    from ...streaming import ScoreStream
     from ...style import Calibrator
     from ...tables import Margins, Ratings, Responses, Scores, WinRates
     from ..run import Run
@@ -25,7 +26,7 @@ FAVOUR, ALIGNMENT, CANDIDATES = "favouritism.parquet", "alignment.parquet", "can
 
 
 def audit_source(
-    source: Scores | Margins | WinRates,
+    source: Scores | Margins | WinRates | ScoreStream,
     ratings: Ratings,
     settings: AuditSettings,
     *,

@@ -22,10 +22,11 @@ from ...errors import (
 from ...evaluate.attained import effect_of_offsets
 from ...margins import only_policies, position
 from ...mismatch.words import upside_down_words
-from ...offsets import solve_joint_offsets, solve_offsets
+from ...offsets import solve_joint_offsets, solve_offsets, solve_streamed_joint_offsets
 from ...policy_names import near_policies
 from ...ratings import expected_win_rate
 from ...settings import AUTO, AuditSettings, CalibrateSettings, Unrated, as_names
+from ...streaming import ScoreStream, refuse_streaming
 from ...tables import Favouritism, Margins, Offsets, Ratings, Scores
 from .audit import audit_source
 
@@ -37,7 +38,7 @@ _NEAR = (0.25, 0.75)
 
 
 def calibrate(
-    source: Scores | Margins,
+    source: Scores | Margins | ScoreStream,
     ratings: Ratings,
     settings: CalibrateSettings,
     audit: AuditSettings,
@@ -54,17 +55,30 @@ def calibrate(
     settings.check_method()
     if settings.method == "style":
         raise ConfigError("a style calibration has no offsets", fix="use calibrate_style")
-    source = without(source, settings.held_out)
+    if isinstance(source, ScoreStream):
+        _check_held_out(source, settings.held_out)
+        source = source.only(set(source.policies) - set(settings.held_out))
+    else:
+        source = without(source, settings.held_out)
     names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
     over, references = chosen_pair(source, ratings, settings, audit, seed=seed, names=names)
+    table = _table(source, settings, [*over, *references])
     common: dict[str, Any] = {"draws": audit.draws, "seed": seed}
     solving = settings if settings.temperature is not None else replace(settings, temperature=1.0)
     if settings.method == "joint":
         common |= solving.accepted_by(solve_joint_offsets) | names | {"references": references}
-        offsets = solve_joint_offsets(source, ratings, **common)
+        if isinstance(source, ScoreStream):
+            if settings.objective != "total-wins":
+                raise refuse_streaming(
+                    "solve least squares", fix="leave out --objective, or use --engine memory"
+                )
+            del common["objective"]
+            offsets = solve_streamed_joint_offsets(source, ratings, **common)
+        else:
+            offsets = solve_joint_offsets(table, ratings, **common)
     else:
         common |= solving.accepted_by(solve_offsets) | {"aliases": aliases}
-        offsets = solve_offsets(source, ratings, **common | {"over": over, "references": references})
+        offsets = solve_offsets(table, ratings, **common | {"over": over, "references": references})
     effect = effect_of_offsets(offsets, ratings, aliases=aliases, unrated=unrated)
     notes = _upside_down(source, ratings, audit, seed=seed, aliases=aliases)
     for note in notes:
@@ -73,8 +87,24 @@ def calibrate(
     return replace(offsets, provenance={**offsets.provenance, **said})
 
 
+def _table(
+    source: Scores | Margins | ScoreStream, settings: CalibrateSettings, policies: Sequence[str]
+) -> Any:
+    """What is solved on: of a stream, for single pairs, the scores of the few policies that are asked about, all of them."""
+    if not isinstance(source, ScoreStream):
+        return source
+    if settings.method == "joint":
+        return source
+    return source.scores_of(policies)
+
+
 def _upside_down(
-    source: Scores | Margins, ratings: Ratings, audit: AuditSettings, *, seed: int, aliases: str | None
+    source: Scores | Margins | ScoreStream,
+    ratings: Ratings,
+    audit: AuditSettings,
+    *,
+    seed: int,
+    aliases: str | None,
 ) -> list[str]:
     """A warning where the ranking of all rated policies falls with people's; its interval is drawn only then."""
     for draws in (0, audit.draws):
@@ -93,7 +123,7 @@ def _upside_down(
 
 
 def chosen_pair(
-    source: Scores | Margins,
+    source: Scores | Margins | ScoreStream,
     ratings: Ratings,
     settings: CalibrateSettings,
     audit: AuditSettings,
@@ -121,7 +151,7 @@ def chosen_pair(
 
 
 def _favour(
-    source: Scores | Margins,
+    source: Scores | Margins | ScoreStream,
     ratings: Ratings,
     audit: AuditSettings,
     *,
@@ -146,7 +176,7 @@ def _most_favoured(favour: Favouritism, excluded: list[str]) -> str:
     return str(frame.sort("favour", "policy", descending=[True, False])["policy"][0])
 
 
-def _aligned(source: Scores | Margins, favour: Favouritism, over: list[str]) -> str:
+def _aligned(source: Scores | Margins | ScoreStream, favour: Favouritism, over: list[str]) -> str:
     frame = favour.frame
     if not over:
         return str(frame.sort(pl.col("favour").abs(), "policy")["policy"][0])
@@ -163,13 +193,15 @@ def _aligned(source: Scores | Margins, favour: Favouritism, over: list[str]) -> 
     return str(candidates.sort(pl.col("favour").abs(), "policy")["policy"][0])
 
 
-def _opponents(source: Scores | Margins, over: list[str]) -> list[str]:
+def _opponents(source: Scores | Margins | ScoreStream, over: list[str]) -> list[str]:
     """The policies that were compared with every one of ``over``: a judge may have seen a baseline alone."""
     met = [_met(source, name) for name in over]
     return sorted(set.intersection(*met) - set(over))
 
 
-def _met(source: Scores | Margins, name: str) -> set[str]:
+def _met(source: Scores | Margins | ScoreStream, name: str) -> set[str]:
+    if isinstance(source, ScoreStream):
+        return source.opponents(name)
     frame = source.frame
     if isinstance(source, Scores):
         prompts = frame.filter(pl.col("policy") == name)["prompt_id"]
@@ -180,6 +212,11 @@ def _met(source: Scores | Margins, name: str) -> set[str]:
 
 def without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margins:
     """The source without the policies that are held out of any calibration."""
+    _check_held_out(source, held_out)
+    return only_policies(source, set(source.policies) - set(held_out)) if held_out else source
+
+
+def _check_held_out(source: Scores | Margins | ScoreStream, held_out: Sequence[str]) -> None:
     known = source.policies
     for name in held_out:
         if name not in known:
@@ -187,7 +224,6 @@ def without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margi
                 f"calibrate.held_out: policy {name!r} has no {source.noun}.{near_policies(name, known)}",
                 fix="name policies of the responses",
             )
-    return only_policies(source, set(known) - set(held_out)) if held_out else source
 
 
 # --- a run's part -------------------------------------------------------------------------------

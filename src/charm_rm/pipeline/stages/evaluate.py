@@ -15,7 +15,15 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from ...benchmarks import Benchmark, ScoredItem, load_benchmark, load_found, load_own, scored_by_judge
+from ...benchmarks import (
+    Benchmark,
+    ScoredItem,
+    load_benchmark,
+    load_found,
+    load_own,
+    load_panel,
+    scored_by_judge,
+)
 from ...errors import ConfigError, NoOverlap, counted, noting_warnings
 from ...evaluate import (
     AlignmentResult,
@@ -96,7 +104,9 @@ def load_benchmarks(
         found = [load_benchmark(name, str(settings.data)) for name in settings.benchmarks]
     if settings.pairs is not None:
         found.append(load_own(settings.pairs))
-    return found if settings.limit is None else [b.sample(settings.limit, seed=seed) for b in found]
+    if settings.limit is not None:
+        found = [b.sample(settings.limit, seed=seed) for b in found]
+    return [*found, load_panel()] if settings.panel else found
 
 
 def _all_found(settings: EvaluateSettings, tell: Callable[[str], None]) -> list[Benchmark]:
