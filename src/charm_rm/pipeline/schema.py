@@ -25,7 +25,20 @@ def config_schema() -> dict[str, Any]:
         for one in settings_of(cls):
             if one.name in known.get("properties", {}):
                 known["properties"][one.name] = _with_bounds(known["properties"][one.name], one)
-    return schema
+    return schema | {"anyOf": [_GIVEN_RESPONSES, _OWN_RESPONSES]}
+
+
+# Responses that exist, or prompts and policies that answer them.
+_GIVEN_RESPONSES = {
+    "properties": {
+        "responses": {"required": ["source"], "properties": {"source": {"not": {"type": "null"}}}}
+    },
+    "required": ["responses"],
+}
+_OWN_RESPONSES = {
+    "properties": {"prompts": {"type": "object"}, "policies": {"type": "array"}},
+    "required": ["prompts", "policies"],
+}
 
 
 def _sections(cls: type[Settings]) -> Iterator[type[Settings]]:
