@@ -93,7 +93,7 @@ def test_from_a_preference_set_to_labels(tmp_path: Path, settings: dict) -> None
 
 def test_several_samples_need_a_choice(tmp_path: Path, settings: dict) -> None:
     pytest.importorskip("torch", reason="scoring needs the [hf] extra")
-    settings["policies"][0] |= {"samples": 2, "temperature": 0.5}
+    settings["policies"][0]["samples"] = 2
     folder = tmp_path / "run"
     with pytest.raises(SeveralSamples, match=r"(?s)score.*score\.sample"):
         run_pipeline(_config(tmp_path, settings), folder, progress=False)
