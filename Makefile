@@ -36,6 +36,7 @@ check: $(VENV)/.installed-test
 	$(BIN)/python docs/make_models.py --check
 	$(BIN)/python docs/make_features.py --check
 	$(BIN)/python docs/make_simulation.py --check
+	$(BIN)/python docs/make_scale.py --check
 	$(BIN)/python docs/make_llms.py --check
 
 docs: $(VENV)/.installed-test
@@ -44,6 +45,7 @@ docs: $(VENV)/.installed-test
 	$(BIN)/python docs/make_models.py
 	$(BIN)/python docs/make_features.py
 	$(BIN)/python docs/make_simulation.py
+	$(BIN)/python docs/make_scale.py
 	$(BIN)/python docs/make_llms.py
 
 clean:

@@ -14,7 +14,7 @@ from pathlib import Path
 from charm_rm.benchmarks import find_benchmark
 from charm_rm.benchmarks.official import Official, joined_hashes, subset_hash
 
-NAMES = ("judgebench", "llmbar", "rm-bench", "rmb")
+NAMES = ("judgebench", "llmbar", "rm-bench", "rmb", "xstest")
 ONE_A_SUBSET = ("rmb",)  # 18 thousand items are too many for a hash of each
 TARGET = Path(__file__).parents[1] / "src" / "charm_rm" / "data" / "benchmark_hashes.json"
 

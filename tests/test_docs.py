@@ -68,6 +68,12 @@ def test_the_table_of_features_is_fresh() -> None:
     assert fresh, "docs/style.md is stale; write it with: python docs/make_features.py"
 
 
+def test_the_plans_are_fresh() -> None:
+    made = _maker("make_scale")
+    fresh = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8") == made.render(made.Assumed())
+    assert fresh, "docs/scale.md is stale; write it with: python docs/make_scale.py"
+
+
 def test_the_list_of_pages_for_language_models_is_fresh_and_whole() -> None:
     made = _maker("make_llms").render()
     assert (ROOT / "llms.txt").read_text(encoding="utf-8") == made, "write it with: python docs/make_llms.py"

@@ -19,6 +19,8 @@ IN_PYTHON = re.compile(r"\b([a-z_]+)= in Python")
 OTHER_TOOLS = {
     "vLLM": {"--runner", "--chat-template", "--max-model-len", "--override-pooler-config"},
     "Inspect": {"--to"},
+    # Their underscore ends the name here: --config_file, --main_process_port, --num_processes.
+    "accelerate": {"--config", "--main", "--num"},
     "click": {"--help", "--version"},
 }
 # No option, but the beginning of one: `--no-` before a flag's name.

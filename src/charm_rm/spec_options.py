@@ -26,6 +26,7 @@ SCORER_OPTIONS: dict[str, tuple[str, ...]] = {
     "": (*_LOCAL, "attention", "unpadded", "compiled", "reward"),
     "dpo": ("beta", *_LOCAL, "normalise"),
     "vllm": _SERVER,
+    "vllm-offline": ("dtype", "max_length", "trust_remote_code", "task"),
     "tei": _SERVER,
     "python": (),
 }
@@ -55,6 +56,7 @@ _KIND_NAMES = {
     "": "a reward model that runs here",
     "dpo": "a DPO policy",
     "vllm": "a vLLM server",
+    "vllm-offline": "vLLM's engine",
     "tei": "a Text Embeddings Inference server",
     "python": "a function",
     "hf": "a generative model that runs here",

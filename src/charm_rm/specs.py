@@ -18,6 +18,7 @@ from .spec_options import JUDGE_OPTIONS, SCORER_OPTIONS, taken_options
 SCORER_KINDS = {
     "dpo": "dpo:POLICY,REFERENCE, the implicit reward of a DPO policy against what it was trained from",
     "vllm": "vllm:URL, a vLLM server",
+    "vllm-offline": "vllm-offline:DIR_OR_ID, a reward model in vLLM's engine, in this process",
     "tei": "tei:URL, a Text Embeddings Inference server",
     "python": "python:MODULE:FUNCTION, a function of your own",
 }
@@ -57,7 +58,8 @@ def load_scorer(
         dtype, device, max_length, trust_remote_code: how a local model is run.
         attention, unpadded, compiled, reward: reward models that run here, as :func:`charm_rm.models.load_reward_model` takes them.
         calibrator: file of a calibrator of this model, whose adjustment is added to each score (:func:`charm_rm.style.calibrated`).
-        more: further arguments of :func:`charm_rm.remote.load_remote_reward`, or of :func:`charm_rm.models.implicit.load_dpo_reward`.
+        more: further arguments of :func:`charm_rm.remote.load_remote_reward`, of :func:`charm_rm.models.implicit.load_dpo_reward`,
+            or of :func:`charm_rm.models.vllm_engine.load_vllm_reward`.
 
     Raises:
         ConfigError: an option is unknown, out of range, or without effect on this kind of model, or the calibrator is not of
@@ -91,6 +93,8 @@ def load_scorer(
     scorer: ScalarReward
     if kind == "python":
         scorer = named("callables", "load_callable_reward")(name)
+    elif kind == "vllm-offline":
+        scorer = named("models.vllm_engine", "load_vllm_reward")(name, **options)
     elif kind in ("vllm", "tei"):
         scorer = named("remote", "load_remote_reward")(spec, **options)
     elif kind == "dpo":

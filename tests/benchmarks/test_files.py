@@ -10,8 +10,17 @@ import polars as pl
 import pytest
 
 from charm_rm.benchmarks import Item, good_and_bad
-from charm_rm.benchmarks.files import numbers_of, prompt_of, read_items, read_rows, text_of, texts_of
-from charm_rm.errors import SchemaError, UnreadableFile
+from charm_rm.benchmarks.files import (
+    numbers_of,
+    one_table,
+    prompt_of,
+    read_items,
+    read_rows,
+    read_table,
+    text_of,
+    texts_of,
+)
+from charm_rm.errors import CharmError, SchemaError, UnreadableFile
 
 
 @pytest.mark.parametrize(
@@ -93,3 +102,15 @@ def test_an_item_that_cannot_be_names_file_and_row(suffix: str, tmp_path: Path) 
     with pytest.raises(SchemaError, match=r"item 2: item s/x: 1 good and 0 bad responses") as caught:
         list(read_items(path, make))
     assert str(path) in str(caught.value)
+
+
+def test_shards_of_one_table_are_read_in_order_and_none_may_be_missing(tmp_path: Path) -> None:
+    shards = [tmp_path / f"train-{n:05d}-of-00003.parquet" for n in range(3)]
+    for n, path in enumerate(shards):
+        pl.DataFrame({"n": [n]}).write_parquet(path)
+    assert one_table(list(reversed(shards)), "x") == shards
+    assert [row["n"] for row, _ in read_table(shards, "x")] == [0, 1, 2]
+    with pytest.raises(UnreadableFile, match="1 of 3 files of 'train' are missing, first number 1"):
+        one_table([shards[0], shards[2]], "x")
+    with pytest.raises(CharmError, match="x is there 2 times"):
+        one_table([shards[0], tmp_path / "train.parquet"], "x")

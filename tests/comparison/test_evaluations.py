@@ -93,7 +93,16 @@ def test_several_benchmarks_have_a_mean(tmp_path: Path) -> None:
     assert values["mean of benchmarks"] == pytest.approx((values["quiz"] + values["riddles"]) / 2)
     assert "quiz hard" in values
     assert found.summary["benchmarks"] == ["quiz", "riddles"]
+    assert found.summary["partial"] == []
     assert found.pareto.height == 0
+
+
+def test_a_sample_of_a_benchmark_is_called_partial(tmp_path: Path) -> None:
+    some = benchmark(60).sample(30)
+    one, two = (evaluation(tmp_path / n, r, some) for n, r in (("a", RIGHT[:30]), ("b", ~RIGHT[:30])))
+    found = compare_models(evaluations={"a": one, "b": two}, draws=100)
+    assert found.summary["partial"] == ["quiz"]
+    assert "quiz (partial)" in found.summary()
 
 
 def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:

@@ -192,3 +192,17 @@ def test_a_hub_that_does_not_have_it_and_one_that_is_down(
     with pytest.raises(RemoteError, match="cannot be fetched") as error:
         fetch_entry(on_the_hub, data_dir=tmp_path)
     assert error.value.exit_code == 1
+
+
+def test_a_download_from_the_hub_that_breaks_off_ends_well_now_or_the_next_time(
+    on_the_hub: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub_server(Files(dict(HUB), faults={"data/train.parquet": ["", "cut"]}), repo="who/set") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        try:
+            folder = fetch_entry(on_the_hub, data_dir=tmp_path)
+        except RemoteError:
+            assert folder_of(on_the_hub, tmp_path) is None
+            folder = fetch_entry(on_the_hub, data_dir=tmp_path)
+        assert hub.faults["data/train.parquet"] == []
+    assert (folder / "data" / "train.parquet").read_bytes() == HUB["data/train.parquet"]

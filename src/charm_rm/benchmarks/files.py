@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +16,14 @@ from ..store import read_frame, read_json, read_json_lines
 from .items import Item
 
 Row = Mapping[str, Any]
+_SHARD = re.compile(r"(?P<table>.+)-\d{5}-of-(?P<of>\d{5})(?P<end>\.\w+)")
 _FETCH_AGAIN = "fetch the file again from the benchmark's repository"
 
 
-def read_items(
-    path: Path, make: Callable[[Row, str], Item], *, texts: Collection[str] = ()
-) -> Iterator[Item]:
-    """Make an item of each row; an error about the item names file and row. ``texts`` are columns of text in a CSV file."""
-    for row, where in read_rows(path, texts=texts):
+def read_items(paths: Path | Sequence[Path], make: Callable[[Row, str], Item]) -> Iterator[Item]:
+    """Make an item of each row of a file or of several; an error about the item names file and row."""
+    files = [paths] if isinstance(paths, Path) else paths
+    for row, where in (found for path in files for found in read_rows(path)):
         try:
             yield make(row, where)
         except CharmError as error:
@@ -129,6 +130,33 @@ def find(folder: Path, *patterns: str) -> list[Path]:
     return sorted(found)
 
 
+def one_table(paths: Sequence[Path], what: str) -> list[Path]:
+    """The files of one table: a single one, or all of its shards (``train-00000-of-00002.parquet``), in order.
+
+    Raises:
+        CharmError: several tables, which are never chosen from in silence.
+        UnreadableFile: a shard is missing.
+    """
+    shards = [_SHARD.fullmatch(path.name) for path in paths]
+    tables = {(p.parent, m["table"], m["of"], m["end"]) for p, m in zip(paths, shards, strict=True) if m}
+    if not all(shards) or len(tables) != 1:
+        return [only_copy(paths, what)]
+    ((folder, table, of, end),) = tables
+    if missing := [n for n in range(int(of)) if folder / f"{table}-{n:05d}-of-{of}{end}" not in paths]:
+        raise UnreadableFile(
+            f"{len(missing)} of {int(of)} files of {table!r} are missing, first number {missing[0]}",
+            where=str(folder),
+            fix="fetch the whole table",
+        )
+    return sorted(paths)
+
+
+def read_table(paths: Sequence[Path], what: str, *, texts: Collection[str] = ()) -> Iterator[tuple[Row, str]]:
+    """:func:`read_rows` of all files of one table."""
+    for path in one_table(paths, what):
+        yield from read_rows(path, texts=texts)
+
+
 @contextmanager
 def mended_by(fix: str) -> Iterator[None]:
     """Put ``fix`` in place of the advice to fetch a file again: of tables that no repository has."""
@@ -173,9 +201,10 @@ def refuse_split(benchmark: str, folder: Path, *, wanted: str, others: Sequence[
 
 
 def _rows(path: Path, texts: Collection[str]) -> Any:
-    if path.suffix in (".parquet", ".csv", ".tsv"):
+    kinds = path.suffixes[-2:]  # .jsonl.gz is packed lines
+    if {".parquet", ".csv", ".tsv"} & set(kinds):
         return read_frame(path, texts=texts).to_dicts()
-    return read_json_lines(path) if path.suffix == ".jsonl" else read_json(path)
+    return read_json_lines(path) if ".jsonl" in kinds else read_json(path)
 
 
 def _value(row: Row, key: str, where: str) -> Any:

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .definition import Benchmark
-from .files import Row, find, nothing_found, one_of, only_copy, prompt_of, read_items, refuse_split, text_of
+from .files import Row, find, nothing_found, one_of, one_table, prompt_of, read_items, refuse_split, text_of
 from .items import Item, good_and_bad
 from .metrics import Metric, Part, mean_of_subsets
 from .official import Official
@@ -93,7 +93,7 @@ def load_rewardbench(folder: Path) -> Benchmark:
     if not files:
         refuse_split("RewardBench", folder, wanted="filtered", others=("raw",))
         raise nothing_found("RewardBench", folder, "filtered*.parquet, .json or .jsonl")
-    items = [*read_items(only_copy(files, "RewardBench"), _item)]
+    items = [*read_items(one_table(files, "RewardBench"), _item)]
     prior = [item for name in PRIOR_SETS for item in _prior(folder, name)]
     everything = [*items, *prior]
     return OFFICIAL.benchmark(
@@ -115,7 +115,8 @@ def _prior(folder: Path, name: str) -> list[Item]:
     )
     if not paths:
         return []
-    rows = enumerate(read_items(only_copy(paths, f"the prior set {name}"), lambda r, w: _pair(r, name, w, w)))
+    whole = one_table(paths, f"the prior set {name}")
+    rows = enumerate(read_items(whole, lambda r, w: _pair(r, name, w, w)))
     return [good_and_bad(str(i), name, m.prompt, m.chosen, m.rejected) for i, m in rows]
 
 

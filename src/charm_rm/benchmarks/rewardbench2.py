@@ -33,7 +33,7 @@ from .files import (
     nothing_found,
     number_of,
     one_of,
-    only_copy,
+    one_table,
     prompt_of,
     read_items,
     text_of,
@@ -83,7 +83,7 @@ def load_rewardbench2(folder: Path) -> Benchmark:
         raise nothing_found(
             "RewardBench 2", folder, "test*.parquet, rewardbench2.jsonl or reward-bench-2.jsonl"
         )
-    items = tuple(read_items(only_copy(files, "RewardBench 2"), _item))
+    items = tuple(read_items(one_table(files, "RewardBench 2"), _item))
     _check_ties(items)
     return OFFICIAL.benchmark(items, official_metrics(items), TIE_VALUE)
 

@@ -75,11 +75,11 @@ class _CharmGroup(CharmGroup):
         with warnings.catch_warnings():
             warnings.simplefilter("always", CharmWarning)
             warnings.simplefilter("always", ReadingNote)
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            warnings.showwarning = show_warning  # type: ignore[assignment]
             try:
                 return super().invoke(ctx)
             except CharmError as error:
-                _show_error(str(error), debug=ctx.params.get("debug", False))
+                show_error(str(error), debug=ctx.params.get("debug", False))
                 ctx.exit(error.exit_code)
             except click.ClickException as error:
                 # Final in click's annotations only; the exception prints this text and no other.
@@ -88,7 +88,7 @@ class _CharmGroup(CharmGroup):
             except (click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except Exception as error:
-                ctx.exit(_show_unexpected(error, debug=ctx.params.get("debug", False)))
+                ctx.exit(show_unexpected(error, debug=ctx.params.get("debug", False)))
 
     def main(self, *args: Any, **options: Any) -> Any:
         open_closed_streams()
@@ -96,7 +96,7 @@ class _CharmGroup(CharmGroup):
         try:
             return super().main(*args, **options)
         except OSError as error:  # of printing help or usage, which is done before `invoke`
-            sys.exit(_show_unexpected(error, debug=False))
+            sys.exit(show_unexpected(error, debug=False))
 
 
 def _sum_in_one_order() -> None:
@@ -126,31 +126,33 @@ def main(debug: bool) -> None:
     """
 
 
-def _show_unexpected(error: Exception, *, debug: bool) -> int:
+def show_unexpected(error: Exception, *, debug: bool) -> int:
     """Print an error that is no CharmError, and return the exit code: a system that refuses is no fault of charm's."""
     refused = system_refusal(error)
     if refused is None:
-        _show_error(
+        show_error(
             f"unexpected {type(error).__name__}: {error}\n  This is a fault in charm or its environment; "
             "run again with `charm --debug ...` for the traceback.",
             debug=debug,
         )
         return 1
-    _show_error(str(refused), debug=debug)
+    show_error(str(refused), debug=debug)
     if isinstance(error, OSError) and error.filename is None:
         drop_standard_output()
     return refused.exit_code
 
 
-def _show_error(message: str, *, debug: bool) -> None:
+def show_error(message: str, *, debug: bool) -> None:
+    """Print an error on standard error; with ``debug`` the traceback of the one that is handled, too."""
     if debug:
         traceback.print_exc()
     echo(message, err=True, label="error:", colour="red")
 
 
-def _show_warning(
+def show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, *_rest: Any
 ) -> None:
+    """Print a warning on standard error, as ``warnings.showwarning`` is called."""
     if issubclass(category, CharmWarning):
         echo(str(message), err=True, label="warning:", colour="yellow")
     elif issubclass(category, ReadingNote):

@@ -49,6 +49,11 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skipped": "dim"}
 )
 @reward_option
 @option_of(ModelSettings, "calibrator")
+@click.option(
+    "--against",
+    metavar="SPEC",
+    help="The same model elsewhere (vllm:URL, vllm-offline:DIR, tei:URL ...): are its scores the same?",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--quick", is_flag=True, help="Skip checks that take more than a few forward passes.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the details of passed checks, too.")
@@ -62,6 +67,7 @@ def command(
     verbose: bool,
     as_json: bool,
     read_as: TableSettings,
+    against: str | None,
     **settings: Any,
 ) -> None:
     """Check a reward model before you trust its scores.
@@ -70,6 +76,9 @@ def command(
     strips responses), padding (a pad token that ends turns, the wrong side), the head (never trained), truncation (responses
     cut off or made identical), and the scores: do they change with the batch, the precision, the attention or from run to
     run, and do they differ enough for the temperature?
+
+    With --against it scores the responses with a server or engine, too, and says what lies between the two, if anything does: a
+    sigmoid or softmax, another scale or sign, or other text.
 
     With --calibrator also: is it of this model, are its features defined as today, and are the responses like those it was
     solved on? Each finding says how to fix it. Exits with 1 if a check fails.
@@ -80,6 +89,7 @@ def command(
       charm doctor --rm org/some-rm --responses responses.parquet --dtype bfloat16
       charm doctor --rm ./my-rm --calibrator calibrator.json \\
           --responses responses.parquet
+      charm doctor --rm ./my-rm --against vllm:http://localhost:8000
       charm doctor --rm ./my-rm --quick --json
     """
     from ..models import load_any_responses
@@ -87,6 +97,10 @@ def command(
 
     columns = read_as.fields("responses")
     table = None if responses is None else load_any_responses(responses, columns=columns)
+    if against is not None:
+        from ..specs import load_scorer
+
+        settings["against"] = load_scorer(against)
     found = diagnose(rm, table, tell=_teller(), **settings)
     if as_json:
         print_json(found.to_json())

@@ -113,7 +113,8 @@ def command(
           --benchmark llmbar --data LLMBar
       charm evaluate --judge openai:gpt-4.1-mini --benchmark llmbar \\
           --data LLMBar --limit 100
-      charm evaluate --rm my-rm --pairs my-pairs.jsonl
+      charm evaluate --rm my-rm --benchmark rewardbench2 --data hub
+      charm evaluate --rm my-rm --own my-table.jsonl
       charm evaluate --rm my-rm --calibrator calibrator.json --baseline my-rm \\
           --panel
       charm evaluate --scores after.parquet --baseline-scores before.parquet \\

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..errors import did_you_mean
-from ..settings import ModelSettings, RatingsChoice, TableSettings, settings_of
+from ..settings import EngineSettings, ModelSettings, RatingsChoice, TableSettings, settings_of
 
 # In the order of ``--help``. Subjects of options, by the names of their parameters; what is in none comes first, as "Options".
 _OUTPUT = (
@@ -35,6 +35,7 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
     ),
     "Which prompts": ("prompts", "split", "split_fraction", "split_seed", "n_prompts"),
     "Models and servers": (*(one.name for one in settings_of(ModelSettings)), *_SERVERS),
+    "Engine": tuple(one.name for one in settings_of(EngineSettings)),
     "Output": _OUTPUT,
 }
 _FEW = 12  # options need no subjects

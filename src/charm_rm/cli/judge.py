@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import counted
-from ..settings import JudgeSettings, ResponsesSettings
+from ..settings import EngineSettings, JudgeSettings, ResponsesSettings
 from .common import conclude, csv_table, echo, heading, interval, print_frame, print_json, say
 from .help import CharmCommand
 from .options import (
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @output_option(required=True, what="Where to write the margins (.parquet, .csv, .jsonl).")
 @settings_options(ResponsesSettings, "responses", but=("test_fraction",), argument="source")
 @seed_option
+@settings_options(EngineSettings, "engine")
 @store_options("answers")
 @click.option("--dry-run", is_flag=True, help="Print how many calls the run would make; ask nothing.")
 @force_option
@@ -45,6 +46,7 @@ def command(
     settings: JudgeSettings,
     output: Path,
     seed: int,
+    engine: EngineSettings,
     cache: Path | None,
     no_cache: bool,
     dry_run: bool,
@@ -55,7 +57,8 @@ def command(
 
     RESPONSES is what `charm score` takes. The judge's preference, averaged over both orders, becomes a margin in log-odds.
     `charm audit` and `charm calibrate` take margins as they take scores. An answer without a verdict is counted and left out;
-    it is not a tie. Every answer is stored as it arrives, so the same command continues a run that was stopped.
+    it is not a tie. Every answer is stored as it arrives, so the same command continues a run that was stopped. With --engine ray
+    actors ask, each with the judge loaded once; pairs, answers and margins are those of one process.
 
     \b
     SPEC, the judge:
@@ -89,7 +92,7 @@ def command(
     if dry_run:
         return _show_estimate(estimate(table, settings, seed=seed), as_json=as_json)
     with value_store(output, cache, no_cache=no_cache, say=say) as memo:
-        run = judge(table, settings, output, seed=seed, memo=memo, force=force)
+        run = judge(table, settings, output, seed=seed, memo=memo, force=force, engine=engine)
     return _show(run, output, settings.pairs, as_json=as_json)
 
 

@@ -25,7 +25,8 @@ def print_models(found: ModelComparison, *, top: int) -> None:
             f"  human ratings: {counted(summary['policies'], 'policy', 'policies')} on {counted(summary['prompts'], 'prompt')} that all have"
         )
     if summary["benchmarks"]:
-        echo(f"  benchmarks, on the items that all have: {', '.join(summary['benchmarks'])}")
+        names = (f"{b} (partial)" if b in summary["partial"] else b for b in summary["benchmarks"])
+        echo(f"  benchmarks, on the items that all have: {', '.join(names)}")
     beyond = [
         r
         for r in found.differences.iter_rows(named=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import counted
-from ..settings import ModelSettings, ResponsesSettings, ScoreSettings
+from ..settings import EngineSettings, ModelSettings, ResponsesSettings, ScoreSettings
 from .common import conclude, print_frame, print_json, say
 from .help import CharmCommand
 from .options import (
@@ -42,6 +42,7 @@ _OF_SCORES = ("columns", "reward_model", "sample")
 @settings_options(
     ScoreSettings, "scoring", but=("scores", "judgements", "annotator", "baseline", *_OF_SCORES)
 )
+@settings_options(EngineSettings, "engine")
 @store_options("scores")
 @force_option
 @json_option
@@ -52,6 +53,7 @@ def command(
     seed: int,
     scoring: ScoreSettings,
     loading: ModelSettings,
+    engine: EngineSettings,
     cache: Path | None,
     no_cache: bool,
     force: bool,
@@ -67,6 +69,7 @@ def command(
     SPEC, what scores:
       DIR_OR_ID               a reward model: local folder, adapter, or hub id
       dpo:POLICY,REFERENCE    the implicit reward of a DPO policy
+      vllm-offline:DIR_OR_ID  a reward model in vLLM's engine ([vllm] extra)
       vllm:URL, tei:URL       a vLLM or Text Embeddings Inference server
       python:MODULE:FUNCTION  a function (prompts, responses) -> scores
 
@@ -76,6 +79,10 @@ def command(
     a run that was stopped. The store keeps the model's own scores; --calibrator adds its correction afterwards, so a new
     calibrator needs no new scoring.
 
+    --engine ray scores partitioned Parquet by actors, each of which loads the model once, here or on the cluster at --ray-address.
+    Rows, order and scores are those of one process. A run that was stopped keeps the parts that it finished, and a partition that
+    cannot be read is named while the others go on.
+
     \b
     Examples:
       charm score responses.parquet --rm ./my-rm -o scores.parquet
@@ -84,23 +91,30 @@ def command(
           --policy my-model --n-prompts 200
       charm score responses.parquet --rm ./my-rm --calibrator calibrator.json \\
           -o calibrated.parquet
+      charm score partitions/ --rm org/some-rm -o scores.parquet --engine ray \\
+          --ray-workers 8 --ray-gpus-per-worker 1
       charm score responses.parquet --rm vllm:http://localhost:8000 \\
           -o scores.parquet
     """
     from ..pipeline.stages.outputs import value_store
     from ..pipeline.stages.responses import read_responses
-    from ..pipeline.stages.score import score
+    from ..pipeline.stages.score import score, score_by
     from ..store import refuse_table
 
     check_store_usage(cache, no_cache=no_cache, output=output)
     refuse_table(output, force=force, inputs=given_paths())
     with value_store(output, cache, no_cache=no_cache, say=say) as memo:
-        table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
-        scores = score(table, rm, output, loading=loading, scoring=scoring, memo=memo, force=force)
+        how: dict[str, Any] = {"loading": loading, "scoring": scoring, "memo": memo, "force": force}
+        if engine.engine == "ray":
+            table = None
+            scores = score_by(engine, responses, rm, output, **how)
+        else:
+            table = read_responses(responses, seed=seed, complete=responses.n_prompts is not None)
+            scores = score(table, rm, output, **how)
     _show(scores, table, output, as_json=as_json)
 
 
-def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) -> None:
+def _show(scores: Scores, responses: Responses | None, output: Path, *, as_json: bool) -> None:
     summary = _summarise(scores, responses)
     if as_json:
         print_json(
@@ -116,7 +130,7 @@ def _show(scores: Scores, responses: Responses, output: Path, *, as_json: bool) 
     say(f"wrote {output}")
 
 
-def _summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
+def _summarise(scores: Scores, responses: Responses | None) -> pl.DataFrame:
     """Per policy: number of responses, mean score and spread, mean tokens, share truncated, number empty."""
     import polars as pl
 
@@ -126,7 +140,7 @@ def _summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
         "n_tokens": pl.col("n_tokens").mean().alias("mean_tokens"),
         "truncated": pl.col("truncated").mean(),
     }
-    return (
+    found = (
         scores.frame.group_by("policy")
         .agg(
             pl.len().alias("n"),
@@ -134,6 +148,8 @@ def _summarise(scores: Scores, responses: Responses) -> pl.DataFrame:
             pl.col("score").std().alias("sd"),
             *(figure for column, figure in figures.items() if column in scores.frame.columns),
         )
-        .join(count_empty(responses).drop("n"), on="policy")
         .sort("mean_score", descending=True)
     )
+    if responses is None:  # Ray's actors have read the texts
+        return found
+    return found.join(count_empty(responses).drop("n"), on="policy", maintain_order="left")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,23 @@ from .options import (
 )
 from .prompts import PromptChoice, prompt_options
 
+_ARGUMENTS = "charm.arguments"
+
 if TYPE_CHECKING:
     from ..mismatch import Audit
     from ..models.training.settings import TrainResult
 
 
-@click.command("train", cls=CharmCommand)
+class _Launchable(CharmCommand):
+    """A command that remembers its arguments, to run them again in several processes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does."""
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command("train", cls=_Launchable)
 @click.argument("prefs", type=PATH)
 @rm_option
 @output_option(what="Folder for the trained model (required unless --dry-run).")
@@ -43,6 +55,12 @@ if TYPE_CHECKING:
 @click.option("--held-out", type=PATH, help="Pairs to evaluate on instead; they share no prompt with PREFS.")
 @click.option(
     "--resume", is_flag=True, help="Continue from the last checkpoint of a training that was stopped."
+)
+@click.option(
+    "--launch",
+    metavar="CONFIG",
+    help="Train in several processes, by `accelerate launch`: fsdp or zero3 (all GPUs here), cpu2 (two processes of the CPU), or a "
+    "file that `accelerate config` wrote.",
 )
 @click.option(
     "--anchor",
@@ -63,6 +81,7 @@ def command(
     dry_run: bool,
     held_out: Path | None,
     resume: bool,
+    launch: str | None,
     anchor: Path | None,
     prompts: PromptChoice,
     responses: Path | None,
@@ -84,6 +103,10 @@ def command(
     and --split choose prompts of --anchor; --responses are then audited on the other side of --split. Prompts of held-out pairs
     are left out of the anchor.
 
+    --launch trains one model in several processes. A step has the same pairs as with one, so --batch-size stays what it is, and
+    a checkpoint of one process goes on in several. All read the same files: on several machines, from a shared disk. Not with
+    --anchor or --responses. `accelerate launch -m charm_rm.models.train ...` takes the same arguments.
+
     \b
     Examples:
       charm train prefs/preferences.parquet --rm org/some-rm --dry-run
@@ -94,10 +117,13 @@ def command(
           --batch-size 16 --max-length 256
       charm train prefs/preferences.parquet --rm ./my-rm -o model \\
           --responses responses.parquet --ratings arena
+      charm train prefs/preferences.parquet --rm org/some-rm -o model \\
+          --launch fsdp
       charm train pairs.parquet --rm ./my-rm -o model --anchor responses.parquet \\
           --split train --ratings arena --anchor-weight 30
     """
     _check_usage(anchor, responses, ratings, settings, prompts)
+    _check_processes(launch, anchor, responses, dry_run=dry_run)
     if dry_run:
         _preview(_load_pairs(prefs), rm, settings, trust_remote_code=trust_remote_code, as_json=as_json)
         if anchor is not None:
@@ -109,6 +135,10 @@ def command(
     from ..pipeline.stages.train import CardAudit, open_anchor, train
 
     refuse_folder(output, force=force, inputs=given_paths())
+    if launch is not None:
+        from .launching import launch as launched
+
+        raise click.exceptions.Exit(launched(launch, _arguments_without("--launch")))
     audit = None
     if responses is not None:
         audit = CardAudit.prepare(
@@ -152,6 +182,35 @@ def _check_usage(
         raise click.UsageError("--prompts and --split choose prompts of --anchor")
     if responses is not None and settings.new_head:
         raise click.UsageError("a backbone without a head has no scores to audit: leave out --responses")
+
+
+def _check_processes(
+    launch: str | None, anchor: Path | None, responses: Path | None, *, dry_run: bool
+) -> None:
+    """Refuse what several processes cannot do, before they are started, and in each that was started otherwise."""
+    if launch is not None and dry_run:
+        raise click.UsageError("--dry-run reads pairs and needs no processes: leave out --launch")
+    if launch is None and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    if anchor is not None:
+        raise click.UsageError("an anchored training takes one process: leave out --launch, or --anchor")
+    if responses is not None:
+        raise click.UsageError(
+            "several processes train, and do not score: audit before and after with charm score and charm audit"
+        )
+
+
+def _arguments_without(option: str) -> list[str]:
+    """What the command was given, without an option that takes a value."""
+    given = list(click.get_current_context().meta[_ARGUMENTS])
+    kept: list[str] = []
+    while given:
+        one = given.pop(0)
+        if one == option:
+            given.pop(0)
+        elif not one.startswith(f"{option}="):
+            kept.append(one)
+    return kept
 
 
 def _preview(pairs: Any, rm: str, settings: TrainSettings, *, trust_remote_code: bool, as_json: bool) -> None:

@@ -40,6 +40,12 @@ class Benchmarked:
         return tuple(f for f in self.credits if f != MEAN) + ((MEAN,) if len(self.headlines) > 1 else ())
 
     @property
+    def partial(self) -> list[str]:
+        """The benchmarks of which this is less than the official whole."""
+        known = self.figures.filter(pl.col("partial"))["benchmark"].unique(maintain_order=True).to_list()
+        return [name for name in known if name in {figure[0] for figure in self.credits}]
+
+    @property
     def whole(self) -> Figure | None:
         """The one figure over all benchmarks."""
         if not self.headlines:

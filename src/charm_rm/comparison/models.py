@@ -222,6 +222,7 @@ def _compare(
                 "prompts": None if held is None else held.prompts,
                 "policies": None if held is None else len(held.rated.policies),
                 "benchmarks": None if told is None else [figure[0] for figure in told.headlines],
+                "partial": None if told is None else told.partial,
                 "compared": differences.height,
                 "favours_compared": gaps.height,
             }

@@ -99,7 +99,7 @@ def run_judge(
     judge, calibrator = uncalibrated(judge)
     plan = plan_requests(responses, pairs, fingerprint=judge.fingerprint)
     with _opened(memo) as store:
-        known, asked = _ask(judge, plan.requests, store, progress=progress)
+        known, asked = ask_judge(judge, plan.requests, store, progress=progress)
     verdicts = known | asked
     _warn(verdicts.values(), judge)
     if verdicts and all(math.isnan(v.p_first) for v in verdicts.values()):
@@ -133,10 +133,14 @@ def _opened(memo: Memo | None) -> Iterator[Memo]:
         yield fresh
 
 
-def _ask(
+def ask_judge(
     judge: PairwisePreference, requests: Mapping[str, Request], memo: Memo, *, progress: bool
 ) -> tuple[dict[str, Verdict], dict[str, Verdict]]:
-    """Verdicts that were known, and those asked for now."""
+    """Put questions to a judge, but for those that ``memo`` knows: verdicts that were known, and those asked for now, by key.
+
+    Raises:
+        ModelError: the judge left questions unanswered, or answers out of its range.
+    """
     known = {key: Verdict.from_json(entry.value) for key, entry in memo.lookup(requests).items()}
     asked: dict[str, Verdict] = {}
     with _bar(len(requests), done=len(known), show=progress) as advance:

@@ -48,3 +48,9 @@ def one_device(device: str) -> str:
 def device_kind(device: str) -> str:
     """``cpu`` or ``cuda``."""
     return device.partition(":")[0]
+
+
+def count_gpus() -> int:
+    """How many GPUs torch can use here."""
+    torch = require("torch")
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0

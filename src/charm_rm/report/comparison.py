@@ -95,7 +95,8 @@ def _facts(found: ModelComparison) -> Iterator[tuple[str, str]]:
             f"{words.count(summary['policies'], 'policy', 'policies')} on {words.count(summary['prompts'], 'prompt')} that all have",
         )
     if summary["benchmarks"]:
-        yield "Benchmarks", clean(", ".join(summary["benchmarks"]))
+        names = (f"{b} (partial)" if b in summary["partial"] else b for b in summary["benchmarks"])
+        yield "Benchmarks", clean(", ".join(names))
 
 
 def label(row: Mapping[str, Any]) -> str:

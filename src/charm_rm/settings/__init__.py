@@ -10,6 +10,7 @@ from .anchor import AnchorSettings
 from .audit import AuditSettings
 from .calibrate import AUTO, OFFSETS_ALONE, STYLE_ALONE, CalibrateSettings, as_names, parse_fixed
 from .definition import Setting, Settings, check_draws, setting, setting_named, settings_of
+from .engine import EngineSettings
 from .evaluate import EvaluateSettings
 from .generate import AnswerSettings, GenerateSettings, PolicySettings
 from .judge import JudgeSettings
@@ -27,6 +28,7 @@ from .vocabulary import (
     AnchorEstimate,
     Attention,
     DType,
+    Engine,
     Labels,
     Link,
     Method,
@@ -58,6 +60,8 @@ __all__ = [
     "AuditSettings",
     "CalibrateSettings",
     "DType",
+    "Engine",
+    "EngineSettings",
     "EvaluateSettings",
     "FineTuneSettings",
     "FitSettings",

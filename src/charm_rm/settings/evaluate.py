@@ -18,7 +18,10 @@ class EvaluateSettings(Settings):
         metavar="NAME",
     )
     data: str | None = setting(
-        None, "Folder with the benchmarks' original files, or a parent of several.", path="path"
+        None,
+        "Folder with the benchmarks' original files, or a parent of several; or a dataset of the hub, `owner/name@revision`; "
+        "or `hub` for the datasets that a benchmark itself names.",
+        path="path or id",
     )
     pairs: str | None = setting(
         None,

@@ -30,3 +30,4 @@ TableKind = Literal[
     "scores", "responses", "judgements", "ratings", "battles", "preferences"
 ]  # what a table holds
 Sample = Literal["first", "mean", "max", "all"]  # of several responses of one policy to one prompt
+Engine = Literal["local", "ray"]  # what runs a stage

@@ -34,6 +34,7 @@ _TITLES = {
     "determinism": "the same score twice",
     "spread": "spread against temperature",
     "calibrator": "calibrator",
+    "against": "the same scores elsewhere",
 }
 
 

@@ -44,6 +44,7 @@ from .drift import (
 )
 from .head import check_head, check_outputs
 from .known import check_registry
+from .parity import check_parity
 from .pooling import pooling_checks
 from .sample import built_in
 from .switches import across_switches, known_switches
@@ -69,6 +70,7 @@ def diagnose(
     reward: str | None = None,
     temperature: float = 1.0,
     calibrator: Calibrator | str | os.PathLike[str] | None = None,
+    against: ScalarReward | None = None,
     quick: bool = False,
     seed: int = 0,
     tell: Tell = lambda _step: None,
@@ -84,6 +86,7 @@ def diagnose(
         device, max_length, trust_remote_code, reward: as :func:`~charm_rm.models.load_reward_model` takes them.
         temperature: what margins will be divided by (``--temperature`` of the other verbs).
         calibrator: of this model, or its file: whether the two belong together, and what it does to these responses.
+        against: the same model in another engine or behind a server: whether it gives the same scores, and if not, what differs.
         quick: leave out all that takes more than a few forward passes.
         tell: called with each step's name as it begins.
 
@@ -120,6 +123,9 @@ def diagnose(
         checks.append(check_calibration(model, known, frame))
     drift: list[Drift] = []
     scored = _sample_rows(table.frame, n, per_prompt=_PER_PROMPT, seed=seed)
+    if against is not None:
+        tell(f"{source_name(against.source)}: the same responses there")
+        checks.append(_compared(model, against, scored))
     if not quick:
         fresh = None if isinstance(rm, RewardModel) else partial(load_reward_model, rm, **loading)
         exam = Examination(model, scored, fresh, temperature, tuple(dtypes), seed, tell)
@@ -130,10 +136,18 @@ def diagnose(
         "dtypes": list(dtypes),
         "temperature": temperature,
         "calibrator": None if known is None else known.fingerprint,
+        **({} if against is None else {"against": source_name(against.source)}),
         "quick": quick,
         "seed": seed,
     }
     return _collected(model, checks, drift, table, settings)
+
+
+def _compared(model: RewardModel, against: ScalarReward, frame: pl.DataFrame) -> Check:
+    """Whether both give these responses the same scores."""
+    prompts, responses = frame["prompt"].to_list(), frame["response"].to_list()
+    here, there = (np.asarray(one(prompts, responses), dtype=np.float64) for one in (model, against))
+    return check_parity(here, there, responses, name=source_name(against.source))
 
 
 def quick_checks(model: RewardModel) -> list[Check]:

@@ -19,6 +19,7 @@ from ..scoring.batching import collate
 from ..scoring.encoding import Encoded
 from ..scoring.positions import ONE_REGIME, Regimes, set_back
 from .pairs import SIDES, row_of
+from .processes import ALONE, Processes, deal
 
 # What a forward and backward pass costs beyond its tokens, as tokens: on a CPU the traffic of weights and their gradients, on a
 # GPU that it is not full. A pass is split where that saves more padding.
@@ -33,8 +34,12 @@ def group_pairs(lengths: NDArray[np.intp], *, at_once: int) -> list[NDArray[np.i
         lengths: (pairs, 2) tokens of the chosen and the rejected response.
         at_once: most pairs in a group.
     """
-    order = np.lexsort((-lengths.min(axis=1), -lengths.max(axis=1)))
-    return np.array_split(order, -(-len(order) // at_once))
+    return [group for group, _ in deal(longest_first(lengths), at_once=at_once, processes=ALONE)]
+
+
+def longest_first(lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Numbers of pairs by the longer of their two responses, then by the shorter."""
+    return np.lexsort((-lengths.min(axis=1), -lengths.max(axis=1)))
 
 
 def split_rows(lengths: Sequence[int] | NDArray[np.intp], *, pass_cost: int) -> list[NDArray[np.intp]]:
@@ -84,21 +89,26 @@ class PairCollator:
     """Examples of one optimiser batch -> its micro-batches, each with its passes, targets and share of the pairs.
 
     A micro-batch has ``passes`` and ``places`` (:func:`make_passes` of its chosen, then its rejected rows), ``margin`` and
-    ``p_chosen`` where the examples have them, and ``share``: its weight in the mean over the optimiser batch.
+    ``p_chosen`` where the examples have them, and ``share``: its weight in the mean over the optimiser batch. Of several
+    ``processes``, whose gradients are averaged, each gets its own micro-batches, with so many times the weight. ``counted`` says how
+    many of its pairs count, none of a stand-in.
     """
 
     pad_token_id: int
     at_once: int
     pass_cost: int
     regimes: Regimes = ONE_REGIME
+    processes: Processes = ALONE
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         chosen, rejected = ([row_of(e, side) for e in examples] for side in SIDES)
         lengths = np.array([[len(c), len(r)] for c, r in zip(chosen, rejected, strict=True)])
         micro_batches = []
-        for group in group_pairs(lengths, at_once=self.at_once):
+        dealt = deal(longest_first(lengths), at_once=self.at_once, processes=self.processes)
+        for group, count in dealt:
             rows = [side[i] for side in (chosen, rejected) for i in group]
-            micro = {**self.lay_out(rows), "share": len(group) / len(examples)}
+            share = count * self.processes.count / len(examples)
+            micro = {**self.lay_out(rows), "share": share, "counted": count}
             micro |= {
                 n: torch.tensor([float(examples[i][n]) for i in group]) for n in TARGETS if n in examples[0]
             }

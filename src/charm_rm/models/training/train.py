@@ -1,23 +1,22 @@
 """Preferences + reward model -> a fine-tuned reward model, by TRL's RewardTrainer.
 
 The output folder appears whole or not at all. Until then everything lies in a work folder beside it
-(``.OUTPUT.training``), where ``resume`` finds the last whole checkpoint after a kill.
+(``.OUTPUT.training``), where ``resume`` finds the last whole checkpoint after a kill. Of several processes that train together
+(:mod:`.processes`) the first writes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import store
-from ...errors import ConfigError, NotConverged, OutputExists, SchemaError
+from ...errors import NotConverged, SchemaError
 from ...folders import refuse_folder, replacing_directory
-from ...locks import locked
 from ...preferences import PreferencesLike, any_preferences, prompt_key
 from ...provenance import Manifest, source_name, versions
 from ...tables import Preferences
@@ -26,7 +25,9 @@ from ..loading.lineage import anchored_on
 from .anchors import Anchor, AnchorPlan, plan_anchor
 from .card import write_card
 from .labels import with_labels
+from .processes import by_the_first, join_processes, refuse_together
 from .settings import HeldOut, TrainResult, TrainSettings
+from .work import Work, opened_work
 
 if TYPE_CHECKING:
     from .base import Base
@@ -73,6 +74,7 @@ def train_reward_model(
     Raises:
         OutputExists: ``output`` exists, or an unfinished training does, and neither force nor resume is on.
         ConfigError: a setting does not fit, or ``resume`` meets a training that differs.
+        ConfigError: several processes train, and cannot do this together (:func:`.processes.refuse_together`).
         NoOverlap: no two policies of the anchor share ``settings.anchor_prompts`` prompts.
         ModelError: ``rm`` has no one-output head and ``new_head`` is off.
     """
@@ -89,6 +91,8 @@ def train_reward_model(
     from .pairs import encode_pairs, split_by_prompt, texts_of
     from .trainer import build_trainer, flush_denormals
 
+    processes = join_processes()
+    refuse_together(processes, settings, anchored=anchor is not None)
     training = preferences
     if held_out is None:
         training, held_out = split_by_prompt(preferences, fraction=settings.eval_fraction, seed=settings.seed)
@@ -97,9 +101,8 @@ def train_reward_model(
     training = with_labels(training, settings.labels, seed=settings.seed)
     plan = plan_anchor(anchor, settings, pairs=len(training), held_out=held_out)
     provenance = _provenance(training, held_out, rm, settings, plan)
-    opening: dict[str, Any] = {"resume": resume, "force": force}
-    lock = locked(output.with_name(f".{output.name}.lock"), remove=True)
-    with lock, _Work.open(output, provenance["fingerprint"], **opening) as work, flush_denormals(), quiet():
+    opening: dict[str, Any] = {"processes": processes, "resume": resume, "force": force}
+    with opened_work(output, provenance["fingerprint"], **opening) as work, flush_denormals(), quiet():
         base = load_base(rm, settings=settings, trust_remote_code=trust_remote_code)
         if not settings.unchecked:
             refuse_unknown(base.tokenizer, texts_of(training), where=str(rm))
@@ -116,8 +119,9 @@ def train_reward_model(
             settings=settings,
             checkpoints=work.checkpoints,
             progress=progress,
+            processes=processes,
         )
-        before = work.remembered_before(trainer, evaluation)
+        before = _measured_before(work, trainer, evaluation)
         checkpoint = work.last_checkpoint()
         if plan is not None:
             how: dict[str, Any] = {"settings": settings, "folder": work.folder}
@@ -125,9 +129,23 @@ def train_reward_model(
             anchoring.restore(checkpoint)
             trainer.hold_to(anchoring)
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        result = _result(trainer, output, pairs, evaluation, before=before, provenance=provenance)
+        result = _result(trainer, output, pairs, evaluation, before=before(), provenance=provenance)
         _save(trainer, base, result, rm=rm, settings=settings, force=force)
     return result
+
+
+def _measured_before(
+    work: Work, trainer: PairTrainer, evaluation: EncodedPairs | None
+) -> Callable[[], HeldOut | None]:
+    """Measure the untrained model, or where its weights are spread, as soon as they are; the figures can be had after training."""
+    from .trainer import AtTheStart
+
+    if not trainer.processes.sharded:
+        found = work.remembered_before(trainer, evaluation)
+        return lambda: found
+    later: list[HeldOut | None] = []
+    trainer.add_callback(AtTheStart(lambda: later.append(work.remembered_before(trainer, evaluation))))
+    return lambda: later[0]
 
 
 def _result(
@@ -187,15 +205,37 @@ def _save(
     force: bool,
 ) -> None:
     """Write model, tokenizer, card and ``training.json``, all together or none."""
+    spread = trainer.processes.sharded
+    weights = (
+        trainer.accelerator.get_state_dict(trainer.model_wrapped) if spread else None
+    )  # by all processes
+
+    def write() -> None:
+        how: dict[str, Any] = {"rm": rm, "settings": settings, "force": force, "weights": weights}
+        _write(trainer, base, result, **how)
+
+    by_the_first(trainer.processes, write)
+
+
+def _write(
+    trainer: PairTrainer,
+    base: Base,
+    result: TrainResult,
+    *,
+    rm: str | Path,
+    settings: TrainSettings,
+    force: bool,
+    weights: Any,
+) -> None:
     from ..loading.adapters import make_portable
 
-    model: Any = trainer.model
+    model: Any = trainer.model if weights is None else trainer.accelerator.unwrap_model(trainer.model)
     if settings.lora and settings.merge:
         model = model.merge_and_unload()  # adapters into the weights; the trained head takes its place
     elif settings.lora:
         model.peft_config["default"].base_model_name_or_path = str(rm)
     with replacing_directory(result.output, force=force) as folder:
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, **({} if weights is None else {"state_dict": weights}))
         if settings.lora and not settings.merge:
             make_portable(folder, base=rm, output=result.output)
         base.tokenizer.save_pretrained(folder)
@@ -250,66 +290,3 @@ def _refuse_shared_prompts(training: Preferences, held_out: Preferences) -> None
             where="held-out preferences",
             fix="drop these pairs from one side",
         )
-
-
-@dataclass(frozen=True)
-class _Work:
-    """The folder of an unfinished training: checkpoints, and what was measured before it began."""
-
-    folder: Path
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
-
-    @classmethod
-    def open(cls, output: Path, fingerprint: str, *, resume: bool, force: bool) -> _Work:
-        work = cls(output.parent / f".{output.name}.training")
-        unfinished = work.last_checkpoint() is not None
-        if unfinished and resume:
-            work._check_same(fingerprint)
-        elif unfinished and not force:
-            raise OutputExists(
-                "an unfinished training of this output exists",
-                where=str(work.folder),
-                fix="add --resume to continue it, or --force to start anew",
-            )
-        else:
-            shutil.rmtree(work.folder, ignore_errors=True)
-            work.checkpoints.mkdir(parents=True)
-            store.write_json({"fingerprint": fingerprint}, work.folder / "training.json")
-        return work
-
-    def __enter__(self) -> _Work:
-        return self
-
-    def __exit__(self, error: object, *_rest: object) -> None:
-        """Clean up after success, and after a failure that left nothing to resume."""
-        if error is None or self.last_checkpoint() is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def last_checkpoint(self) -> Path | None:
-        from .trainer import last_checkpoint
-
-        return last_checkpoint(self.checkpoints)
-
-    def remembered_before(self, trainer: PairTrainer, evaluation: EncodedPairs | None) -> HeldOut | None:
-        """Held-out figures of the untrained model: measured once, read back on resume."""
-        from .held_out import measure_held_out
-
-        file = self.folder / "before.json"
-        if evaluation is None:
-            return None
-        if file.exists():
-            return HeldOut(**store.read_json(file))
-        before = measure_held_out(trainer, evaluation)
-        store.write_json(asdict(before), file)
-        return before
-
-    def _check_same(self, fingerprint: str) -> None:
-        if store.read_json(self.folder / "training.json")["fingerprint"] != fingerprint:
-            raise ConfigError(
-                "the unfinished training had another base model, other pairs or other settings",
-                where=str(self.folder),
-                fix="resume with what it was started with, or --force to start anew",
-            )

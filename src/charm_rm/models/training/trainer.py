@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,24 @@ import peft
 import torch
 import transformers
 import trl
+from accelerate.data_loader import prepare_data_loader
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...errors import ModelError
 from ..scoring.onednn import use_onednn
-from ..scoring.positions import find_regimes
+from ..scoring.positions import ONE_REGIME, find_regimes
 from .anchoring import Anchoring, SaveAnchoring
 from .losses import bradley_terry_loss
 from .micro_batches import PASS_COST, TARGETS, PairCollator, rewards_of
 from .pairs import EncodedPairs
+from .processes import ALONE, Processes, gathered
 from .products import use_bf16_products
 from .settings import TrainSettings
 
 COMPLETE = "charm-complete"
+# Cost of a pass that no padding is worth: where weights are spread, all processes must take as many passes.
+_ONE_PASS = 1 << 40
 
 
 class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
@@ -35,7 +39,8 @@ class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
 
     anchoring: Anchoring | None = None
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, processes: Processes, **options: Any) -> None:
+        self.processes = processes
         super().__init__(**options)
         self._seen: list[torch.Tensor] = []  # (pairs, 2) rewards of each micro-batch since the last log
         self._tokens = 0
@@ -45,6 +50,19 @@ class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
 
     def create_model_card(self, *_args: Any, **_kwargs: Any) -> None:
         """The card is written once, at the end, by :mod:`.card`."""
+
+    def get_train_dataloader(self) -> Any:
+        """Whole steps for every process: the collator takes its part of each. So a step is the same for any number of processes."""
+        if self.processes.alone:
+            return super().get_train_dataloader()
+        loader = torch.utils.data.DataLoader(
+            self.train_dataset,
+            batch_size=self.args.per_device_train_batch_size,
+            sampler=self._get_train_sampler(),
+            collate_fn=self.data_collator,
+        )
+        one: dict[str, Any] = {"num_processes": 1, "process_index": 0}
+        return prepare_data_loader(loader, **one, use_seedable_sampler=True, data_seed=self.args.data_seed)
 
     def training_step(
         self, model: Any, inputs: dict[str, Any], _num_items_in_batch: Any = None
@@ -75,7 +93,8 @@ class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
     ) -> Any:
         """The loss of :mod:`.losses`, mean over a micro-batch; with ``return_outputs`` its (2, pairs) rewards, too."""
         rewards = rewards_of(model, inputs["passes"], inputs["places"]).reshape(2, -1)
-        self._seen.append(rewards.detach().T)
+        if inputs.get("counted", 1):
+            self._seen.append(rewards.detach().T)
         targets = {name: inputs[name] for name in TARGETS if name in inputs}
         loss = bradley_terry_loss(*rewards, **targets)
         return (loss, rewards) if return_outputs else loss
@@ -87,15 +106,16 @@ class PairTrainer(trl.RewardTrainer):  # type: ignore[misc]
         self.callback_handler.callbacks.insert(0, SaveAnchoring(anchoring))
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Operations of a forward and a backward pass over the batch: 6 x tokens x parameters, embeddings aside."""
-        return 6 * int(inputs["tokens"]) * int(self.model.num_parameters(exclude_embeddings=True))
+        """Operations of a forward and a backward pass over this process's part: 6 x tokens x parameters, embeddings aside."""
+        tokens = int(inputs["tokens"]) // self.processes.count
+        return 6 * tokens * int(self.model.num_parameters(exclude_embeddings=True))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, and with it what TRL logs of the rewards since the last time; the device is waited for here alone."""
-        if self._seen:
-            rewards = torch.cat(self._seen).float().cpu()
+        seen = gathered(self.processes, [part.float().cpu() for part in self._seen])
+        if rewards := [part for parts in seen for part in parts]:
             self._seen.clear()
-            logs |= _summary(rewards) | {"num_tokens": self._tokens}
+            logs |= _summary(torch.cat(rewards)) | {"num_tokens": self._tokens}
         super().log(logs, start_time)
 
 
@@ -119,9 +139,13 @@ def build_trainer(
     settings: TrainSettings,
     checkpoints: Path,
     progress: bool,
+    processes: Processes = ALONE,
 ) -> PairTrainer:
     """A trainer ready to run; its checkpoints go to ``checkpoints``."""
+    regimes = find_regimes(model.config)
+    _check_passes(regimes, processes)
     trainer = PairTrainer(
+        processes=processes,
         model=model,
         args=_arguments(settings, checkpoints),
         train_dataset=pairs.dataset,
@@ -129,11 +153,14 @@ def build_trainer(
         data_collator=PairCollator(
             pad_token_id=tokenizer.pad_token_id,
             at_once=settings.pairs_in_memory,
-            pass_cost=PASS_COST["cuda" if torch.cuda.is_available() else "cpu"],
-            regimes=find_regimes(model.config),
+            pass_cost=_ONE_PASS
+            if processes.sharded
+            else PASS_COST["cuda" if torch.cuda.is_available() else "cpu"],
+            regimes=regimes,
+            processes=processes,
         ),
         peft_config=_lora(settings) if settings.lora else None,
-        callbacks=[_MarkComplete(), *([_Progress()] if progress else [])],
+        callbacks=[_MarkComplete(processes), *([_Progress()] if progress and processes.first else [])],
     )
     trainer.remove_callback(transformers.PrinterCallback)  # it prints to standard output
     if not torch.cuda.is_available():
@@ -212,6 +239,14 @@ def _check_head_is_trained(model: Any, *, lora: bool) -> None:
         )
 
 
+def _check_passes(regimes: Any, processes: Processes) -> None:
+    if processes.sharded and regimes != ONE_REGIME:
+        raise ModelError(
+            f"reads long and short rows in different ways, which cannot be trained with weights spread over GPUs ({processes.sharded})",
+            fix="train it on one GPU, or by a configuration of distributed_type MULTI_GPU",
+        )
+
+
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end; one that a kill cut short is passed over."""
     whole = [p.parent for p in folder.glob(f"checkpoint-*/{COMPLETE}")]
@@ -229,10 +264,25 @@ def flush_denormals() -> Iterator[None]:
 
 
 class _MarkComplete(transformers.TrainerCallback):  # type: ignore[misc]
-    """Leave a mark in each checkpoint once all of it is written."""
+    """Leave a mark in each checkpoint once all of it is written, by all processes."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
 
     def on_save(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:
-        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+        gathered(self.processes, None)
+        if self.processes.first:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+
+class AtTheStart(transformers.TrainerCallback):  # type: ignore[misc]
+    """Do something once, when the model is ready and before the first step."""
+
+    def __init__(self, do: Callable[[], object]) -> None:
+        self.do = do
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_kwargs: Any) -> None:
+        self.do()
 
 
 class _Progress(transformers.TrainerCallback):  # type: ignore[misc]

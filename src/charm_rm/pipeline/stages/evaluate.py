@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +41,7 @@ from ...judging import JudgeRun, run_judge
 from ...memo import Memo
 from ...mismatch.metrics import say_figures
 from ...models import score_texts
+from ...models.benchmark_data import benchmark_files
 from ...models.scoring.unknown import refuse_unknown
 from ...protocols import PairwisePreference, ScalarReward
 from ...settings import EvaluateSettings, ModelSettings
@@ -101,12 +102,20 @@ def load_benchmarks(
     if ALL in settings.benchmarks:
         found = _all_found(settings, tell)
     else:
-        found = [load_benchmark(name, str(settings.data)) for name in settings.benchmarks]
+        found = [_load(name, str(settings.data)) for name in settings.benchmarks]
     if settings.pairs is not None:
         found.append(load_own(settings.pairs))
     if settings.limit is not None:
         found = [b.sample(settings.limit, seed=seed) for b in found]
     return [*found, load_panel()] if settings.panel else found
+
+
+def _load(name: str, data: str) -> Benchmark:
+    """A benchmark from a folder or from the hub, whose revision is told with it."""
+    files = benchmark_files(name, data)
+    benchmark = load_benchmark(name, files.folder)
+    told = tuple(f"files: {revision} of the hub" for revision in files.revisions)
+    return replace(benchmark, remarks=(*benchmark.remarks, *told))
 
 
 def _all_found(settings: EvaluateSettings, tell: Callable[[str], None]) -> list[Benchmark]:

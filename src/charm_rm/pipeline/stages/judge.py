@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from ... import store
 from ...errors import ConfigError, NoOverlap, counted
 from ...judging import JudgeRun, Prices, RunEstimate, estimate_run, load_template, plan_pairs, run_judge
 from ...memo import Memo
-from ...settings import JudgeSettings, ScoreSettings
+from ...settings import EngineSettings, JudgeSettings, ScoreSettings
 from ...specs import is_generative, load_judge
 from ...tables import Margins, Responses
 from ..run import MARGINS
@@ -37,12 +37,29 @@ def judge(
     memo: Path,
     force: bool = False,
     progress: bool = True,
+    engine: EngineSettings | None = None,
 ) -> JudgeRun:
-    """Open the judge, ask in both orders what ``memo`` does not know yet, save the margins."""
+    """Open the judge, ask in both orders what ``memo`` does not know yet, save the margins. ``engine``: Ray's actors ask."""
     pairs = plan_pairs(responses, settings.pairs, seed)
+    if engine is not None and engine.engine == "ray":
+        run = _by_ray(responses, pairs, settings, output, engine=engine, memo=memo, progress=progress)
+    else:
+        run = _here(responses, pairs, settings, memo=memo, progress=progress)
+    how = {**run.margins.provenance, "pair_spec": settings.pairs, "seed": seed}
+    store.save(Margins(run.margins.frame, provenance=how), output, force=force)
+    if engine is not None and engine.engine == "ray":
+        from ...scale import clear_parts
+
+        clear_parts(output)
+    return run
+
+
+def _here(
+    responses: Responses, pairs: pl.DataFrame, settings: JudgeSettings, *, memo: Path, progress: bool
+) -> JudgeRun:
     with Memo.open(memo) as known:
         judge = load_judge(**settings.accepted_by(load_judge))
-        run = run_judge(
+        return run_judge(
             judge,
             responses,
             pairs,
@@ -51,9 +68,17 @@ def judge(
             prices=_prices(settings),
             progress=progress,
         )
-    how = {**run.margins.provenance, "pair_spec": settings.pairs, "seed": seed}
-    store.save(Margins(run.margins.frame, provenance=how), output, force=force)
-    return run
+
+
+def _by_ray(
+    responses: Responses, pairs: pl.DataFrame, settings: JudgeSettings, output: Path, **how: Any
+) -> JudgeRun:
+    from ...scale import judge_by_ray
+
+    template = load_template(settings.prompt) if is_generative(settings.spec) else None
+    return judge_by_ray(
+        responses, pairs, settings, output, template=template, prices=_prices(settings), **how
+    )
 
 
 def _prices(settings: JudgeSettings) -> Prices | None:

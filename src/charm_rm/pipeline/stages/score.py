@@ -13,7 +13,7 @@ from ...errors import CharmWarning, ConfigError, NoOverlap, UnknownPolicy, count
 from ...policy_names import near_policies
 from ...samples import choose_sample, has_samples, refuse_samples, shared_key
 from ...scores import read_scores
-from ...settings import ModelSettings, Sample, ScoreSettings, TableSettings
+from ...settings import EngineSettings, ModelSettings, ResponsesSettings, Sample, ScoreSettings, TableSettings
 from ...spec_options import SCORER_OPTIONS
 from ...specs import load_scorer
 from ...tables import Responses, Scores
@@ -57,6 +57,37 @@ def score(
         model, responses, token_budget=scoring.token_budget, progress=progress, memo=memo
     )
     store.save(scores, output, force=force)
+    return scores
+
+
+def score_by(
+    engine: EngineSettings,
+    source: ResponsesSettings,
+    rm: str,
+    output: Path,
+    *,
+    loading: ModelSettings,
+    scoring: ScoreSettings,
+    memo: Path,
+    force: bool = False,
+) -> Scores:
+    """:func:`score` by Ray: partitions of Parquet to actors, which open the model; save, and clear away what was kept meanwhile.
+
+    Raises:
+        ConfigError: the responses are no Parquet, or a sample of their prompts is asked for.
+        StageFailed: a partition could not be used; the others are finished and kept.
+    """
+    from ...scale import clear_parts, score_by_ray
+
+    if source.n_prompts is not None or source.split is not None:
+        raise ConfigError(
+            "Ray reads every row of the files: there is no --n-prompts and no --split",
+            where="--engine ray",
+            fix="sample first, into a file of its own (charm convert, charm sample)",
+        )
+    scores = score_by_ray(source, rm, output, loading=loading, scoring=scoring, engine=engine, memo=memo)
+    store.save(scores, output, force=force)
+    clear_parts(output)
     return scores
 
 
