@@ -93,7 +93,16 @@ def test_from_a_preference_set_to_labels(tmp_path: Path, settings: dict) -> None
 
 def test_several_samples_need_a_choice(tmp_path: Path, settings: dict) -> None:
     pytest.importorskip("torch", reason="scoring needs the [hf] extra")
-    settings["policies"][0]["samples"] = 2
+    rows = [
+        (f"Say {p}", policy, f"{policy} {'and again ' * (p % 4 + k)}", k)
+        for p in range(30)
+        for policy in ("oak", "elm", "ash", "fir")
+        for k in range(2 if policy == "oak" else 1)
+    ]
+    frame = pl.DataFrame(rows, schema=["prompt", "policy", "response", "sample"], orient="row")
+    frame.write_parquet(tmp_path / "responses.parquet")
+    settings = {k: v for k, v in settings.items() if k not in ("prompts", "policies")}
+    settings["responses"] = {"source": "responses.parquet"}
     folder = tmp_path / "run"
     with pytest.raises(SeveralSamples, match=r"(?s)score.*score\.sample"):
         run_pipeline(_config(tmp_path, settings), folder, progress=False)
