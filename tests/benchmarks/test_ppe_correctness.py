@@ -110,6 +110,13 @@ def test_wrong_questions_are_named(change: dict[str, Any], message: str, tmp_pat
     assert f"{path}: item 1" in str(caught.value)
 
 
+def test_the_folder_of_fetched_data_is_read(tmp_path: Path) -> None:
+    write_parquet(
+        tmp_path / "ppe-math" / "data" / "train-00000-of-00001.parquet", [row(0, SCORED[0][1], [[0, 1]])]
+    )
+    assert load_ppe_correctness(tmp_path).subsets == {"math": 1}
+
+
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="no PPE correctness files"):
         load_ppe_best_of_k(tmp_path)

@@ -274,6 +274,10 @@ def test_truncated_conversations_are_said_and_counted(
     assert "longer than 12 tokens" in result.stderr
     found = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
     assert found["provenance"]["truncated"]["rm"]["llmbar"] > 0
+    assert found["benchmarks"][0]["truncated"] == {
+        "model": {"Natural": found["provenance"]["truncated"]["rm"]["llmbar"]}
+    }
+    assert pl.read_parquet(tmp_path / "evaluation" / "items.parquet")["truncated"].all()
     assert found["provenance"]["settings"]["max_length"] == 12
     assert any("longer than 12 tokens" in note for note in found["warnings"])
 

@@ -99,7 +99,7 @@ def _load(
     rules: Mapping[str, Rule],
     more: Sequence[Callable[[str, Sequence[str], bool], Metric]] = (),
 ) -> Benchmark:
-    files = {s: _files(folder, hub_name) for s, hub_name in SETS.items()}
+    files = {s: _files(folder, hub_name, f"ppe-{s}") for s, hub_name in SETS.items()}
     files = {s: paths for s, paths in files.items() if paths}
     if not files:
         raise nothing_found("PPE correctness", folder, f"{SETS['math']}/**/train*.parquet and the like")
@@ -120,10 +120,17 @@ def _load(
     return Benchmark(name, items, tuple(metrics), TIE_VALUE, notes)
 
 
-def _files(folder: Path, name: str) -> list[Path]:
+def _files(folder: Path, name: str, fetched: str) -> list[Path]:
+    """The files of a set: below a folder of its hub name, or of the name under which `charm data` keeps it."""
     if folder.is_file():
         return [folder] if name.casefold() in folder.name.casefold() else []
-    return find(folder, f"*{name}*/**/train*.parquet", f"*{name}*.parquet", f"*{name}*.jsonl")
+    return find(
+        folder,
+        f"*{name}*/**/train*.parquet",
+        f"{fetched}/**/train*.parquet",
+        f"*{name}*.parquet",
+        f"*{name}*.jsonl",
+    )
 
 
 def _labelled(paths: Sequence[Path], what: str) -> list[Labelled]:

@@ -35,7 +35,12 @@ _CORRELATED = 3  # with two models there is nothing to correlate
 TIE_VALUE = 0.5
 _FILES = tuple(
     f"{beginning}{suffix}"
-    for beginning in ("*PPE-Human-Preference-V1*/**/test*", "*PPE-Human-Preference-V1*", "ppe_human*")
+    for beginning in (
+        "*PPE-Human-Preference-V1*/**/test*",
+        "ppe-human-preference/**/test*",
+        "*PPE-Human-Preference-V1*",
+        "ppe_human*",
+    )
     for suffix in (".parquet", ".jsonl", ".json")
 )
 

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 @seed_option
 @fail_if_option(EVALUATE_NAMES)
 @store_options("scores and answers")
-@output_option(what="Folder for benchmarks.parquet, credits.parquet, alignment.parquet and evaluation.json.")
+@output_option(what="Folder for evaluation.html, the tables as Parquet, and evaluation.json.")
 @force_option
 @json_option
 def command(
@@ -147,10 +147,23 @@ def command(
     else:
         print_evaluation(found.results, alignment, found.diagnoses)
     if output:
-        save_evaluation(output, found.results, alignment, found.diagnoses, provenance=provenance, force=force)
+        from ..report.evaluation import render_evaluation
+
+        page = render_evaluation(
+            found.results, found.diagnoses, alignment, **_called(names), provenance=provenance
+        )
+        about: dict[str, Any] = {"provenance": provenance, "pages": {"evaluation.html": page}}
+        save_evaluation(output, found.results, alignment, found.diagnoses, **about, force=force)
         say(f"wrote {output}")
     apply_gates(gates, evaluation_figures(found.results, alignment))
     return None
+
+
+def _called(names: dict[str, Any]) -> dict[str, str]:
+    """What the page calls the model and its baseline."""
+    model = names["rm"] or names["judge"] or ""
+    more = ", calibrated" if model and names["calibrator"] else ""
+    return {"model": f"{model}{more}", "baseline": names["baseline"] or names["baseline_judge"] or ""}
 
 
 _MODELS = ("rm", "judge", "baseline", "baseline_judge")

@@ -19,7 +19,7 @@ _COLUMNS = {"benchmark", "subset", "metric", "accuracy", "ci_low", "ci_high"}
 def benchmark_figure(_: Findings, frame: pl.DataFrame) -> Iterator[Picture]:
     if not set(frame.columns) >= _COLUMNS:
         return
-    rows = [_row(r) for r in frame.to_dicts()]
+    rows = [accuracy_row(r) for r in frame.to_dicts()]
     hollow = "; hollow: the baseline on the same items." if has_baseline(frame) else "."
     yield both(
         lambda w: interval_rows(rows, width=w, axis="accuracy", zero=0.5),
@@ -28,8 +28,9 @@ def benchmark_figure(_: Findings, frame: pl.DataFrame) -> Iterator[Picture]:
     )
 
 
-def _row(row: Mapping[str, Any]) -> Row:
-    name = " · ".join(dict.fromkeys([row["benchmark"], row["subset"], row["metric"]]))
+def accuracy_row(row: Mapping[str, Any]) -> Row:
+    """A figure with its interval, and where the baseline's lies; named by its benchmark too, where the row has one."""
+    name = " · ".join(dict.fromkeys([row.get("benchmark") or row["subset"], row["subset"], row["metric"]]))
     tip = f"{name}\naccuracy {number(row['accuracy'])} {interval(row['ci_low'], row['ci_high'])}, n = {row.get('n')}"
     if row.get("baseline_accuracy") is not None:
         tip += (
