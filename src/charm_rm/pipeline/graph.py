@@ -400,5 +400,6 @@ _DECIDES_SCORES = (
 
 def _scoring(config: Config) -> dict[str, Any]:
     """What a score depends on: not the batch size, and not how the first model was trained."""
-    rm = config.section("rm") or {}
-    return {k: rm.get(k) for k in _DECIDES_SCORES}
+    rm, section = config.section("rm") or {}, config.section("score")
+    read = {k: section[k] for k in ("columns", "reward_model", "sample") if section[k]}
+    return {k: rm.get(k) for k in _DECIDES_SCORES} | ({"score": read} if read else {})
