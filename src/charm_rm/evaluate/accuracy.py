@@ -20,7 +20,7 @@ from ..errors import ModelError, NoOverlap, noting_warnings
 from ..settings import check_draws
 from ..shown import Summarised
 from ..statistics import FloatArray, wilson_interval
-from .credits import CreditBook, Credits, metric_value
+from .credits import CreditBook, Credits, combined, metric_value
 from .details import Details
 from .draws import Drawn, Interval, draw_figures, interval_around
 from .paired import discordant_prompts, exact_mcnemar, q_values, simultaneous_half_widths
@@ -247,8 +247,16 @@ class _Compared:
             test = {"better": better, "worse": worse, "p_value": exact_mcnemar(better, worse)}
         low, high = interval_around(change, drawn)
         ends = {"difference": change, "diff_ci_low": low, "diff_ci_high": high}
-        wide = {} if width is None else {"sim_ci_low": change - width, "sim_ci_high": change + width}
+        wide = {} if width is None else self._wide(change, width)
         return {"baseline_accuracy": theirs, **ends, **wide, **test}
+
+    def _wide(self, change: float, width: float) -> dict[str, float]:
+        """The simultaneous interval, cut to what differences can be."""
+        low, high = change - width, change + width
+        if self.metric.combine is None:
+            most = float(combined(self.metric, np.array([part.span for part in self.mine])))
+            low, high = max(low, -most), min(high, most)
+        return {"sim_ci_low": low, "sim_ci_high": high}
 
 
 def _drawn_changes(compared: Sequence[_Compared], n_prompts: int, *, draws: int, seed: int) -> FloatArray:
