@@ -115,16 +115,16 @@ def test_several_samples_need_a_choice(tmp_path: Path, settings: dict) -> None:
 
 
 def test_paths_start_at_the_file(tmp_path: Path, settings: dict) -> None:
-    (tmp_path / "outputs").mkdir()
-    settings["policies"].append({"spec": "outputs:outputs"})
+    (tmp_path / "board").mkdir()
+    settings["policies"].append({"spec": "outputs:board"})
     config = _config(tmp_path, settings)
     assert config.policies is not None
-    assert config.policies[-1].spec == f"outputs:{tmp_path / 'outputs'}"
+    assert config.policies[-1].spec == f"outputs:{tmp_path / 'board'}"
     assert config.prompts is not None
     assert config.prompts.sources == (str(tmp_path / "prefs.parquet"),)
     shown = portable(config)
     assert shown.policies is not None
-    assert shown.policies[-1].spec == "outputs:outputs"
+    assert shown.policies[-1].spec == "outputs:board"
     assert str(tmp_path) not in str(shown)
 
 
