@@ -18,6 +18,8 @@ from ..statistics import FloatArray
 from .accuracy import BenchmarkResult, compare_with_baseline, measure_benchmark, score_items
 from .paired import exact_mcnemar
 
+# Share of prompts not fully right up to which a figure is near its ceiling: beyond it the number of prompts is to blame.
+_NEAR = 0.1
 # Name of each placebo, and what it prefers.
 PLACEBOS = {
     "longest": "the longest response (characters)",
@@ -55,7 +57,7 @@ def placebo_table(
 def saturation(result: BenchmarkResult, placebos: pl.DataFrame | None = None) -> list[list[str]]:
     """Per row of the result's table what makes the figure say little, in words; an empty list where nothing does.
 
-    - at the ceiling: a perfect model would earn more on so few prompts that McNemar's test could not tell the two apart;
+    - at the ceiling, or too few prompts: a perfect model would earn more on so few of them that McNemar's test could not tell the two apart;
     - not told from a placebo: the interval of the difference holds 0;
     - below a placebo: the placebo is better beyond chance.
     """
@@ -78,9 +80,9 @@ def _ceiling(result: BenchmarkResult, k: int) -> list[str]:
     imperfect = int((np.bincount(prompts, weights=lost) > 1e-9).sum())
     if exact_mcnemar(imperfect, 0) <= 1 - LEVEL:
         return []
-    few = len(np.unique(prompts)) <= 2 * imperfect
+    near = imperfect <= _NEAR * len(np.unique(prompts))
     return [
-        f"{'too few prompts' if few else 'at the ceiling'}: a perfect model could not be told from this one"
+        f"{'at the ceiling' if near else 'too few prompts'}: a perfect model could not be told from this one"
     ]
 
 
