@@ -114,5 +114,6 @@ def test_accuracy_turns_with_the_labels_whatever_the_rankings_read(tmp_path: Pat
     rows, scores = battles(0)
     write_parquet(tmp_path / "ppe_human.parquet", rows)
     found = swap_labels(evaluate_benchmark(by_text(scores), load_ppe_human(tmp_path), draws=0))
-    assert found is not None and found.holds
+    assert found is not None
+    assert found.holds
     assert found.items == sum(r["winner"] in ("model_a", "model_b") for r in rows)
