@@ -160,6 +160,10 @@ def command(
         raise click.UsageError(
             "--calibrator and --responses go together, with --candidate: they tell what favour a candidate's style should bring it"
         )
+    if responses is None and (columns := read_as.named("responses")):
+        raise click.UsageError(
+            f"--column responses.{next(iter(columns))}=... has no effect without --responses: this command reads no table 'responses'"
+        )
     from ..pipeline.stages.audit import audit_source, save_with_report, with_style
     from ..pipeline.stages.ratings import chosen_ratings
     from ..provenance import file_records, source_name
@@ -187,7 +191,7 @@ def command(
         if calibrator is not None:
             from ..models import load_any_responses
 
-            texts = load_any_responses(str(responses), columns=read_as.fields("responses"))
+            texts = load_any_responses(str(responses), columns=read_as.named("responses"))
             found = with_style(found, source, texts, table, calibrator, settings, **how)
         found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
         families = None
