@@ -12,7 +12,7 @@ from typing import Any
 from ..conversations import is_conversation
 from ..errors import CharmError, NothingThere, SchemaError, UnreadableFile, did_you_mean, listing
 from ..protocols import Prompt
-from ..store import read_frame, read_json, read_json_lines
+from ..store import column_names, read_frame, read_json, read_json_lines
 from .items import Item
 
 Row = Mapping[str, Any]
@@ -128,6 +128,11 @@ def find(folder: Path, *patterns: str) -> list[Path]:
         return [folder]
     found = {path for pattern in patterns for path in folder.rglob(pattern) if path.is_file()}
     return sorted(found)
+
+
+def with_columns(paths: Sequence[Path], marks: Collection[str]) -> list[Path]:
+    """The tables that have one of these columns at least: of files whose names are anybody's (``test.jsonl``)."""
+    return [path for path in paths if not set(marks).isdisjoint(column_names(path))]
 
 
 def one_table(paths: Sequence[Path], what: str) -> list[Path]:
