@@ -125,6 +125,6 @@ def test_a_function_of_other_arguments_is_told_which_it_is_given(module: Callabl
 
 
 def test_the_name_of_a_file_is_no_modules() -> None:
-    with pytest.raises(ConfigError, match=r"no Python module 'fn\.py'") as refused:
+    with pytest.raises(ConfigError, match="no Python module 'fn'") as refused:
         load_callable_reward("fn.py:words")
     assert refused.value.fix == "give the module's name, not its file's: python:fn:FUNCTION"

@@ -192,13 +192,13 @@ def nothing_found(benchmark: str, folder: Path, wanted: str) -> NothingThere:
 
 
 def refuse_split(benchmark: str, folder: Path, *, wanted: str, others: Sequence[str]) -> None:
-    """Refuse a folder that holds another split than the one that is scored.
+    """Refuse a folder that holds another split than the one that is scored, and so nothing of the benchmark.
 
     Raises:
-        UnreadableFile: files of the splits ``others`` are there.
+        NothingThere: files of the splits ``others`` are there, perhaps of this benchmark.
     """
     if wrong := find(folder, *(f"{split}{end}" for split in others for end in (".parquet", "-*.parquet"))):
-        raise UnreadableFile(
+        raise NothingThere(
             f"{benchmark} is scored on its split {wanted!r}, and here is another: {listing(p.name for p in wrong)}",
             where=str(folder),
             fix=f"fetch the split {wanted!r}",
