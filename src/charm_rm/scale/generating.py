@@ -231,9 +231,13 @@ class _About:
 
     @classmethod
     def of(cls, policy: Any) -> _About:
-        more = {"draws": None, "own_sampling": False, "about": {}}
-        given = {name: getattr(policy, name, default) for name, default in more.items()}
-        return cls(policy.source, policy.fingerprint, **given)
+        return cls(
+            policy.source,
+            policy.fingerprint,
+            draws=getattr(policy, "draws", None),
+            own_sampling=bool(getattr(policy, "own_sampling", False)),
+            about=dict(getattr(policy, "about", {})),
+        )
 
 
 def _made(one: PolicySettings, prompts: pl.DataFrame, found: _Found, known: Memo, too_long: str) -> Generated:
