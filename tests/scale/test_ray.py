@@ -236,7 +236,7 @@ def test_answers_and_manifest_are_those_of_one_process_when_an_actor_is_killed(
     assert counts[0]["empty"] > 0 < counts[0]["refused"]
     assert counts[2]["cut_off"] > 0
     for found in (one, many):  # what is said in an actor is said
-        assert " ".join(found.output.split()).count("does not list") == 1
+        assert " ".join(found.output.split()).count("the server lists no model") == 1
 
 
 def test_a_policy_that_fails_is_named_the_others_finish_and_nothing_is_asked_twice(
@@ -252,7 +252,7 @@ def test_a_policy_that_fails_is_named_the_others_finish_and_nothing_is_asked_twi
     assert "1 policy of 2 could not be asked, and nothing was written" in said
     assert "weary: " in said
     assert "too weary to answer" in said
-    assert "answer: " not in said
+    assert said.count("answer: ") == 1  # where its spec is said
     assert not (tmp_path / "ray").exists()
     first = scored()
     assert len(first) == PARTS * PROMPTS
