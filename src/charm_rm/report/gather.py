@@ -88,6 +88,7 @@ class Findings:
     alignment: pl.DataFrame | None = None
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    generated: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -157,6 +158,7 @@ def gather(directory: str | Path) -> Findings:
         alignment=_alignment(directory),
         evaluation=store.read_shaped(directory / "evaluation" / "evaluation.json", shapes.EVALUATION),
         manifest=manifest,
+        generated=store.read_shaped(directory / "generated" / "_manifest.json", shapes.GENERATED),
     )
 
 

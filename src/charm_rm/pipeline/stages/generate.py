@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ... import store
 from ...costs import Prices
-from ...errors import CharmError, ConfigError
+from ...errors import CharmError, ConfigError, counted
 from ...generation import (
     Generated,
     GenerationEstimate,
@@ -23,6 +23,7 @@ from ...generation import (
     changes,
     estimate_generation,
     generate_responses,
+    load_prompts,
     plan_of,
     plan_record,
     prompts_record,
@@ -36,6 +37,9 @@ from ...policy_specs import derived_name, load_policy, policy_opening, split_nam
 from ...protocols import AnsweringPolicy
 from ...settings import AnswerSettings, EngineSettings, GenerateSettings, PolicySettings, settings_of
 from ...spec_options import POLICY_OPTIONS, no_effect, policy_options
+
+if TYPE_CHECKING:
+    from ..run import Run
 
 _SHARED = tuple(one.name for one in settings_of(AnswerSettings))
 _DEFAULTS = {one.name: one.default for one in settings_of(AnswerSettings)}
@@ -96,6 +100,7 @@ def generate(
     progress: bool = True,
     say: Callable[[str], None] = lambda _line: None,
     engine: EngineSettings | None = None,
+    wanted: Sequence[PolicySettings] | None = None,
 ) -> GenerateRun:
     """Let every policy answer every prompt, one policy after another; ask what ``memo`` does not know yet, save the folder.
 
@@ -109,8 +114,9 @@ def generate(
         progress: show bars.
         say: is told names that were made, and what is asked again.
         engine: Ray's actors ask, all policies of one model at once; None: this process.
+        wanted: the policies, where a file of a run lists them; None: those of ``settings``.
     """
-    wanted = wanted_policies(settings)
+    wanted = wanted_policies(settings) if wanted is None else wanted
     ray = engine is not None and engine.engine == "ray"
     with _noted(output, say) as note:
         if ray:
@@ -136,6 +142,36 @@ def _of_spec(text: str, shared: Mapping[str, Any]) -> PolicySettings:
     name, spec = split_named(text)
     takes = POLICY_OPTIONS[split_policy_spec(spec)[0]]
     return _with_name(PolicySettings(name=name, spec=spec, **{k: v for k, v in shared.items() if k in takes}))
+
+
+def policies_of_run(entries: Sequence[PolicySettings]) -> list[PolicySettings]:
+    """The policies that the file of a run lists, each with a name. Errors as :func:`wanted_policies`."""
+    found = [
+        _of_entry(one, frozenset(name for name in _SHARED if getattr(one, name) != _DEFAULTS[name]))
+        for one in entries
+    ]
+    _refuse_twice([one.name for one in found if one.name])
+    return found
+
+
+def run_stage(run: Run) -> str:
+    """Let every policy of the run answer its instructions."""
+    from ..config import GENERATED, INSTRUCTIONS
+
+    prompts = load_prompts(run.directory / INSTRUCTIONS)
+    wanted = policies_of_run(run.config.policies or ())
+    done = generate(
+        prompts,
+        GenerateSettings(),
+        run.directory / GENERATED,
+        memo=run.aside(GENERATED),  # it stays: where one policy changes, the others are not asked again
+        source=str(run.directory / INSTRUCTIONS),
+        force=True,
+        progress=run.progress,
+        wanted=wanted,
+    )
+    answers = sum(part.frame.height for part in done.parts)
+    return f"{counted(len(done.parts), 'policy', 'policies')} answered {counted(prompts.height, 'prompt')}: {counted(answers, 'response')}"
 
 
 def _of_entry(entry: PolicySettings, own: frozenset[str]) -> PolicySettings:
