@@ -130,7 +130,10 @@ def _drawn_figure(figure: Drawn, sums: FloatArray, totals: FloatArray, pseudo: _
     }
     rates = drawn_rates(sums, totals, _shared_out(parts, pseudo, sums.shape), **seen)
     lows, spans = (np.array([getattr(part, name) for part in parts]) for name in ("low", "span"))
-    return np.clip(combined(metric, spans * rates) + combined(metric, lows), *reach_of(metric, parts))
+    drawn: FloatArray = np.clip(
+        combined(metric, spans * rates) + combined(metric, lows), *reach_of(metric, parts)
+    )
+    return drawn
 
 
 def reach_of(metric: Metric, parts: Sequence[Credits]) -> tuple[float, float]:
