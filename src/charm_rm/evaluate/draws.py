@@ -107,7 +107,7 @@ def drawn_rates(
     stretched. A prompt that is alone in its part tells nothing of its spread; such parts have that of one another.
     """
     wins, losses = pseudo * (units / prompts)
-    rates = (sums + wins) / (totals + wins + losses)
+    rates: FloatArray = (sums + wins) / (totals + wins + losses)
     stretch = np.sqrt((prompts + 1) / np.maximum(prompts - 1, 1))
     rates += (stretch - 1) * (sums / totals - means)
     alone = prompts == 1
