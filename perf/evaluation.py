@@ -138,7 +138,10 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
         lambda: render_evaluation([result], [diagnosis], None, model="m", baseline="", provenance={}),
     )
     about = {"provenance": {}, "pages": {"evaluation.html": page}}
-    timed("files written", lambda: save_evaluation(folder / "out", [result], None, [diagnosis], **about))
+    timed(
+        "files written",
+        lambda: save_evaluation(folder / "out", [result], None, [diagnosis], **about, force=True),
+    )
     steps = {**steps, "**all of one model**": sum(steps.values())}
     other = measure_benchmark(read, score_items(read, scores[1]))
     timed("beside a baseline", lambda: compare_with_baseline(result, other))

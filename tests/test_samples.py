@@ -17,7 +17,7 @@ from charm_rm.kinds import load_table
 from charm_rm.offsets import solve_joint_offsets
 from charm_rm.relabel import relabel_preferences
 from charm_rm.responses import load_responses, sample_instructions, split_prompts
-from charm_rm.samples import choose_sample, has_samples, sample_counts, say_samples
+from charm_rm.samples import best_samples, choose_sample, has_samples, sample_counts, say_samples
 from charm_rm.scores import load_scores
 from charm_rm.settings import TableSettings
 from charm_rm.store import load, save
@@ -259,3 +259,16 @@ def test_one_chosen_sample_finds_its_text() -> None:
 
 def test_saved_and_loaded(tmp_path: Path) -> None:
     assert load(Scores, save(SCORES, tmp_path / "s.parquet")).frame.equals(SCORES.frame)
+
+
+def test_the_best_of_n_is_a_response() -> None:
+    best = best_samples(RESPONSES, SCORES)
+    assert [(p, k, s) for p, k, s in best.frame.select("prompt_id", "policy", "sample").iter_rows()] == [
+        (p, k, 2 if k == "b" else 1) for p in ("p1", "p2") for k in "abc"
+    ]
+    even = Scores(SCORES.frame.with_columns(score=0.0))
+    assert best_samples(RESPONSES, even).frame["sample"].unique().to_list() == [0]
+    with pytest.raises(SchemaError, match="scores: no column 'sample'"):
+        best_samples(RESPONSES, Scores(choose_sample(SCORES, "first").frame.drop("sample")))
+    with pytest.raises(charm_rm.errors.NoOverlap, match="3 of 6 best responses"):
+        best_samples(Responses(RESPONSES.frame.filter(prompt_id="p1")), SCORES)

@@ -15,11 +15,13 @@ from ..settings import (
     CalibrateSettings,
     EvaluateSettings,
     JudgeSettings,
+    PolicySettings,
+    PromptsSettings,
     RatingsSettings,
     RelabelSettings,
     ReportSettings,
-    ResponsesSettings,
     RewardModelSettings,
+    RunResponsesSettings,
     ScoreSettings,
     Settings,
     TrainSectionSettings,
@@ -28,6 +30,7 @@ from ..settings import (
 )
 
 FIRST_RM, MODEL = "first-rm", "model"  # folders of the run directory
+INSTRUCTIONS, GENERATED = "instructions.parquet", "generated"  # of a run that begins with them
 # What calibration leaves there: offsets, or a calibrator, its comparison with offsets, and the audit of calibrated scores.
 OFFSETS, CALIBRATOR, BESIDE, CALIBRATED = "offsets.parquet", "calibrator.json", "beside.parquet", "calibrated"
 
@@ -42,7 +45,11 @@ class Config(Settings):
     truth: str | None = setting(
         None, "True ratings, which only a simulation knows (default: none).", path="path"
     )
-    responses: ResponsesSettings
+    prompts: PromptsSettings | None = setting(
+        None, "Instructions for policies to answer, instead of responses.source."
+    )
+    policies: tuple[PolicySettings, ...] | None = setting(None, "The policies that answer the prompts.")
+    responses: RunResponsesSettings = RunResponsesSettings()
     ratings: RatingsSettings = RatingsSettings()
     rm: RewardModelSettings | None = setting(
         None, "The reward model; null needs judge, score.scores or score.judgements."
@@ -58,6 +65,7 @@ class Config(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_responses()
         origins = [self.rm, self.judge, self.score.scores, self.score.judgements]
         if sum(o is not None for o in origins) != 1:
             raise BadSetting(
@@ -83,6 +91,45 @@ class Config(Settings):
             )
 
         self._check_evaluation()
+
+    def _check_responses(self) -> None:
+        """Responses that exist, or prompts and policies that answer them."""
+        given = self.responses.source is not None
+        if not given and self.prompts is None and self.policies is None:
+            raise BadSetting(
+                "key 'responses.source' is missing",
+                setting="responses.source",
+                fix="add it, or prompts and policies that answer them; `charm init` writes a template with every key",
+            )
+        if given and (self.prompts is not None or self.policies is not None):
+            raise BadSetting(
+                "give responses.source, or prompts and policies, not both",
+                setting="responses.source",
+                fix="leave one of them out; outputs that exist can be a policy: spec outputs:PATH",
+            )
+        if not given and (self.prompts is None or not self.policies):
+            raise BadSetting(
+                "prompts and policies go together: who answers what",
+                setting="policies" if self.prompts is not None else "prompts",
+                fix="give both, or responses.source",
+            )
+        if self.generates and self.score.scores is not None:
+            raise BadSetting(
+                "score.scores are of responses that exist, and this run makes its own",
+                setting="score.scores",
+                fix="give rm or judge",
+            )
+        if self.generates and self.score.judgements is not None:
+            raise BadSetting(
+                "score.judgements are of responses that exist, and this run makes its own",
+                setting="score.judgements",
+                fix="give rm or judge",
+            )
+
+    @property
+    def generates(self) -> bool:
+        """Whether the run begins with instructions that its policies answer."""
+        return self.prompts is not None
 
     def _check_evaluation(self) -> None:
         """Refuse an evaluation that nothing could come of, rather than leave it out in silence."""
@@ -135,4 +182,6 @@ class Config(Settings):
     def section(self, name: str) -> Any:
         """The section ``name`` as plain values (``None`` where it is off)."""
         value = getattr(self, name)
+        if isinstance(value, tuple):
+            return [asdict(one) if is_dataclass(one) and not isinstance(one, type) else one for one in value]
         return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -13,17 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
-from .config import BESIDE, CALIBRATED, CALIBRATOR, FIRST_RM, MODEL, OFFSETS, Config
+from .config import (
+    BESIDE,
+    CALIBRATED,
+    CALIBRATOR,
+    FIRST_RM,
+    GENERATED,
+    INSTRUCTIONS,
+    MODEL,
+    OFFSETS,
+    Config,
+)
 from .run import MARGINS, SCORES, SCORES_AFTER, Run, calibration_file
 from .stages import (
     audit,
     calibrate,
     evaluate,
+    generate,
     judge,
     ratings,
     relabel,
     report,
     responses,
+    sample,
     score,
     style,
     train,
@@ -62,6 +74,8 @@ class Stage:
 def planned_stages(config: Config) -> tuple[Stage, ...]:
     """The stages that a configuration asks for, in order."""
     wanted = {
+        "prompts": config.generates,
+        "generate": config.generates,
         "score": not config.judges,
         "judge": config.judges,
         "first-rm": config.rm is not None and config.rm.train_from is not None,
@@ -96,6 +110,23 @@ def _stages(config: Config) -> tuple[Stage, ...]:
     source = MARGINS if config.judges else SCORES
     return (
         Stage(
+            "prompts",
+            "draw the instructions that policies are to answer",
+            sample.run_stage,
+            lambda c: {"seed": c.seed, "prompts": c.section("prompts")},
+            writes=(INSTRUCTIONS,),
+            files=_prompt_files,
+        ),
+        Stage(
+            "generate",
+            "let the policies answer them",
+            generate.run_stage,
+            lambda c: {"policies": c.section("policies")},
+            reads=(INSTRUCTIONS,),
+            writes=(GENERATED,),
+            files=lambda c: [one.spec for one in c.policies or ()],
+        ),
+        Stage(
             "ratings",
             "load or fit human ratings",
             ratings.run_stage,
@@ -108,10 +139,9 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             "read responses, split their prompts into train and test",
             responses.run_stage,
             lambda c: {"seed": c.seed, **c.section("responses")},
+            reads=(GENERATED,) if config.generates else (),
             writes=("responses.parquet", "prompts.parquet"),
-            files=lambda c: (
-                [c.responses.source] if isinstance(c.responses.source, str) else list(c.responses.source)
-            ),
+            files=_response_files,
         ),
         Stage(
             "first-rm",
@@ -146,7 +176,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             _auditing,
             reads=(source, "ratings.parquet", "prompts.parquet"),
             writes=tuple(f"before/{name}" for name in _AUDIT_FILES),
-            may_write=(f"before/{audit.FAVOUR}",),
+            may_write=(f"before/{audit.FAVOUR}", f"before/{audit.CANDIDATES}"),
             files=_alias_files,
         ),
         _calibrating(config, source),
@@ -184,7 +214,11 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             _auditing,
             reads=(SCORES, SCORES_AFTER, "before/mismatch.parquet", "ratings.parquet", "prompts.parquet"),
             writes=(*(f"after/{name}" for name in _AUDIT_FILES), f"{MODEL}/README.md"),
-            may_write=(f"after/{audit.FAVOUR}", f"after/{audit.ALIGNMENT}"),
+            may_write=(
+                f"after/{audit.FAVOUR}",
+                f"after/{audit.CANDIDATES}",
+                f"after/{audit.ALIGNMENT}",
+            ),
             files=_alias_files,
         ),
         Stage(
@@ -259,6 +293,20 @@ def _calibration_files(config: Config) -> list[str]:
     section = config.calibrate
     named = [section.family, section.votes] if section else []
     return [*_alias_files(config), *(path for path in named if path)]
+
+
+def _prompt_files(config: Config) -> list[str]:
+    prompts = config.prompts
+    if prompts is None:
+        return []
+    return [*prompts.sources, *prompts.benchmarks, *([prompts.embedder] if prompts.embedder else [])]
+
+
+def _response_files(config: Config) -> list[str]:
+    source = config.responses.source
+    if source is None:
+        return []
+    return [source] if isinstance(source, str) else list(source)
 
 
 def _rating_files(config: Config) -> list[str]:
@@ -352,5 +400,6 @@ _DECIDES_SCORES = (
 
 def _scoring(config: Config) -> dict[str, Any]:
     """What a score depends on: not the batch size, and not how the first model was trained."""
-    rm = config.section("rm") or {}
-    return {k: rm.get(k) for k in _DECIDES_SCORES}
+    rm, section = config.section("rm") or {}, config.section("score")
+    read = {k: section[k] for k in ("columns", "reward_model", "sample") if section[k]}
+    return {k: rm.get(k) for k in _DECIDES_SCORES} | ({"score": read} if read else {})

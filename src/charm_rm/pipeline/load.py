@@ -117,6 +117,8 @@ def _resolved(values: Mapping[str, Any], folder: Path, cls: type[Settings]) -> d
         inner = section_type(cls, key)
         if inner is not None and isinstance(value, Mapping):
             resolved[key] = _resolved(value, folder, inner)
+        elif one is not None and one.items is not None and isinstance(value, list):
+            resolved[key] = [_resolved(v, folder, one.items) if isinstance(v, Mapping) else v for v in value]
         elif one is not None and one.bounds.path == "path" and isinstance(value, str):
             resolved[key] = str(folder / expanded(value))
         elif one is not None and one.bounds.path == "path or id":
@@ -209,7 +211,8 @@ def _describe(problem: ErrorDetails, location: Location, root: type[Settings]) -
 def _keys_at(location: Location, root: type[Settings]) -> list[str]:
     cls = root
     for part in location:
-        cls = section_type(cls, str(part)) or cls
+        known = {one.name: one for one in settings_of(cls)}.get(str(part))
+        cls = section_type(cls, str(part)) or (known and known.items) or cls
     return [one.name for one in settings_of(cls)]
 
 

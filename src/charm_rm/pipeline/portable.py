@@ -25,6 +25,8 @@ def portable(config: S) -> S:
         value = getattr(config, one.name)
         if isinstance(value, Settings):
             changes[one.name] = portable(value)
+        elif one.items is not None and value is not None:
+            changes[one.name] = tuple(portable(part) for part in value)
         elif value is not None and one.bounds.path is not None:
             named = value if isinstance(value, tuple) else (value,)
             names = tuple(map(source_name, named))

@@ -69,8 +69,9 @@ class Run:
 
     @property
     def names(self) -> dict[str, Any]:
-        """How policies find their ratings, as the verbs take it."""
-        return {"aliases": self.config.ratings.aliases, "unrated": self.config.ratings.unrated}
+        """How policies find their ratings, as the verbs take it; candidates have none, and the audit sees to it that no other policy lacks one."""
+        unrated = "skip" if self.config.audit.candidates else self.config.ratings.unrated
+        return {"aliases": self.config.ratings.aliases, "unrated": unrated}
 
     @property
     def first_model(self) -> str:

@@ -25,7 +25,20 @@ def config_schema() -> dict[str, Any]:
         for one in settings_of(cls):
             if one.name in known.get("properties", {}):
                 known["properties"][one.name] = _with_bounds(known["properties"][one.name], one)
-    return schema
+    return schema | {"anyOf": [_GIVEN_RESPONSES, _OWN_RESPONSES]}
+
+
+# Responses that exist, or prompts and policies that answer them.
+_GIVEN_RESPONSES = {
+    "properties": {
+        "responses": {"required": ["source"], "properties": {"source": {"not": {"type": "null"}}}}
+    },
+    "required": ["responses"],
+}
+_OWN_RESPONSES = {
+    "properties": {"prompts": {"type": "object"}, "policies": {"type": "array"}},
+    "required": ["prompts", "policies"],
+}
 
 
 def _sections(cls: type[Settings]) -> Iterator[type[Settings]]:
@@ -34,6 +47,8 @@ def _sections(cls: type[Settings]) -> Iterator[type[Settings]]:
         if section is not None:
             yield section
             yield from _sections(section)
+        elif one.items is not None:
+            yield one.items
 
 
 def _with_bounds(value: dict[str, Any], one: Setting) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _EXAMPLES: dict[tuple[str, ...], Any] = {
     ("rm", "model"): "path/to/reward-model",
     ("evaluate", "benchmarks"): [],
 }
-_HIDDEN = {("rm", "train_from"), ("judge",)}  # off by default, shown commented out
+_HIDDEN = {("rm", "train_from"), ("judge",), ("prompts",)}  # off by default, shown commented out
 
 
 def config_template(name: str = "charm.yaml", *, schema: bool = False) -> str:
@@ -51,7 +51,9 @@ def _keys(cls: type[Settings], at: tuple[str, ...], *, depth: int) -> list[str]:
     for one in settings_of(cls):
         here = (*at, one.name)
         section = section_type(cls, one.name)
-        if section is None:
+        if one.items is not None:
+            lines += ["", *_comment(f"{one.about} For example:", depth), *_list_commented_out(one)]
+        elif section is None:
             lines += [*_comment(one.about, depth), _entry(one.name, _value(here, one), depth)]
         elif here in _HIDDEN:
             lines += ["", *_comment(f"{one.about} For example:", depth)]
@@ -76,6 +78,20 @@ def _commented_out(key: str, section: type[Settings], here: tuple[str, ...], dep
             _WIDTH,
             initial_indent=f"{'  ' * depth}#   ",
             subsequent_indent=f"{'  ' * depth}#       # ",
+        )
+    return lines
+
+
+def _list_commented_out(one: Setting) -> list[str]:
+    """A list of sections as a comment: its first entry, its keys with their meanings beside."""
+    lines = [f"{one.name}: null", f"# {one.name}:"]
+    for i, key in enumerate(settings_of(one.items) if one.items else ()):
+        value = "..." if key.required else yaml.safe_dump(key.default).split("\n")[0]
+        lines += textwrap.wrap(
+            f"{'- ' if i == 0 else ''}{key.name}: {value}   # {key.about}",
+            _WIDTH,
+            initial_indent="#   " if i == 0 else "#     ",
+            subsequent_indent="#         # ",
         )
     return lines
 

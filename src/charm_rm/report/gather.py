@@ -88,6 +88,7 @@ class Findings:
     alignment: pl.DataFrame | None = None
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    generated: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -157,6 +158,7 @@ def gather(directory: str | Path) -> Findings:
         alignment=_alignment(directory),
         evaluation=store.read_shaped(directory / "evaluation" / "evaluation.json", shapes.EVALUATION),
         manifest=manifest,
+        generated=store.read_shaped(directory / "generated" / "_manifest.json", shapes.GENERATED),
     )
 
 
@@ -198,9 +200,16 @@ def _first_audit(directory: Path) -> Audited:
         raise UnreadableFile(
             "holds no audit: neither mismatch.parquet nor before/mismatch.parquet",
             where=str(directory),
-            fix="name the folder that `charm audit -o` or `charm run` wrote",
+            fix=_other_page(directory) or "name the folder that `charm audit -o` or `charm run` wrote",
         )
     return audit
+
+
+def _other_page(directory: Path) -> str | None:
+    """The page that a folder of another command has already."""
+    names = ("evaluation.html", "comparison.html")
+    page = next((name for name in names if (directory / name).is_file()), None)
+    return page and f"open {page} in it, which is its page; a report is about an audit"
 
 
 def _audited(folder: Path) -> Audited | None:

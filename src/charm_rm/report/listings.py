@@ -99,6 +99,33 @@ def variants_listing(findings: Findings) -> Listing | None:
     return Listing("variants", caption, [(title, c.is_number) for title, c in columns.items()], cells)
 
 
+def policies_listing(findings: Findings) -> Listing | None:
+    """Who answered, and how each was asked, where the run let policies answer."""
+    told = findings.generated.get("policies") or []
+    if not told:
+        return None
+    names = ("policy", "model", "system", "temperature", "top p", "max tokens", "samples", "answers")
+    rows = []
+    for one in told:
+        settings, counts = one.get("settings") or {}, one.get("counts") or {}
+        rows.append(
+            [
+                clean(one["policy"]),
+                clean(one.get("source") or "outputs that exist"),
+                clean(settings.get("system") or "–"),
+                *(_said(settings.get(key)) for key in ("temperature", "top_p", "max_tokens", "samples")),
+                _said(counts.get("answers")),
+            ]
+        )
+    return Listing(
+        "policies", "Policies, and how they were asked", [(name, i > 2) for i, name in enumerate(names)], rows
+    )
+
+
+def _said(value: Any) -> str:
+    return "–" if value is None else clean(f"{value:g}" if isinstance(value, int | float) else str(value))
+
+
 def sources_listing(findings: Findings) -> Listing | None:
     """The files that were read, and what they held."""
     rows = source_files(findings)

@@ -190,7 +190,12 @@ def _provenance(findings: Findings) -> list[listings.Listing]:
         "Evaluation": findings.evaluation,
     }
     files = listings.sources_listing(findings)
-    return [*([files] if files else []), *(_pairs(name, value) for name, value in sources.items() if value)]
+    asked = listings.policies_listing(findings)
+    return [
+        *([asked] if asked else []),
+        *([files] if files else []),
+        *(_pairs(name, value) for name, value in sources.items() if value),
+    ]
 
 
 def _reproducible(manifest: Mapping[str, Any]) -> dict[str, Any]:

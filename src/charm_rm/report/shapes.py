@@ -61,6 +61,9 @@ AUDIT: dict[str, Any] = {
 MANIFEST: dict[str, Any] = {
     "name": Maybe(str), "simulated": Maybe(bool), "warnings": Maybe([str]), "stages": Maybe(dict),
 }  # fmt: skip
+GENERATED: dict[str, Any] = {
+    "policies": Maybe([{"policy": str, "source": Maybe(str), "settings": Maybe(dict), "counts": Maybe(dict)}])
+}
 EVALUATION: dict[str, Any] = {"warnings": Maybe([str])}
 # Of the offsets' provenance.
 OFFSETS: dict[str, Any] = {

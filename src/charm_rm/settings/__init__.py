@@ -18,9 +18,9 @@ from .out_of_core import OutOfCoreSettings
 from .ratings import MOST_PRIOR, FitSettings, RatingsChoice, RatingsSettings, parse_anchor
 from .relabel import RelabelSettings
 from .report import ReportSettings
-from .responses import ResponsesSettings
+from .responses import ResponsesSettings, RunResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
-from .sample import Allocation, PromptIds, SampleSettings
+from .sample import Allocation, PromptIds, PromptsSettings, SampleSettings
 from .score import ScoreSettings
 from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
@@ -79,6 +79,7 @@ __all__ = [
     "Outcome",
     "PolicySettings",
     "PromptIds",
+    "PromptsSettings",
     "RatingsChoice",
     "RatingsSettings",
     "ReadingEngine",
@@ -86,6 +87,7 @@ __all__ = [
     "ReportSettings",
     "ResponsesSettings",
     "RewardModelSettings",
+    "RunResponsesSettings",
     "Sample",
     "SampleSettings",
     "Scope",

@@ -51,7 +51,10 @@ def setting(default: Any = dataclasses.MISSING, about: str = "", **more: Any) ->
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting as the interfaces see it; ``kind`` is the type without ``None``, a choice or a list taken apart."""
+    """A setting as the interfaces see it; ``kind`` is the type without ``None``, a choice or a list taken apart.
+
+    ``items``: what a list holds, where those are sections with settings of their own.
+    """
 
     name: str
     about: str
@@ -61,6 +64,7 @@ class Setting:
     many: bool
     choices: tuple[str, ...]
     bounds: _About
+    items: type[Settings] | None = None  # of a list of sections
 
     @property
     def required(self) -> bool:
@@ -181,7 +185,14 @@ def _described(field: dataclasses.Field[Any], hint: Any) -> Setting:
         many=many,
         choices=choices,
         bounds=field.metadata.get(_ABOUT, _About()),
+        items=next((i for k in kinds if (i := _item(k)) is not None), None),
     )
+
+
+def _item(kind: Any) -> type[Settings] | None:
+    """The settings that a list holds."""
+    inner = typing.get_args(kind)[:1] if typing.get_origin(kind) is tuple else ()
+    return next((i for i in inner if isinstance(i, type) and issubclass(i, Settings)), None)
 
 
 # A thousand are plenty; a draw holds a number for every prompt.

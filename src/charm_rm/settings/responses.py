@@ -32,3 +32,14 @@ class ResponsesSettings(Settings):
         above=0,
         below=1,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResponsesSettings(ResponsesSettings):
+    """What the policies answered; required, unless prompts and policies say who answers what."""
+
+    source: str | tuple[str, ...] | None = setting(  # type: ignore[assignment]  # a run may make them itself
+        None,
+        ResponsesSettings.__dataclass_fields__["source"].metadata["description"],
+        path="path or id",
+    )

@@ -86,3 +86,13 @@ class SampleSettings(Settings):
             raise BadSetting("clusters and embedder go together", fix="give both, or neither")
         if self.clusters is not None and self.stratify is not None:
             raise BadSetting("clusters and stratify exclude each other", fix="give one of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptsSettings(SampleSettings):
+    """Instructions for the policies to answer, drawn from larger sets."""
+
+    sources: tuple[str, ...] = setting(
+        about="Preference sets, prompts or conversations: files, folders, patterns, `datasets` folders or hub ids.",
+        path="path or id",
+    )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..run import Run
 
 # Missing where the policies do not allow it.
-FAVOUR, ALIGNMENT = "favouritism.parquet", "alignment.parquet"
+FAVOUR, ALIGNMENT, CANDIDATES = "favouritism.parquet", "alignment.parquet", "candidates.parquet"
 
 
 def audit_source(
@@ -177,9 +177,11 @@ def _compare(run: Run, before: Scores, after: Scores) -> AlignmentResult | None:
 
 
 def _audit(run: Run, name: str, source: Scores | Margins) -> tuple[Audit, str]:
-    found = audit_source(source, run.ratings(), run.config.audit, seed=run.config.seed, **run.names)
+    names = {**run.names, "unrated": run.config.ratings.unrated}  # but for candidates, which it knows itself
+    found = audit_source(source, run.ratings(), run.config.audit, seed=run.config.seed, **names)
     folder = run.directory / name
-    if found.favouritism is None:
-        (folder / FAVOUR).unlink(missing_ok=True)  # of an older run
+    for file, table in ((FAVOUR, found.favouritism), (CANDIDATES, found.candidates)):
+        if table is None:
+            (folder / file).unlink(missing_ok=True)  # of an older run
     save_audit(found, folder)
     return found, f"{counted(found.summary['pairs'], 'pair')}; {say_figures(found.summary['effect'])}"

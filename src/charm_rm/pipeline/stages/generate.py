@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ... import store
 from ...costs import Prices
-from ...errors import CharmError, ConfigError
+from ...errors import CharmError, ConfigError, counted
 from ...generation import (
     Generated,
     GenerationEstimate,
@@ -23,6 +23,8 @@ from ...generation import (
     changes,
     estimate_generation,
     generate_responses,
+    load_prompts,
+    plan_of,
     plan_record,
     prompts_record,
     read_manifest,
@@ -31,10 +33,13 @@ from ...generation import (
 )
 from ...generation.folder import SHAPE
 from ...memo import Memo
-from ...policy_specs import derived_name, load_policy, split_named, split_policy_spec
-from ...protocols import AnsweringPolicy, Sampling
-from ...settings import AnswerSettings, GenerateSettings, PolicySettings, settings_of
+from ...policy_specs import derived_name, load_policy, policy_opening, split_named, split_policy_spec
+from ...protocols import AnsweringPolicy
+from ...settings import AnswerSettings, EngineSettings, GenerateSettings, PolicySettings, settings_of
 from ...spec_options import POLICY_OPTIONS, no_effect, policy_options
+
+if TYPE_CHECKING:
+    from ..run import Run
 
 _SHARED = tuple(one.name for one in settings_of(AnswerSettings))
 _DEFAULTS = {one.name: one.default for one in settings_of(AnswerSettings)}
@@ -94,6 +99,8 @@ def generate(
     force: bool = False,
     progress: bool = True,
     say: Callable[[str], None] = lambda _line: None,
+    engine: EngineSettings | None = None,
+    wanted: Sequence[PolicySettings] | None = None,
 ) -> GenerateRun:
     """Let every policy answer every prompt, one policy after another; ask what ``memo`` does not know yet, save the folder.
 
@@ -106,18 +113,25 @@ def generate(
         force: replace what charm wrote to ``output`` before.
         progress: show bars.
         say: is told names that were made, and what is asked again.
+        engine: Ray's actors ask, all policies of one model at once; None: this process.
+        wanted: the policies, where a file of a run lists them; None: those of ``settings``.
     """
-    wanted = wanted_policies(settings)
-    with Memo.open(memo) as known, _noted(output, say) as note:
-        parts = [
-            part
-            for one in _opened_once(wanted)
-            for part in _answered(one, prompts, settings, known, note, progress)
-        ]
+    wanted = wanted_policies(settings) if wanted is None else wanted
+    ray = engine is not None and engine.engine == "ray"
+    with _noted(output, say) as note:
+        if ray:
+            how = {"engine": engine, "memo": memo, "progress": progress}
+            parts = _by_ray(wanted, prompts, settings, output, note, **how)
+        else:
+            parts = _here(wanted, prompts, settings, note, memo=memo, progress=progress)
         _refuse_twice([part.name if isinstance(part, Taken) else part.plan.name for part in parts])
         manifest = save_responses(
             parts, output, prompts=prompts_record(prompts, source), prices=_prices(settings), force=force
         )
+    if ray:
+        from ...scale import clear_parts
+
+        clear_parts(output)
     return GenerateRun(tuple(parts), manifest)
 
 
@@ -128,6 +142,36 @@ def _of_spec(text: str, shared: Mapping[str, Any]) -> PolicySettings:
     name, spec = split_named(text)
     takes = POLICY_OPTIONS[split_policy_spec(spec)[0]]
     return _with_name(PolicySettings(name=name, spec=spec, **{k: v for k, v in shared.items() if k in takes}))
+
+
+def policies_of_run(entries: Sequence[PolicySettings]) -> list[PolicySettings]:
+    """The policies that the file of a run lists, each with a name. Errors as :func:`wanted_policies`."""
+    found = [
+        _of_entry(one, frozenset(name for name in _SHARED if getattr(one, name) != _DEFAULTS[name]))
+        for one in entries
+    ]
+    _refuse_twice([one.name for one in found if one.name])
+    return found
+
+
+def run_stage(run: Run) -> str:
+    """Let every policy of the run answer its instructions."""
+    from ..config import GENERATED, INSTRUCTIONS
+
+    prompts = load_prompts(run.directory / INSTRUCTIONS)
+    wanted = policies_of_run(run.config.policies or ())
+    done = generate(
+        prompts,
+        GenerateSettings(),
+        run.directory / GENERATED,
+        memo=run.aside(GENERATED),  # it stays: where one policy changes, the others are not asked again
+        source=str(run.directory / INSTRUCTIONS),
+        force=True,
+        progress=run.progress,
+        wanted=wanted,
+    )
+    answers = sum(part.frame.height for part in done.parts)
+    return f"{counted(len(done.parts), 'policy', 'policies')} answered {counted(prompts.height, 'prompt')}: {counted(answers, 'response')}"
 
 
 def _of_entry(entry: PolicySettings, own: frozenset[str]) -> PolicySettings:
@@ -179,20 +223,31 @@ def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
     key: Any = None
     policy: AnsweringPolicy | None = None
     for one in wanted:
-        kind = split_policy_spec(one.spec)[0]
-        if kind == "outputs":
+        if _is_taken(one):
             yield _Opened(one, None)
             continue
-        options = one.accepted_by(load_policy)
-        if (one.spec, options) != key:
+        if (opening := policy_opening(one)) != key:
             policy = None
             gc.collect()  # the memory of the model before goes first
-            key, policy = (one.spec, options), load_policy(one.spec, **_of_kind(kind, options))
+            key, policy = opening, load_policy(**opening)
         yield _Opened(one, policy)
 
 
-def _of_kind(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name in POLICY_OPTIONS[kind]}
+def _here(
+    wanted: Sequence[PolicySettings],
+    prompts: pl.DataFrame,
+    settings: GenerateSettings,
+    note: Callable[[PolicyPlan], None],
+    *,
+    memo: Path,
+    progress: bool,
+) -> list[Generated | Taken]:
+    with Memo.open(memo) as known:
+        return [
+            part
+            for one in _opened_once(wanted)
+            for part in _answered(one, prompts, settings, known, note, progress)
+        ]
 
 
 def _answered(
@@ -205,17 +260,38 @@ def _answered(
 ) -> Sequence[Generated | Taken]:
     mine = one.settings
     if one.policy is None:
-        return take_outputs(mine.spec.partition(":")[2], prompts, name=mine.name)
-    plan = PolicyPlan(
-        str(mine.name),
-        one.policy,
-        Sampling(mine.temperature, mine.top_p, mine.max_tokens, tuple(mine.stop)),
-        system=mine.system,
-        seed=mine.seed,
-        samples=mine.samples,
-    )
+        return _taken(mine, prompts)
+    plan = plan_of(mine, one.policy)
     note(plan)
     return [generate_responses(plan, prompts, memo=memo, too_long=settings.too_long, progress=progress)]
+
+
+def _is_taken(one: PolicySettings) -> bool:
+    return split_policy_spec(one.spec)[0] == "outputs"
+
+
+def _taken(one: PolicySettings, prompts: pl.DataFrame) -> Sequence[Taken]:
+    return take_outputs(one.spec.partition(":")[2], prompts, name=one.name)
+
+
+def _by_ray(
+    wanted: Sequence[PolicySettings],
+    prompts: pl.DataFrame,
+    settings: GenerateSettings,
+    output: Path,
+    note: Callable[[PolicyPlan], None],
+    **how: Any,
+) -> list[Generated | Taken]:
+    """All that are asked by actors, and the outputs that exist, in the order in which they were given."""
+    from ...scale import generate_by_ray
+
+    taken = {i: _taken(one, prompts) for i, one in enumerate(wanted) if _is_taken(one)}
+    to_ask = [one for one in wanted if not _is_taken(one)]
+    made = generate_by_ray(to_ask, prompts, output, too_long=settings.too_long, **how) if to_ask else []
+    for part in made:
+        note(part.plan)
+    asked = iter(made)
+    return [part for i in range(len(wanted)) for part in (taken[i] if i in taken else [next(asked)])]
 
 
 @contextmanager

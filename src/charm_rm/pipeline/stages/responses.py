@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,6 +13,7 @@ from ...provenance import source_record
 from ...responses import sample_instructions, split_prompts
 from ...settings import ResponsesSettings, TableSettings
 from ...tables import Responses
+from ..config import GENERATED
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -44,6 +46,8 @@ def _read(source: str | tuple[str, ...], split: str | None, columns: dict[str, s
 def run_stage(run: Run) -> str:
     """Read responses, sample prompts, split them."""
     section, seed = run.config.responses, run.config.seed
+    if run.config.generates:
+        section = replace(section, source=str(run.directory / GENERATED))
     responses = read_responses(section, seed=seed)
     train, test = split_prompts(responses, test_fraction=section.test_fraction, seed=seed)
     prompts = pl.concat(

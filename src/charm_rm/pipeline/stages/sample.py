@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import store
-from ...errors import ConfigError
+from ...errors import ConfigError, counted
 from ...models import dataset_batches, is_dataset_source, load_embedder
 from ...provenance import source_name, source_record
 from ...reading import batches_of
 from ...sampling import Drawn, Part, draw_prompts
 from ...settings import SampleSettings
+
+if TYPE_CHECKING:
+    from ..run import Run
 
 BATCH = 5_000  # rows that are in memory at once
 
@@ -49,6 +52,19 @@ def sample_prompts(
         store.write_frame(drawn.removed, removed, force=force)
     store.save(drawn.prompts, output, force=force)
     return drawn
+
+
+def run_stage(run: Run) -> str:
+    """Draw the instructions that the policies are to answer."""
+    from ..config import INSTRUCTIONS
+
+    section = run.config.prompts
+    if section is None:
+        raise ConfigError("the section prompts is off", fix="give the section in the configuration")
+    drawn = sample_prompts(
+        section.sources, section, run.directory / INSTRUCTIONS, seed=run.config.seed, force=True
+    )
+    return f"{counted(len(drawn.prompts), 'prompt')} drawn"
 
 
 def _records(sources: Sequence[str | Path]) -> list[dict[str, Any]]:
