@@ -127,6 +127,7 @@ class Benchmark:
             items=tuple(self.items[i] for i in kept),
             metrics=tuple(replace(m, partial=True) for m in self.metrics),
             notes=(*self.notes, note),
+            remarks=tuple(f"of the whole: {remark}" for remark in self.remarks),
         )
 
 
