@@ -26,14 +26,14 @@ _HEADER = """\
 """
 N_PROMPTS, N_VOTES, N_PAIRS, MAX_TOKENS = 36, 3_000, 320, 48
 CANDIDATE = "praising"  # it gets no votes: a policy of one's own, before release
-# name -> system prompt and temperature.
-POLICIES: dict[str, tuple[str | None, float]] = {
-    "plain": (None, 0.0),
-    "warm": (None, 0.7),
-    "hot": (None, 1.3),
-    "brief": ("Be brief. Answer in one short sentence.", 0.0),
-    "thorough": ("Be thorough. Use Markdown: a heading, then a list with bold terms.", 0.7),
-    CANDIDATE: ("Begin by praising the question, then answer.", 0.7),
+# name -> system prompt, temperature, most tokens of an answer.
+POLICIES: dict[str, tuple[str | None, float, int]] = {
+    "plain": (None, 0.0, MAX_TOKENS),
+    "warm": (None, 0.7, MAX_TOKENS),
+    "hot": (None, 1.5, MAX_TOKENS),
+    "brief": ("Be brief. Answer in one short sentence.", 0.0, 16),
+    "thorough": ("Be thorough. Use Markdown: a heading, then a list with bold terms.", 0.7, MAX_TOKENS),
+    CANDIDATE: ("Begin by praising the question, then answer.", 0.7, MAX_TOKENS),
 }
 
 
@@ -98,7 +98,7 @@ def _settings(seed: int) -> dict[str, Any]:
         "ratings": {"battles": "inputs/votes.parquet"},
         "rm": first_rm(),
         "audit": {"candidates": [CANDIDATE]},
-        "calibrate": {"method": "joint", "references": "auto"},
+        "calibrate": {"method": "joint", "references": ["plain"]},
         "relabel": {"strategy": "sampled"},
         "train": None,
         "report": {"title": "SmolLM2 in six ways, votes simulated"},
@@ -106,6 +106,6 @@ def _settings(seed: int) -> dict[str, Any]:
 
 
 def _policy(name: str) -> dict[str, Any]:
-    system, temperature = POLICIES[name]
-    asked = {"temperature": temperature, "max_tokens": MAX_TOKENS}
+    system, temperature, most = POLICIES[name]
+    asked = {"temperature": temperature, "max_tokens": min(most, MAX_TOKENS)}
     return {"name": name, "spec": "hf:smollm2", **({"system": system} if system else {}), **asked}
