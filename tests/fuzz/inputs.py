@@ -387,25 +387,6 @@ def _configuration() -> Document:
     return Document(value, ".yaml")
 
 
-def _asking() -> Document:
-    """A run that begins with instructions."""
-    value: dict[str, Any] = {
-        "name": "fz",
-        "votes_simulated": True,
-        "prompts": {"sources": ["pairs.parquet"], "n": 12, "min_words": 1},
-        "policies": [
-            {"name": name, "spec": "python:fuzz_models:answer", "seed": i} for i, name in enumerate(POLICIES)
-        ],
-        "responses": {"test_fraction": 0.45},
-        "ratings": {"battles": "battles.parquet", "prior": 0.5},
-        "judge": {"spec": "python:fuzz_models:judge", "pairs": "all"},
-        "audit": {"draws": 0, "candidates": []},
-        "calibrate": None,
-        "report": {"enabled": False},
-    }
-    return Document(value, ".yaml")
-
-
 def _tables(*frames: Callable[[], pl.DataFrame]) -> tuple[Callable[[], Content | Folder], ...]:
     return tuple(lambda make=make: Rows(make()) for make in frames)
 
@@ -430,9 +411,7 @@ _KINDS: dict[str, tuple[Callable[[], Content | Folder], ...]] = {
     "llmbar": (_llmbar,),
     "rm_bench": (_rm_bench,),
     "configuration": (_configuration,),
-    "asking": (_asking,),
     # Those that a configuration names, in the one format that it names.
-    "run_pairs": (lambda: Rows(_pairs(), (".parquet",)),),
     "run_scores": (lambda: Rows(_scores(), (".parquet",)),),
     "run_responses": (lambda: Rows(_responses(), (".parquet",)),),
     "run_battles": (lambda: Rows(_battles(), (".parquet",)),),

@@ -47,11 +47,6 @@ CORE = (
     f"compare a={{in}}/scores.parquet,{{out}}/pairs b={{out}}/scores.parquet,{{out}}/other-pairs {KNOWN} -o {{out}}/both",
     "run {in}/scored.yaml -o {out}/scored",
     "run {in}/judged.yaml -o {out}/judged-run",
-    "run {in}/asked.yaml -o {out}/asked-run",
-    "generate {in}/responses.csv --policy oak=python:own_model:draw --policy reed=python:own_model:answer --policy velvet=python:own_model:draw --samples 2 -o {out}/twice",
-    "score {out}/twice --rm python:own_model:score -o {out}/twice.parquet",
-    f"audit {{out}}/twice.parquet {KNOWN} --sample all -o {{out}}/samples",
-    f"audit {{in}}/scores.parquet {KNOWN} --candidate velvet --unrated skip -o {{out}}/candidate",
     "report {out}/audit -o {out}/page.html",
 )  # fmt: skip
 MODELS = (

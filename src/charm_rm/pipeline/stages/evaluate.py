@@ -24,7 +24,7 @@ from ...benchmarks import (
     load_panel,
     scored_by_judge,
 )
-from ...errors import ConfigError, NoOverlap, counted, noting_warnings
+from ...errors import ConfigError, NoOverlap, counted, listing, noting_warnings
 from ...evaluate import (
     AlignmentResult,
     BenchmarkResult,
@@ -94,11 +94,13 @@ def load_benchmarks(
     ``all`` are those with files below the data folder; ``tell`` is told which were found and which were not.
 
     Raises:
-        ConfigError: no such benchmark, no folder to read it from, or ``all`` beside others.
+        ConfigError: no such benchmark, one named twice, no folder to read it from, or ``all`` beside others.
         NothingThere: nothing of a benchmark, or with ``all`` of any, is below the folder.
     """
     if settings.benchmarks and settings.data is None:
         raise ConfigError("benchmarks need a folder with their files", fix="give data")
+    if repeated := sorted({name for name in settings.benchmarks if settings.benchmarks.count(name) > 1}):
+        raise ConfigError(f"{listing(repeated)} named twice", fix="name each benchmark once")
     if ALL in settings.benchmarks:
         found = _all_found(settings, tell)
     else:
@@ -362,17 +364,24 @@ class _Judge:
 
 
 def _details(benchmark: Benchmark, run: JudgeRun) -> Details:
-    """What the judge said in either order, and which pairs it saw shortened."""
-    frame = run.margins.frame.select("prompt_id", "policy", "reference", "p_first", "p_second")
-    orders = {
-        (int(i), int(a), int(b)): (np.nan if one is None else one, np.nan if two is None else two)
-        for i, a, b, one, two in frame.iter_rows()
-    }
+    """What the judge said in either order, where that is known, and which pairs it saw shortened."""
+    orders = _said_in_orders(run.margins.frame)
     cut = [(int(i), int(a), int(b)) for i, a, b in run.cut]
     by_subset = dict.fromkeys(benchmark.subsets, 0)
     for i, _, _ in cut:
         by_subset[benchmark.items[i].subset] += 1
     return Details(frozenset((i, j) for i, a, b in cut for j in (a, b)), orders, by_subset)
+
+
+def _said_in_orders(margins: pl.DataFrame) -> dict[tuple[int, int, int], tuple[float, float]]:
+    """By (item, response, other): the preference when it was shown first, and second. A calibrated judge has none: only its margins are corrected."""
+    if "p_first" not in margins.columns:
+        return {}
+    frame = margins.select("prompt_id", "policy", "reference", "p_first", "p_second")
+    return {
+        (int(i), int(a), int(b)): (np.nan if one is None else one, np.nan if two is None else two)
+        for i, a, b, one, two in frame.iter_rows()
+    }
 
 
 _Ask = _Reward | _Judge
