@@ -14,6 +14,7 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import SchemaError
 from ..statistics import FloatArray, kendall, spearman
@@ -95,7 +96,7 @@ def rule(
     return lambda credit: Rule(credit, pairs, low, high, joint, batch)
 
 
-def _or_nothing(values: FloatArray, told: FloatArray) -> FloatArray:
+def _or_nothing(values: FloatArray, told: ArrayLike) -> FloatArray:
     """NaN where an item has nothing to tell."""
     return np.where(told, values, np.nan)
 
@@ -140,8 +141,8 @@ def _mean_of_cells(cells: tuple[Cell, ...]) -> Rule:
 
     def batch(stack: ScoredStack) -> FloatArray:
         n = stack.best.sum(axis=1)
-        for i in np.flatnonzero((n <= most[0]) | (stack.best.shape[1] - n <= most[1])).tolist():
-            pairs(stack.items[i])
+        for short in np.flatnonzero((n <= most[0]) | (stack.best.shape[1] - n <= most[1])).tolist():
+            pairs(stack.items[short])
         best, others = (np.argsort(side, axis=1, kind="stable") for side in (~stack.best, stack.best))
         i, j = np.array(cells, dtype=np.int64).reshape(-1, 2).T
         rows = np.arange(len(n))[:, None]
