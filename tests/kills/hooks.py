@@ -33,9 +33,10 @@ def slow_batches() -> None:
 
 
 def slow_reward(prompts: Sequence[Any], responses: Sequence[str]) -> list[float]:
-    """A reward by a hash of the texts; what it is asked is noted, and takes a while."""
-    noted((prompts, responses))
-    time.sleep(PAUSE)
+    """A reward by a hash of the texts; every text that it is asked for is noted, and takes a while."""
+    for text in zip(prompts, responses, strict=True):
+        noted(text)
+        time.sleep(PAUSE / 10)
     return [
         int(hashlib.sha256(f"{p}{r}".encode()).hexdigest()[:8], 16) / 2**32
         for p, r in zip(prompts, responses, strict=True)

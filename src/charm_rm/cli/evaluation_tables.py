@@ -93,7 +93,8 @@ def _print_accuracies(result: BenchmarkResult, diagnosis: Diagnosis | None, *, f
         echo(f"  {remark}")
     tie = benchmark.tie_value if result.scored[0].scores is not None else benchmark.tie_value_of_judges
     counted = {0.0: "wrong", 0.5: "half right"}.get(tie, f"as {tie:g}")
-    echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
+    official = ", as in the official scoring" if benchmark.official else ""
+    echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}{official})")
     if result.unanswered:
         echo(f"  without a verdict in either order: {result.unanswered} comparisons (counted wrong)")
     if compared:
