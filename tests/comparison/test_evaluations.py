@@ -79,7 +79,9 @@ def test_the_bootstrap_draws_prompts_whole() -> None:
     np.testing.assert_allclose(once, slow)
 
 
-def test_models_that_agree_on_every_prompt_have_the_interval_that_their_evaluation_gives(tmp_path: Path) -> None:
+def test_models_that_agree_on_every_prompt_have_the_interval_that_their_evaluation_gives(
+    tmp_path: Path,
+) -> None:
     """The difference is 0 on these 40 prompts; on others they may differ, by about 2.1 / n to either side."""
     one = read_evaluation(evaluation(tmp_path / "one", RIGHT))
     figure = ("quiz", "easy", "accuracy")

@@ -135,7 +135,8 @@ def _write_benchmarks(folder: Path) -> None:
         for i in range(12)
     ]
     chosen, rejected = (
-        [f"{word} {style}" for style in ("short", "with detail", "in **bold**")] for word in ("Right", "Wrong")
+        [f"{word} {style}" for style in ("short", "with detail", "in **bold**")]
+        for word in ("Right", "Wrong")
     )
     items = [{"id": f"c{i}", "prompt": f"Why {i}?", "chosen": chosen, "rejected": rejected} for i in range(6)]
     for name, content in (("LLMBar/Natural/dataset.json", rows), ("RM-Bench/chat_filtered.json", items)):

@@ -247,7 +247,11 @@ def run_stage(run: Run) -> str:
         if alignment is not None:
             provenance["alignment"] = "test prompts only"
         page = render_evaluation(
-            found.results, found.diagnoses, alignment, **_called(run, tuned=tuned is not None), provenance=provenance
+            found.results,
+            found.diagnoses,
+            alignment,
+            **_called(run, tuned=tuned is not None),
+            provenance=provenance,
         )
         save_evaluation(
             folder, found.results, alignment, found.diagnoses,
