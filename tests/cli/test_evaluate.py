@@ -227,16 +227,6 @@ def test_pairs_of_several_turns(charm: Charm, tmp_path: Path) -> None:
     assert (found["benchmarks"][0]["benchmark"], found["benchmarks"][0]["items"]) == ("pairs", 5)
 
 
-def test_official_scoring_is_said_of_what_has_one(charm: Charm, data: Path, tmp_path: Path) -> None:
-    rows = [{"prompt": "Hi.", "chosen": f"Hello {i}.", "rejected": f"No {i}."} for i in range(5)]
-    (tmp_path / "pairs.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    reward = ("evaluate", "--rm", "python:benchmark_fakes:reward")
-    assert "half right, as in the official" in charm(*reward, "--benchmark", "llmbar", "--data", data).stdout
-    own = charm(*reward, "--own", tmp_path / "pairs.jsonl").stdout
-    assert "(counted half right)" in own
-    assert "official" not in own
-
-
 def test_without_a_cache_nothing_is_kept(charm: Charm, data: Path, tmp_path: Path) -> None:
     arguments = (
         "--rm",

@@ -18,11 +18,10 @@ from .metrics import Metric
 class Benchmark:
     """Items with the metrics to report on them.
 
-    ``tie_value`` is what a comparison of responses that a model holds equal counts (0 or a half);
+    ``tie_value`` is what a comparison of responses that a model holds equal counts in the official scoring (0 or a half);
     ``judge_tie_value`` the same for judges, where it is another one.
     ``notes`` say what is not official about this copy: missing subsets, a sample in place of the whole. ``remarks`` say what
-    else a reader should know of the items, such as equal texts on both sides. ``official``: the scoring is that of the benchmark's
-    authors, not this project's.
+    else a reader should know of the items, such as equal texts on both sides.
     """
 
     name: str
@@ -32,7 +31,6 @@ class Benchmark:
     notes: tuple[str, ...] = ()
     judge_tie_value: float | None = None
     remarks: tuple[str, ...] = ()
-    official: bool = False
 
     def __post_init__(self) -> None:
         if not self.items:

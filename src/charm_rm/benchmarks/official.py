@@ -33,13 +33,11 @@ class Official:
         name: of the benchmark.
         counts: how many items each subset has; None where the project has not seen it.
         averages: what is said of averages where subsets are missing.
-        scoring: whether its authors say how reward models and judges are scored, too.
     """
 
     name: str
     counts: Mapping[str, int | None]
     averages: str = "averages are over what is there"
-    scoring: bool = True
 
     def benchmark(
         self,
@@ -65,7 +63,6 @@ class Official:
             (*self.lacking(items), *notes),
             judge_tie_value,
             (*self._changed(items), *equal_texts(items), *remarks),
-            self.scoring,
         )
 
     def lacking(self, items: Sequence[Item]) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ def _load(
         )
     ]
     notes = (f"{', '.join(missing)} missing: averages are over what is there",) if missing else ()
-    return Benchmark(name, items, tuple(metrics), TIE_VALUE, notes, official=True)
+    return Benchmark(name, items, tuple(metrics), TIE_VALUE, notes)
 
 
 def _files(folder: Path, name: str, fetched: str) -> list[Path]:

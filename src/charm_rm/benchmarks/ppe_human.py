@@ -70,9 +70,7 @@ def load_ppe_human(folder: Path) -> Benchmark:
     partial = len(items) != _OFFICIAL_ITEMS
     notes = (f"{len(items):,} battles, officially {_OFFICIAL_ITEMS:,}",) if partial else ()
     same = tuple(equal_texts(items))
-    return Benchmark(
-        _NAME, items, _metrics(items, partial=partial), TIE_VALUE, notes, remarks=same, official=True
-    )
+    return Benchmark(_NAME, items, _metrics(items, partial=partial), TIE_VALUE, notes, remarks=same)
 
 
 def _item(row: Row, where: str) -> Item:

@@ -48,7 +48,7 @@ COUNTS: Mapping[str, int] = {
     "privacy_fictional": 16,
     "contrast_privacy": 9,
 }
-OFFICIAL = Official("xstest", COUNTS, scoring=False)
+OFFICIAL = Official("xstest", COUNTS)
 TIE_VALUE = 0.5
 _TEXTS = ("id", "type", "prompt", "completion", "final_label")
 
