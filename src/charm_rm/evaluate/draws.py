@@ -107,7 +107,7 @@ def drawn_rates(
     stretched. A prompt that is alone in its part tells nothing of its spread; such parts have that of one another.
     """
     wins, losses = pseudo * (units / prompts)
-    rates = (sums + wins) / (totals + wins + losses)
+    rates: FloatArray = (sums + wins) / (totals + wins + losses)
     stretch = np.sqrt((prompts + 1) / np.maximum(prompts - 1, 1))
     rates += (stretch - 1) * (sums / totals - means)
     alone = prompts == 1
@@ -130,7 +130,10 @@ def _drawn_figure(figure: Drawn, sums: FloatArray, totals: FloatArray, pseudo: _
     }
     rates = drawn_rates(sums, totals, _shared_out(parts, pseudo, sums.shape), **seen)
     lows, spans = (np.array([getattr(part, name) for part in parts]) for name in ("low", "span"))
-    return np.clip(combined(metric, spans * rates) + combined(metric, lows), *reach_of(metric, parts))
+    drawn: FloatArray = np.clip(
+        combined(metric, spans * rates) + combined(metric, lows), *reach_of(metric, parts)
+    )
+    return drawn
 
 
 def reach_of(metric: Metric, parts: Sequence[Credits]) -> tuple[float, float]:

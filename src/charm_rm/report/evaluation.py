@@ -88,11 +88,7 @@ def _finding(results: Sequence[BenchmarkResult], baseline: str) -> str:
     worse = sum(_beyond(row) < 0 for row in rows)
     if not better and not worse:
         other = sum(_beyond(row) != 0 for r in results for row in r.frame[:-1].iter_rows(named=True))
-        more = (
-            f"; {words.count(other, 'figure')} of a part {'differs' if other == 1 else 'differ'}"
-            if other
-            else ""
-        )
+        more = f"; {other} of their other figures {'differs' if other == 1 else 'differ'}" if other else ""
         return f"No better and no worse than {baseline or 'the baseline'} beyond chance on {told}{more}"
     parts = [f"better on {better}" if better else "", f"worse on {worse}" if worse else ""]
     return f"{' and '.join(filter(None, parts)).capitalize()} of {told} than {baseline or 'the baseline'}, beyond chance"
