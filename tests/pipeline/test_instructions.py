@@ -91,6 +91,17 @@ def test_from_a_preference_set_to_labels(tmp_path: Path, settings: dict) -> None
     assert own_instructions.ASKED == ["elm"] * 30
 
 
+def test_what_cannot_be_trained_is_told_before_anything_runs(tmp_path: Path, settings: dict) -> None:
+    config = _config(tmp_path, {k: v for k, v in settings.items() if k != "train"})
+    for ask in (plan_run, run_pipeline):
+        with pytest.raises(
+            ConfigError, match=r"(?s)stage train.*python:\.\.\., which scores.*--until relabel"
+        ):
+            ask(config, tmp_path / "run")
+    assert not (tmp_path / "run" / INSTRUCTIONS).exists()
+    assert "relabel" in {step.stage.name for step in plan_run(config, tmp_path / "run", until="relabel")}
+
+
 def test_several_samples_need_a_choice(tmp_path: Path, settings: dict) -> None:
     pytest.importorskip("torch", reason="scoring needs the [hf] extra")
     rows = [

@@ -114,13 +114,13 @@ def generate(
         wanted: the policies, where a file of a run lists them; None: those of ``settings``.
     """
     wanted = wanted_policies(settings) if wanted is None else wanted
+    taken = _taken(wanted, prompts)
     with Memo.open(memo) as known, _noted(output, say) as note:
         parts = [
             part
-            for one in _opened_once(wanted)
-            for part in _answered(one, prompts, settings, known, note, progress)
+            for place, one in enumerate(_opened_once(wanted))
+            for part in taken.get(place) or [_answered(one, prompts, settings, known, note, progress)]
         ]
-        _refuse_twice([part.name if isinstance(part, Taken) else part.plan.name for part in parts])
         manifest = save_responses(
             parts, output, prompts=prompts_record(prompts, source), prices=_prices(settings), force=force
         )
@@ -207,7 +207,19 @@ def _refuse_twice(names: Sequence[str]) -> None:
 @dataclass(frozen=True)
 class _Opened:
     settings: PolicySettings
-    policy: AnsweringPolicy | None
+    policy: AnsweringPolicy | None  # None: its outputs exist
+
+
+def _taken(wanted: Sequence[PolicySettings], prompts: pl.DataFrame) -> dict[int, list[Taken]]:
+    """Outputs that exist, by their place among the policies: read, and their names compared, before anything is asked."""
+    found = {
+        place: take_outputs(one.spec.partition(":")[2], prompts, name=one.name)
+        for place, one in enumerate(wanted)
+        if split_policy_spec(one.spec)[0] == "outputs"
+    }
+    asked = [str(one.name) for place, one in enumerate(wanted) if place not in found]
+    _refuse_twice([*asked, *(one.name for parts in found.values() for one in parts)])
+    return found
 
 
 def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
@@ -238,10 +250,9 @@ def _answered(
     memo: Memo,
     note: Callable[[PolicyPlan], None],
     progress: bool,
-) -> Sequence[Generated | Taken]:
+) -> Generated:
     mine = one.settings
-    if one.policy is None:
-        return take_outputs(mine.spec.partition(":")[2], prompts, name=mine.name)
+    assert one.policy is not None
     plan = PolicyPlan(
         str(mine.name),
         one.policy,
@@ -251,7 +262,7 @@ def _answered(
         samples=mine.samples,
     )
     note(plan)
-    return [generate_responses(plan, prompts, memo=memo, too_long=settings.too_long, progress=progress)]
+    return generate_responses(plan, prompts, memo=memo, too_long=settings.too_long, progress=progress)
 
 
 @contextmanager
