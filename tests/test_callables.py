@@ -115,3 +115,16 @@ def test_a_module_that_fails_says_why(module: Callable[..., str]) -> None:
         load_callable_judge(
             f"{module('raise ValueError(chr(98) + chr(97) + chr(100) + chr(32) + chr(107) + chr(101) + chr(121))')}:f"
         )
+
+
+def test_a_function_of_other_arguments_is_told_which_it_is_given(module: Callable[..., str]) -> None:
+    name = module()
+    with pytest.raises(ModelError, match="does not take what it is given: .*length") as refused:
+        load_callable_judge(f"{name}:length")(["p"], ["a"], ["b"])
+    assert refused.value.fix == "write it as a function of three lists: (prompts, first, second)"
+
+
+def test_the_name_of_a_file_is_no_modules() -> None:
+    with pytest.raises(ConfigError, match="no Python module 'fn'") as refused:
+        load_callable_reward("fn.py:words")
+    assert refused.value.fix == "give the module's name, not its file's: python:fn:FUNCTION"

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from .errors import CharmError, ConfigError, ModelError, did_you_mean
 from .memo import content_key
 
+# What a function of so many lists is given: to score, and to judge.
+_GIVEN = {2: "two lists: (prompts, responses)", 3: "three lists: (prompts, first, second)"}
+
 
 @dataclass(frozen=True)
 class OwnFunction:
@@ -54,7 +57,27 @@ class OwnFunction:
         except CharmError:
             raise
         except Exception as error:  # a person's own function: anything may come
+            if not self._can_take(*texts, **more):
+                raise self._other_arguments(len(texts), error) from error
             raise failed(self.source, error) from error
+
+    def _can_take(self, *texts: list[Any], **more: Any) -> bool:
+        """Whether its parameters fit; also where that cannot be told."""
+        try:
+            inspect.signature(self.function).bind(*texts, **more)
+        except TypeError:
+            return False
+        except ValueError:
+            return True
+        return True
+
+    def _other_arguments(self, n: int, error: BaseException) -> ModelError:
+        given = _GIVEN.get(n, f"{n} lists")
+        return ModelError(
+            f"does not take what it is given: {error}",
+            where=self.source,
+            fix=f"write it as a function of {given}",
+        )
 
     def takes(self, argument: str) -> bool:
         """Whether the function can be given an argument of this name."""
@@ -114,7 +137,9 @@ def _import(name: str) -> Any:
         raise ConfigError(
             f"no Python module {error.name!r}",
             where=f"python:{name}",
-            fix="check the name; run in the folder that holds it",
+            fix=f"give the module's name, not its file's: python:{name.removesuffix('.py')}:FUNCTION"
+            if name.endswith(".py")
+            else "check the name; run in the folder that holds it",
         ) from error
     except CharmError:
         raise

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from benchmarks.official_layouts import by_text, write_lines, write_parquet
+from charm_rm.benchmarks import load_found
+from charm_rm.benchmarks.arena import load_arena
 from charm_rm.benchmarks.helpsteer import conversation, load_helpsteer2, load_helpsteer3
 from charm_rm.errors import SchemaError, UnreadableFile
 from charm_rm.evaluate import evaluate_benchmark
@@ -122,3 +124,15 @@ def test_other_preferences_are_refused(strength: Any, tmp_path: Path) -> None:
     write_lines(tmp_path / "helpsteer3.jsonl", [preferred("a", "b", strength)])
     with pytest.raises(SchemaError, match="item 1: 'overall_preference'"):
         load_helpsteer3(tmp_path)
+
+
+def test_all_takes_what_is_there_whatever_the_files_of_others_are_called(tmp_path: Path) -> None:
+    """Hub datasets in one folder: a training split of the Arena's is no HelpSteer2, anybody's `test.jsonl` is no RewardBench 2."""
+    sides = {"model_a": "m", "model_b": "n", "response_a": "x", "response_b": "y"}
+    vote = {"id": "1", "prompt": "p", "winner": "model_a", **sides}
+    write_parquet(tmp_path / "arena-human-preference-55k" / "train-00000-of-00001.parquet", [vote])
+    write_lines(tmp_path / "mine" / "test.jsonl", [{"question": "q"}])
+    found, missing = load_found(tmp_path)
+    assert [one.name for one in found] == ["arena"]
+    assert len(load_arena(tmp_path).items) == 1
+    assert {"helpsteer2", "helpsteer3"} <= set(missing)

@@ -87,3 +87,35 @@ def test_a_missing_column_names_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "pairs.jsonl", {"prompt": "p", "chosen": "a"})
     with pytest.raises(SchemaError, match=r"pairs\.jsonl: .*'rejected' is missing"):
         load_pairs(path)
+
+
+def pair(number: int, **more: Any) -> dict[str, Any]:
+    return {"prompt": f"q {number}", "chosen": "good", "rejected": "bad", **more}
+
+
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    """A table of two pairs must not become a benchmark of one without a word."""
+    benchmark = load_pairs(write(tmp_path / "pairs.jsonl", pair(0), pair(1, rejected="good")))
+    assert len(benchmark.items) == 1
+    assert benchmark.remarks == ("1 pair left out: equal responses",)
+
+
+def test_the_same_pair_again_is_kept_and_told(tmp_path: Path) -> None:
+    benchmark = load_pairs(write(tmp_path / "pairs.jsonl", pair(0), pair(0), pair(1)))
+    assert len(benchmark.items) == 3
+    assert benchmark.remarks == ("1 item is word for word the same as another (drawn as one prompt)",)
+
+
+def test_ids_name_the_items_and_stand_once(tmp_path: Path) -> None:
+    benchmark = load_pairs(write(tmp_path / "pairs.jsonl", pair(0, id="a"), pair(1, id=7)))
+    assert [item.item_id for item in benchmark.items] == ["a", "7"]
+    with pytest.raises(SchemaError, match="1 id more than once: 'all/a'") as refused:
+        load_pairs(write(tmp_path / "twice.jsonl", pair(0, id="a"), pair(1, id="a")))
+    assert refused.value.fix == "give every item an id of its own, or rename the column"
+
+
+@pytest.mark.parametrize("subset", ["all", None])
+def test_a_subset_is_not_taken_for_the_whole(tmp_path: Path, subset: str | None) -> None:
+    with pytest.raises(SchemaError, match="'subset' is missing in some rows, or is 'all'"):
+        load_pairs(write(tmp_path / "pairs.jsonl", pair(0, subset="chat"), pair(1, subset=subset)))
+    assert load_pairs(write(tmp_path / "whole.jsonl", pair(1, subset=subset))).subsets == {"all": 1}

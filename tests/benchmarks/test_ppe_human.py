@@ -12,7 +12,7 @@ from scipy import stats
 from benchmarks.official_layouts import by_text, write_lines, write_parquet
 from charm_rm.benchmarks.ppe_human import load_ppe_human
 from charm_rm.errors import SchemaError, UnreadableFile
-from charm_rm.evaluate import evaluate_benchmark
+from charm_rm.evaluate import evaluate_benchmark, swap_labels
 
 MODELS = ("m1", "m2", "m3", "m4")
 WINNERS = ("model_a", "model_b", "tie", "tie (bothbad)")
@@ -107,3 +107,13 @@ def test_wrong_battles_are_named(change: dict[str, Any], message: str, tmp_path:
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="no PPE human preference files"):
         load_ppe_human(tmp_path)
+
+
+def test_accuracy_turns_with_the_labels_whatever_the_rankings_read(tmp_path: Path) -> None:
+    """The parts of a correlation are win rates, which have no labels to turn with."""
+    rows, scores = battles(0)
+    write_parquet(tmp_path / "ppe_human.parquet", rows)
+    found = swap_labels(evaluate_benchmark(by_text(scores), load_ppe_human(tmp_path), draws=0))
+    assert found is not None
+    assert found.holds
+    assert found.items == sum(r["winner"] in ("model_a", "model_b") for r in rows)

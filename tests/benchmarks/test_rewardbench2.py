@@ -117,3 +117,15 @@ def test_ties_without_their_references_are_refused(tmp_path: Path) -> None:
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="no RewardBench 2 files below this folder"):
         load_rewardbench2(tmp_path)
+
+
+def test_the_test_split_of_another_benchmark_is_not_taken_for_it(tmp_path: Path) -> None:
+    """A mirror of several hub datasets has a `test-00000-of-00001.parquet` for each."""
+    write_parquet(
+        tmp_path / "reward-bench-2" / "data" / "test-00000-of-00001.parquet", [row("a", "Math", 1, 4)]
+    )
+    other = [{"prompt": "p", "model_a": "m", "response_1": "x"}]
+    write_parquet(tmp_path / "PPE-Human-Preference-V1" / "data" / "test-00000-of-00001.parquet", other)
+    assert load_rewardbench2(tmp_path).subsets == {"Math": 1}
+    with pytest.raises(UnreadableFile, match="no RewardBench 2 files below this folder"):
+        load_rewardbench2(tmp_path / "PPE-Human-Preference-V1")

@@ -109,3 +109,14 @@ def test_margins_are_counted_once() -> None:
     assert found is not None
     assert found.margins["items"].sum() == pytest.approx(50)
     assert found.margins["low"][0] == -found.margins["high"][-1]
+
+
+def test_all_right_is_not_known_without_doubt() -> None:
+    """24 verdicts at 0.975, all right: a calibrated judge would show as much by chance, and the interval has a width."""
+    found = calibration_of(judged(np.full(24, 0.975)), draws=1000)
+    assert found is not None
+    row = found.summary.row(0, named=True)
+    assert row["ece"] == pytest.approx(0.025)
+    assert row["ece_by_chance"] == pytest.approx(np.sqrt(2 * 0.975 * 0.025 / 24 / np.pi))
+    assert row["ece_ci_low"] < 0.01
+    assert row["ece_ci_high"] > 0.03

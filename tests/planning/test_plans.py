@@ -57,6 +57,13 @@ def test_below_the_floor_no_number_is_enough() -> None:
     assert plan.floor > 30.0
 
 
+def test_the_floor_is_never_above_what_a_number_of_prompts_shows() -> None:
+    """Where the other policies' favours stand between, degrees of freedom fall as prompts grow: 50 may show a little less than many."""
+    plan = plan_favour(scores(noise(0, 150)), ratings(60.0), favour=30.0, asked=Asked(prompts=(50, 500)))
+    assert plan.floor is not None
+    assert all(plan.floor <= effect for _, effect in plan.detectable if effect is not None)
+
+
 def test_two_models_need_fewer_prompts_than_one() -> None:
     shared = noise(5, 300)
     one, other = scores(shared + 0.2 * noise(1, 300)), scores(shared + 0.2 * noise(2, 300))

@@ -12,7 +12,7 @@ from typing import Any
 from ..conversations import is_conversation
 from ..errors import CharmError, NothingThere, SchemaError, UnreadableFile, did_you_mean, listing
 from ..protocols import Prompt
-from ..store import read_frame, read_json, read_json_lines
+from ..store import column_names, read_frame, read_json, read_json_lines
 from .items import Item
 
 Row = Mapping[str, Any]
@@ -130,6 +130,11 @@ def find(folder: Path, *patterns: str) -> list[Path]:
     return sorted(found)
 
 
+def with_columns(paths: Sequence[Path], marks: Collection[str]) -> list[Path]:
+    """The tables that have one of these columns at least: of files whose names are anybody's (``test.jsonl``)."""
+    return [path for path in paths if not set(marks).isdisjoint(column_names(path))]
+
+
 def one_table(paths: Sequence[Path], what: str) -> list[Path]:
     """The files of one table: a single one, or all of its shards (``train-00000-of-00002.parquet``), in order.
 
@@ -187,13 +192,13 @@ def nothing_found(benchmark: str, folder: Path, wanted: str) -> NothingThere:
 
 
 def refuse_split(benchmark: str, folder: Path, *, wanted: str, others: Sequence[str]) -> None:
-    """Refuse a folder that holds another split than the one that is scored.
+    """Refuse a folder that holds another split than the one that is scored, and so nothing of the benchmark.
 
     Raises:
-        UnreadableFile: files of the splits ``others`` are there.
+        NothingThere: files of the splits ``others`` are there, perhaps of this benchmark.
     """
     if wrong := find(folder, *(f"{split}{end}" for split in others for end in (".parquet", "-*.parquet"))):
-        raise UnreadableFile(
+        raise NothingThere(
             f"{benchmark} is scored on its split {wanted!r}, and here is another: {listing(p.name for p in wrong)}",
             where=str(folder),
             fix=f"fetch the split {wanted!r}",

@@ -110,8 +110,11 @@ def _some(names: Sequence[str], between: str = ", ") -> str:
     return f"{between.join(names[:_SHOWN])} and {len(names) - _SHOWN} more"
 
 
-def refuse_repeated_ids(name: str, items: Sequence[Item]) -> None:
-    """Refuse items of one subset that share an id.
+_STAND_TWICE = "look whether items stand twice in the files, and fetch them again"
+
+
+def refuse_repeated_ids(name: str, items: Sequence[Item], *, fix: str = _STAND_TWICE) -> None:
+    """Refuse items of one subset that share an id; ``fix`` is what to do about it.
 
     Raises:
         SchemaError: an id stands more than once.
@@ -121,7 +124,7 @@ def refuse_repeated_ids(name: str, items: Sequence[Item]) -> None:
         raise SchemaError(
             f"{counted(len(repeated), 'id')} more than once: {listing(repeated)}",
             where=f"benchmark {name}",
-            fix="look whether items stand twice in the files, and fetch them again",
+            fix=fix,
         )
 
 
@@ -134,6 +137,15 @@ def equal_texts(items: Sequence[Item]) -> list[str]:
     return [
         f"{counted(len(same), 'item')} {verb} the same text on both sides, a tie for every model: {listing(same)}"
     ]
+
+
+def repeated_items(items: Sequence[Item]) -> list[str]:
+    """A remark on items that are word for word the same as another, with the same grades; none is left out."""
+    again = len(items) - len({(item.subset, item_hash(item)) for item in items})
+    if not again:
+        return []
+    verb = "is" if again == 1 else "are"
+    return [f"{counted(again, 'item')} {verb} word for word the same as another (drawn as one prompt)"]
 
 
 def item_hash(item: Item) -> str:

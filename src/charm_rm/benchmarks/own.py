@@ -26,8 +26,8 @@ from .definition import Benchmark
 from .files import Row, mended_by, number_of, numbers_of, prompt_of, read_rows, text_of, texts_of
 from .items import Item, good_and_bad
 from .metrics import Metric, mean_of_subsets
-from .official import refuse_repeated_ids
-from .pairs import load_pairs
+from .official import refuse_repeated_ids, repeated_items
+from .pairs import OWN_ID, load_pairs, subset_names
 from .rules import Rule, all_good_above_all_bad, best_is_good_or_shares, kendall_with_grades, share_of_pairs
 
 _ALL = "all"
@@ -56,7 +56,8 @@ def load_own(path: str | Path, *, name: str | None = None) -> Benchmark:
     rows = list(read_rows(path, texts=("id", "prompt_id", "subset", "prompt", "response")))
     with naming(path), mended_by("correct the table"):
         items, remarks = _told(_items(rows, columns))
-        refuse_repeated_ids(name or "own", items)
+        refuse_repeated_ids(name or "own", items, fix=OWN_ID)
+        remarks = (*remarks, *repeated_items(items))
         return Benchmark(name or "own", tuple(items), _metrics(items), _TIE_VALUE, remarks=remarks)
 
 
@@ -187,7 +188,7 @@ def _told(items: Sequence[Item]) -> tuple[list[Item], tuple[str, ...]]:
 
 def _metrics(items: Sequence[Item]) -> tuple[Metric, ...]:
     """By subset and over all: the share of pairs in the right order, and what the shape of the items allows beside it."""
-    subsets = list(dict.fromkeys(item.subset for item in items))
+    subsets = subset_names(item.subset for item in items)
     rows = [(s, [s]) for s in subsets if s != _ALL] + [(_ALL, subsets)]
     return tuple(
         mean_of_subsets(name, metric, [group], rule)

@@ -38,6 +38,7 @@ from .files import (
     read_items,
     text_of,
     texts_of,
+    with_columns,
 )
 from .items import Item, good_and_bad
 from .metrics import Metric, Part, mean_of_subsets
@@ -59,6 +60,7 @@ _FILES = tuple(
     for name in ("test", "test-*", "rewardbench2", "rewardbench2_*", "reward-bench-2")
     for suffix in ("parquet", "json", "jsonl")
 )
+_MARKS = ("subset", "num_correct", "num_incorrect", "total_completions")
 
 
 @benchmark(
@@ -79,6 +81,8 @@ def load_rewardbench2(folder: Path) -> Benchmark:
     """
     folder = Path(folder)
     files = find(folder, *_FILES)
+    if folder.is_dir():  # other benchmarks have a test-00000-of-00001.parquet, too
+        files = with_columns(files, _MARKS)
     if not files:
         raise nothing_found(
             "RewardBench 2", folder, "test*.parquet, rewardbench2.jsonl or reward-bench-2.jsonl"

@@ -33,6 +33,8 @@ from .print_audit import favour_words, print_audit
 from .prompts import PromptChoice, prompt_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..mismatch import Audit
     from ..settings import Scope
 
@@ -156,10 +158,7 @@ def command(
         return
     if scores is None or ratings.source is None:
         raise click.UsageError("give SCORES and --ratings, or try: charm audit --example")
-    if (calibrator is None) != (responses is None) or (calibrator is not None and not settings.candidates):
-        raise click.UsageError(
-            "--calibrator and --responses go together, with --candidate: they tell what favour a candidate's style should bring it"
-        )
+    _refuse_unused(calibrator, responses, settings.candidates, read_as)
     from ..pipeline.stages.audit import audit_source, save_with_report, with_style
     from ..pipeline.stages.ratings import chosen_ratings
     from ..provenance import file_records, source_name
@@ -187,7 +186,7 @@ def command(
         if calibrator is not None:
             from ..models import load_any_responses
 
-            texts = load_any_responses(str(responses), columns=read_as.fields("responses"))
+            texts = load_any_responses(str(responses), columns=read_as.named("responses"))
             found = with_style(found, source, texts, table, calibrator, settings, **how)
         found = replace(found, provenance={**found.provenance, "files": file_records(given_paths())})
         families = None
@@ -203,6 +202,20 @@ def command(
         save_with_report(found, output, force=force, families=families, title=title)
         say(f"wrote {output} (open {output / 'report.html'})")
     apply_gates(gates, audit_figures(found.to_json()))
+
+
+def _refuse_unused(
+    calibrator: Path | None, responses: Path | None, candidates: Sequence[str], read_as: TableSettings
+) -> None:
+    """Options that would be without effect."""
+    if (calibrator is None) != (responses is None) or (calibrator is not None and not candidates):
+        raise click.UsageError(
+            "--calibrator and --responses go together, with --candidate: they tell what favour a candidate's style should bring it"
+        )
+    if responses is None and (columns := read_as.named("responses")):
+        raise click.UsageError(
+            f"--column responses.{next(iter(columns))}=... has no effect without --responses: this command reads no table 'responses'"
+        )
 
 
 def _refuse_with_example(*given: object, own_ratings: bool, chosen: bool) -> None:

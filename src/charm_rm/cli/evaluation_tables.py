@@ -91,9 +91,7 @@ def _print_accuracies(result: BenchmarkResult, diagnosis: Diagnosis | None, *, f
         echo(f"  * partial: {note}")
     for remark in benchmark.remarks:
         echo(f"  {remark}")
-    tie = benchmark.tie_value if result.scored[0].scores is not None else benchmark.tie_value_of_judges
-    counted = {0.0: "wrong", 0.5: "half right"}.get(tie, f"as {tie:g}")
-    echo(f"  equal scores: {frame['ties'][-1]} (counted {counted}, as in the official scoring)")
+    echo(f"  equal scores: {frame['ties'][-1]} ({_ties_count(result)})")
     if result.unanswered:
         echo(f"  without a verdict in either order: {result.unanswered} comparisons (counted wrong)")
     if compared:
@@ -103,6 +101,17 @@ def _print_accuracies(result: BenchmarkResult, diagnosis: Diagnosis | None, *, f
         for line in _diagnosed(result, diagnosis):
             echo(f"  {line}")
     echo()
+
+
+def _ties_count(result: BenchmarkResult) -> str:
+    """What the benchmark's rules make of equal scores."""
+    from ..benchmarks.rules import best_is_good_or_shares
+
+    benchmark = result.benchmark
+    if any(part.rule is best_is_good_or_shares for metric in benchmark.metrics for part in metric.parts):
+        return "responses that share the first place share its credit"
+    tie = benchmark.tie_value if result.scored[0].scores is not None else benchmark.tie_value_of_judges
+    return f"counted { ({0.0: 'wrong', 0.5: 'half right'}.get(tie, f'as {tie:g}')) }"
 
 
 def _say_best(result: BenchmarkResult) -> None:
@@ -177,9 +186,12 @@ def _calibration_lines(diagnosis: Diagnosis) -> Iterator[str]:
         return
     for r in table.to_dicts():
         whose = "" if r["model"] == "model" else f" of the {r['model']}"
+        blind = (
+            "" if r["temperature"] is not None else "; its margins do not say which is better: all at a half"
+        )
         yield (
             f"calibration{whose} ({r['probabilities']}): ECE {r['ece']:.3f}{_plain_range(r['ece_ci_low'], r['ece_ci_high'])}, "
-            f"{r['ece_by_chance']:.3f} by chance alone; Brier {r['brier']:.3f}{_plain_range(r['brier_ci_low'], r['brier_ci_high'])}, 0.25 is a coin"
+            f"{r['ece_by_chance']:.3f} by chance alone; Brier {r['brier']:.3f}{_plain_range(r['brier_ci_low'], r['brier_ci_high'])}, 0.25 is a coin{blind}"
         )
 
 

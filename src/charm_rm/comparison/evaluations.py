@@ -11,6 +11,7 @@ import polars as pl
 
 from ..errors import SchemaError, UnreadableFile, listing
 from ..evaluate.contributions import SCHEMA
+from ..evaluate.draws import drawn_rates
 from ..store import read_frame
 
 FIGURE = ["benchmark", "subset", "metric"]
@@ -180,23 +181,28 @@ def bootstrap(
 ) -> np.ndarray:
     """(draws,) Bayesian bootstrap of Σ_p w_p mean_p over whole prompts: each part's mean is weighted by its prompts' weights.
 
-    With ``ends``, the least and the most that a value can be, every part has half a pseudo-prompt at either (Jeffreys), as the figures of
-    an evaluation have: with few prompts intervals would be too narrow.
+    With ``ends``, the least and the most that a value can be, it is drawn as an evaluation's figures are
+    (:func:`~charm_rm.evaluate.draws.drawn_rates`), with one pseudo-prompt: with few prompts intervals would be too narrow.
     """
     weights = rng.standard_exponential((draws, int(prompts.max()) + 1))
-    total = np.zeros(draws)
-    for part in np.unique(parts):
-        at = parts == part
-        size = float(share[at].sum())
-        drawn = weights[:, prompts[at]]
-        above, below = drawn @ values[at], drawn.sum(axis=1)
-        if ends is not None:
-            # A prompt with several items counts for each of them, and so does a pseudo-prompt.
-            each = at.sum() / len(np.unique(prompts[at]))
-            pseudo = each * rng.standard_gamma(0.5, (2, draws))
-            above, below = above + ends[0] * pseudo[0] + ends[1] * pseudo[1], below + pseudo.sum(axis=0)
-        total += size * above / below
-    return total
+    rows = [parts == part for part in np.unique(parts)]
+    sizes = np.array([share[at].sum() for at in rows])
+    low, high = ends or (0.0, 1.0)
+    scaled = (values - low) / (high - low)
+    sums = np.stack([weights[:, prompts[at]] @ scaled[at] for at in rows], axis=1)
+    totals = np.stack([weights[:, prompts[at]].sum(axis=1) for at in rows], axis=1)
+    rates = sums / totals
+    if ends is not None:
+        pseudo = rng.standard_gamma(0.5 * np.abs(sizes) / np.abs(sizes).sum(), (2, draws, len(rows)))
+        rates = drawn_rates(
+            sums, totals, pseudo,
+            means=np.array([scaled[at].mean() for at in rows]), units=np.array([at.sum() for at in rows]),
+            prompts=np.array([len(np.unique(prompts[at])) for at in rows]),
+        )  # fmt: skip
+    drawn: np.ndarray = (low + (high - low) * rates) @ sizes
+    return (
+        drawn if ends is None or (sizes < 0).any() else np.clip(drawn, *(end * sizes.sum() for end in ends))
+    )
 
 
 def _shares(frame: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:

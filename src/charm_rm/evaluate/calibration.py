@@ -138,7 +138,9 @@ class _Binned:
         drawn, whole = weighted_sums(table, totals, draws=draws, rng=np.random.default_rng(seed))
         total = whole[:, :1]
         gap = (drawn[:, :size] - drawn[:, size : 2 * size]) / total
-        spread = _cluster_variance(pairs, which, w * (right - confidence), size)
+        # A bin that is all right has no spread, and a calibrated model of its confidence would have some.
+        least = np.bincount(which, weights=w**2 * confidence * (1 - confidence), minlength=size)
+        spread = np.maximum(_cluster_variance(pairs, which, w * (right - confidence), size), least)
         return cls(
             edges, sums[0], sums[1], sums[2], spread / w.sum() ** 2,
             gap, drawn[:, 2 * size : 3 * size] / total, drawn[:, :size] / total,
@@ -166,11 +168,19 @@ class _Binned:
             "brier_ci_high": None,
         }
         if len(self.drawn_gap):
-            low, high = basic_interval(ece, np.abs(self.drawn_gap).sum(axis=1), low=0.0, high=1.0)
+            low, high = basic_interval(ece, np.abs(self._doubted_gap()).sum(axis=1), low=0.0, high=1.0)
             ends = percentile_interval(self.drawn_brier)
             found |= {"ece_ci_low": low, "ece_ci_high": high}
             found |= {"brier_ci_low": float(ends[0]), "brier_ci_high": float(ends[1])}
         return found
+
+    def _doubted_gap(self) -> FloatArray:
+        """(draws, bins) gaps with one pseudo-item over all bins, half right and half wrong: else all right would be no doubt."""
+        rng = np.random.default_rng(len(self.weight))
+        wins, losses = rng.standard_gamma(0.5 / len(self.weight), (2, *self.drawn_gap.shape))
+        right = self.right / self.weight
+        doubt: FloatArray = (wins * (1 - right) - losses * right) / self.weight.sum()
+        return self.drawn_gap + doubt
 
     def rows(self) -> list[dict[str, Any]]:
         """A row a bin: of confidence, how often right, with its interval over prompts."""

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from ..benchmarks import Metric
-from ..statistics import FloatArray, percentile_interval
+from ..statistics import FloatArray, IntArray, percentile_interval
 from .credits import Credits, combined
 
 Interval = tuple[float, float] | tuple[None, None]
@@ -32,9 +32,10 @@ class Drawn:
 def draw_figures(figures: Sequence[Drawn], n_prompts: int, *, draws: int, seed: int) -> FloatArray:
     """(draws, figures) Bayesian-bootstrap draws of figures over ``n_prompts`` prompts.
 
-    For a weighted mean each part's credits are drawn as shares in [0, 1], with half a pseudo-prompt at either end, and their
-    ranges put in at the end: Σ w (low + span·r) = Σ w·span·r + Σ w·low. Other functions (ratios, correlations) get the
-    weighted means of the credits as they are: a pseudo-prompt would have to fit all parts at once.
+    For a weighted mean each part's credits are drawn as shares in [0, 1] (:func:`drawn_rates`), and their ranges put in at the
+    end: Σ w (low + span·r) = Σ w·span·r + Σ w·low. One pseudo-prompt, half at either end, is shared out over the parts by their
+    weights: one for each of many small subsets would draw their average to the middle. Other functions (ratios, correlations)
+    get the weighted means of the credits as they are: a pseudo-prompt would have to fit all parts at once.
     """
     rng = np.random.default_rng(seed)
     columns = [part for figure in figures for part in figure.parts]
@@ -88,17 +89,68 @@ def _present(values: Sequence[FloatArray]) -> list[FloatArray]:
     return [(~np.isnan(v)).astype(np.float64) for v in values]
 
 
+def drawn_rates(
+    sums: FloatArray,
+    totals: FloatArray,
+    pseudo: FloatArray,
+    *,
+    means: FloatArray,
+    units: IntArray,
+    prompts: IntArray,
+) -> FloatArray:
+    """(draws, parts) Bayesian-bootstrap draws of the mean share of each part.
+
+    ``sums`` and ``totals`` (draws, parts) are weighted, ``pseudo`` (2, draws, parts) the weights of prompts that are all right and all wrong;
+    each part has ``units`` of so many ``prompts`` (parts,). A prompt with several units counts for each of them, and so does a pseudo-prompt.
+
+    Draws of n prompts have a variance of s²/(n + 1), where s²/(n - 1) is unbiased (s² around the mean, by n): what they stray is
+    stretched. A prompt that is alone in its part tells nothing of its spread; such parts have that of one another.
+    """
+    wins, losses = pseudo * (units / prompts)
+    rates = (sums + wins) / (totals + wins + losses)
+    stretch = np.sqrt((prompts + 1) / np.maximum(prompts - 1, 1))
+    rates += (stretch - 1) * (sums / totals - means)
+    alone = prompts == 1
+    if (lone := int(alone.sum())) > 1:
+        apart = (means[alone] - means[alone].mean()) * np.sqrt(lone / (lone - 1))
+        rates[:, alone] += (totals[:, alone] / units[alone] - 1) * apart
+    return rates
+
+
 def _drawn_figure(figure: Drawn, sums: FloatArray, totals: FloatArray, pseudo: _Pseudo) -> FloatArray:
     """(draws,) of one figure, from the weighted sums of its parts."""
     metric, parts = figure.metric, figure.parts
     if metric.combine is not None:
         return combined(metric, sums / totals)
-    rates = np.empty_like(sums)
-    for family in _sharing_items(parts):
-        wins, losses = pseudo.of(frozenset(s for p in family for s in parts[p].part.subsets))
-        rates[:, family] = (sums[:, family] + wins) / (totals[:, family] + wins + losses)
+    told = [~np.isnan(part.values) for part in parts]
+    seen = {
+        "means": np.array([part.shares[t].mean() for part, t in zip(parts, told, strict=True)]),
+        "units": np.array([t.sum() for t in told]),
+        "prompts": np.array([len(np.unique(part.prompts[t])) for part, t in zip(parts, told, strict=True)]),
+    }
+    rates = drawn_rates(sums, totals, _shared_out(parts, pseudo, sums.shape), **seen)
     lows, spans = (np.array([getattr(part, name) for part in parts]) for name in ("low", "span"))
-    return combined(metric, spans * rates) + combined(metric, lows)
+    return np.clip(combined(metric, spans * rates) + combined(metric, lows), *reach_of(metric, parts))
+
+
+def reach_of(metric: Metric, parts: Sequence[Credits]) -> tuple[float, float]:
+    """The least and the most that a weighted mean of such credits can be; no bounds where it is another function of its parts."""
+    if metric.combine is not None or any(part.part.weight < 0 for part in parts):
+        return -np.inf, np.inf
+    low, high = (
+        float(combined(metric, np.array([getattr(p, end) for p in parts]))) for end in ("low", "high")
+    )
+    return low, high
+
+
+def _shared_out(parts: Sequence[Credits], pseudo: _Pseudo, shape: tuple[int, ...]) -> FloatArray:
+    """(2, draws, parts) weights of the figure's one pseudo-prompt: each family of parts has its share by weight."""
+    weights = np.abs([part.part.weight for part in parts])
+    found = np.empty((2, *shape))
+    for family in _sharing_items(parts):
+        subsets = frozenset(s for p in family for s in parts[p].part.subsets)
+        found[:, :, family] = pseudo.of(subsets, float(weights[family].sum() / weights.sum()))
+    return found
 
 
 @dataclass(frozen=True)
@@ -109,11 +161,14 @@ class _Pseudo:
     rng: np.random.Generator
     known: dict[frozenset[str], FloatArray] = field(default_factory=dict)
 
-    def of(self, subsets: frozenset[str]) -> FloatArray:
-        """(2, draws, 1) Gamma(½) weights of a family; whichever figure asks, they are the same."""
+    def of(self, subsets: frozenset[str], share: float) -> FloatArray:
+        """(2, draws, 1) Gamma(share / 2) weights of a family: a Beta's part of the Gamma(½) that all figures have in common."""
         if subsets not in self.known:
             self.known[subsets] = self.rng.standard_gamma(0.5, (2, self.draws, 1))
-        return self.known[subsets]
+        if share >= 1:
+            return self.known[subsets]
+        kept = self.rng.beta(0.5 * share, 0.5 * (1 - share), (2, self.draws, 1))
+        return np.asarray(kept * self.known[subsets])
 
 
 def _sharing_items(parts: Sequence[Credits]) -> list[list[int]]:

@@ -38,7 +38,9 @@ class LabelSwap:
 
 def swap_labels(result: BenchmarkResult) -> LabelSwap | None:
     """Score the result's pairs again with their labels exchanged; None where no item is one good against one bad response, or no rule pays 0 to 1."""
-    metric_rules = [part.rule for metric in result.benchmark.metrics for part in metric.parts]
+    # What other functions than means are made of need no labels: a correlation of win rates reads who wins.
+    means = [metric for metric in result.benchmark.metrics if metric.combine is None]
+    metric_rules = [part.rule for metric in means for part in metric.parts]
     rules = [r for r in dict.fromkeys(metric_rules) if not r.joint and (r.low, r.high) == (0.0, 1.0)]
     rows = []
     for scored in result.scored:

@@ -123,7 +123,8 @@ def _compared(row: EffectRow, mine: _Model, theirs: _Model, permuted: FloatArray
     if row.metric not in mine.truth:
         return row
     low, high = difference_interval(gap, p, permuted, mine.truth[row.metric] - theirs.truth[row.metric])
-    return replace(row, diff_ci_low=low, diff_ci_high=high)
+    reach = np.inf if row.metric == FAVOUR else 2.0  # correlations are 2 apart at most
+    return replace(row, diff_ci_low=max(low, -reach), diff_ci_high=min(high, reach))
 
 
 def difference_interval(

@@ -85,14 +85,16 @@ def planned(
             f"an effect of {effect:g} {unit} cannot be",
             fix=f"give one above 0 and at most {design.largest:g}",
         )
-    ladder = asked.prompts or LADDER
+    shown = tuple((n, detectable(design, n, asked.power)) for n in asked.prompts or LADDER)
+    # Degrees of freedom shrink as prompts grow, so that a large number may show a little less than endlessly many.
+    floors = [_floor(design, asked.power), *(seen for _, seen in shown)]
     return Plan(
         kind=kind,
         unit=unit,
         effect=effect,
         needed=needed(design, effect, asked.power),
-        detectable=tuple((n, detectable(design, n, asked.power)) for n in ladder),
-        floor=_floor(design, asked.power),
+        detectable=shown,
+        floor=min((floor for floor in floors if floor is not None), default=None),
         power=asked.power,
         alpha=asked.alpha,
         tests=tests,

@@ -362,17 +362,24 @@ class _Judge:
 
 
 def _details(benchmark: Benchmark, run: JudgeRun) -> Details:
-    """What the judge said in either order, and which pairs it saw shortened."""
-    frame = run.margins.frame.select("prompt_id", "policy", "reference", "p_first", "p_second")
-    orders = {
-        (int(i), int(a), int(b)): (np.nan if one is None else one, np.nan if two is None else two)
-        for i, a, b, one, two in frame.iter_rows()
-    }
+    """What the judge said in either order, where that is known, and which pairs it saw shortened."""
+    orders = _said_in_orders(run.margins.frame)
     cut = [(int(i), int(a), int(b)) for i, a, b in run.cut]
     by_subset = dict.fromkeys(benchmark.subsets, 0)
     for i, _, _ in cut:
         by_subset[benchmark.items[i].subset] += 1
     return Details(frozenset((i, j) for i, a, b in cut for j in (a, b)), orders, by_subset)
+
+
+def _said_in_orders(margins: pl.DataFrame) -> dict[tuple[int, int, int], tuple[float, float]]:
+    """By (item, response, other): the preference when it was shown first, and second. A calibrated judge has none: only its margins are corrected."""
+    if "p_first" not in margins.columns:
+        return {}
+    frame = margins.select("prompt_id", "policy", "reference", "p_first", "p_second")
+    return {
+        (int(i), int(a), int(b)): (np.nan if one is None else one, np.nan if two is None else two)
+        for i, a, b, one, two in frame.iter_rows()
+    }
 
 
 _Ask = _Reward | _Judge
