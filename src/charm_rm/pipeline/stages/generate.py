@@ -116,11 +116,12 @@ def generate(
     wanted = wanted_policies(settings) if wanted is None else wanted
     taken = _taken(wanted, prompts)
     with Memo.open(memo) as known, _noted(output, say) as note:
-        parts = [
-            part
-            for place, one in enumerate(_opened_once(wanted))
-            for part in taken.get(place) or [_answered(one, prompts, settings, known, note, progress)]
-        ]
+        parts: list[Generated | Taken] = []
+        for place, one in enumerate(_opened_once(wanted)):
+            if place in taken:
+                parts += taken[place]
+            else:
+                parts.append(_answered(one, prompts, settings, known, note, progress))
         manifest = save_responses(
             parts, output, prompts=prompts_record(prompts, source), prices=_prices(settings), force=force
         )
