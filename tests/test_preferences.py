@@ -87,6 +87,7 @@ def test_policy_names_are_kept_under_our_names() -> None:
         (one(prompt="p", chosen="a"), "'rejected' is missing"),
         (one(prompt="p", chosen="a", reject="b"), "Did you mean 'reject'"),
         (one(chosen="a", rejected="b"), "no prompt"),
+        (pl.DataFrame(), "the table is empty"),
         (one(prompt="p", chosen=1.5, rejected=2.5), "found '1.5'"),
         (one(prompt="p", chosen="a", rejected="a"), "no usable pair"),
         (one(prompt=[USER], chosen=[USER], rejected=[GOOD]), "not the assistant's"),

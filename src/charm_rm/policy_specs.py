@@ -10,7 +10,8 @@ from typing import Any
 from .errors import ConfigError
 from .paths import expanded
 from .protocols import AnsweringPolicy
-from .spec_options import policy_options
+from .settings import PolicySettings
+from .spec_options import POLICY_OPTIONS, policy_options
 
 POLICY_KINDS = {
     "hf": "hf:DIR_OR_ID, a causal language model by transformers",
@@ -88,6 +89,13 @@ def load_policy(
             "outputs that exist cannot be asked", where=spec, fix="read them with take_outputs()"
         )
     return policy
+
+
+def policy_opening(one: PolicySettings) -> dict[str, Any]:
+    """What :func:`load_policy` is called with for a policy of a file or command line: its spec, and the options that its kind takes."""
+    takes = POLICY_OPTIONS[split_policy_spec(one.spec)[0]]
+    options = one.accepted_by(load_policy)
+    return {name: value for name, value in options.items() if name == "spec" or name in takes}
 
 
 def split_policy_spec(spec: str) -> tuple[str, str]:

@@ -45,6 +45,8 @@ def load_preferences(path: str | Path) -> Preferences:
 def as_preferences(frame: TableLike, *, provenance: Mapping[str, Any] | None = None) -> Preferences:
     """Bring a table of pairs to the noun: message lists, policy names, no pair of equal responses."""
     frame = as_frame(frame, noun=Preferences.noun)
+    if not frame.columns:
+        raise SchemaError("preferences: the table is empty", fix="give at least one pair")
     missing = [name for name in ("chosen", "rejected") if name not in frame.columns]
     if missing:
         raise SchemaError(

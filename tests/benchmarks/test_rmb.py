@@ -96,6 +96,7 @@ def test_missing_scenarios_are_named_and_their_averages_partial(tmp_path: Path) 
             "'conversation_input' should be text or chat messages",
         ),
         (pair(1, CHAT, pair_uid=None), "'pair_uid' should be text, found None"),
+        (best(1, CHAT, 2, bon_uid=None), "'bon_uid' is missing"),
     ],
 )
 def test_wrong_items_are_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -121,6 +122,9 @@ def test_one_table_of_pairs_is_read(tmp_path: Path) -> None:
     assert "pairwise/Harmlessness/S1: 2 of 459 items" in benchmark.notes[1]
     with pytest.raises(UnreadableFile, match="no RMB files"):
         load_rmb(tmp_path / "elsewhere")
+    write_parquet(tmp_path / "rmb_pairwise.parquet", [rows[0] | {"rejected": ["bad", "another"]}])
+    with pytest.raises(SchemaError, match="'rejected' should be text"):
+        load_rmb(tmp_path)
 
 
 @pytest.mark.realdata

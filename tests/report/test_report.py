@@ -247,6 +247,10 @@ def test_a_folder_without_an_audit_is_named(tmp_path: Path) -> None:
         write_report(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert not (tmp_path / "report.html").exists()
+    (tmp_path / "evaluation.html").touch()
+    with pytest.raises(UnreadableFile) as has_its_own:
+        write_report(tmp_path)
+    assert str(has_its_own.value.fix).startswith("open evaluation.html in it")
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Scoring and judging by a real Ray of this machine, with two actors: the rows and scores of one process, whoever is killed."""
+"""Scoring, judging and generating by a real Ray of this machine, with two actors: the rows and scores of one process, whoever is killed."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,7 +18,11 @@ from click.testing import CliRunner, Result
 
 from charm_rm import store
 from charm_rm.cli import main
+from charm_rm.responses import load_responses
 from charm_rm.tables import Margins, Scores
+from remote.fault_server import Answer as HttpAnswer
+from remote.fault_server import Asked as HttpAsked
+from remote.fault_server import FaultServer
 
 ray = pytest.importorskip("ray", reason="needs the [ray] extra")
 psutil = pytest.importorskip("psutil")
@@ -181,6 +186,83 @@ def test_a_model_that_cannot_be_opened_ends_the_run_with_its_own_error(parts: Pa
     assert failed.exit_code == 2
     assert "missing" in failed.output
     assert failed.output.count("error:") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"parts"}
+
+
+POLICIES = """
+policies:
+  - {name: oak, spec: "python:ray_models:answer", samples: 2}
+  - {name: elm, spec: "python:ray_models:answer", system: Be brief.}
+  - {name: ash, spec: "openai:unlisted@URL/v1", max_tokens: 5}
+"""
+
+
+def served(asked: HttpAsked) -> HttpAnswer:
+    """A server of another model, whose longer answers are cut off."""
+    if asked.path == "/v1/models":
+        return HttpAnswer({"object": "list", "data": [{"id": "m"}]})
+    text = asked.body["messages"][-1]["content"]
+    end = "length" if len(text) % 2 else "stop"
+    choice = {"index": 0, "message": {"role": "assistant", "content": f"so, {text}"}, "finish_reason": end}
+    usage = {"prompt_tokens": len(text), "completion_tokens": 5}
+    return HttpAnswer({"model": "m-2026", "choices": [choice], "usage": usage})
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_answers_and_manifest_are_those_of_one_process_when_an_actor_is_killed(
+    parts: Path, tmp_path: Path, notes: Path, scored: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FaultServer(served).running() as server:
+        (tmp_path / "policies.yaml").write_text(POLICIES.replace("URL", server.url))
+        generate = ("generate", parts, "--policies", "policies.yaml", "--no-cache", "--price-in", 1)
+        generate = (*generate, "--price-out", 2)
+        one = succeeded(*generate, "-o", "one")
+        asked, calls = sorted(scored()), len(server.asked)
+        (notes / "scored").unlink()
+        (notes / "deadly").touch()
+        many = succeeded(*generate, *RAY, "-o", "ray")
+        assert not (notes / "deadly").exists()  # the actor has died
+        chats = [each for each in server.asked if each.path != "/v1/models"]
+    assert files_of(Path("ray")) == files_of(Path("one"))
+    assert {path.name for path in tmp_path.iterdir()} == {"parts", "one", "ray", "policies.yaml"}
+    assert sorted(set(scored())) == asked
+    assert 0 < len(scored()) - len(asked) <= 8  # the part that the actor died with
+    assert len(chats) == 2 * PARTS * PROMPTS <= 2 * calls
+    counts = [p["counts"] for p in json.loads(Path("ray/_manifest.json").read_text())["policies"]]
+    assert counts[0]["empty"] > 0 < counts[0]["refused"]
+    assert counts[2]["cut_off"] > 0
+    for found in (one, many):  # what is said in an actor is said
+        assert " ".join(found.output.split()).count("the server lists no model") == 1
+
+
+def test_a_policy_that_fails_is_named_the_others_finish_and_nothing_is_asked_twice(
+    parts: Path, tmp_path: Path, notes: Path, scored: Callable[[], list[str]]
+) -> None:
+    """By actors that have stores of their own, as on another machine's cluster."""
+    command = ("generate", parts, "--policy", "python:ray_models:weary", "--policy")
+    command = (*command, "python:ray_models:answer", *RAY, "--ray-address", "auto", "--no-cache")
+    command = (*command, "-o", tmp_path / "ray")
+    failed = charm(*command)
+    assert failed.exit_code == 1
+    said = " ".join(failed.output.split())
+    assert "1 policy of 2 could not be asked, and nothing was written" in said
+    assert "weary: " in said
+    assert "too weary to answer" in said
+    assert said.count("answer: ") == 1  # where its spec is said
+    assert not (tmp_path / "ray").exists()
+    first = scored()
+    assert len(first) == PARTS * PROMPTS
+    (notes / "deadly").touch()  # kills who answers now
+    succeeded(*command)
+    assert (notes / "deadly").exists()
+    (notes / "deadly").unlink()
+    assert sorted(scored()[len(first) :]) == sorted(f"question {i}" for i in range(PARTS * PROMPTS))
+    assert len(load_responses(tmp_path / "ray")) == 2 * PARTS * PROMPTS
+    assert {path.name for path in tmp_path.iterdir()} == {"parts", "ray"}
 
 
 @pytest.mark.models

@@ -130,14 +130,19 @@ def _item(row: Row, where: str) -> Item:
                 fix="give every item at least one losing response; fetch the file again",
             )
         bad = [_answer({"loser_list": loser}, "loser_list", where) for loser in losers]
-        return good_and_bad(str(row.get("bon_uid")), subset, prompt, [_answer(row, "bon_best", where)], bad)
+        if row.get("bon_uid") is None:
+            raise SchemaError("'bon_uid' is missing", where=where, fix="fetch the file again")
+        return good_and_bad(str(row["bon_uid"]), subset, prompt, [_answer(row, "bon_best", where)], bad)
     good, bad_one = _answer(row, "chosen", where), _answer(row, "reject", where)
     return good_and_bad(text_of(row, "pair_uid", where), subset, prompt, [good], [bad_one])
 
 
 def _flat_item(row: Row, where: str) -> Item:
     subset = _subset(text_of(row, "subset", where), where)
-    sides = {key: row[key][0] if isinstance(row.get(key), list) and row[key] else row.get(key) for key in row}
+    # A list of one text is that text; of several, none is chosen in silence.
+    sides = {
+        key: value[0] if isinstance(value, list) and len(value) == 1 else value for key, value in row.items()
+    }
     good, bad = (text_of(sides, key, where) for key in ("chosen", "rejected"))
     return good_and_bad(
         text_of(row, "item_id", where), subset, prompt_of(row, "prompt", where), [good], [bad]

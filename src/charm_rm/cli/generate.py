@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import counted
-from ..settings import GenerateSettings, parse_columns
+from ..settings import EngineSettings, GenerateSettings, parse_columns
 from .common import conclude, echo, print_frame, print_json, say
 from .help import CharmCommand
 from .options import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.argument("prompts", type=PATH)
 @output_option(required=True, what="Folder for the responses: a Parquet file a policy, and _manifest.json.")
 @settings_options(GenerateSettings, "settings")
+@settings_options(EngineSettings, "engine")
 @store_options("answers")
 @click.option("--dry-run", is_flag=True, help="Print how many calls the run would make; ask nothing.")
 @force_option
@@ -41,6 +42,7 @@ def command(
     prompts: Path,
     output: Path,
     settings: GenerateSettings,
+    engine: EngineSettings,
     cache: Path | None,
     no_cache: bool,
     dry_run: bool,
@@ -54,6 +56,9 @@ def command(
 
     Every answer is stored as it comes, so the same command continues a run that was stopped, and nothing is asked twice. What
     decides an answer is in the manifest. A changed setting is another answer: it is asked for again, and that is said.
+
+    With --engine ray actors ask, here or on the cluster at --ray-address, each with the model loaded once. Answers, counts and
+    manifest are those of one process. A policy that fails is named while the others finish.
 
     \b
     SPEC, what answers ([NAME=]SPEC gives it a name):
@@ -72,6 +77,8 @@ def command(
           --dry-run
       charm generate prompts.jsonl -o responses/ --temperature 0.7 \\
           --policy openai:qwen3@http://localhost:8000/v1 --samples 4
+      charm generate prompts.parquet --policy hf:./my-model -o responses/ \\
+          --engine ray --ray-workers 8 --ray-gpus-per-worker 1
     """
     from ..folders import refuse_folder
     from ..generation import load_prompts
@@ -89,7 +96,8 @@ def command(
         if one.name is not None:
             say(f"policy {one.name}: {source_name(one.spec)}")
     with value_store(output, cache, no_cache=no_cache, say=say) as memo:
-        run = generate(table, settings, output, memo=memo, source=str(prompts), force=force, say=say)
+        how: dict[str, Any] = {"memo": memo, "source": str(prompts), "force": force, "engine": engine}
+        run = generate(table, settings, output, say=say, **how)
     return _show(run, output, prompts=table.height, as_json=as_json)
 
 

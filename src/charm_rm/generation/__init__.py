@@ -5,25 +5,29 @@ from __future__ import annotations
 from .check import COUNTS, ResponseCheck, check_responses
 from .costs import GenerationEstimate, estimate_generation
 from .folder import MANIFEST, changes, file_names, plan_record, prompts_record, read_manifest, save_responses
-from .plan import PolicyPlan, plan_requests, seed_of
+from .plan import PolicyPlan, plan_of, plan_requests, seed_of
 from .prompts import load_prompts, prompts_from_frame, with_system
-from .run import Generated, generate_responses
+from .run import Asked, Generated, answered, ask_policy, generate_responses
 from .taken import Taken, take_outputs
 
 __all__ = [
     "COUNTS",
     "MANIFEST",
+    "Asked",
     "Generated",
     "GenerationEstimate",
     "PolicyPlan",
     "ResponseCheck",
     "Taken",
+    "answered",
+    "ask_policy",
     "changes",
     "check_responses",
     "estimate_generation",
     "file_names",
     "generate_responses",
     "load_prompts",
+    "plan_of",
     "plan_record",
     "plan_requests",
     "prompts_from_frame",

@@ -14,6 +14,7 @@ from ..conversations import prompt_hash
 from ..errors import BadSetting
 from ..memo import content_key
 from ..protocols import AnsweringPolicy, Prompt, Sampling
+from ..settings import PolicySettings
 from .prompts import prompt_length, with_system
 
 # Part of every key: raise it when what is kept of an answer changes.
@@ -75,6 +76,22 @@ class PolicyPlan:
             "fingerprint": self.policy.fingerprint,
             "model": dict(getattr(self.policy, "about", {})),
         }
+
+
+def plan_of(settings: PolicySettings, policy: AnsweringPolicy) -> PolicyPlan:
+    """A policy that is opened, asked as its settings say.
+
+    Raises:
+        BadSetting: several samples are wanted of what does not draw.
+    """
+    return PolicyPlan(
+        str(settings.name),
+        policy,
+        Sampling(settings.temperature, settings.top_p, settings.max_tokens, tuple(settings.stop)),
+        system=settings.system,
+        seed=settings.seed,
+        samples=settings.samples,
+    )
 
 
 @dataclass(frozen=True)

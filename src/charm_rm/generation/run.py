@@ -67,27 +67,71 @@ def generate_responses(
         ModelError: a prompt is too long, the policy leaves prompts unanswered, or answers nothing but empty texts.
         CharmWarning: (as a warning) prompts have no answer, or many answers are cut off.
     """
+    return answered(
+        plan, prompts, ask_policy(plan, prompts, memo=memo, too_long=too_long, progress=progress), too_long
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What became of the questions of one policy: answers by key, ``known`` before and ``asked`` now.
+
+    ``long``: by how many tokens prompts exceed what the policy takes, of those that do (0: its server said so); they have no answer.
+    """
+
+    requests: RequestPlan
+    known: Mapping[str, Answer]
+    asked: Mapping[str, Answer]
+    long: Mapping[str, int]
+
+
+def ask_policy(
+    plan: PolicyPlan,
+    prompts: pl.DataFrame,
+    *,
+    memo: Memo | None = None,
+    too_long: str = "fail",
+    progress: bool = True,
+) -> Asked:
+    """Ask one policy what ``memo`` does not know; arguments as of :func:`generate_responses`.
+
+    Nothing is asked where ``too_long`` is ``fail`` and a prompt does not fit.
+
+    Raises:
+        ModelError: the policy leaves prompts unanswered.
+    """
     if too_long not in ("fail", "skip"):
         raise ConfigError(f"too_long {too_long!r} is unknown", fix="use fail or skip")
     requests = plan_requests(plan, prompts)
     long = _too_long(plan, requests.requests)
     if long and too_long == "fail":
-        raise _does_not_fit(plan, prompts, requests, long)
+        return Asked(requests, {}, {}, long)
     with _opened(memo) as store, _naming(plan):
         known, asked = _ask(plan, requests, store, skip=set(long), progress=progress)
-    answers = known | asked | dict.fromkeys(long, Answer("", TOO_LONG))
-    if too_long == "fail" and (late := {k: 0 for k, a in asked.items() if a.finish == TOO_LONG}):
-        raise _does_not_fit(plan, prompts, requests, late)
-    frame, lost = _table(plan, prompts, requests, answers)
+    late = {key: 0 for key, answer in asked.items() if answer.finish == TOO_LONG}
+    return Asked(requests, known, asked, long | late)
+
+
+def answered(plan: PolicyPlan, prompts: pl.DataFrame, found: Asked, too_long: str = "fail") -> Generated:
+    """The table of what was asked, and what it took.
+
+    Raises:
+        ModelError: a prompt is too long and ``too_long`` is ``fail``, or the policy answers nothing but empty texts.
+        CharmWarning: (as a warning) prompts have no answer, or many answers are cut off.
+    """
+    if found.long and too_long == "fail":
+        raise _does_not_fit(plan, prompts, found.requests, found.long)
+    answers = {**found.known, **found.asked, **dict.fromkeys(found.long, Answer("", TOO_LONG))}
+    frame, lost = _table(plan, prompts, found.requests, answers)
     _check(plan, frame, lost)
     kept = {k: a for k, a in answers.items() if a.finish not in _LOST}
     return Generated(
         plan,
         with_marks(frame),
-        asked=len(asked),
-        known=len(known),
-        usage=_usage(kept),
-        spent=_usage({k: a for k, a in asked.items() if a.finish not in _LOST}),
+        asked=len(found.asked),
+        known=len(found.known),
+        usage=usage_of(kept),
+        spent=usage_of(found.asked),
         too_long=lost[TOO_LONG],
         failed=lost["error"],
         models=_models(kept),
@@ -268,8 +312,9 @@ def _warn(plan: PolicyPlan, what: str) -> None:
     warnings.warn(f"{_named(plan)}: {what}", CharmWarning, stacklevel=4)
 
 
-def _usage(answers: Mapping[str, Answer]) -> Usage:
-    return Usage.of((a.prompt_tokens, a.n_tokens) for a in answers.values())
+def usage_of(answers: Mapping[str, Answer]) -> Usage:
+    """Tokens of the answers; those that are none took none."""
+    return Usage.of((a.prompt_tokens, a.n_tokens) for a in answers.values() if a.finish not in _LOST)
 
 
 def _models(answers: Mapping[str, Answer]) -> dict[str, int]:

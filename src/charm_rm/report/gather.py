@@ -200,9 +200,16 @@ def _first_audit(directory: Path) -> Audited:
         raise UnreadableFile(
             "holds no audit: neither mismatch.parquet nor before/mismatch.parquet",
             where=str(directory),
-            fix="name the folder that `charm audit -o` or `charm run` wrote",
+            fix=_other_page(directory) or "name the folder that `charm audit -o` or `charm run` wrote",
         )
     return audit
+
+
+def _other_page(directory: Path) -> str | None:
+    """The page that a folder of another command has already."""
+    names = ("evaluation.html", "comparison.html")
+    page = next((name for name in names if (directory / name).is_file()), None)
+    return page and f"open {page} in it, which is its page; a report is about an audit"
 
 
 def _audited(folder: Path) -> Audited | None:

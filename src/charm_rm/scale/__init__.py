@@ -6,6 +6,7 @@ may be done twice, by an actor that is killed and one that takes over, and still
 the tasks that have none.
 """
 
+from .generating import generate_by_ray as generate_by_ray
 from .judging import judge_by_ray as judge_by_ray
 from .parts import clear_parts as clear_parts
 from .scoring import score_by_ray as score_by_ray

@@ -18,23 +18,23 @@ from numpy.typing import NDArray
 
 from .. import store
 from ..extras import require
-from ..judging import ChatJudge, JudgeRun, Prices, Template, Usage, run_judge
+from ..judging import ChatJudge, JudgeRun, Prices, Template, run_judge
 from ..judging.chat import Reply
 from ..judging.costs import total_usage
 from ..judging.requests import plan_requests
 from ..judging.run import ask_judge
-from ..memo import Memo, remove_memo
+from ..memo import Memo
 from ..protocols import PairwisePreference, Prompt
 from ..settings import EngineSettings, JudgeSettings
 from ..specs import load_judge
 from ..style import calibrated, load_calibrator
 from ..tables import Responses
+from .answers import added_usage, remove_inputs, store_of_task, take_over
 from .parts import Aside, refuse_lost
 from .progress import task_bar
 from .tasks import Work, run_tasks
 
 _PAIR = ("prompt_id", "policy", "reference")
-_USAGE = ("calls", "tokens_in", "tokens_out", "uncounted")
 
 
 def judge_by_ray(
@@ -64,29 +64,31 @@ def judge_by_ray(
         CharmError: as judging raises.
     """
     require("ray", extra="ray")
-    aside = Aside.of(output)
     options = settings.accepted_by(load_judge)
     options.pop("calibrator", None)  # what it adds is added to the whole
-    tasks = list(_tasks(responses, pairs, aside, memo, engine=engine))
-    with task_bar("judging", len(tasks), done=0, show=progress) as tell:
-        done, lost = run_tasks(Work(_open, options, _ask_part), tasks, engine, tell=tell)
-    with Memo.open(memo) as known:
-        for task in tasks:
-            if task["memo_goes"]:
-                _take_over(Path(task["memo"]), known, done.get(task["number"]))
-        refuse_lost(lost, of=len(tasks))
-        run = run_judge(
-            _stand_in(done.values(), settings, template),
-            responses,
-            pairs,
-            memo=known,
-            missing=settings.missing,
-            prices=prices,
-            progress=False,
-        )
+    with Aside.of(output) as aside:
+        tasks = list(_tasks(responses, pairs, aside, memo, engine=engine))
+        try:
+            with task_bar("judging", len(tasks), done=0, show=progress) as tell:
+                done, lost = run_tasks(Work(_open, options, _ask_part), tasks, engine, tell=tell)
+        finally:
+            remove_inputs(tasks, ("texts", "pairs"))
+        with Memo.open(memo) as known:
+            for task in tasks:
+                take_over(task, known, done.get(task["number"]), run="judge")
+            refuse_lost(lost, of=len(tasks))
+            run = run_judge(
+                _stand_in(done.values(), settings, template),
+                responses,
+                pairs,
+                memo=known,
+                missing=settings.missing,
+                prices=prices,
+                progress=False,
+            )
     asked = sum(int(one["asked"]) for one in done.values())
-    spent = {name: sum(int(one["spent"][name]) for one in done.values()) for name in _USAGE}
-    return replace(run, asked=asked, known=run.known + run.asked - asked, spent=Usage(**spent))
+    spent = added_usage(done.values())
+    return replace(run, asked=asked, known=run.known + run.asked - asked, spent=spent)
 
 
 def _tasks(
@@ -101,14 +103,12 @@ def _tasks(
         texts, asked = aside.folder / f"{number}-texts.parquet", aside.folder / f"{number}-pairs.parquet"
         store.save(Responses(responses.frame.filter(some)), texts, force=True)
         store.write_frame(pairs.filter(some).select(_PAIR), asked, force=True)
-        apart = engine.ray_address is not None
         yield {
             "number": number,
             "name": f"prompts {start + 1:,} to {min(start + size, len(prompts)):,}",
             "texts": str(texts),
             "pairs": str(asked),
-            "memo": str(aside.folder / f"{number}.sqlite") if apart else str(memo.absolute()),
-            "memo_goes": apart,
+            **store_of_task(aside, str(number), memo, engine),
         }
 
 
@@ -135,15 +135,6 @@ def _ask_part(judge: PairwisePreference, task: Mapping[str, Any]) -> Mapping[str
 
 
 # --- the whole ----------------------------------------------------------------------------------
-
-
-def _take_over(file: Path, known: Memo, done: Mapping[str, Any] | None) -> None:
-    """Put the answers of a task's own store into that of all; it stays where the task is not done."""
-    if done is None:
-        return
-    with Memo.open(file) as own:
-        known.add({key: entry.value for key, entry in own.lookup(done["keys"]).items()}, run="judge")
-    remove_memo(file)
 
 
 def _stand_in(done: Iterable[Mapping[str, Any]], settings: JudgeSettings, template: Template | None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,24 +111,29 @@ class Aside:
     folder: Path
 
     @classmethod
-    def of(cls, output: Path) -> Aside:
-        """That of an output, made where it is missing."""
-        aside = cls(output.absolute().with_name(f".{output.name}.parts"))
+    @contextlib.contextmanager
+    def of(cls, output: Path) -> Iterator[Aside]:
+        """That of an output, made where it is missing; left behind only where it holds something."""
+        aside = cls(_folder_aside(output))
         aside.folder.mkdir(parents=True, exist_ok=True)
-        return aside
+        try:
+            yield aside
+        finally:
+            with contextlib.suppress(OSError):
+                aside.folder.rmdir()
 
     def file(self, key: str, suffix: str = ".parquet") -> Path:
         """Where what comes of a part lies."""
         return self.folder / f"{key}{suffix}"
 
-    def clear(self) -> None:
-        """Remove it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 def clear_parts(output: Path) -> None:
     """Remove what is kept beside an output that has been written."""
-    Aside.of(output).clear()
+    shutil.rmtree(_folder_aside(output), ignore_errors=True)
+
+
+def _folder_aside(output: Path) -> Path:
+    return output.absolute().with_name(f".{output.name}.parts")
 
 
 def model_on_disk(spec: str) -> Iterator[tuple[str, int, int]]:

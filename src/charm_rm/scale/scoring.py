@@ -51,14 +51,14 @@ def score_by_ray(
     """
     require("ray", extra="ray")
     parts, unreadable = cut(source.source, engine.ray_rows)
-    aside = Aside.of(output)
-    tasks = _tasks(parts, source, rm, aside, loading=loading, scoring=scoring, engine=engine, memo=memo)
-    left = [task for task in tasks if not Path(task["output"]).exists()]
     opening = {"rm": rm, "loading": loading.values(ModelSettings), "unchecked": scoring.unchecked}
-    with task_bar("scoring", len(tasks), done=len(tasks) - len(left), show=progress) as tell:
-        _, lost = run_tasks(Work(_open, opening, _score_part), left, engine, tell=tell)
-    refuse_lost([*unreadable, *lost], of=len(tasks))
-    scores = _assembled([Path(task["output"]) for task in tasks], source)
+    with Aside.of(output) as aside:
+        tasks = _tasks(parts, source, rm, aside, loading=loading, scoring=scoring, engine=engine, memo=memo)
+        left = [task for task in tasks if not Path(task["output"]).exists()]
+        with task_bar("scoring", len(tasks), done=len(tasks) - len(left), show=progress) as tell:
+            _, lost = run_tasks(Work(_open, opening, _score_part), left, engine, tell=tell)
+        refuse_lost([*unreadable, *lost], of=len(tasks))
+        scores = _assembled([Path(task["output"]) for task in tasks], source)
     _tell_truncated(scores)
     return scores
 

@@ -143,10 +143,12 @@ class _Actor:
             return {"error": _record(error)}
 
 
-def _record(error: Exception) -> dict[str, str | None]:
+def _record(error: Exception) -> dict[str, Any]:
     """An error as plain values."""
     if isinstance(error, CharmError):
-        return {"type": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        told = {"what": error.what, "where": error.where, "fix": error.fix}
+        more = {k: v for k, v in vars(error).items() if k not in told and isinstance(v, str | int)}
+        return {"type": type(error).__name__, **told, "more": more}
     what = f"{type(error).__name__}: {first_line(error)}"
     return {
         "type": "StageFailed",
@@ -157,11 +159,11 @@ def _record(error: Exception) -> dict[str, str | None]:
 
 
 def _restored(record: Mapping[str, Any]) -> CharmError:
-    """The error of a record: of its class, where that needs no more than words."""
+    """The error of a record: of its class, where that is made of words and its own attributes."""
     kind = getattr(errors, str(record["type"]), StageFailed)
     words = {"where": record["where"], "fix": record["fix"]}
     try:
-        found = kind(record["what"], **words)
+        found = kind(record["what"], **words, **record.get("more", {}))
     except TypeError:
         found = StageFailed(record["what"], **words)
     return found if isinstance(found, CharmError) else StageFailed(record["what"], **words)

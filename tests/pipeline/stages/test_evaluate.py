@@ -263,6 +263,8 @@ def test_benchmarks_and_pairs_are_loaded_and_sampled(tmp_path: Path) -> None:
     assert [(b.name, len(b.items)) for b in load_benchmarks(settings)] == [("llmbar", 3), ("pairs", 3)]
     with pytest.raises(ConfigError, match="need a folder"):
         load_benchmarks(EvaluateSettings(benchmarks=("llmbar",)))
+    with pytest.raises(ConfigError, match="'llmbar' named twice"):
+        load_benchmarks(EvaluateSettings(benchmarks=("llmbar", "llmbar"), data=str(tmp_path)))
 
 
 def test_an_empty_response_is_a_response() -> None:

@@ -24,7 +24,7 @@ from ...benchmarks import (
     load_panel,
     scored_by_judge,
 )
-from ...errors import ConfigError, NoOverlap, counted, noting_warnings
+from ...errors import ConfigError, NoOverlap, counted, listing, noting_warnings
 from ...evaluate import (
     AlignmentResult,
     BenchmarkResult,
@@ -94,11 +94,13 @@ def load_benchmarks(
     ``all`` are those with files below the data folder; ``tell`` is told which were found and which were not.
 
     Raises:
-        ConfigError: no such benchmark, no folder to read it from, or ``all`` beside others.
+        ConfigError: no such benchmark, one named twice, no folder to read it from, or ``all`` beside others.
         NothingThere: nothing of a benchmark, or with ``all`` of any, is below the folder.
     """
     if settings.benchmarks and settings.data is None:
         raise ConfigError("benchmarks need a folder with their files", fix="give data")
+    if repeated := sorted({name for name in settings.benchmarks if settings.benchmarks.count(name) > 1}):
+        raise ConfigError(f"{listing(repeated)} named twice", fix="name each benchmark once")
     if ALL in settings.benchmarks:
         found = _all_found(settings, tell)
     else:

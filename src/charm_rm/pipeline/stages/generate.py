@@ -24,6 +24,7 @@ from ...generation import (
     estimate_generation,
     generate_responses,
     load_prompts,
+    plan_of,
     plan_record,
     prompts_record,
     read_manifest,
@@ -32,9 +33,9 @@ from ...generation import (
 )
 from ...generation.folder import SHAPE
 from ...memo import Memo
-from ...policy_specs import derived_name, load_policy, split_named, split_policy_spec
-from ...protocols import AnsweringPolicy, Sampling
-from ...settings import AnswerSettings, GenerateSettings, PolicySettings, settings_of
+from ...policy_specs import derived_name, load_policy, policy_opening, split_named, split_policy_spec
+from ...protocols import AnsweringPolicy
+from ...settings import AnswerSettings, EngineSettings, GenerateSettings, PolicySettings, settings_of
 from ...spec_options import POLICY_OPTIONS, no_effect, policy_options
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def generate(
     force: bool = False,
     progress: bool = True,
     say: Callable[[str], None] = lambda _line: None,
+    engine: EngineSettings | None = None,
     wanted: Sequence[PolicySettings] | None = None,
 ) -> GenerateRun:
     """Let every policy answer every prompt, one policy after another; ask what ``memo`` does not know yet, save the folder.
@@ -111,20 +113,25 @@ def generate(
         force: replace what charm wrote to ``output`` before.
         progress: show bars.
         say: is told names that were made, and what is asked again.
+        engine: Ray's actors ask, all policies of one model at once; None: this process.
         wanted: the policies, where a file of a run lists them; None: those of ``settings``.
     """
     wanted = wanted_policies(settings) if wanted is None else wanted
     taken = _taken(wanted, prompts)
-    with Memo.open(memo) as known, _noted(output, say) as note:
-        parts: list[Generated | Taken] = []
-        for place, one in enumerate(_opened_once(wanted)):
-            if place in taken:
-                parts += taken[place]
-            else:
-                parts.append(_answered(one, prompts, settings, known, note, progress))
+    ray = engine is not None and engine.engine == "ray"
+    with _noted(output, say) as note:
+        if ray:
+            how = {"engine": engine, "memo": memo, "progress": progress}
+            parts = _by_ray(wanted, taken, prompts, settings, output, note, **how)
+        else:
+            parts = _here(wanted, taken, prompts, settings, note, memo=memo, progress=progress)
         manifest = save_responses(
             parts, output, prompts=prompts_record(prompts, source), prices=_prices(settings), force=force
         )
+    if ray:
+        from ...scale import clear_parts
+
+        clear_parts(output)
     return GenerateRun(tuple(parts), manifest)
 
 
@@ -216,7 +223,7 @@ def _taken(wanted: Sequence[PolicySettings], prompts: pl.DataFrame) -> dict[int,
     found = {
         place: take_outputs(one.spec.partition(":")[2], prompts, name=one.name)
         for place, one in enumerate(wanted)
-        if split_policy_spec(one.spec)[0] == "outputs"
+        if _is_taken(one)
     }
     asked = [str(one.name) for place, one in enumerate(wanted) if place not in found]
     _refuse_twice([*asked, *(one.name for parts in found.values() for one in parts)])
@@ -228,20 +235,34 @@ def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
     key: Any = None
     policy: AnsweringPolicy | None = None
     for one in wanted:
-        kind = split_policy_spec(one.spec)[0]
-        if kind == "outputs":
+        if _is_taken(one):
             yield _Opened(one, None)
             continue
-        options = one.accepted_by(load_policy)
-        if (one.spec, options) != key:
+        if (opening := policy_opening(one)) != key:
             policy = None
             gc.collect()  # the memory of the model before goes first
-            key, policy = (one.spec, options), load_policy(one.spec, **_of_kind(kind, options))
+            key, policy = opening, load_policy(**opening)
         yield _Opened(one, policy)
 
 
-def _of_kind(kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name in POLICY_OPTIONS[kind]}
+def _here(
+    wanted: Sequence[PolicySettings],
+    taken: Mapping[int, list[Taken]],
+    prompts: pl.DataFrame,
+    settings: GenerateSettings,
+    note: Callable[[PolicyPlan], None],
+    *,
+    memo: Path,
+    progress: bool,
+) -> list[Generated | Taken]:
+    parts: list[Generated | Taken] = []
+    with Memo.open(memo) as known:
+        for place, one in enumerate(_opened_once(wanted)):
+            if place in taken:
+                parts += taken[place]
+            else:
+                parts.append(_answered(one, prompts, settings, known, note, progress))
+    return parts
 
 
 def _answered(
@@ -254,16 +275,33 @@ def _answered(
 ) -> Generated:
     mine = one.settings
     assert one.policy is not None
-    plan = PolicyPlan(
-        str(mine.name),
-        one.policy,
-        Sampling(mine.temperature, mine.top_p, mine.max_tokens, tuple(mine.stop)),
-        system=mine.system,
-        seed=mine.seed,
-        samples=mine.samples,
-    )
+    plan = plan_of(mine, one.policy)
     note(plan)
     return generate_responses(plan, prompts, memo=memo, too_long=settings.too_long, progress=progress)
+
+
+def _is_taken(one: PolicySettings) -> bool:
+    return split_policy_spec(one.spec)[0] == "outputs"
+
+
+def _by_ray(
+    wanted: Sequence[PolicySettings],
+    taken: Mapping[int, list[Taken]],
+    prompts: pl.DataFrame,
+    settings: GenerateSettings,
+    output: Path,
+    note: Callable[[PolicyPlan], None],
+    **how: Any,
+) -> list[Generated | Taken]:
+    """All that are asked by actors, and the outputs that exist, in the order in which they were given."""
+    from ...scale import generate_by_ray
+
+    to_ask = [one for one in wanted if not _is_taken(one)]
+    made = generate_by_ray(to_ask, prompts, output, too_long=settings.too_long, **how) if to_ask else []
+    for part in made:
+        note(part.plan)
+    asked = iter(made)
+    return [part for i in range(len(wanted)) for part in (taken[i] if i in taken else [next(asked)])]
 
 
 @contextmanager
