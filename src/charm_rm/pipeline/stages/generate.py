@@ -247,7 +247,7 @@ def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
 
 def _here(
     wanted: Sequence[PolicySettings],
-    taken: Mapping[int, list[Taken]],
+    taken: Mapping[int, Sequence[Generated | Taken]],
     prompts: pl.DataFrame,
     settings: GenerateSettings,
     note: Callable[[PolicyPlan], None],
@@ -286,7 +286,7 @@ def _is_taken(one: PolicySettings) -> bool:
 
 def _by_ray(
     wanted: Sequence[PolicySettings],
-    taken: Mapping[int, list[Taken]],
+    taken: Mapping[int, Sequence[Generated | Taken]],
     prompts: pl.DataFrame,
     settings: GenerateSettings,
     output: Path,
