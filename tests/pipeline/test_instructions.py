@@ -141,6 +141,25 @@ def test_paths_start_at_the_file(tmp_path: Path, settings: dict) -> None:
     assert str(tmp_path) not in str(shown)
 
 
+def test_a_folder_called_like_a_kind_is_not_the_kind(tmp_path: Path, settings: dict) -> None:
+    for name in ("outputs", "hf", "board"):
+        (tmp_path / name).mkdir()
+    specs = (
+        "outputs:outputs",
+        "hf:hf",
+        "hf:some/model",
+        "board=outputs:board",
+        "hf=hf:hf",
+        "hf=openai:m@http://h/v1",
+    )
+    settings["policies"] = [{"spec": one} for one in specs]
+    config = _config(tmp_path, settings)
+    here = str(tmp_path)
+    assert [one.spec for one in config.policies or ()] == [
+        f"outputs:{here}/outputs", f"hf:{here}/hf", "hf:some/model", f"board=outputs:{here}/board", f"hf=hf:{here}/hf", specs[-1],
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

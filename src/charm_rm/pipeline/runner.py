@@ -244,6 +244,7 @@ def _header(config: Config) -> dict[str, Any]:
     return {
         "name": config.name,
         "simulated": config.simulated,
+        "votes_simulated": config.votes_simulated,
         "seed": config.seed,
         "config": asdict(portable(config)),
         "versions": versions(_PACKAGES),
