@@ -14,7 +14,7 @@ import polars as pl
 from ..conversations import prompt_text
 from ..errors import CharmWarning, ConfigError, MissingExtra, SchemaError, counted
 from ..provenance import source_name, versions
-from ..settings import SampleSettings, parse_columns, settings_of
+from ..settings import SampleSettings, parse_columns
 from ..tables import Prompts
 from . import account
 from .asked import Asked, Layout, asked_in, layout_of
@@ -125,8 +125,9 @@ def draw_prompts(
 
 def _told(settings: SampleSettings) -> dict[str, Any]:
     """The settings as they may be shared: files and models by their last names."""
-    own = {one.name for one in settings_of(SampleSettings)}  # a run's section has its sources besides
-    values = {name: value for name, value in settings.values().items() if name in own}
+    values = {
+        name: value for name, value in settings.values().items() if name != "sources"
+    }  # of a run; told apart
     embedder = settings.embedder and source_name(settings.embedder)
     return values | {"benchmarks": [source_name(one) for one in settings.benchmarks], "embedder": embedder}
 
