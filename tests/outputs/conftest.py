@@ -106,6 +106,18 @@ _RUNS: dict[str, dict[str, Any]] = {
         "judge": {"spec": "python:own_model:judge"},
         "ratings": {"source": "board.csv", "aliases": "aliases.csv"},
     },
+    "asked": {
+        "prompts": {"sources": ["responses.csv"], "n": 30},
+        "policies": [
+            {"name": name, "spec": "python:own_model:draw", "seed": seed}
+            for seed, name in enumerate((*POLICIES, "newcomer"))
+        ],
+        "responses": {"test_fraction": 0.4},
+        "judge": {"spec": "python:own_model:judge"},
+        "audit": {"draws": 100, "candidates": ["newcomer"]},
+        "calibrate": {"over": "velvet", "references": ["oak"]},
+        "votes_simulated": True,
+    },
     "whole": {
         "rm": {"model": "rm", "device": "cpu", "max_length": 64},
         "score": {"unchecked": True},

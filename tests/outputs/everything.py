@@ -49,6 +49,7 @@ CORE = (
     f"compare a={{in}}/scores.parquet,{{out}}/pairs b={{out}}/scores.parquet,{{out}}/other-pairs {KNOWN} -o {{out}}/both",
     "run {in}/scored.yaml -o {out}/scored",
     "run {in}/judged.yaml -o {out}/judged-run",
+    "run {in}/asked.yaml -o {out}/asked-run",
     "report {out}/audit -o {out}/page.html",
 )  # fmt: skip
 MODELS = (

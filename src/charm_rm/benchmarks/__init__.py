@@ -16,6 +16,7 @@ from .registry import Registered, benchmark, find_benchmark, list_benchmarks, lo
 from .rm_bench import load_rm_bench
 from .rules import Rule, rule
 from .scored import ScoredItem, scored_by_judge, scored_by_reward
+from .stacks import ScoredStack, stacks_of
 
 __all__ = [
     "Benchmark",
@@ -25,6 +26,7 @@ __all__ = [
     "Registered",
     "Rule",
     "ScoredItem",
+    "ScoredStack",
     "benchmark",
     "find_benchmark",
     "good_and_bad",
@@ -41,4 +43,5 @@ __all__ = [
     "rule",
     "scored_by_judge",
     "scored_by_reward",
+    "stacks_of",
 ]

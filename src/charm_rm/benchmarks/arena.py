@@ -154,7 +154,7 @@ def _conversation(row: Row, key: str, where: str) -> list[dict[str, str]]:
     return messages
 
 
-@rule(every_pair)
+@rule(every_pair, batch=lambda stack: 1 - abs(stack.outcomes[:, 0, 1] - stack.grades[:, 0]))
 def agreement(scored: ScoredItem) -> float:
     """1 - |p - v|."""
     return 1 - abs(float(scored.outcome([(0, 1)])[0]) - float(scored.grades[0]))

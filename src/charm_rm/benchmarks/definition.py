@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import SchemaError, counted, listing
 from ..protocols import Prompt
@@ -48,7 +50,7 @@ class Benchmark:
             )
 
         try:
-            self.comparisons()  # an item that does not fit a rule is refused here, before any model is asked
+            self._check_rules()
         except SchemaError as error:
             error.where = f"benchmark {self.name}: {error.where}"
             raise
@@ -73,6 +75,16 @@ class Benchmark:
 
     def texts(self) -> dict[tuple[str, str], tuple[Prompt, str]]:
         """Each distinct (prompt, response) once, by (prompt's key, response): what a reward model has to score."""
+        return dict(self._texts)
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """(responses of all items, one after the other) which of :meth:`texts` each is."""
+        place = {key: k for k, key in enumerate(self._texts)}
+        return np.array([place[i.prompt_key, r] for i in self.items for r in i.responses], dtype=np.int64)
+
+    @cached_property
+    def _texts(self) -> dict[tuple[str, str], tuple[Prompt, str]]:
         found: dict[tuple[str, str], tuple[Prompt, str]] = {}
         for item in self.items:
             for response in item.responses:
@@ -81,10 +93,23 @@ class Benchmark:
 
     def comparisons(self) -> list[tuple[Cell, ...]]:
         """Per item the pairs of responses that the metrics' rules read, each once: what a judge has to be asked."""
-        pairs_in = {
-            s: {p.rule.pairs for m in self.metrics for p in m.parts if s in p.subsets} for s in self.subsets
-        }
-        return [_union([pairs(item) for pairs in pairs_in[item.subset]]) for item in self.items]
+        reads = self._reads()
+        return [_union([pairs(item) for pairs in reads[item.subset]]) for item in self.items]
+
+    def _reads(self) -> dict[str, list[Callable[[Item], Sequence[Cell]]]]:
+        """By subset what its rules read of an item."""
+        reads: dict[str, dict[Callable[[Item], Sequence[Cell]], None]] = {s: {} for s in self.subsets}
+        for part in (part for metric in self.metrics for part in metric.parts):
+            for subset in part.subsets:
+                reads[subset].setdefault(part.rule.pairs)
+        return {subset: list(pairs) for subset, pairs in reads.items()}
+
+    def _check_rules(self) -> None:
+        """Refuse an item that does not fit a rule, before any model is asked."""
+        reads = self._reads()
+        for item in self.items:
+            for pairs in reads[item.subset]:
+                pairs(item)
 
     def sample(self, n: int, *, seed: int = 0) -> Benchmark:
         """Return a seeded sample of about ``n`` items: the same share of every subset, at least one each.
@@ -102,14 +127,16 @@ class Benchmark:
             items=tuple(self.items[i] for i in kept),
             metrics=tuple(replace(m, partial=True) for m in self.metrics),
             notes=(*self.notes, note),
+            remarks=tuple(f"of the whole: {remark}" for remark in self.remarks),
         )
 
 
 def _union(cells: Iterable[Sequence[Cell]]) -> tuple[Cell, ...]:
     """Each pair once, however it is turned."""
-    found: dict[frozenset[int], Cell] = {}
+    found: dict[Cell, Cell] = {}
     for cell in chain.from_iterable(cells):
-        found.setdefault(frozenset(cell), cell)
+        i, j = cell
+        found.setdefault((i, j) if i < j else (j, i), cell)
     return tuple(found.values())
 
 

@@ -37,6 +37,7 @@ from .official import refuse_repeated_ids
 from .registry import benchmark
 from .rules import Rule, every_pair, no_pair, rule, share_of_pairs
 from .scored import ScoredItem
+from .stacks import ScoredStack
 
 SETS: Mapping[str, str] = {
     "mmlu-pro": "PPE-MMLU-Pro-Best-of-K",
@@ -196,6 +197,7 @@ def _sampled(row: Row, where: str) -> list[list[int]]:
 # --- the curve ----------------------------------------------------------------------------------------
 
 _CURVES: weakref.WeakKeyDictionary[ScoredItem, tuple[FloatArray, FloatArray]] = weakref.WeakKeyDictionary()
+_STACKED: weakref.WeakKeyDictionary[ScoredStack, tuple[FloatArray, FloatArray]] = weakref.WeakKeyDictionary()
 
 
 @cache
@@ -212,6 +214,31 @@ def curve(strengths: FloatArray, grades: FloatArray) -> FloatArray:
     return np.asarray(_chances(len(grades)) @ shared[order])
 
 
+def curves(strengths: FloatArray, grades: FloatArray) -> FloatArray:
+    """:func:`curve` of many items with n responses each: (items, n) of both, and of what comes out."""
+    order = np.argsort(-strengths, axis=1, kind="stable")
+    scores, ranked = (np.take_along_axis(table, order, axis=1) for table in (strengths, grades))
+    new = np.concatenate([np.ones((len(scores), 1), dtype=bool), scores[:, 1:] != scores[:, :-1]], axis=1)
+    which = np.cumsum(new) - 1  # responses with equal scores have the same number
+    shared = (np.bincount(which, weights=ranked.ravel()) / np.bincount(which))[which]
+    return np.asarray(shared.reshape(ranked.shape) @ _chances(ranked.shape[1]).T)
+
+
+def _stacked_curves(stack: ScoredStack) -> tuple[FloatArray, FloatArray]:
+    """:func:`_curves` of a stack, computed once."""
+    found = _STACKED.get(stack)
+    if found is None:
+        sides = stack.strengths, stack.grades
+        mine, ideal = (curves(side, stack.grades) for side in sides)
+        found = _STACKED[stack] = mine, ideal
+    return found
+
+
+def _regrets(stack: ScoredStack) -> FloatArray:
+    mine, ideal = _stacked_curves(stack)
+    return np.asarray((ideal - mine).mean(axis=1))
+
+
 def _curves(scored: ScoredItem) -> tuple[FloatArray, FloatArray]:
     """The model's curve, and that of who knows the grades; computed once an item."""
     found = _CURVES.get(scored)
@@ -223,13 +250,13 @@ def _curves(scored: ScoredItem) -> tuple[FloatArray, FloatArray]:
     return found
 
 
-@rule(every_pair)
+@rule(every_pair, batch=lambda stack: _stacked_curves(stack)[0][:, -1])
 def best_of_all(scored: ScoredItem) -> float:
     """c(n): the grade of the response with the highest score of all."""
     return float(_curves(scored)[0][-1])
 
 
-@rule(no_pair)
+@rule(no_pair, batch=_regrets)
 def regret(scored: ScoredItem) -> float:
     """(1/n) Σ_k (o(k) - c(k))."""
     mine, ideal = _curves(scored)
@@ -244,7 +271,11 @@ def best_of_first(k: int) -> Rule:
         mine, _ = _curves(scored)
         return float(mine[min(k, len(mine)) - 1])
 
-    return Rule(credit, no_pair)  # the 496 comparisons of an item are named by `end`, once
+    def batch(stack: ScoredStack) -> FloatArray:
+        mine, _ = _stacked_curves(stack)
+        return np.asarray(mine[:, min(k, mine.shape[1]) - 1])
+
+    return Rule(credit, no_pair, batch=batch)  # the 496 comparisons of an item are named by `end`, once
 
 
 def _maximum(subset: str, sets: Sequence[str], partial: bool) -> Metric:

@@ -90,13 +90,13 @@ def _item(row: Row, where: str) -> Item:
 # --- rankings ---------------------------------------------------------------------------------------
 
 
-@rule(every_pair)
+@rule(every_pair, batch=lambda stack: stack.outcomes[:, 0, 1])
 def model_wins(scored: ScoredItem) -> float:
     """1 where the reward model prefers the first response, a half where it holds both equal."""
     return float(scored.outcome([(0, 1)])[0])
 
 
-@rule(no_pair)
+@rule(no_pair, batch=lambda stack: stack.grades[:, 0])
 def people_win(scored: ScoredItem) -> float:
     """1 where people prefer the first response, a half where it was a tie."""
     return float(scored.grades[0])

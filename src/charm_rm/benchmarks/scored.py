@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,7 @@ class ScoredItem:
     @cached_property
     def outcomes(self) -> FloatArray:
         """(n, n): 1 where ``i`` is preferred to ``j``, the tie value where equal, 0 where not or without a verdict."""
-        won = np.heaviside(self.margins, self.tie_value)
-        return np.where(np.isnan(won), 0.0, won)
+        return outcomes_of(self.margins, self.tie_value)
 
     @property
     def table(self) -> FloatArray:
@@ -78,10 +77,24 @@ class ScoredItem:
             )
 
 
+def outcomes_of(margins: FloatArray, tie_value: float) -> FloatArray:
+    """1 where a margin is above 0, the tie value where it is 0, 0 where it is below or there was no verdict."""
+    won = np.heaviside(margins, tie_value)
+    return np.where(np.isnan(won), 0.0, won)
+
+
 def scored_by_reward(item: Item, scores: FloatArray, *, tie_value: float) -> ScoredItem:
     """An item whose responses have scores: the margin of ``i`` over ``j`` is s_i - s_j."""
     margins = scores[:, None] - scores[None, :]
-    return ScoredItem(item, margins, np.ones(margins.shape, dtype=bool), tie_value, scores)
+    return ScoredItem(item, margins, _all_asked(len(scores)), tie_value, scores)
+
+
+@lru_cache(maxsize=64)
+def _all_asked(n: int) -> NDArray[np.bool_]:
+    """(n, n) of truths, shared by all items with n responses, and so never to be written to."""
+    asked = np.ones((n, n), dtype=bool)
+    asked.flags.writeable = False
+    return asked
 
 
 def scored_by_judge(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import counted
+from ..errors import counted, listing
 from ..settings import AuditSettings, RatingsChoice, TableSettings
 from .common import conclude, echo, heading, interval_column, print_frame, print_json, q_column, say
 from .fail_if import Gate, apply_gates, fail_if_option
@@ -145,6 +145,16 @@ class _Asked:
     as_json: bool
 
 
+def _no_ratings(tables: Sequence[Path]) -> click.UsageError:
+    """Tables are held against ratings; what was meant as an evaluation may not be there."""
+    if gone := [path for path in tables if not path.exists() and "*" not in str(path)]:
+        return click.UsageError(f"{listing(map(str, gone))}: no such file or folder")
+    return click.UsageError(
+        f"give --ratings: {listing(map(str, tables))} {'are tables' if len(tables) > 1 else 'is a table'} of scores or judgements "
+        "(a folder of charm evaluate -o has evaluation.json)"
+    )
+
+
 def _compare_two(first: Path, second: Path, second_model: str | None, how: _Asked) -> None:
     from ..folders import refuse_folder, replacing_directory
     from ..mismatch import compare_favour, save_comparison
@@ -155,7 +165,7 @@ def _compare_two(first: Path, second: Path, second_model: str | None, how: _Aske
     if output:
         refuse_folder(output, force=how.force, inputs=given_paths())
     if ratings.source is None:
-        raise click.UsageError("give --ratings")
+        raise _no_ratings([first, second])
     table = chosen_ratings(ratings)
     tables = how.read_as.part("first", first=True), how.read_as.part("second", first=True)
     if second_model is not None:
@@ -197,7 +207,7 @@ def _compare_several(
         refuse_folder(output, force=how.force, inputs=[*paths, *given_paths()])
     scored = [one for one in models if one.source is not None]
     if scored and how.ratings.source is None:
-        raise click.UsageError("give --ratings")
+        raise _no_ratings([one.source for one in scored if one.source is not None])
     table = how.read_as.part("first", first=True)
     found = compare_models(
         {

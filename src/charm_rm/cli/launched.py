@@ -54,6 +54,9 @@ def _tell(error: Exception) -> int:
 
     expected = isinstance(error, (CharmError, click.ClickException))
     wait_to_be_ended(these_processes(), expected=expected)
+    status = os.environ.get(STATUS)
+    if status and Path(status).exists():  # another has told, and the launcher is slow to end this one
+        return int(Path(status).read_text(encoding="ascii"))
     if isinstance(error, CharmError):
         show_error(str(error), debug=False)
         code = error.exit_code
@@ -62,7 +65,7 @@ def _tell(error: Exception) -> int:
         code = error.exit_code
     else:
         code = show_unexpected(error, debug=False)
-    if status := os.environ.get(STATUS):
+    if status:
         Path(status).write_text(str(code), encoding="ascii")
     return code
 

@@ -86,6 +86,8 @@ class BenchmarkResult(Summarised):
     @property
     def unanswered(self) -> int:
         """Comparisons that the model was asked for and gave no verdict on; they count as lost."""
+        if not any(np.isnan(scored.margins).any() for scored in self.scored):
+            return 0
         cells = zip(self.scored, self.benchmark.comparisons(), strict=True)
         return sum(int(np.isnan(scored.margins[i, j])) for scored, pairs in cells for i, j in pairs)
 
@@ -111,14 +113,13 @@ def score_items(benchmark: Benchmark, scores: FloatArray) -> tuple[ScoredItem, .
     Raises:
         ModelError: another number of scores than texts, or one that is not finite.
     """
-    texts = benchmark.texts()
-    _check_scores(scores, len(texts))
-    score = dict(zip(texts, scores.tolist(), strict=True))
+    places = benchmark.places
+    _check_scores(scores, int(places.max()) + 1)
+    found = np.asarray(scores, dtype=np.float64)[places]
+    stops = np.cumsum([len(item.responses) for item in benchmark.items]).tolist()
     return tuple(
-        scored_by_reward(
-            item, np.array([score[item.prompt_key, r] for r in item.responses]), tie_value=benchmark.tie_value
-        )
-        for item in benchmark.items
+        scored_by_reward(item, found[stop - len(item.responses) : stop], tie_value=benchmark.tie_value)
+        for item, stop in zip(benchmark.items, stops, strict=True)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ..benchmarks import ScoredItem
+from ..benchmarks import ScoredStack
 from ..statistics import FloatArray, IntArray, percentile_interval
 from .accuracy import BenchmarkResult
 from .draws import weighted_sums
@@ -51,19 +51,21 @@ class Comparisons:
 
 def comparisons_of(result: BenchmarkResult) -> Comparisons:
     """Every comparison of different grades that the model answered for: a judge those that it was asked."""
-    found = [_of_item(scored) for scored in result.scored]
-    counts = np.array([len(better) for better, _, _, _ in found], dtype=np.int64)
-    item = np.repeat(np.arange(len(found)), counts)
-    better, worse = (np.concatenate([f[side] for f in found]).astype(np.int64) for side in (0, 1))
-    margin, won = (np.concatenate([f[side] for f in found]).astype(np.float64) for side in (2, 3))
     book = result.book
-    return Comparisons(item, better, worse, margin, won, book.prompts[item], book.n_prompts)
+    found = [_of_stack(at, stack) for at, stack in book.stacks()]
+    item, better, worse, margin, won = (np.concatenate(side) for side in zip(*found, strict=True))
+    order = np.argsort(item, kind="stable")
+    item = item[order]
+    return Comparisons(
+        item, better[order], worse[order], margin[order], won[order], book.prompts[item], book.n_prompts
+    )
 
 
-def _of_item(scored: ScoredItem) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    grades = scored.grades
-    better, worse = np.nonzero((grades[:, None] > grades[None, :]) & scored.asked)
-    return better, worse, scored.margins[better, worse], scored.outcomes[better, worse]
+def _of_stack(at: IntArray, stack: ScoredStack) -> tuple[np.ndarray, ...]:
+    """Item, better, worse, margin and won of a stack's comparisons."""
+    where = np.nonzero(stack.better & stack.asked)
+    row, better, worse = where
+    return at[row], better, worse, stack.margins[where], stack.outcomes[where]
 
 
 def drawn_shares(

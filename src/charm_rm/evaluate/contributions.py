@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+import numpy as np
 import polars as pl
 
-from ..benchmarks import Item, Metric
+from ..benchmarks import Item
 from .accuracy import BenchmarkResult
 from .credits import Credits, prompt_name
 
@@ -30,28 +30,39 @@ def contributions(results: Sequence[BenchmarkResult]) -> pl.DataFrame:
     A figure is Σ over its parts of ``weight`` times the mean ``credit`` of the part's items. ``prompt`` is the same for items that are
     drawn together. Figures that are no weighted mean (correlations, ratios) have no rows.
     """
-    rows = [row for result in results for metric in result.benchmark.metrics for row in _rows(result, metric)]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *(f for result in results for f in _frames(result))])
 
 
-def _rows(result: BenchmarkResult, metric: Metric) -> Iterator[tuple[Any, ...]]:
-    if metric.combine is not None:
-        return
+def _frames(result: BenchmarkResult) -> Iterator[pl.DataFrame]:
+    """A frame a part of each figure."""
     items = result.benchmark.items
-    names = _item_names(items)
-    total = metric.total if metric.total is not None else sum(part.weight for part in metric.parts)
-    figure = (result.benchmark.name, metric.subset, metric.name)
-    for number, part in enumerate(result.book.credits(metric)):
-        weight = metric.parts[number].weight / total
-        for item, prompt, credit in _units(part, items, names):
-            yield (*figure, number, weight, item, prompt, credit)
+    names = pl.Series(_item_names(items), dtype=pl.String)
+    prompts = pl.Series([_short(prompt_name(item)) for item in items], dtype=pl.String)
+    for metric in result.benchmark.metrics:
+        if metric.combine is not None:
+            continue
+        total = metric.total if metric.total is not None else sum(part.weight for part in metric.parts)
+        for number, part in enumerate(result.book.credits(metric)):
+            about = (
+                result.benchmark.name,
+                metric.subset,
+                metric.name,
+                number,
+                metric.parts[number].weight / total,
+            )
+            heads = [pl.lit(v, SCHEMA[k]).alias(k) for k, v in zip(SCHEMA, about, strict=False)]
+            yield _units(part, names, prompts).select(*heads, pl.all())
 
 
-def _units(part: Credits, items: Sequence[Item], names: Sequence[str]) -> Iterator[tuple[str, str, float]]:
+def _units(part: Credits, names: pl.Series, prompts: pl.Series) -> pl.DataFrame:
     """Item, prompt and credit of the units that have something to tell."""
-    for unit, credit in zip(part.units, part.values.tolist(), strict=True):
-        if credit == credit:  # not NaN
-            yield " + ".join(names[i] for i in unit), _short(prompt_name(items[unit[0]])), credit
+    told = ~np.isnan(part.values)
+    units = part.told
+    first = np.array([unit[0] for unit in units], dtype=np.int64)
+    item = names[first]
+    if any(len(unit) > 1 for unit in units):
+        item = pl.Series([" + ".join(names[i] for i in unit) for unit in units], dtype=pl.String)
+    return pl.DataFrame({"item": item, "prompt": prompts[first], "credit": part.values[told]})
 
 
 def _short(name: str) -> str:

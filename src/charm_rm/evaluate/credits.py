@@ -5,12 +5,12 @@ A rule is asked about an item once, however many metrics read it: :class:`Credit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..benchmarks import Item, Metric, Part, Rule, ScoredItem
+from ..benchmarks import Item, Metric, Part, Rule, ScoredItem, ScoredStack, stacks_of
 from ..errors import NotIdentifiable
 from ..statistics import FloatArray, IntArray
 
@@ -68,7 +68,9 @@ class CreditBook:
     scored: Sequence[ScoredItem]
     _prompts: IntArray = field(init=False)
     _by_subset: dict[str, list[int]] = field(init=False)
+    _stacked: dict[str, list[tuple[IntArray, ScoredStack]]] = field(init=False, default_factory=dict)
     _paid: dict[tuple[int, str], tuple[Rule, FloatArray]] = field(init=False, default_factory=dict)
+    _known: dict[tuple[int, tuple[str, ...]], Credits] = field(init=False, default_factory=dict)
     _read: dict[tuple[int, str], tuple[int, int]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,6 +89,12 @@ class CreditBook:
     def prompts(self) -> IntArray:
         """(items,) the number of each item's prompt."""
         return self._prompts
+
+    def stacks(self) -> Iterator[tuple[IntArray, ScoredStack]]:
+        """All items, those with as many responses together, and their positions."""
+        for subset, rows in self._by_subset.items():
+            positions = np.array(rows, dtype=np.int64)
+            yield from ((positions[at], stack) for at, stack in self._stacks(subset))
 
     def credits(self, metric: Metric) -> list[Credits]:
         """The credits of each part of a metric.
@@ -113,6 +121,12 @@ class CreditBook:
         return all(len(part.part.rule.pairs(self.scored[unit[0]].item)) == 1 for unit in part.units)
 
     def _credits(self, metric: Metric, part: Part) -> Credits:
+        # The rule is kept with its credits: while it lives no other has its id.
+        if (key := (id(part.rule), tuple(part.subsets))) not in self._known:
+            self._known[key] = self._new_credits(metric, part)
+        return replace(self._known[key], part=part)
+
+    def _new_credits(self, metric: Metric, part: Part) -> Credits:
         units = self._units(part)
         values = self._joint(part, units) if part.rule.joint else self._single(part)
         if np.isnan(values).all():
@@ -146,19 +160,20 @@ class CreditBook:
     def _of_subset(self, rule: Rule, subset: str) -> FloatArray:
         # The rule is kept with its credits: while it lives no other has its id.
         if (key := (id(rule), subset)) not in self._paid:
-            rows = self._by_subset.get(subset, ())
-            self._paid[key] = rule, np.array([rule(self.scored[i]) for i in rows], dtype=np.float64)
+            rows = [self.scored[i] for i in self._by_subset.get(subset, ())]
+            self._paid[key] = rule, paid(rule, rows, self._stacks(subset))
         return self._paid[key][1]
+
+    def _stacks(self, subset: str) -> list[tuple[IntArray, ScoredStack]]:
+        if subset not in self._stacked:
+            self._stacked[subset] = stacks_of([self.scored[i] for i in self._by_subset.get(subset, ())])
+        return self._stacked[subset]
 
     def _count(self, rule: Rule, subset: str) -> tuple[int, int]:
         """Comparisons that the rule reads in a subset, and ties among them."""
         if (key := (id(rule), subset)) not in self._read:
-            n = ties = 0
-            for i in self._by_subset.get(subset, ()):
-                scored, pairs = self.scored[i], set(rule.pairs(self.scored[i].item))
-                n += len(pairs)
-                ties += sum(bool(scored.margins[j, k] == 0) for j, k in pairs)
-            self._read[key] = n, ties
+            counts = [_read(rule, stack) for _, stack in self._stacks(subset)]
+            self._read[key] = sum(n for n, _ in counts), sum(ties for _, ties in counts)
         return self._read[key]
 
     def _distinct_comparisons(self, parts: Sequence[Credits]) -> tuple[int, int]:
@@ -170,6 +185,33 @@ class CreditBook:
             for pair in part.part.rule.pairs(self.scored[i].item)
         }
         return len(read), sum(bool(self.scored[i].margins[j, k] == 0) for i, j, k in read)
+
+
+def paid(
+    rule: Rule, rows: Sequence[ScoredItem], stacks: Sequence[tuple[IntArray, ScoredStack]]
+) -> FloatArray:
+    """(rows,) the credit of each item by a rule that is not joint: of a whole stack at once where the rule knows how, else one by one."""
+    found = np.empty(len(rows))
+    for at, stack in stacks:
+        if rule.batch is not None and stack.scores is not None:
+            found[at] = rule.batch(stack)
+        else:
+            found[at] = [rule(rows[i]) for i in at.tolist()]
+    return found
+
+
+def _read(rule: Rule, stack: ScoredStack) -> tuple[int, int]:
+    """Comparisons that the rule reads of a stack's items, and ties among them."""
+    level = stack.margins == 0
+    # A response is level with itself.
+    tied = level.sum(axis=(1, 2)) > level.diagonal(axis1=1, axis2=2).sum(axis=1)
+    n = ties = 0
+    for item, table, some in zip(stack.items, level, tied.tolist(), strict=True):
+        pairs = set(rule.pairs(item))
+        n += len(pairs)
+        if some and pairs:
+            ties += int(table[tuple(np.array(list(pairs)).T)].sum())
+    return n, ties
 
 
 def prompt_name(item: Item) -> str:

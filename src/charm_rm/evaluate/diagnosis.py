@@ -14,7 +14,7 @@ from .item_table import item_table
 from .label_swap import LabelSwap, swap_labels
 from .repeats import repeats_table
 from .rulers import placebo_results, placebo_table, saturation
-from .strata import strata_table
+from .strata import strata_table, text_amounts
 
 # Tables of a diagnosis, by the names of their files.
 TABLES = ("items", "strata", "calibration", "reliability", "margins", "placebos", "repeats")
@@ -60,7 +60,10 @@ def diagnose(
     how: dict[str, Any] = {"draws": draws, "seed": seed}
     sides = {"model": result} | ({} if baseline is None else {"baseline": baseline})
     tables = {"items": pl.concat([item_table(one, model=name) for name, one in sides.items()])}
-    tables["strata"] = _together({name: strata_table(one, **how) for name, one in sides.items()})
+    amounts = text_amounts(result.benchmark)
+    tables["strata"] = _together(
+        {name: strata_table(one, amounts=amounts, **how) for name, one in sides.items()}
+    )
     found = {name: calibration_of(one, **how) for name, one in sides.items()}
     known = {name: one for name, one in found.items() if one is not None}
     if known:

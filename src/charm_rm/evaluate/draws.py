@@ -38,10 +38,7 @@ def draw_figures(figures: Sequence[Drawn], n_prompts: int, *, draws: int, seed: 
     get the weighted means of the credits as they are: a pseudo-prompt would have to fit all parts at once.
     """
     rng = np.random.default_rng(seed)
-    columns = [part for figure in figures for part in figure.parts]
-    values = [part.shares if f.metric.combine is None else part.values for f in figures for part in f.parts]
-    by_prompt = [_by_prompt(columns, v, n_prompts) for v in (values, _present(values))]
-    sums, totals = weighted_sums(*by_prompt, draws=draws, rng=rng)
+    sums, totals = _weighted_parts(figures, n_prompts, draws=draws, rng=rng)
     drawn = np.empty((draws, len(figures)))
     pseudo = _Pseudo(draws, rng)
     start = 0
@@ -63,9 +60,9 @@ def interval_around(value: float, draws: FloatArray) -> Interval:
 def weighted_sums(
     values: sparse.sparray, counts: sparse.sparray, *, draws: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """(draws, rows) each: Σ_i w_i v_ri and Σ_i w_i n_ri under unit exponential weights of the prompts i, the same for all rows.
+    """(draws, rows) each: Σ_i w_i v_ri and Σ_i w_i n_si under unit exponential weights of the prompts i, the same for all rows.
 
-    ``values`` and ``counts`` are (rows, prompts). Weights are made a chunk of draws at a time.
+    ``values`` is (rows, prompts), ``counts`` as well, with rows of its own. Weights are made a chunk of draws at a time.
     """
     matrix = sparse.vstack([values, counts]).tocsr()
     rows, n_prompts = matrix.shape
@@ -74,7 +71,40 @@ def weighted_sums(
     for start in range(0, draws, size):
         stop = min(start + size, draws)
         found[start:stop] = (matrix @ rng.standard_exponential((n_prompts, stop - start))).T
-    return found[:, : rows // 2], found[:, rows // 2 :]
+    return found[:, : values.shape[0]], found[:, values.shape[0] :]
+
+
+def _weighted_parts(
+    figures: Sequence[Drawn], n_prompts: int, *, draws: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """(draws, parts) weighted sums of credits and of their number, in the order of the figures' parts.
+
+    The same credits are summed once, however many figures have them, and the same items are counted once.
+    """
+    parts = [(part, f.metric.combine is None) for f in figures for part in f.parts]
+    # Arrays are told apart by their id: the parts keep them alive.
+    credit = [(id(part.values), shared) for part, shared in parts]
+    count = [
+        (id(part.values if np.isnan(part.values).any() else part.prompts), len(part.values))
+        for part, _ in parts
+    ]
+    (first, which), (second, whose) = _distinct(credit), _distinct(count)
+    values = [parts[p][0].shares if parts[p][1] else parts[p][0].values for p in first]
+    present = [(~np.isnan(parts[p][0].values)).astype(np.float64) for p in second]
+    sums, totals = weighted_sums(
+        _by_prompt([parts[p][0] for p in first], values, n_prompts),
+        _by_prompt([parts[p][0] for p in second], present, n_prompts),
+        draws=draws,
+        rng=rng,
+    )
+    return sums[:, which], totals[:, whose]
+
+
+def _distinct(keys: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Where each key stands first, and for every key which of these it is."""
+    seen: dict[tuple[int, int], int] = {}
+    which = [seen.setdefault(key, len(seen)) for key in keys]
+    return [which.index(k) for k in range(len(seen))], which
 
 
 def _by_prompt(columns: Sequence[Credits], values: Sequence[FloatArray], n_prompts: int) -> sparse.coo_array:
@@ -83,10 +113,6 @@ def _by_prompt(columns: Sequence[Credits], values: Sequence[FloatArray], n_promp
     flat = np.nan_to_num(np.concatenate(values))
     prompts = np.concatenate([part.prompts for part in columns])
     return sparse.coo_array((flat, (rows, prompts)), shape=(len(columns), n_prompts))
-
-
-def _present(values: Sequence[FloatArray]) -> list[FloatArray]:
-    return [(~np.isnan(v)).astype(np.float64) for v in values]
 
 
 def drawn_rates(

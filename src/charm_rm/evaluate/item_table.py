@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..benchmarks import ScoredItem
+from ..benchmarks import ScoredItem, ScoredStack
 from ..memo import content_key
+from ..statistics import IntArray
 from .accuracy import BenchmarkResult
 
 _SCHEMA = {
@@ -38,13 +39,14 @@ def item_table(result: BenchmarkResult, *, model: str = "model") -> pl.DataFrame
     better) in this order, null without a verdict), margin (score less the best score of another grade; a judge's: log-odds over both orders),
     correct (share of the candidate's comparisons with other grades that came out right), length (characters), truncated.
     """
-    rows = _judged(result) if _is_judged(result) else _scored(result)
-    frame = pl.DataFrame(list(rows), schema=list(_SCHEMA.items())[1:], orient="row")
+    schema = dict(list(_SCHEMA.items())[1:])
+    judged = any(scored.scores is None for scored in result.scored)
+    frame = (
+        pl.DataFrame(list(_judged(result)), schema=schema, orient="row")
+        if judged
+        else _scored(result).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    )
     return frame.select(pl.lit(model).alias("model"), pl.all())
-
-
-def _is_judged(result: BenchmarkResult) -> bool:
-    return any(scored.scores is None for scored in result.scored)
 
 
 def _head(result: BenchmarkResult, scored: ScoredItem) -> tuple[Any, ...]:
@@ -52,29 +54,48 @@ def _head(result: BenchmarkResult, scored: ScoredItem) -> tuple[Any, ...]:
     return result.benchmark.name, item.subset, item.item_id, content_key(item.prompt_key)[:16]
 
 
-def _scored(result: BenchmarkResult) -> Iterator[tuple[Any, ...]]:
-    for i, scored in enumerate(result.scored):
-        head, item = _head(result, scored), scored.item
-        margins, correct = _candidates(scored)
-        scores = scored.strengths.tolist()
-        for j, response in enumerate(item.responses):
-            said = (item.grades[j], scores[j], margins[j], correct[j], len(response))
-            yield (*head, j, None, None, *said, (i, j) in result.details.cut)
-
-
-def _candidates(scored: ScoredItem) -> tuple[list[float | None], list[float | None]]:
-    """Per response its margin over the best of another grade, and the share of its comparisons that came out right."""
-    grades = scored.grades
-    rival = grades[:, None] != grades[None, :]
-    better = grades[:, None] > grades[None, :]
-    right = np.where(better, scored.outcomes, scored.outcomes.T)
-    some = rival.any(axis=1).tolist()
-    margin = np.where(rival, scored.margins, np.inf).min(axis=1).tolist()
-    share = ((right * rival).sum(axis=1) / np.maximum(1, rival.sum(axis=1))).tolist()
-    return (
-        [m if known else None for m, known in zip(margin, some, strict=True)],
-        [s if known else None for s, known in zip(share, some, strict=True)],
+def _scored(result: BenchmarkResult) -> pl.DataFrame:
+    parts = [_of_stack(at, stack) for at, stack in result.book.stacks()]
+    item, candidate, grade, score, margin, correct = (
+        np.concatenate(side) for side in zip(*parts, strict=True)
     )
+    order = np.argsort(item, kind="stable")
+    heads = pl.DataFrame(
+        [_head(result, scored) for scored in result.scored],
+        schema=dict.fromkeys(("benchmark", "subset", "item", "prompt_key"), pl.String),
+        orient="row",
+    )
+    cut = result.details.cut
+    return heads[item[order]].with_columns(
+        pl.Series("candidate", candidate[order]),
+        against=None,
+        order=None,
+        grade=grade[order],
+        score=score[order],
+        margin=pl.Series(margin[order]).fill_nan(None),
+        correct=pl.Series(correct[order]).fill_nan(None),
+        length=pl.Series([len(text) for scored in result.scored for text in scored.item.responses]),
+        truncated=pl.Series(
+            [
+                (i, j) in cut
+                for i, scored in enumerate(result.scored)
+                for j in range(len(scored.item.responses))
+            ]
+        ),
+    )
+
+
+def _of_stack(at: IntArray, stack: ScoredStack) -> tuple[np.ndarray, ...]:
+    """Item, candidate, grade, score, margin over the best of another grade, and share of comparisons that came out right."""
+    m, n = stack.grades.shape
+    rival = stack.grades[:, :, None] != stack.grades[:, None, :]
+    right = np.where(stack.better, stack.outcomes, stack.outcomes.transpose(0, 2, 1))
+    rivals = rival.sum(axis=2)
+    margin = np.where(rival, stack.margins, np.inf).min(axis=2)
+    share = (right * rival).sum(axis=2) / np.maximum(1, rivals)
+    told = [np.where(rivals > 0, values, np.nan) for values in (margin, share)]
+    columns = stack.grades, stack.strengths, *told
+    return np.repeat(at, n), np.tile(np.arange(n), m), *(values.ravel() for values in columns)
 
 
 def _judged(result: BenchmarkResult) -> Iterator[tuple[Any, ...]]:

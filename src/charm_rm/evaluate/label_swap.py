@@ -6,11 +6,13 @@ loader that looks at the position of a response, and not at its label, fails thi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..benchmarks import ScoredItem
+from ..benchmarks import Rule, ScoredItem, stacks_of
+from ..statistics import FloatArray
 from .accuracy import BenchmarkResult
 
 _EXACT = 1e-9
@@ -42,20 +44,30 @@ def swap_labels(result: BenchmarkResult) -> LabelSwap | None:
     means = [metric for metric in result.benchmark.metrics if metric.combine is None]
     metric_rules = [part.rule for metric in means for part in metric.parts]
     rules = [r for r in dict.fromkeys(metric_rules) if not r.joint and (r.low, r.high) == (0.0, 1.0)]
-    rows = []
-    for scored in result.scored:
-        if sorted(scored.item.grades) != [0.0, 1.0]:
-            continue
-        turned = _turned(scored)
-        mine = [(rule(scored), rule(turned)) for rule in rules if len(set(rule.pairs(scored.item))) == 1]
-        margin = scored.margins[0, 1]
-        empty = bool(np.isnan(margin))
-        rows += [(a, b, float(margin == 0), float(empty), scored.tie_value) for a, b in mine]
-    if not rows:
+    pairs = [scored for scored in result.scored if sorted(scored.item.grades) == [0.0, 1.0]]
+    read = {rule: [one for one in pairs if len(set(rule.pairs(one.item))) == 1] for rule in rules}
+    found = [row for rule, some in read.items() for row in _both_ways(rule, some)]
+    if not found:
         return None
-    accuracy, swapped, ties, unanswered, tie_value = np.array(rows).mean(axis=0)
+    rows = np.concatenate(found)
+    accuracy, swapped, ties, unanswered, tie_value = rows.mean(axis=0)
     total = float(accuracy + swapped + (1 - 2 * tie_value) * ties + unanswered)
     return LabelSwap(len(rows), float(accuracy), float(swapped), float(ties), float(unanswered), total)
+
+
+def _both_ways(rule: Rule, pairs: Sequence[ScoredItem]) -> list[FloatArray]:
+    """(pairs, 5) a stack: credit, credit with labels exchanged, whether tied, whether without a verdict, tie value."""
+    found = []
+    for at, stack in stacks_of(pairs):
+        if rule.batch is not None and stack.scores is not None:
+            mine, turned = rule.batch(stack), rule.batch(replace(stack, grades=1.0 - stack.grades))
+        else:
+            some = [pairs[i] for i in at.tolist()]
+            mine, turned = (np.array([rule(one) for one in side]) for side in (some, map(_turned, some)))
+        margin = stack.margins[:, 0, 1]
+        value = np.full(len(at), stack.tie_value)
+        found.append(np.column_stack([mine, turned, margin == 0, np.isnan(margin), value]))
+    return found
 
 
 def _turned(scored: ScoredItem) -> ScoredItem:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
+from ..benchmarks import Benchmark
 from ..features.catalogue import find_features
 from ..features.measure import measure_raw
 from ..features.texts import text_frame
@@ -28,17 +29,26 @@ _SCHEMA = {
 }
 
 
-def strata_table(result: BenchmarkResult, *, draws: int = 1000, seed: int = 0) -> pl.DataFrame:
+def text_amounts(benchmark: Benchmark) -> FloatArray:
+    """(texts, 2) words, and marks of Markdown, of each of the benchmark's texts: the same for every model."""
+    responses = [response for _, response in benchmark.texts().values()]
+    found = measure_raw(text_frame([""] * len(responses), responses), find_features((*LENGTH, *FORMAT)))
+    return np.column_stack([found[:, : len(LENGTH)].sum(axis=1), found[:, len(LENGTH) :].sum(axis=1)])
+
+
+def strata_table(
+    result: BenchmarkResult, *, amounts: FloatArray | None = None, draws: int = 1000, seed: int = 0
+) -> pl.DataFrame:
     """Accuracy of comparisons by stratum: benchmark, by, stratum, n (items), comparisons, accuracy, ci_low, ci_high.
 
     ``by`` is ``length`` (words), ``format`` (marks of Markdown) or ``both``; the stratum says what the better response is. The row
     ``difference`` is the accuracy where it is the longer (more formatted) one less that where it is the shorter (less formatted) one.
-    Every item weighs 1 in a stratum; a tie counts as the benchmark has it; the intervals are over prompts.
+    ``amounts`` are :func:`text_amounts`, where they are known already. Every item weighs 1 in a stratum; a tie counts as the benchmark has it; the intervals are over prompts.
     """
     pairs = comparisons_of(result)
     if not len(pairs):
         return pl.DataFrame(schema=_SCHEMA)
-    groups = _groups(result, pairs)
+    groups = _groups(text_amounts(result.benchmark) if amounts is None else amounts, result.benchmark, pairs)
     chosen = np.array(list(groups.values()))
     means, drawn = drawn_shares(pairs.won, chosen, pairs, draws=draws, seed=seed)
     rows: list[tuple[object, ...]] = []
@@ -74,8 +84,13 @@ def _difference(
     ]
 
 
-def _groups(result: BenchmarkResult, pairs: Comparisons) -> Mapping[tuple[str, str], np.ndarray]:
-    length, form = (_differences(result, pairs, names) for names in (LENGTH, FORMAT))
+def _groups(
+    amounts: FloatArray, benchmark: Benchmark, pairs: Comparisons
+) -> Mapping[tuple[str, str], np.ndarray]:
+    """Which comparisons are in each stratum, by how much more words and marks the better response has than the worse one."""
+    starts = np.cumsum([0, *(len(item.responses) for item in benchmark.items)])[pairs.item]
+    better, worse = (amounts[benchmark.places[starts + side]] for side in (pairs.better, pairs.worse))
+    length, form = (better - worse).T
     return {
         ("length", "shorter"): length < 0,
         ("length", "longer"): length > 0,
@@ -86,16 +101,3 @@ def _groups(result: BenchmarkResult, pairs: Comparisons) -> Mapping[tuple[str, s
         ("both", "shorter and less formatted"): (length < 0) & (form < 0),
         ("both", "longer and more formatted"): (length > 0) & (form > 0),
     }
-
-
-def _differences(result: BenchmarkResult, pairs: Comparisons, names: tuple[str, ...]) -> FloatArray:
-    """(comparisons,) of the better response less the worse one, in the sum of some features."""
-    texts = result.benchmark.texts()
-    frame = text_frame([""] * len(texts), [response for _, response in texts.values()])
-    amounts = measure_raw(frame, find_features(names)).sum(axis=1)
-    amount = dict(zip(texts, amounts.tolist(), strict=True))
-    of_item = [[amount[item.prompt_key, r] for r in item.responses] for item in result.benchmark.items]
-    starts = np.cumsum([0, *(len(row) for row in of_item)])[:-1]
-    flat = np.concatenate([np.array(row) for row in of_item])
-    found: FloatArray = flat[starts[pairs.item] + pairs.better] - flat[starts[pairs.item] + pairs.worse]
-    return found

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .scoring.responses import ScoredTexts, score_responses, score_texts
     from .scoring.reward import RewardModel, load_reward_model
     from .selection import Selected, best_of_n
+    from .shipped import shipped_smollm2
     from .training.anchors import Anchor
     from .training.card import write_mismatch_section
     from .training.reward_function import RewardFunction, reward_function
@@ -62,6 +63,7 @@ _HOME = {
     "run_rows": "scoring.engine",
     "score_responses": "scoring.responses",
     "score_texts": "scoring.responses",
+    "shipped_smollm2": "shipped",
     "train_reward_model": "training.train",
     "write_mismatch_section": "training.card",
 }
@@ -98,6 +100,7 @@ __all__ = [
     "run_rows",
     "score_responses",
     "score_texts",
+    "shipped_smollm2",
     "train_reward_model",
     "write_mismatch_section",
 ]

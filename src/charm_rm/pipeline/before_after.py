@@ -83,6 +83,8 @@ def _remarks(rows: list[Measure], over: str | None, used: set[str], config: Conf
     remarks = []
     if config.simulated:
         remarks.append("All data are SIMULATED: this says how the method works, not how any real model does.")
+    if config.votes_simulated:
+        remarks.append("Votes are SIMULATED: ratings and favour say nothing of what people prefer.")
     if over is not None:
         others = ", ".join(sorted(used - {over}))
         remarks.append(f"Calibrated: {over} against {others}.")

@@ -42,6 +42,7 @@ class Config(Settings):
     name: str = setting("charm-run", "Name of the run; the default output folder.")
     seed: int = setting(0, "Seed of everything random.", least=0)
     simulated: bool = setting(False, "Mark the run as made of simulated data.")
+    votes_simulated: bool = setting(False, "Mark the votes alone as simulated; responses are real.")
     truth: str | None = setting(
         None, "True ratings, which only a simulation knows (default: none).", path="path"
     )

@@ -13,7 +13,7 @@ from ..testbed import biased_preferences, simulate_arena, true_preferences
 from .config import Config
 from .load import load_config
 
-_CONFIG_FILE, _STYLE_FILE = "charm.yaml", "style.yaml"
+CONFIG_FILE, _STYLE_FILE = "charm.yaml", "style.yaml"
 STYLE_FOLDER = "style"  # of the demo's folder: the run that calibrates by style
 _HEADER = """\
 # The configuration of `charm demo`: everything here is SIMULATED (see docs/testbed.md).
@@ -25,6 +25,15 @@ _STYLE_HEADER = """\
 """
 _N_PROMPTS, _N_VOTES, _N_PAIRS, _N_TRUE = 150, 20_000, 320, 180
 _MAX_LENGTH = 96
+_TRAINING: dict[str, Any] = {
+    "batch_size": 16,
+    "device_batch_size": 16,
+    "max_length": _MAX_LENGTH,
+    "dropout": False,
+    "warmup_ratio": 0.1,
+    "eval_fraction": 0.0,
+    "save_every": 0,
+}
 
 
 def _write_demo(directory: str | Path, *, seed: int = 0) -> Path:
@@ -36,7 +45,7 @@ def _write_demo(directory: str | Path, *, seed: int = 0) -> Path:
         OutputExists: the directory holds something that is not a demo.
     """
     directory = Path(directory)
-    _refuse_other_work(directory)
+    refuse_other_work(directory, first_line=_HEADER.splitlines()[0])
     inputs = directory / "inputs"
     arena = simulate_arena(seed=seed, n_prompts=_N_PROMPTS, n_votes=_N_VOTES)
     store.save(arena.responses, inputs / "responses.parquet", force=True)
@@ -47,8 +56,8 @@ def _write_demo(directory: str | Path, *, seed: int = 0) -> Path:
     store.save(biased, inputs / "biased_preferences.parquet", force=True)
     true = true_preferences(seed=seed, n_pairs=_N_TRUE)
     store.save(true, inputs / "true_preferences.parquet", force=True)
-    path = directory / _CONFIG_FILE
-    text = _HEADER.format(file=_CONFIG_FILE) + yaml.safe_dump(_demo_settings(seed), sort_keys=False)
+    path = directory / CONFIG_FILE
+    text = _HEADER.format(file=CONFIG_FILE) + yaml.safe_dump(_demo_settings(seed), sort_keys=False)
     store.write_text(text, path, force=True)
     text = _STYLE_HEADER.format(file=_STYLE_FILE) + yaml.safe_dump(_style_settings(seed), sort_keys=False)
     store.write_text(text, directory / _STYLE_FILE, force=True)
@@ -57,13 +66,6 @@ def _write_demo(directory: str | Path, *, seed: int = 0) -> Path:
 
 def _demo_settings(seed: int) -> dict[str, Any]:
     """The demo's configuration as plain values: what `charm.yaml` holds."""
-    training: dict[str, Any] = {
-        "batch_size": 16,
-        "device_batch_size": 16,
-        "max_length": _MAX_LENGTH,
-        "dropout": False,
-    }
-    training |= {"warmup_ratio": 0.1, "eval_fraction": 0.0, "save_every": 0}
     return {
         "name": "charm-demo",
         "seed": seed,
@@ -71,22 +73,19 @@ def _demo_settings(seed: int) -> dict[str, Any]:
         "truth": "inputs/true_ratings.parquet",
         "responses": {"source": "inputs/responses.parquet", "test_fraction": 0.4},
         "ratings": {"battles": "inputs/battles.parquet"},
-        "rm": {
-            "train_from": {
-                "base": "minilm",
-                "preferences": "inputs/biased_preferences.parquet",
-                "learning_rate": 1e-4,
-                "epochs": 2,
-                **training,
-            },
-            "max_length": _MAX_LENGTH,
-        },
+        "rm": first_rm(),
         # Two stylish policies are favoured about alike on so few prompts: `auto` would be a throw of the dice between them.
         "calibrate": {"over": "velvet", "references": "auto", "link": "hard"},
         "relabel": {"strategy": "pair"},
-        "train": {"learning_rate": 5e-5, "epochs": 3, **training},
+        "train": {"learning_rate": 5e-5, "epochs": 3, **_TRAINING},
         "evaluate": {"pairs": "inputs/true_preferences.parquet"},
     }
+
+
+def first_rm() -> dict[str, Any]:
+    """The section `rm`: MiniLM, trained on the choices of simulated annotators who fall for style."""
+    training = {"preferences": "inputs/biased_preferences.parquet", "learning_rate": 1e-4, "epochs": 2}
+    return {"train_from": {"base": "minilm", **training, **_TRAINING}, "max_length": _MAX_LENGTH}
 
 
 def _style_settings(seed: int) -> dict[str, Any]:
@@ -117,12 +116,19 @@ def load_demo(directory: str | Path, *, seed: int = 0) -> Config:
     return load_config(_write_demo(directory, seed=seed))
 
 
-def _refuse_other_work(directory: Path) -> None:
-    config = directory / _CONFIG_FILE
+def refuse_other_work(directory: Path, *, first_line: str) -> None:
+    """Refuse a folder that holds something, unless its configuration begins with the line of this demo.
+
+    Raises:
+        OutputExists: it holds something else.
+    """
+    config = directory / CONFIG_FILE
     if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
         return
-    if config.is_file() and config.read_text(encoding="utf-8").startswith(_HEADER.splitlines()[0]):
+    if config.is_file() and config.read_text(encoding="utf-8").startswith(first_line):
         return
     raise OutputExists(
-        "this is there already, and is not a demo", where=str(directory), fix="choose another place with -o"
+        "this is there already, and is not this demo",
+        where=str(directory),
+        fix="choose another place with -o",
     )

@@ -252,6 +252,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             lambda c: {
                 "name": c.name,
                 "simulated": c.simulated,
+                "votes_simulated": c.votes_simulated,
                 "title": c.report.title,
                 "date": c.report.date,
             },

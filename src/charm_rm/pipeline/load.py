@@ -16,11 +16,13 @@ from pydantic_core import ErrorDetails
 from ..errors import BadSetting, ConfigError, did_you_mean
 from ..paths import expanded
 from ..settings import Settings, settings_of
+from ..spec_options import JUDGE_OPTIONS, POLICY_OPTIONS, SCORER_OPTIONS
 from ..store import TABLE_FILES
 from .config import Config
 from .yaml_files import Location, dotted, key_lines, read_yaml
 
 S = TypeVar("S", bound=Settings)
+_KINDS = {*SCORER_OPTIONS, *JUDGE_OPTIONS, *POLICY_OPTIONS} - {""}
 
 
 def load_config(path: str | Path) -> Config:
@@ -138,18 +140,22 @@ def _path_or_id(value: Any, folder: Path) -> Any:
 
 
 def _spec_of_paths(spec: str, folder: Path) -> str:
-    """A spec with the paths in it made absolute where they are there: ``FILE:CATEGORY@DATE``, ``KIND:FOLDER``, ``dpo:FOLDER,FOLDER``."""
+    """A spec with the paths in it made absolute where they are there: ``FILE:CATEGORY@DATE``, ``KIND:FOLDER``, ``dpo:FOLDER,FOLDER``, ``NAME=SPEC``.
+
+    What a kind is called stands for the kind, whatever lies beside the configuration under that name.
+    """
     head, colon, rest = spec.partition(":")
+    name, equals, kind = head.rpartition("=")
     if not colon or "://" in spec:
         return spec
 
-    def placed(name: str) -> str:
-        path = folder / expanded(name)
-        return str(path) if name and path.exists() else name
+    def placed(text: str) -> str:
+        path = folder / expanded(text)
+        return str(path) if text and path.exists() else text
 
-    if placed(head) != head:
+    if kind not in _KINDS and placed(head) != head:
         return f"{placed(head)}:{rest}"
-    return f"{head}:{','.join(map(placed, rest.split(',')))}"
+    return f"{name}{equals}{kind}:{','.join(map(placed, rest.split(',')))}"
 
 
 # --- what went wrong ----------------------------------------------------------------------------
@@ -204,6 +210,11 @@ def _describe(problem: ErrorDetails, location: Location, root: type[Settings]) -
         )
     if problem["type"] == "missing":
         return f"key {name!r} is missing", "add it; `charm init` writes a template with every key"
+    if problem["type"] == "tuple_type":
+        return (
+            f"{name} is {problem['input']!r}: one value, and a list is wanted",
+            f"write a list: {location[-1]}: [...]",
+        )
     message = problem["msg"][:1].lower() + problem["msg"][1:]
     return f"{name} is {problem['input']!r}: {message}", hint
 

@@ -97,6 +97,11 @@ class Findings:
         return self.manifest.get("simulated") is True
 
     @property
+    def votes_simulated(self) -> bool:
+        """True where the manifest says that the votes alone are simulated."""
+        return self.manifest.get("votes_simulated") is True
+
+    @property
     def offset_unit(self) -> str:
         """What offsets are measured in: score units, or log-odds where judgements were calibrated."""
         return "log-odds" if self.offset_settings.get("unit") == "log-odds" else "score units"

@@ -59,7 +59,7 @@ AUDIT: dict[str, Any] = {
     ),
 }
 MANIFEST: dict[str, Any] = {
-    "name": Maybe(str), "simulated": Maybe(bool), "warnings": Maybe([str]), "stages": Maybe(dict),
+    "name": Maybe(str), "simulated": Maybe(bool), "votes_simulated": Maybe(bool), "warnings": Maybe([str]), "stages": Maybe(dict),
 }  # fmt: skip
 GENERATED: dict[str, Any] = {
     "policies": Maybe([{"policy": str, "source": Maybe(str), "settings": Maybe(dict), "counts": Maybe(dict)}])

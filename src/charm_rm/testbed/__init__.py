@@ -6,13 +6,17 @@ the audit, the calibration and the trained reward model can be checked against t
 
 from __future__ import annotations
 
-from .arena import VOTE_SLOPE, Arena, simulate_arena, vote_probability
+from .arena import VOTE_SLOPE, Arena, draw_votes, simulate_arena, vote_probability
+from .coverage import RULE, quality_of, vote_on
+from .instructions import INSTRUCTIONS
 from .policies import POLICIES, Answer, Policy, respond
 from .preferences import STYLE_SLOPE, biased_preferences, true_preferences
 from .tasks import Task, draw_tasks
 
 __all__ = [
+    "INSTRUCTIONS",
     "POLICIES",
+    "RULE",
     "STYLE_SLOPE",
     "VOTE_SLOPE",
     "Answer",
@@ -21,8 +25,11 @@ __all__ = [
     "Task",
     "biased_preferences",
     "draw_tasks",
+    "draw_votes",
+    "quality_of",
     "respond",
     "simulate_arena",
     "true_preferences",
+    "vote_on",
     "vote_probability",
 ]

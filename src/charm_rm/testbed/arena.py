@@ -60,7 +60,7 @@ def simulate_arena(
     return Arena(
         prompts=rows.select("prompt_id", "prompt").unique(maintain_order=True),
         responses=Responses(rows.select("prompt_id", "prompt", "policy", "response"), provenance),
-        battles=Battles(_votes(rows, matrix, policies, n=n_votes, rng=rng), provenance),
+        battles=Battles(draw_votes(ids, [p.name for p in policies], matrix, n=n_votes, rng=rng), provenance),
         true_ratings=_true_ratings(matrix, policies, provenance),
         quality=quality,
         policies=tuple(policies),
@@ -87,9 +87,26 @@ def vote_probability(quality_a: np.ndarray | float, quality_b: np.ndarray | floa
     return np.asarray(expit(VOTE_SLOPE * (np.asarray(quality_a) - np.asarray(quality_b))))
 
 
-def _votes(
-    rows: pl.DataFrame, quality: np.ndarray, policies: Sequence[Policy], *, n: int, rng: np.random.Generator
+def draw_votes(
+    prompt_ids: Sequence[str],
+    policies: Sequence[str],
+    quality: np.ndarray,
+    *,
+    n: int,
+    rng: np.random.Generator,
 ) -> pl.DataFrame:
+    """Draw ``n`` votes between random pairs of policies on random prompts, by :func:`vote_probability`.
+
+    Args:
+        prompt_ids: of the rows of ``quality``.
+        policies: of its columns.
+        quality: (prompts, policies), in [0, 1].
+        n: votes.
+        rng: draws them.
+
+    Returns:
+        prompt_id, policy_a, policy_b, winner; of equally good responses half of the votes are ties, ``both_bad`` where both have quality 0.
+    """
     n_prompts, k = quality.shape
     prompt = rng.integers(n_prompts, size=n)
     a = rng.integers(k, size=n)
@@ -98,8 +115,7 @@ def _votes(
     winner = np.where(rng.random(n) < vote_probability(quality_a, quality_b), "a", "b").astype(object)
     tied = (quality_a == quality_b) & (rng.random(n) < 0.5)
     winner[tied] = np.where(quality_a[tied] == 0, "both_bad", "tie")
-    names = np.array([p.name for p in policies], dtype=object)
-    ids = rows["prompt_id"].to_numpy()[::k]
+    names, ids = (np.array(list(one), dtype=object) for one in (policies, prompt_ids))
     return pl.DataFrame(
         {
             "prompt_id": ids[prompt].tolist(),

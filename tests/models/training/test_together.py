@@ -57,9 +57,10 @@ def test_two_processes_train_what_one_trains(
     tmp_path: Path,
     minilm_dir: Path,
     interrupted: Callable[[int], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Two begin and one of them fails; one process goes on and is broken off; two finish: the losses are those of one process."""
+    """One process begins and two go on; two begin, one of them fails, and one goes on: the losses are those of one process."""
     from charm_rm.models.training.train import train_reward_model
 
     rm = tiny_bert(tmp_path / "rm", minilm_dir)
@@ -67,27 +68,29 @@ def test_two_processes_train_what_one_trains(
     how: dict[str, Any] = {"settings": TrainSettings(**SETTINGS), "progress": False}
     read = load_preferences(tmp_path / "p.parquet")
     train_reward_model(read, rm, tmp_path / "one", **how)
+    with interrupted(4):
+        train_reward_model(read, rm, tmp_path / "one-two", **how)
+    command = [str(tmp_path / "p.parquet"), "--rm", str(rm), *OPTIONS]
+    assert launching.launch("cpu2", [*command, "-o", str(tmp_path / "one-two"), "--resume"]) == 0
 
-    command = [str(tmp_path / "p.parquet"), "--rm", str(rm), *OPTIONS, "-o", str(tmp_path / "turns")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launching, "MODULE", "models.training.one_fails")
-        patch.setenv("PYTHONPATH", f"{TESTS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-        capfd.readouterr()
-        assert launching.launch("cpu2", command) == 2
+    monkeypatch.setattr(launching, "MODULE", "models.training.one_fails")
+    monkeypatch.setenv("PYTHONPATH", f"{TESTS}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    capfd.readouterr()
+    assert launching.launch("cpu2", [*command, "-o", str(tmp_path / "two-one")]) == 2
     said = capfd.readouterr()
     assert said.err.count("error:") == 1
     assert "cuda:1: the second process lost its device\n  Fix: look at the device" in said.err
     assert "Traceback" not in said.err + said.out
-    assert not (tmp_path / "turns").exists()
-    with interrupted(8):
-        train_reward_model(read, rm, tmp_path / "turns", resume=True, **how)
-    assert launching.launch("cpu2", [*command, "--resume"]) == 0
+    assert not (tmp_path / "two-one").exists()
+    train_reward_model(read, rm, tmp_path / "two-one", resume=True, **how)
 
     expected = history(tmp_path / "one")
     assert [entry["step"] for entry in expected] == list(range(1, 13))
-    for found, entry in zip(history(tmp_path / "turns"), expected, strict=True):
-        for figure in ("loss", "accuracy", "margin", "grad_norm", "learning_rate"):
-            assert found[figure] == pytest.approx(entry[figure], rel=1e-4, abs=1e-5), figure
+    for name in ("one-two", "two-one"):
+        for found, entry in zip(history(tmp_path / name), expected, strict=True):
+            for figure in ("loss", "accuracy", "margin", "grad_norm", "learning_rate"):
+                assert found[figure] == pytest.approx(entry[figure], rel=1e-4, abs=1e-5), (name, figure)
     texts = (["how short", "a"], ["yes it is", "no"])
-    one, turns = (load_reward_model(tmp_path / name)(*texts) for name in ("one", "turns"))
-    assert turns == pytest.approx(one, abs=1e-4)
+    one = load_reward_model(tmp_path / "one")(*texts)
+    for name in ("one-two", "two-one"):
+        assert load_reward_model(tmp_path / name)(*texts) == pytest.approx(one, abs=1e-4)

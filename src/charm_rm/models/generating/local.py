@@ -28,6 +28,7 @@ from ..scoring.engine import run_plan
 from ..scoring.launched import Ready
 from ..scoring.local import Memory
 from ..scoring.positions import ONE_REGIME, Regimes, find_regimes
+from ..shipped import is_shipped, shipped_smollm2
 from .drawing import Drawing, Stopping, cut_at
 
 # Tokens per batch, those to come included.
@@ -182,7 +183,7 @@ def load_local_policy(
     """Load a causal language model (a folder or hub id) to answer prompts.
 
     Args:
-        path_or_id: local folder or hub id.
+        path_or_id: local folder or hub id, or ``smollm2``, which pip ships.
         dtype: ``float32``, ``bfloat16`` or ``auto`` (as saved).
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` ...
         max_length: most tokens of a prompt and its answer; default: all that the model takes.
@@ -192,8 +193,10 @@ def load_local_policy(
     Raises:
         ModelError: it is no causal language model, lacks weights, or cannot be loaded.
         ConfigError: a setting cannot be used.
+        MissingExtra: an optional dependency, or the package that ships a model, is not installed.
     """
-    opened = open_causal(path_or_id, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+    place = shipped_smollm2() if is_shipped(path_or_id) else path_or_id
+    opened = open_causal(place, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     length = resolve_max_length(opened.tokenizer, opened.model.config, max_length)
     end_ids = set_greedy(opened.model, opened.tokenizer)
     regimes = find_regimes(opened.model.config).within(length)
