@@ -355,6 +355,15 @@ def test_whole_numbers_that_became_floats_are_told(tmp_path: Path) -> None:
         assert set(load_scores(path).frame["prompt_id"]) == {"7.0", "8.0"}
 
 
+def test_no_rows_have_no_ids_that_look_like_floats(tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    pl.DataFrame(schema={"prompt_id": pl.String, "policy": pl.String, "score": pl.Float64}).write_parquet(
+        path
+    )
+    with pytest.raises(CharmError, match="no rows"):
+        load_scores(path)  # a note would be a warning, and an error here
+
+
 # --- identities -----------------------------------------------------------------------------------
 
 

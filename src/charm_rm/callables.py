@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import counted
 from .functions import OwnFunction, bad_answer, load_function
 from .protocols import Answer, Prompt, Sampling
 
@@ -121,7 +122,7 @@ class CallablePolicy:
         if len(texts) != len(prompts):
             raise bad_answer(
                 self.source,
-                f"{len(prompts)} prompts went in, {len(texts)} texts came out",
+                f"{counted(len(prompts), 'prompt')} went in, {counted(len(texts), 'text')} came out",
                 wanted="text per prompt",
             )
         for index, text in enumerate(texts):
@@ -131,7 +132,18 @@ class CallablePolicy:
                     f"answer {index} is {type(text).__name__}, not text",
                     wanted="text per prompt",
                 )
+            if _half_character(text):
+                raise bad_answer(
+                    self.source,
+                    f"answer {index} holds half a surrogate pair, which is no character",
+                    wanted="text per prompt",
+                )
             yield index, Answer(text)
+
+
+def _half_character(text: str) -> bool:
+    """Whether a text cannot be written as UTF-8."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def load_callable_policy(spec: str) -> CallablePolicy:

@@ -17,8 +17,8 @@ from .tables import Responses, Scores, Table
 COLUMN = "sample"
 KEY = ("prompt_id", "policy")
 CHOICES = (
-    "--sample first (one response a prompt, as voters saw them), --sample mean (of the scores), --sample max (best of n) or "
-    "--sample all (every sample with every sample of the other policy; each prompt counts once)"
+    "--sample first (one response a prompt, as voters saw them), --sample mean (of the scores), --sample max (best of n) or, "
+    "for charm audit, apply and relabel alone, --sample all (every sample with every sample of the other policy; each prompt counts once)"
 )
 T = TypeVar("T", bound=Table)
 

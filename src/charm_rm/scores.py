@@ -130,7 +130,7 @@ def _own_columns(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
     spare = [c for c in frame.columns if c not in (*own, "prompt", "reward_model")]
     if spare:
         notes.append(f"left out {'column' if len(spare) == 1 else 'columns'} {listing(spare, limit=8)}")
-    if frame["prompt_id"].str.contains(_WHOLE_AS_FLOAT).all():
+    if frame.height and frame["prompt_id"].str.contains(_WHOLE_AS_FLOAT).all():
         notes.append(
             "every prompt_id ends in .0, as whole numbers do that became floats: none matches an id without it"
         )

@@ -35,6 +35,9 @@ def nothing(prompts):
 
 def broken(prompts):
     return 1 / 0
+
+def halves(prompts):
+    return ["half \\ud800 a character" for _ in prompts]
 """
 N = 5
 _numbers = iter(range(1000))
@@ -189,6 +192,26 @@ def test_outputs_that_exist_stand_beside_others(charm: Charm, own: str) -> None:
     assert load_responses("out").policies == ["echo", "old"]
 
 
+@pytest.mark.parametrize(
+    ("file", "said"), [("old.json", "two policies are called 'old'"), ("none.json", "no such file")]
+)
+def test_outputs_are_looked_at_before_anyone_is_asked(charm: Charm, own: str, file: str, said: str) -> None:
+    rows = [{"instruction": f"Question {i}?", "output": f"old {i}", "generator": "old"} for i in range(N)]
+    Path("old.json").write_text(json.dumps(rows))
+    policies = ("--policy", f"old=python:{own}:echo", "--policy", f"outputs:{file}")
+    result = charm("generate", "prompts.jsonl", *policies, "-o", "out")
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert asked() == 0
+
+
+def test_how_an_answer_ended_is_unknown_where_nothing_says_it(charm: Charm, own: str) -> None:
+    result = charm("generate", "prompts.jsonl", "--policy", f"python:{own}:echo", "-o", "out", "--json")
+    found = json.loads(result.stdout)
+    assert [row["cut_off"] for row in found["run"]] == [None]
+    assert found["manifest"]["policies"][0]["counts"]["cut_off"] is None
+
+
 def test_a_dry_run_asks_nothing(charm: Charm, own: str) -> None:
     line = (
         "generate",
@@ -220,11 +243,15 @@ def test_a_dry_run_asks_nothing(charm: Charm, own: str) -> None:
             "temperature has no effect on these policies",
         ),
         (("--policy", "python:OWN:echo", "--policy", "python:OWN:echo"), "two policies are called 'echo'"),
-        (("--policy", "python:OWN:echo", "--samples", "2"), "samples at temperature 0"),
+        (
+            ("--policy", "python:OWN:echo", "--samples", "2"),
+            "the function takes no seeds, so its 2 samples would be one answer",
+        ),
         (("--policy", "python:OWN:echo", "--top-p", "2"), "--top-p: top_p must be at most 1"),
         (("--policy", "=python:OWN:echo"), "names no policy"),
         (("--policy", "python:OWN:gone"), "has no function 'gone'"),
         (("--policy", "python:OWN:nothing"), "all 5 answers are empty"),
+        (("--policy", "python:OWN:halves"), "answer 0 holds half a surrogate pair"),
         (("--policy", "outputs:none.json"), "no such file"),
         (("--policy", "python:OWN:echo", "--price-in", "1"), "give --price-in and --price-out together"),
         (("--policies", "none.yaml"), "no such file"),

@@ -93,3 +93,23 @@ def test_other_prompts_share_nothing(charm: Charm, table: Path, tmp_path: Path) 
     result = charm("responses", "check", table, "--prompts", other, "--column", "prompts.prompt=question")
     assert result.exit_code == 2
     assert "none of the responses is to one of the prompts" in result.stderr
+
+
+def test_answers_to_prompts_that_were_not_asked_about_are_told(charm: Charm, table: Path) -> None:
+    few = table.with_name("few.jsonl")
+    few.write_text('{"prompt": "A?"}\n')
+    assert (
+        "not looked at: 3 answers to prompts that are not in --prompts"
+        in charm("responses", "check", table, "--prompts", few).output
+    )
+    assert json.loads(charm("responses", "check", table, "--prompts", few, "--json").stdout)["others"] == 3
+
+
+def test_where_no_answer_says_how_it_ended_that_is_told(charm: Charm, tmp_path: Path) -> None:
+    path = tmp_path / "plain.jsonl"
+    row = {"prompt": "A?", "policy": "oak", "response": "", "finish_reason": None}
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "prompt": "B?", "response": "Yes."}) + "\n")
+    assert (
+        "cut-off answers cannot be told: no answer has a finish_reason"
+        in charm("responses", "check", path).output
+    )

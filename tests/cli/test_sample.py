@@ -47,6 +47,13 @@ def test_a_sample_is_drawn_and_the_rows_add_up(charm: Charm, pairs: Path, tmp_pa
     assert "already exists" in again.stderr
 
 
+def test_a_split_of_a_file_is_refused(charm: Charm, pairs: Path, tmp_path: Path) -> None:
+    done = charm("sample", pairs, "--split", "train", "-o", tmp_path / "p.parquet")
+    assert done.exit_code == 2
+    assert "split has no effect on files" in done.stderr
+    assert not (tmp_path / "p.parquet").exists()
+
+
 def test_json_and_what_was_removed(charm: Charm, pairs: Path, tmp_path: Path) -> None:
     bench = tmp_path / "bench.csv"
     pl.DataFrame({"question": ["why is number 3 so large"]}).write_csv(bench)

@@ -73,6 +73,37 @@ def test_samples_are_no_duplicates_of_one_another() -> None:
     assert found.policies.select("answers", "duplicated", "missing").row(0) == (3, 0, 0)
 
 
+def test_samples_that_a_prompt_lacks_are_missing() -> None:
+    """oak gives 3 samples to a, 1 to b, none to c: 2 and 1 are missing; elm gives one to each."""
+    rows = [
+        {"prompt_id": p, "prompt": p, "policy": policy, "response": f"{policy} {p} {s}", "sample": s}
+        for p, policy, n in [
+            ("a", "oak", 3),
+            ("b", "oak", 1),
+            ("a", "elm", 1),
+            ("b", "elm", 1),
+            ("c", "elm", 1),
+        ]
+        for s in range(n)
+    ]
+    found = check_responses(Responses(pl.DataFrame(rows)))
+    assert found.policies.select("policy", "answers", "missing").rows() == [("elm", 3, 0), ("oak", 4, 3)]
+    gaps = found.findings.filter(pl.col("finding") == "missing")
+    assert gaps.select("policy", "prompt_id", "sample").rows() == [
+        ("oak", "b", None),
+        ("oak", "b", None),
+        ("oak", "c", None),
+    ]
+
+
+def test_answers_to_other_prompts_are_counted() -> None:
+    responses = responses_of(
+        [("a", "oak", "Yes.", None), ("b", "oak", "No.", None), ("b", "elm", "No.", None)]
+    )
+    assert check_responses(responses, prompts=prompts_of("a")).others == 2
+    assert check_responses(responses).others == 0
+
+
 TEXTS = st.sampled_from(["", " ", "Yes.", "No.", "Sorry, no."])
 
 

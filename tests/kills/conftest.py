@@ -63,6 +63,23 @@ def config_without_model(inputs: Path) -> Path:
     return _config(inputs / "scored.yaml", score={"scores": "scores.parquet"})
 
 
+@pytest.fixture(scope="session")
+def config_from_instructions(inputs: Path) -> Path:
+    """A run whose policies answer prompts drawn from preferences."""
+    policies = [
+        {"name": name, "spec": "python:kills.hooks:slow_answer", "seed": seed}
+        for seed, name in enumerate(POLICIES)
+    ]
+    return _config(
+        inputs / "asking.yaml",
+        prompts={"sources": ["responses.parquet"], "n": 20},
+        policies=policies,
+        responses={"test_fraction": 0.4},
+        judge={"spec": "python:kills.hooks:slow_verdict"},
+        calibrate={"over": "velvet", "references": ["oak"]},
+    )
+
+
 def _config(path: Path, **sections: Any) -> Path:
     settings = {
         "name": "small",

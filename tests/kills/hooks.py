@@ -33,9 +33,10 @@ def slow_batches() -> None:
 
 
 def slow_reward(prompts: Sequence[Any], responses: Sequence[str]) -> list[float]:
-    """A reward by a hash of the texts; what it is asked is noted, and takes a while."""
-    noted((prompts, responses))
-    time.sleep(PAUSE)
+    """A reward by a hash of the texts; every text that it is asked for is noted, and takes a while."""
+    for text in zip(prompts, responses, strict=True):
+        noted(text)
+        time.sleep(PAUSE / 10)
     return [
         int(hashlib.sha256(f"{p}{r}".encode()).hexdigest()[:8], 16) / 2**32
         for p, r in zip(prompts, responses, strict=True)
@@ -47,3 +48,13 @@ def slow_answer(prompts: Sequence[Any], seeds: Sequence[int]) -> list[str]:
     noted((prompts, seeds))
     time.sleep(PAUSE)
     return [f"{prompt} [{seed}]" for prompt, seed in zip(prompts, seeds, strict=True)]
+
+
+def slow_verdict(prompts: Sequence[Any], first: Sequence[str], second: Sequence[str]) -> list[float]:
+    """P(first is better) by a hash of the texts; what it is asked is noted, and takes a while."""
+    noted((prompts, first, second))
+    time.sleep(PAUSE)
+    return [
+        0.2 + 0.6 * int(hashlib.sha256(f"{p}{a}{b}".encode()).hexdigest()[:8], 16) / 2**32
+        for p, a, b in zip(prompts, first, second, strict=True)
+    ]

@@ -7,6 +7,7 @@ output or the new one, whole.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +158,35 @@ def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: in
     tell(_words("judge", outcome))
 
 
+@pytest.mark.slow
+def test_a_benchmark_asks_a_function_for_no_score_twice(inputs: Path, tmp_path: Path, tell: Tell) -> None:
+    """Model and baseline are the same function, the model asked twice: each run of it scores each text once, whatever was killed."""
+    from charm_rm.models.scoring.responses import CHUNK_SIZE
+
+    rm = "python:kills.hooks:slow_reward"
+    plan = Plan(
+        (
+            *("evaluate", "--rm", rm, "--baseline", rm, "--own", inputs / "true_pairs.parquet", "--panel"),
+            *("--placebos", "--repeats", 2, "--draws", 100, "-o", "evaluation"),
+        ),
+        "evaluation", whole=("evaluation",), kills=8,
+        preload=(*_CORE, "charm_rm.cli.evaluate", "charm_rm.pipeline.stages.evaluate", "charm_rm.report.evaluation"),
+    )  # fmt: skip
+    outcome = kill({"evaluate": plan}, tmp_path / "evaluate")["evaluate"]
+    judge(plan, outcome)
+    assert outcome.late >= plan.kills / 4, "most kills came before the work"
+    whole = Counter(_noted(outcome, "undisturbed"))
+    assert set(whole.values()) == {2}
+    for round_ in outcome.rounds:
+        asked = Counter(_noted(outcome, round_))
+        assert asked.keys() == whole.keys()
+        # A kill loses the chunk under way.
+        killed = sum(kill["round"] == round_ for kill in outcome.kills)
+        assert (asked - whole).total() <= killed * CHUNK_SIZE
+        assert not whole - asked
+    tell(_words("evaluate a function", outcome))
+
+
 @pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
 def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: int) -> None:
     """Two policies behind a server that counts: a kill loses no more than the answers under way."""
@@ -192,7 +222,10 @@ def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: i
 
 @pytest.fixture(scope="module")
 def short(
-    inputs: Path, config_without_model: Path, tmp_path_factory: pytest.TempPathFactory
+    inputs: Path,
+    config_without_model: Path,
+    config_from_instructions: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Plan]:
     """Commands that are done in a second; those with an output of before replace it (``--force``)."""
     scores, ratings = inputs / "scores.parquet", inputs / "ratings.parquet"
@@ -262,6 +295,13 @@ def short(
             plan(("run", config_without_model, "-o", "small"), "small/offsets.parquet", "small/prefs"),
             differs=RUN, kills=2 * EVENTS,
         ),
+        "run from instructions": replace(
+            plan(
+                ("run", config_from_instructions, "-o", "small"),
+                "small/instructions.parquet", "small/generated", "small/before/margins.parquet", "small/offsets.parquet",
+            ),
+            differs=RUN, kills=EVENTS,
+        ),
     }  # fmt: skip
 
 
@@ -287,6 +327,7 @@ SHORT = (
         "report",
     ),
     "run of given scores",
+    "run from instructions",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -86,6 +87,7 @@ def write_inputs(folder: Path) -> Path:
     store.save(true_preferences(seed=0, n_pairs=20), folder / "true_pairs.parquet")
     (folder / "own_model.py").write_text(OWN_MODEL)
     _write_annotations(folder)
+    _write_benchmarks(folder / "benchmarks")
     for name, sections in _RUNS.items():
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(_BASE | sections))
     return folder
@@ -103,6 +105,18 @@ _RUNS: dict[str, dict[str, Any]] = {
     "judged": {
         "judge": {"spec": "python:own_model:judge"},
         "ratings": {"source": "board.csv", "aliases": "aliases.csv"},
+    },
+    "asked": {
+        "prompts": {"sources": ["responses.csv"], "n": 30},
+        "policies": [
+            {"name": name, "spec": "python:own_model:draw", "seed": seed}
+            for seed, name in enumerate((*POLICIES, "newcomer"))
+        ],
+        "responses": {"test_fraction": 0.4},
+        "judge": {"spec": "python:own_model:judge"},
+        "audit": {"draws": 100, "candidates": ["newcomer"]},
+        "calibrate": {"over": "velvet", "references": ["oak"]},
+        "votes_simulated": True,
     },
     "whole": {
         "rm": {"model": "rm", "device": "cpu", "max_length": 64},
@@ -124,6 +138,22 @@ def _write_annotations(folder: Path) -> None:
         for policy in POLICIES[1:] for i in range(40)
     ]  # fmt: skip
     pl.DataFrame(rows).write_json(folder / "annotations.json")
+
+
+def _write_benchmarks(folder: Path) -> None:
+    """Two benchmarks in their authors' layouts, a few items each."""
+    rows = [
+        {"input": f"Why {i}?", "output_1": f"Because {i}.", "output_2": f"No, {i * i}.", "label": 1 + i % 2}
+        for i in range(12)
+    ]
+    chosen, rejected = (
+        [f"{word} {style}" for style in ("short", "with detail", "in **bold**")]
+        for word in ("Right", "Wrong")
+    )
+    items = [{"id": f"c{i}", "prompt": f"Why {i}?", "chosen": chosen, "rejected": rejected} for i in range(6)]
+    for name, content in (("LLMBar/Natural/dataset.json", rows), ("RM-Bench/chat_filtered.json", items)):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(json.dumps(content))
 
 
 def write_models(folder: Path, minilm: Path) -> None:

@@ -43,10 +43,13 @@ CORE = (
     f"evaluate --scores {{out}}/applied.parquet --baseline-scores {{in}}/scores.csv {KNOWN} -o {{out}}/evaluated",
     "evaluate --rm python:own_model:score --pairs {in}/pairs.parquet --draws 100 -o {out}/pairs",
     "evaluate --rm python:own_model:score --panel --draws 100 -o {out}/panel",
+    "evaluate --rm python:own_model:score --baseline python:own_model:other --own {in}/pairs.parquet --placebos --repeats 2 --draws 100 -o {out}/beside-pairs",
+    "evaluate --judge python:own_model:judge --benchmark all --data {in}/benchmarks --limit 12 --placebos --repeats 2 --draws 100 -o {out}/all-benchmarks",
     "evaluate --rm python:own_model:other --pairs {in}/pairs.parquet --draws 100 -o {out}/other-pairs",
     f"compare a={{in}}/scores.parquet,{{out}}/pairs b={{out}}/scores.parquet,{{out}}/other-pairs {KNOWN} -o {{out}}/both",
     "run {in}/scored.yaml -o {out}/scored",
     "run {in}/judged.yaml -o {out}/judged-run",
+    "run {in}/asked.yaml -o {out}/asked-run",
     "report {out}/audit -o {out}/page.html",
 )  # fmt: skip
 MODELS = (

@@ -15,7 +15,7 @@ from charm_rm.pipeline.config import GENERATED, INSTRUCTIONS
 from charm_rm.pipeline.portable import portable
 from charm_rm.pipeline.schema import config_schema
 from charm_rm.store import load
-from charm_rm.tables import Candidates, Responses
+from charm_rm.tables import Candidates, Prompts, Responses
 
 pytestmark = pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")
 
@@ -78,7 +78,9 @@ def test_from_a_preference_set_to_labels(tmp_path: Path, settings: dict) -> None
     assert "fir" not in set(labels["chosen_policy"]) | set(labels["rejected_policy"])  # it has no offset
     told = json.loads((folder / GENERATED / "_manifest.json").read_text())
     assert [one["policy"] for one in told["policies"]] == ["oak", "elm", "ash", "fir"]
-    assert str(tmp_path) not in (folder / "manifest.json").read_text()
+    written = [one for one in folder.rglob("*") if one.is_file()]
+    assert not [one for one in written if str(tmp_path).encode() in one.read_bytes()]
+    assert load(Prompts, folder / INSTRUCTIONS).provenance["sources"][0]["source"] == "prefs.parquet"
     assert run_pipeline(config, folder, progress=False).ran == ()
     # Another answer of one policy: that one is asked again, the others are not.
     own_instructions.ASKED.clear()
@@ -89,6 +91,17 @@ def test_from_a_preference_set_to_labels(tmp_path: Path, settings: dict) -> None
     assert steps["prompts"] is None
     run_pipeline(again, folder, until="generate", progress=False)
     assert own_instructions.ASKED == ["elm"] * 30
+
+
+def test_what_cannot_be_trained_is_told_before_anything_runs(tmp_path: Path, settings: dict) -> None:
+    config = _config(tmp_path, {k: v for k, v in settings.items() if k != "train"})
+    for ask in (plan_run, run_pipeline):
+        with pytest.raises(
+            ConfigError, match=r"(?s)stage train.*python:\.\.\., which scores.*--until relabel"
+        ):
+            ask(config, tmp_path / "run")
+    assert not (tmp_path / "run" / INSTRUCTIONS).exists()
+    assert "relabel" in {step.stage.name for step in plan_run(config, tmp_path / "run", until="relabel")}
 
 
 def test_several_samples_need_a_choice(tmp_path: Path, settings: dict) -> None:

@@ -30,6 +30,10 @@ def _load(tmp_path: Path, text: str) -> Config:
         ),
         (GOOD + "seed: many", ["line 5", "seed is 'many'", "valid integer"]),
         (GOOD + "audit:\n  ties: both", ["line 6", "audit.ties is 'both'", "'half' or 'loss'"]),
+        (
+            "prompts: {sources: a.jsonl}\nscore: {scores: s}",
+            ["prompts.sources is", "a list is wanted", "sources: [...]"],
+        ),
         (GOOD + "seed: 1\nseed: 2", ["line 6", "'seed' is there twice", "first in line 5"]),
         ("responses:\n  policies: []\nscore: {scores: s}", ["line 1", "'responses.source' is missing"]),
         (GOOD + "rm: {model: x}", ["exactly one of rm and score.scores"]),

@@ -18,6 +18,7 @@ from charm_rm.report import write_report
 from charm_rm.report.figures import draw_figures
 from charm_rm.report.gather import gather
 from charm_rm.report.groups import groups
+from charm_rm.report.page import render_page
 from report.synthetic import HOSTILE, build_run, names, write_audit
 
 
@@ -31,6 +32,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def page(run: Path) -> str:
     return (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_page_names_that_of_the_evaluation_where_there_is_one(run: Path) -> None:
+    assert not gather(run).evaluation_page
+    page = run / "evaluation" / "evaluation.html"
+    page.write_text("<p>It</p>")
+    try:
+        found = gather(run)
+        assert "evaluation/evaluation.html" in render_page(found, draw_figures(found))
+    finally:
+        page.unlink()
 
 
 class Outline(HTMLParser):

@@ -39,7 +39,9 @@ def command() -> None:
     """
 
 
-@command.command("list", cls=CharmCommand)
+@command.command(
+    "list", cls=CharmCommand, short_help="The public data sets: licence, size, whether they are here"
+)
 @_mirror
 @json_option
 def show(data_dir: Path | None, as_json: bool) -> None:
@@ -79,7 +81,7 @@ def show(data_dir: Path | None, as_json: bool) -> None:
     echo("* fetched with --accept-licence alone: non-commercial, or no licence was given")
 
 
-@command.command("fetch", cls=CharmCommand)
+@command.command("fetch", cls=CharmCommand, short_help="Fetch one, checked, whole or not at all")
 @click.argument("name")
 @_mirror
 @click.option("--accept-licence", is_flag=True, help="I have read the licence, and my use is allowed.")
@@ -109,7 +111,7 @@ def fetch(name: str, data_dir: Path | None, accept_licence: bool, force: bool, a
     _print(entry, data_dir, as_json=as_json)
 
 
-@command.command("path", cls=CharmCommand)
+@command.command("path", cls=CharmCommand, short_help="Print the folder of one that is on this machine")
 @click.argument("name")
 @_mirror
 @json_option
@@ -175,7 +177,7 @@ def _facts(entry: Entry, data_dir: Path | None) -> dict[str, object]:
 def _here(facts: dict[str, object]) -> str:
     if facts["path"] is None:
         return ""
-    return f"but {facts['missing']} files" if facts["missing"] else "yes"
+    return f"but {counted(int(str(facts['missing'])), 'file')}" if facts["missing"] else "yes"
 
 
 def _size(n: object) -> str:

@@ -57,7 +57,8 @@ def check(
 ) -> None:
     """Count what spoils RESPONSES: a table of prompt, policy and response, or a folder that `charm generate` wrote.
 
-    missing: a prompt without an answer of the policy. empty: no text. cut off: ended at the limit of tokens (where the table has
+    missing: a prompt without an answer of the policy; of several samples, each by which a prompt has fewer than the policy's
+    others. empty: no text. cut off: ended at the limit of tokens (where the table has
     finish_reason). refused: opens with a refusal or an apology (English phrases), or the server says so. duplicated: the policy
     gives the same text to several prompts. identical: another policy gives the same text to the same prompt.
 
@@ -86,6 +87,7 @@ def _show(found: ResponseCheck, top: int, *, as_json: bool) -> None:
         return print_json(
             {
                 "prompts": found.prompts,
+                "others": found.others,
                 "total": total,
                 "policies": found.policies.to_dicts(),
                 "identical": found.identical.to_dicts(),
@@ -99,6 +101,8 @@ def _show(found: ResponseCheck, top: int, *, as_json: bool) -> None:
         title=f"{counted(found.policies.height, 'policy', 'policies')}, {counted(found.prompts, 'prompt')}",
         limit=40,
     )
+    if found.others:
+        echo(f"not looked at: {counted(found.others, 'answer')} to prompts that are not in --prompts")
     if found.findings.height:
         print_frame(found.findings, title="Findings", limit=top or None, main=False)
     if found.identical.height:
@@ -109,7 +113,7 @@ def _show(found: ResponseCheck, top: int, *, as_json: bool) -> None:
             + ("; cut-off answers cannot be told" if total["cut_off"] is None else "")
         )
     elif total["cut_off"] is None:
-        echo("cut-off answers cannot be told: there is no column finish_reason")
+        echo("cut-off answers cannot be told: no answer has a finish_reason")
     return None
 
 

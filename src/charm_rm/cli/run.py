@@ -53,8 +53,9 @@ def command(
     after use the test prompts.
 
     \b
-    Stages: ratings, responses, first-rm, score or judge, audit, calibrate,
-            relabel, train, rescore, reaudit, evaluate, report
+    Stages: prompts, generate, ratings, responses, first-rm, score or judge,
+            audit, calibrate, relabel, train, rescore, reaudit, evaluate,
+            report
     \b
     Examples:
       charm run charm.yaml

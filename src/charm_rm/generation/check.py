@@ -16,7 +16,8 @@ COUNTS = ("missing", "empty", "cut_off", "refused", "duplicated", "identical")
 
 @dataclass(frozen=True, eq=False)
 class ResponseCheck:
-    """``policies``: a row each with counts; ``findings``: every response or gap that was counted; ``identical``: pairs of policies.
+    """``policies``: a row each with counts; ``findings``: every response or gap that was counted; ``identical``: pairs of policies;
+    ``others``: answers to other prompts than those asked about, which are no part of the counts.
 
     Columns of ``policies``: policy, prompts (how many were to be answered), answers, and :data:`COUNTS`. ``cut_off`` is null where
     the responses have no ``finish_reason``. ``findings``: policy, prompt_id, sample, finding. ``identical``: policy, other, both (prompts
@@ -27,6 +28,7 @@ class ResponseCheck:
     findings: pl.DataFrame
     identical: pl.DataFrame
     prompts: int
+    others: int = 0
 
     @property
     def total(self) -> dict[str, int | None]:
@@ -39,7 +41,7 @@ class ResponseCheck:
 def check_responses(responses: Responses, *, prompts: pl.DataFrame | None = None) -> ResponseCheck:
     """Count what spoils responses.
 
-    missing: a prompt that the policy has no answer to. empty: no text, or white space. cut off: ended at the limit of tokens.
+    missing: a prompt that the policy has no answer to, and each sample by which one has fewer than the policy's others. empty: no text, or white space. cut off: ended at the limit of tokens.
     refused: opens with a refusal or an apology (English phrases), or the server says so. duplicated: the policy gives the very same
     text to another prompt. identical: another policy gives the very same text to the same prompt. Empty ones are no part of the last two.
 
@@ -52,6 +54,7 @@ def check_responses(responses: Responses, *, prompts: pl.DataFrame | None = None
     """
     frame = _marked(responses.frame)
     wanted = _wanted(frame, prompts)
+    answered = frame.height
     frame = frame.filter(pl.col("_prompt").is_in(wanted["_prompt"].to_list()))
     if not frame.height:
         raise NoOverlap(
@@ -62,7 +65,13 @@ def check_responses(responses: Responses, *, prompts: pl.DataFrame | None = None
     findings = pl.concat([missing, *(_found(frame, name) for name in COUNTS[1:])], how="vertical").sort(
         "policy", "finding", "prompt_id", "sample", maintain_order=True
     )
-    return ResponseCheck(_counts(frame, findings, wanted.height), findings, _pairs(frame), wanted.height)
+    return ResponseCheck(
+        _counts(frame, findings, wanted.height),
+        findings,
+        _pairs(frame),
+        wanted.height,
+        answered - frame.height,
+    )
 
 
 # --- details ------------------------------------------------------------------------------------
@@ -96,9 +105,13 @@ def _wanted(frame: pl.DataFrame, prompts: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def _missing(frame: pl.DataFrame, wanted: pl.DataFrame, policies: list[str]) -> pl.DataFrame:
+    """A row for each prompt without an answer, and for each sample that a prompt has less than the policy's most."""
+    there = frame.group_by("policy", "_prompt").len("n")
     every = pl.DataFrame({"policy": policies}).join(wanted, how="cross")
-    gaps = every.join(frame.select("policy", "_prompt"), on=["policy", "_prompt"], how="anti")
-    return gaps.select(
+    every = every.join(there, on=["policy", "_prompt"], how="left", maintain_order="left")
+    short = (pl.col("n").max().over("policy") - pl.col("n")).fill_null(1)
+    gaps = every.select("policy", "prompt_id", pl.lit(0).repeat_by(short).alias("gaps")).explode("gaps")
+    return gaps.drop_nulls("gaps").select(
         "policy", "prompt_id", pl.lit(None, pl.Int64).alias("sample"), pl.lit("missing").alias("finding")
     )
 

@@ -33,12 +33,13 @@ def with_marks(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(EMPTY.alias("empty"), refusals(frame))
 
 
-def count_marks(frame: pl.DataFrame) -> dict[str, int]:
-    """How many answers are empty, cut off at the limit, refused."""
-    cut = frame["finish_reason"] == CUT_OFF
+def count_marks(frame: pl.DataFrame) -> dict[str, int | None]:
+    """How many answers are empty, cut off at the limit (None: no answer says how it ended), refused."""
+    ends = frame["finish_reason"]
+    unknown = ends.null_count() == frame.height
     return {
         "answers": frame.height,
         "empty": int(frame["empty"].sum()),
-        "cut_off": int(cut.sum()),
+        "cut_off": None if unknown else int((ends == CUT_OFF).sum()),
         "refused": int(frame["refusal"].sum()),
     }

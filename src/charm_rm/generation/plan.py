@@ -42,6 +42,13 @@ class PolicyPlan:
     samples: int = 1
 
     def __post_init__(self) -> None:
+        if self.samples > 1 and not self.draws and getattr(self.policy, "own_sampling", False):
+            raise BadSetting(
+                f"the function takes no seeds, so its {self.samples} samples would be one answer, {self.samples} times over",
+                setting="samples",
+                where=f"policy {self.name!r}",
+                fix="let it take them, (prompts, seeds), and draw each answer by its own; or ask for one sample",
+            )
         if self.samples > 1 and not self.draws:
             raise BadSetting(
                 f"{self.samples} samples at temperature 0 are one answer, {self.samples} times over",

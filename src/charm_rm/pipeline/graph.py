@@ -236,6 +236,7 @@ def _stages(config: Config) -> tuple[Stage, ...]:
             may_write=(
                 "evaluation/benchmarks.parquet",
                 "evaluation/credits.parquet",
+                "evaluation/evaluation.html",
                 "evaluation/alignment.parquet",
             ),
             files=lambda c: [

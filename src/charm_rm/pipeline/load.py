@@ -210,6 +210,11 @@ def _describe(problem: ErrorDetails, location: Location, root: type[Settings]) -
         )
     if problem["type"] == "missing":
         return f"key {name!r} is missing", "add it; `charm init` writes a template with every key"
+    if problem["type"] == "tuple_type":
+        return (
+            f"{name} is {problem['input']!r}: one value, and a list is wanted",
+            f"write a list: {location[-1]}: [...]",
+        )
     message = problem["msg"][:1].lower() + problem["msg"][1:]
     return f"{name} is {problem['input']!r}: {message}", hint
 

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import CharmError, ConfigError, OutputExists, StageFailed, noting_warnings
 from ..locks import locked
 from ..provenance import versions
+from ..specs import split_scorer_spec
 from .config import Config
 from .graph import Stage, planned_stages, stage_named
 from .manifest import FILE, LOCK, Ledger, changed_keys
@@ -140,6 +141,24 @@ def _why_run(stage: Stage, config: Config, ledger: Ledger, *, fresh: str | None 
 
 
 def _selected(config: Config, *, only: str | None, until: str | None) -> tuple[Stage, ...]:
+    stages = _chosen(config, only=only, until=until)
+    if any(stage.name == "train" for stage in stages):
+        _refuse_untrainable(config)
+    return stages
+
+
+def _refuse_untrainable(config: Config) -> None:
+    """Refuse, before the other stages, to train what only scores: a server, a function, an implicit reward."""
+    model = config.rm.model if config.rm is not None else None
+    if model is not None and (kind := split_scorer_spec(model)[0]):
+        raise ConfigError(
+            f"rm.model is {kind}:..., which scores and cannot be fine-tuned",
+            where="stage train",
+            fix="write train: null, stop before it (--until relabel), or give as rm.model the model's own folder or hub id",
+        )
+
+
+def _chosen(config: Config, *, only: str | None, until: str | None) -> tuple[Stage, ...]:
     stages = planned_stages(config)
     if only is not None and until is not None:
         raise ConfigError("--only and --until exclude each other", fix="give one of them")

@@ -145,11 +145,22 @@ def stacked_rows(
 
 
 def scatter(
-    points: Sequence[Point], *, lines: Sequence[Line], width: int, height: int, x: str, y: str, labels: int
+    points: Sequence[Point],
+    *,
+    lines: Sequence[Line],
+    width: int,
+    height: int,
+    x: str,
+    y: str,
+    labels: int,
+    within: Sequence[Sequence[float]] | None = None,
 ) -> Drawing:
-    """Points with intervals both ways, over lines; the ``labels`` points of lowest rank are named."""
+    """Points with intervals both ways, over lines; the ``labels`` points of lowest rank are named.
+
+    ``within``: the ends of the axes, x and y; else they are those of the points.
+    """
     data, tips = keyed(points)
-    spans = [_extent(points, "x"), _extent(points, "y")]
+    spans = [list(ends) for ends in within or (_extent(points, "x"), _extent(points, "y"))]
     sx, sy = ({"domain": s, "nice": False, "zero": False} for s in spans)
     at = {
         "x": quantity("x", x, scale=sx, ticks=8 if width > 500 else 4),

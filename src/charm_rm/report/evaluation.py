@@ -21,6 +21,9 @@ from .page import asset, content_policy, environment
 from .theme import css_variables
 from .words import clean, interval, number
 
+# Differences that a sentence names.
+_SAID = 6
+
 
 @dataclass(frozen=True)
 class _Part:
@@ -84,7 +87,9 @@ def _finding(results: Sequence[BenchmarkResult], baseline: str) -> str:
     better = sum(_beyond(row) > 0 for row in rows)
     worse = sum(_beyond(row) < 0 for row in rows)
     if not better and not worse:
-        return f"No better and no worse than {baseline or 'the baseline'} beyond chance on {told}"
+        other = sum(_beyond(row) != 0 for r in results for row in r.frame[:-1].iter_rows(named=True))
+        more = f"; {other} of their other figures {'differs' if other == 1 else 'differ'}" if other else ""
+        return f"No better and no worse than {baseline or 'the baseline'} beyond chance on {told}{more}"
     parts = [f"better on {better}" if better else "", f"worse on {worse}" if worse else ""]
     return f"{' and '.join(filter(None, parts)).capitalize()} of {told} than {baseline or 'the baseline'}, beyond chance"
 
@@ -155,13 +160,38 @@ def _sentences(result: BenchmarkResult, diagnosis: Diagnosis) -> Iterator[str]:
         yield f"{flagged} of {words.count(len(diagnosis.saturation), 'figure')} say little by themselves: the table says why."
     if result.unanswered:
         yield f"{words.count(result.unanswered, 'comparison')} without a verdict in either order, counted wrong."
-    for whose, by_subset in diagnosis.truncated.items():
-        if cut := {s: n for s, n in by_subset.items() if n}:
-            told = ", ".join(f"{clean(s)} {n}" for s, n in cut.items())
-            yield f"Read shortened by the {whose}: {told}."
+    yield from _beyond_sentence(result.frame)
+    for whose, told in _shortened(diagnosis).items():
+        yield f"Read shortened by the {whose}: {told}."
     if (swap := diagnosis.swap) is not None:
         yield _swap_sentence(swap.holds, [swap.accuracy, swap.swapped, swap.ties], swap.items)
     yield from _repeat_sentences(diagnosis)
+
+
+def _beyond_sentence(frame: pl.DataFrame) -> Iterator[str]:
+    """The figures that differ from the baseline's beyond chance, the largest differences first."""
+    found = sorted(
+        (row for row in frame.iter_rows(named=True) if row["difference"] is not None and _beyond(row)),
+        key=lambda row: -abs(row["difference"]),
+    )
+    told = [
+        f"{clean(' '.join(dict.fromkeys((r['subset'], r['metric']))))} {number(100 * r['difference'], 1, signed=True)}"
+        for r in found[:_SAID]
+    ]
+    if told:
+        more = f" and {len(found) - len(told)} more" if len(found) > len(told) else ""
+        yield f"Beyond chance from the baseline, in points: {', '.join(told)}{more}."
+
+
+def _shortened(diagnosis: Diagnosis) -> dict[str, str]:
+    """Whose reading was cut, and of what, by subset; model and baseline together where it is the same."""
+    told = {
+        whose: ", ".join(f"{clean(s)} {n}" for s, n in by_subset.items() if n)
+        for whose, by_subset in diagnosis.truncated.items()
+    }
+    if len(told) > 1 and len(set(told.values())) == 1:
+        told = {" and the ".join(told): next(iter(told.values()))}
+    return {whose: cut for whose, cut in told.items() if cut}
 
 
 def _swap_sentence(holds: bool, shares: Sequence[float], items: int) -> str:

@@ -25,14 +25,17 @@ def accuracy_listing(key: str, frame: pl.DataFrame, diagnosis: Diagnosis) -> Lis
     compared = frame["difference"].null_count() < frame.height
     placebos = diagnosis.tables.get("placebos")
     names = [] if placebos is None else placebos["placebo"].unique(maintain_order=True).to_list()
-    columns = [("Subset", False), ("Metric", False), ("n", True), ("Accuracy, %", True), ("95 % CI", True), ("Ties", True)]  # fmt: skip
+    several = frame["metric"].n_unique() > 1
+    columns = [("Subset", False), *([("Metric", False)] if several else [])]
+    columns += [("n", True), ("Accuracy, %", True), ("95 % CI", True), ("Ties", True)]
     if compared:
         columns += [("Baseline", True), ("Difference", True), ("95 % CI of difference", True)]
         columns += [("Simultaneous CI", True), ("Better / worse", True), ("p", True), ("q", True)]
     columns += [(clean(name).capitalize(), True) for name in names]
     rows = []
     for k, row in enumerate(frame.iter_rows(named=True)):
-        cells = [clean(row["subset"]) + (" *" if row["partial"] else ""), clean(row["metric"])]
+        cells = [clean(row["subset"]) + (" *" if row["partial"] else "")]
+        cells += [clean(row["metric"])] if several else []
         cells += [number(row["n"], 0), _hundred(row["accuracy"]), _ends(row, "ci"), number(row["ties"], 0)]
         cells += _compared(row) if compared else []
         cells += [

@@ -87,6 +87,7 @@ class Findings:
     benchmarks: pl.DataFrame | None = None
     alignment: pl.DataFrame | None = None
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    evaluation_page: bool = False
     manifest: Mapping[str, Any] = field(default_factory=dict)
     generated: Mapping[str, Any] = field(default_factory=dict)
 
@@ -162,6 +163,7 @@ def gather(directory: str | Path) -> Findings:
         ),
         alignment=_alignment(directory),
         evaluation=store.read_shaped(directory / "evaluation" / "evaluation.json", shapes.EVALUATION),
+        evaluation_page=(directory / "evaluation" / "evaluation.html").is_file(),
         manifest=manifest,
         generated=store.read_shaped(directory / "generated" / "_manifest.json", shapes.GENERATED),
     )

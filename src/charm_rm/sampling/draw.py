@@ -125,7 +125,9 @@ def draw_prompts(
 
 def _told(settings: SampleSettings) -> dict[str, Any]:
     """The settings as they may be shared: files and models by their last names."""
-    values = settings.values()
+    values = {
+        name: value for name, value in settings.values().items() if name != "sources"
+    }  # of a run; told apart
     embedder = settings.embedder and source_name(settings.embedder)
     return values | {"benchmarks": [source_name(one) for one in settings.benchmarks], "embedder": embedder}
 

@@ -305,6 +305,9 @@ def test_a_run_evaluates_its_model_and_counts_what_was_cut(
     assert found["provenance"]["truncated"] == {"rm": {"llmbar": 0, "pairs": 0}}
     assert [row["metric"] for row in found["alignment"]] == list(METRICS)
     assert not list((tmp_path / "out").glob(".evaluation*"))
+    page = (tmp_path / "out" / "evaluation" / "evaluation.html").read_text()
+    assert all(says in page for says in ("python:benchmark_fakes:reward", "llmbar", "pairs"))
+    assert str(tmp_path) not in page
     by_command = evaluate_models(
         load_benchmarks(config.evaluate), REWARD, draws=config.audit.draws, seed=config.seed, progress=False
     )

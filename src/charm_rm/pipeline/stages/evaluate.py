@@ -44,6 +44,8 @@ from ...models import score_texts
 from ...models.benchmark_data import benchmark_files
 from ...models.scoring.unknown import refuse_unknown
 from ...protocols import PairwisePreference, ScalarReward
+from ...provenance import source_name
+from ...report.evaluation import render_evaluation
 from ...settings import EvaluateSettings, ModelSettings
 from ...specs import load_judge, load_scorer
 from ...tables import Responses, as_messages
@@ -246,9 +248,26 @@ def run_stage(run: Run) -> str:
         alignment = None if run.config.judges else _alignment(run, **how)
         if alignment is not None:
             provenance["alignment"] = "test prompts only"
-        save_evaluation(folder, found.results, alignment, found.diagnoses, provenance=provenance, force=True)
+        page = render_evaluation(
+            found.results,
+            found.diagnoses,
+            alignment,
+            **_called(run, tuned=tuned is not None),
+            provenance=provenance,
+        )
+        save_evaluation(
+            folder, found.results, alignment, found.diagnoses,
+            provenance=provenance, pages={"evaluation.html": page}, force=True,
+        )  # fmt: skip
     figures = [f"{r.benchmark.name} {r.headline:.3f}" for r in found.results]
     return "; ".join([*figures, *([] if alignment is None else [say_figures(alignment.frame.to_dicts())])])
+
+
+def _called(run: Run, *, tuned: bool) -> dict[str, str]:
+    """What the page calls the model and its baseline."""
+    first = _first(run)
+    name = source_name(first.spec) if first else run.config.name
+    return {"model": f"{name}, fine-tuned", "baseline": name} if tuned else {"model": name}
 
 
 def _first(run: Run) -> Contestant | None:

@@ -117,14 +117,14 @@ def generate(
         wanted: the policies, where a file of a run lists them; None: those of ``settings``.
     """
     wanted = wanted_policies(settings) if wanted is None else wanted
+    taken = _taken(wanted, prompts)
     ray = engine is not None and engine.engine == "ray"
     with _noted(output, say) as note:
         if ray:
             how = {"engine": engine, "memo": memo, "progress": progress}
-            parts = _by_ray(wanted, prompts, settings, output, note, **how)
+            parts = _by_ray(wanted, taken, prompts, settings, output, note, **how)
         else:
-            parts = _here(wanted, prompts, settings, note, memo=memo, progress=progress)
-        _refuse_twice([part.name if isinstance(part, Taken) else part.plan.name for part in parts])
+            parts = _here(wanted, taken, prompts, settings, note, memo=memo, progress=progress)
         manifest = save_responses(
             parts, output, prompts=prompts_record(prompts, source), prices=_prices(settings), force=force
         )
@@ -215,7 +215,19 @@ def _refuse_twice(names: Sequence[str]) -> None:
 @dataclass(frozen=True)
 class _Opened:
     settings: PolicySettings
-    policy: AnsweringPolicy | None
+    policy: AnsweringPolicy | None  # None: its outputs exist
+
+
+def _taken(wanted: Sequence[PolicySettings], prompts: pl.DataFrame) -> dict[int, list[Taken]]:
+    """Outputs that exist, by their place among the policies: read, and their names compared, before anything is asked."""
+    found = {
+        place: take_outputs(one.spec.partition(":")[2], prompts, name=one.name)
+        for place, one in enumerate(wanted)
+        if _is_taken(one)
+    }
+    asked = [str(one.name) for place, one in enumerate(wanted) if place not in found]
+    _refuse_twice([*asked, *(one.name for parts in found.values() for one in parts)])
+    return found
 
 
 def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
@@ -235,6 +247,7 @@ def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
 
 def _here(
     wanted: Sequence[PolicySettings],
+    taken: Mapping[int, Sequence[Generated | Taken]],
     prompts: pl.DataFrame,
     settings: GenerateSettings,
     note: Callable[[PolicyPlan], None],
@@ -242,12 +255,14 @@ def _here(
     memo: Path,
     progress: bool,
 ) -> list[Generated | Taken]:
+    parts: list[Generated | Taken] = []
     with Memo.open(memo) as known:
-        return [
-            part
-            for one in _opened_once(wanted)
-            for part in _answered(one, prompts, settings, known, note, progress)
-        ]
+        for place, one in enumerate(_opened_once(wanted)):
+            if place in taken:
+                parts += taken[place]
+            else:
+                parts.append(_answered(one, prompts, settings, known, note, progress))
+    return parts
 
 
 def _answered(
@@ -257,25 +272,21 @@ def _answered(
     memo: Memo,
     note: Callable[[PolicyPlan], None],
     progress: bool,
-) -> Sequence[Generated | Taken]:
+) -> Generated:
     mine = one.settings
-    if one.policy is None:
-        return _taken(mine, prompts)
+    assert one.policy is not None
     plan = plan_of(mine, one.policy)
     note(plan)
-    return [generate_responses(plan, prompts, memo=memo, too_long=settings.too_long, progress=progress)]
+    return generate_responses(plan, prompts, memo=memo, too_long=settings.too_long, progress=progress)
 
 
 def _is_taken(one: PolicySettings) -> bool:
     return split_policy_spec(one.spec)[0] == "outputs"
 
 
-def _taken(one: PolicySettings, prompts: pl.DataFrame) -> Sequence[Taken]:
-    return take_outputs(one.spec.partition(":")[2], prompts, name=one.name)
-
-
 def _by_ray(
     wanted: Sequence[PolicySettings],
+    taken: Mapping[int, Sequence[Generated | Taken]],
     prompts: pl.DataFrame,
     settings: GenerateSettings,
     output: Path,
@@ -285,7 +296,6 @@ def _by_ray(
     """All that are asked by actors, and the outputs that exist, in the order in which they were given."""
     from ...scale import generate_by_ray
 
-    taken = {i: _taken(one, prompts) for i, one in enumerate(wanted) if _is_taken(one)}
     to_ask = [one for one in wanted if not _is_taken(one)]
     made = generate_by_ray(to_ask, prompts, output, too_long=settings.too_long, **how) if to_ask else []
     for part in made:

@@ -38,6 +38,11 @@ def sample_prompts(
     """
     if not sources:
         raise ConfigError("there is no source", fix="name a file, a folder, a pattern or a hub id")
+    if settings.split is not None and not any(map(is_dataset_source, sources)):
+        raise ConfigError(
+            "split has no effect on files: it chooses in a `datasets` folder or hub id",
+            fix="leave out --split (split in a configuration), or name the split's own file",
+        )
     drawn = draw_prompts(
         _parts(sources, settings.split, batch_size),
         settings,

@@ -18,7 +18,10 @@ _MOST = 60
 
 def accuracy_picture(frame: pl.DataFrame, placebos: pl.DataFrame | None) -> Picture:
     """Accuracy of every figure, the baseline's hollow, and the placebos' of the last one."""
-    rows = [accuracy_row(r) for r in frame.drop("benchmark").to_dicts()[-_MOST:]]
+    named = frame.drop("benchmark")
+    if frame["metric"].n_unique() == 1:
+        named = named.with_columns(metric=pl.col("subset"))  # one metric needs no name
+    rows = [accuracy_row(r) for r in named.to_dicts()[-_MOST:]]
     told = ""
     if placebos is not None:
         last = placebos.group_by("placebo", maintain_order=True).last().to_dicts()
@@ -95,6 +98,7 @@ def reliability_picture(reliability: pl.DataFrame | None) -> Picture | None:
             x="how sure: probability of the preferred response",
             y="how often right",
             labels=0,
+            within=((0.48, 1.02), (-0.02, 1.02)),
         ),
         alt=f"Reliability in {len(points)} bins of confidence.",
         caption=f"Bins of about as many items each, with 95 % intervals. On the line: calibrated; below it: over-confident.{grey}",
