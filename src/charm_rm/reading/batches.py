@@ -81,7 +81,7 @@ def _parquet(source: Source, size: int) -> Iterator[pl.DataFrame]:
         yield from read_typed(source).iter_slices(size)
         return
     scan = pl.scan_parquet(source.path, glob=False, hive_partitioning=False)
-    yield from _at_most(size, scan)
+    yield from _at_most(size, scan, source)
 
 
 def _arrow(source: Source, size: int) -> Iterator[pl.DataFrame]:
@@ -122,13 +122,24 @@ def _csv(source: Source, size: int) -> Iterator[pl.DataFrame]:
         stacklevel=6,
     )
     scan = pl.scan_csv(source.path, separator=dialect(source)[0], infer_schema=False, glob=False)
-    yield from _at_most(size, scan)
+    yield from _at_most(size, scan, source)
 
 
-def _at_most(size: int, scan: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """Batches of no more than ``size`` rows; where Polars cuts them is its own affair."""
+def _at_most(size: int, scan: pl.LazyFrame, source: Source) -> Iterator[pl.DataFrame]:
+    """Batches of no more than ``size`` rows; where Polars cuts them is its own affair.
+
+    The rows are counted first and again: Polars 1.36 ends the batches of a damaged file as if it were whole.
+    """
+    there, read = scan.select(pl.len()).collect().item(), 0
     for frame in scan.collect_batches(chunk_size=size, maintain_order=True):
+        read += frame.height
         yield from frame.iter_slices(size)
+    if read != there:
+        raise UnreadableFile(
+            f"cannot be read as {source.kind}: {read} of {there} rows came out",
+            where=str(source.path),
+            fix="the file may be damaged; write or download it again",
+        )
 
 
 _BY_KIND: dict[str, Callable[[Source, int], Iterator[pl.DataFrame]]] = {
