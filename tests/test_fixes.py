@@ -21,6 +21,7 @@ OTHER_TOOLS = {
     "Inspect": {"--to"},
     # Their underscore ends the name here: --config_file, --main_process_port, --num_processes.
     "accelerate": {"--config", "--main", "--num"},
+    "pip": {"--no-deps"},
     "click": {"--help", "--version"},
 }
 # No option, but the beginning of one: `--no-` before a flag's name.

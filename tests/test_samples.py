@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import charm_rm
+from charm_rm.best_of import best_samples
 from charm_rm.errors import ConfigError, ReadingNote, SchemaError, SeveralSamples
 from charm_rm.features import measure_features
 from charm_rm.judging import plan_pairs
@@ -17,7 +18,7 @@ from charm_rm.kinds import load_table
 from charm_rm.offsets import solve_joint_offsets
 from charm_rm.relabel import relabel_preferences
 from charm_rm.responses import load_responses, sample_instructions, split_prompts
-from charm_rm.samples import best_samples, choose_sample, has_samples, sample_counts, say_samples
+from charm_rm.samples import choose_sample, has_samples, sample_counts, say_samples
 from charm_rm.scores import load_scores
 from charm_rm.settings import TableSettings
 from charm_rm.store import load, save

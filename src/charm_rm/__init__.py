@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .benchmarks import load_benchmark
+    from .best_of import best_samples
     from .comparison import compare_models
     from .errors import CharmError, CharmWarning
     from .estimates import Estimate
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from .relabel import relabel_preferences
     from .report import write_report
     from .responses import as_responses, load_responses, sample_instructions, split_prompts
-    from .samples import best_samples, choose_sample
+    from .samples import choose_sample
     from .scores import load_scores
     from .sources import load_example, load_source
     from .specs import load_judge, load_scorer
@@ -112,7 +113,8 @@ _HOMES = {
     ],
     "responses": ["as_responses", "load_responses", "sample_instructions", "split_prompts"],
     "features": ["measure_features", "StyleFeatures"],
-    "samples": ["best_samples", "choose_sample"],
+    "best_of": ["best_samples"],
+    "samples": ["choose_sample"],
     "scores": ["load_scores"],
     "sources": ["load_source", "load_example"],
     "streaming": ["stream_scores"],

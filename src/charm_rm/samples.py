@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 
 import polars as pl
 
-from .errors import ConfigError, NoOverlap, SchemaError, SeveralSamples
+from .errors import ConfigError, SeveralSamples
 from .settings import Sample
 from .tables import Responses, Scores, Table
 
@@ -110,29 +110,6 @@ def numbered(frame: pl.DataFrame) -> pl.DataFrame:
         if frame[COLUMN].dtype.is_integer() or (whole.null_count() == 0 and frame[COLUMN].dtype == pl.String):
             return frame.with_columns(whole)
     return frame.with_columns((pl.int_range(pl.len()).over(KEY)).alias(COLUMN))
-
-
-def best_samples(responses: Responses, scores: Scores) -> Responses:
-    """Best of n: of each policy's samples on a prompt the response that is scored highest, of equal ones the lowest number.
-
-    Raises:
-        SchemaError: the scores or the responses have no column ``sample``.
-        NoOverlap: a best response is not among those given.
-    """
-    for table in (responses, scores):
-        if COLUMN not in table.frame.columns:
-            raise SchemaError(
-                f"{table.noun}: no column 'sample' says which response a score is of",
-                fix="score responses that have the column: charm generate --samples N, then charm score",
-            )
-    best = choose_sample(Scores(scores.frame.sort(*KEY, COLUMN)), "max")
-    kept = responses.frame.join(best.frame, on=[*KEY, COLUMN], how="semi")
-    if kept.height < len(best):
-        raise NoOverlap(
-            f"{len(best) - kept.height} of {len(best)} best responses are not among those given",
-            fix="give the responses that were scored",
-        )
-    return Responses(kept, provenance={"verb": "best_samples", "of": dict(responses.provenance)})
 
 
 def of_scored(responses: Responses, source: Table) -> Responses:
