@@ -54,10 +54,9 @@ def test_the_offsets_are_those_in_memory(tmp_path: Path, kept: float, how: dict[
     exact = how.get("link") == "sigmoid"
     assert a["delta"].to_numpy() == pytest.approx(b["delta"].to_numpy(), abs=1e-7 if exact else 2e-3)
     assert a["target"].to_numpy() == pytest.approx(b["target"].to_numpy())
-    assert a["attained"].to_numpy() == pytest.approx(
-        a["target"].to_numpy(), abs=1e-8 if exact else 1 / (N * kept**2)
-    )  # one prompt's turn, of those that a pair shares
-    assert found.provenance["largest_total_wins_residual"] <= (1e-9 if exact else 1 / N)
+    turn = 1 / (N * kept**2)  # one prompt's, of those that a pair shares
+    assert a["attained"].to_numpy() == pytest.approx(a["target"].to_numpy(), abs=1e-8 if exact else turn)
+    assert found.provenance["largest_total_wins_residual"] <= (1e-9 if exact else turn)
     moved = ~b["is_reference"]
     ratio = (a["std_err"] / b["std_err"]).filter(moved)
     assert ratio.to_numpy() == pytest.approx(1, abs=0.12)

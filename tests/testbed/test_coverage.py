@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charm_rm.ratings import fit_ratings
 from charm_rm.tables import Responses
-from charm_rm.testbed import INSTRUCTIONS, RULE, quality_of, vote_on
+from charm_rm.testbed import INSTRUCTIONS, RULE, annotate, quality_of, vote_on
 from charm_rm.testbed.coverage import covered, repeated
 
 PROMPT = "Explain how a compass shows north to hikers."
@@ -68,3 +68,27 @@ def test_votes_follow_the_rule_and_are_the_same_for_a_seed() -> None:
 def test_the_instructions_are_distinct() -> None:
     assert len(set(INSTRUCTIONS)) == len(INSTRUCTIONS) == 48
     assert all(covered(one, one) == 1 for one in INSTRUCTIONS)
+
+
+def test_annotators_choose_by_quality_and_length() -> None:
+    """Of answers that cover alike the longer one is chosen mostly; of equal length the one that covers more; blank ones are shown to nobody."""
+    texts = {
+        "long": "the moon is bright and far away tonight my friend",
+        "short": "the moon",
+        "off": "a b",
+        "blank": " ",
+    }
+    rows = [
+        {"prompt_id": f"q{i}", "prompt": "Describe the moon.", "policy": policy, "response": text}
+        for i in range(40)
+        for policy, text in texts.items()
+    ]
+    frame = annotate(Responses(pl.DataFrame(rows)), n=600, seed=1).frame
+    assert 200 < frame.height < 600
+    assert "blank" not in set(frame["chosen_policy"]) | set(frame["rejected_policy"])
+    won = frame.group_by("chosen_policy", "rejected_policy").len()
+    share = {(c, r): n for c, r, n in won.iter_rows()}
+    assert share["long", "short"] > 10 * share.get(("short", "long"), 1)
+    assert share["short", "off"] > 10 * share.get(("off", "short"), 1)
+    again = annotate(Responses(pl.DataFrame(rows)), n=600, seed=1)
+    assert again.frame.equals(frame)

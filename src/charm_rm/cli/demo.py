@@ -67,11 +67,11 @@ def _simulated(output: Path, seed: int, *, as_json: bool) -> None:
 def _real(output: Path, seed: int, *, as_json: bool) -> None:
     from ..models import shipped_smollm2
     from ..pipeline.instructions_demo import load_instructions_demo
-    from ..testbed import RULE
+    from ..testbed import ANNOTATORS, RULE
     from .run import run_and_show
 
     shipped_smollm2()  # refused, or unpacked, before anything is written
     say("SmolLM2 answers; the votes on its answers are SIMULATED, and so are the annotators that the reward")
-    say(f"model learned from. The rule of a vote: {RULE}.")
+    say(f"model learned from. The rule of a vote: {RULE}. Annotators choose by {ANNOTATORS}.")
     config = load_instructions_demo(output, seed=seed, say=say, progress=sys.stderr.isatty())
     run_and_show(config, output, {}, as_json=as_json)

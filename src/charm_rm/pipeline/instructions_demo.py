@@ -11,7 +11,7 @@ import yaml
 
 from .. import store
 from ..tables import Responses
-from ..testbed import INSTRUCTIONS, RULE, biased_preferences, vote_on
+from ..testbed import INSTRUCTIONS, RULE, annotate, vote_on
 from .config import GENERATED, Config
 from .demo import CONFIG_FILE, first_rm, refuse_other_work
 from .load import load_config
@@ -24,13 +24,13 @@ _HEADER = """\
 # The votes are on the answers as they were: after a change of prompts or policies give the command of the demo with
 # another folder.
 """
-N_PROMPTS, N_VOTES, N_PAIRS, MAX_TOKENS = 36, 3_000, 320, 48
+N_PROMPTS, N_VOTES, N_PAIRS, MAX_TOKENS = 48, 3_000, 320, 40
 CANDIDATE = "praising"  # it gets no votes: a policy of one's own, before release
 # name -> system prompt, temperature, most tokens of an answer.
 POLICIES: dict[str, tuple[str | None, float, int]] = {
     "plain": (None, 0.0, MAX_TOKENS),
     "warm": (None, 0.7, MAX_TOKENS),
-    "hot": (None, 1.5, MAX_TOKENS),
+    "hot": (None, 1.2, MAX_TOKENS),
     "brief": ("Be brief. Answer in one short sentence.", 0.0, 16),
     "thorough": ("Be thorough. Use Markdown: a heading, then a list with bold terms.", 0.7, MAX_TOKENS),
     CANDIDATE: ("Begin by praising the question, then answer.", 0.7, MAX_TOKENS),
@@ -60,14 +60,18 @@ def load_instructions_demo(
     """
     directory = Path(directory)
     refuse_other_work(directory, first_line=_HEADER.splitlines()[0])
-    _write_inputs(directory, seed)
+    rows = {"prompt": list(INSTRUCTIONS)}
+    store.write_frame(pl.DataFrame(rows), directory / "inputs" / "instructions.parquet", force=True)
     text = _HEADER.format(rule=RULE, file=CONFIG_FILE) + yaml.safe_dump(_settings(seed), sort_keys=False)
     store.write_text(text, directory / CONFIG_FILE, force=True)
     config = load_config(directory / CONFIG_FILE)
     run_pipeline(config, directory, until="generate", say=say, progress=progress)
     rated = [name for name in POLICIES if name != CANDIDATE]
-    votes = vote_on(_answers(directory), n=N_VOTES, seed=seed, policies=rated)
+    answers = _answers(directory)
+    votes = vote_on(answers, n=N_VOTES, seed=seed, policies=rated)
     store.save(votes, directory / "inputs" / "votes.parquet", force=True)
+    pairs = annotate(answers, n=N_PAIRS, seed=seed)
+    store.save(pairs, directory / "inputs" / "biased_preferences.parquet", force=True)
     return config
 
 
@@ -75,15 +79,6 @@ def _answers(directory: Path) -> Responses:
     from ..models import load_any_responses
 
     return load_any_responses(str(directory / GENERATED))
-
-
-def _write_inputs(directory: Path, seed: int) -> None:
-    inputs = directory / "inputs"
-    rows = {"prompt": list(INSTRUCTIONS)}
-    store.write_frame(pl.DataFrame(rows), inputs / "instructions.parquet", force=True)
-    store.save(
-        biased_preferences(seed=seed, n_pairs=N_PAIRS), inputs / "biased_preferences.parquet", force=True
-    )
 
 
 def _settings(seed: int) -> dict[str, Any]:
@@ -94,7 +89,9 @@ def _settings(seed: int) -> dict[str, Any]:
         "votes_simulated": True,
         "prompts": {"sources": ["inputs/instructions.parquet"], "n": N_PROMPTS},
         "policies": [_policy(name) for name in POLICIES],
-        "responses": {"test_fraction": 0.4},
+        "responses": {
+            "test_fraction": 0.65
+        },  # 31 prompts: favour is neither tested nor given an interval on fewer than 30
         "ratings": {"battles": "inputs/votes.parquet"},
         "rm": first_rm(),
         "audit": {"candidates": [CANDIDATE]},

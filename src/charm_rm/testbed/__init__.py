@@ -7,13 +7,14 @@ the audit, the calibration and the trained reward model can be checked against t
 from __future__ import annotations
 
 from .arena import VOTE_SLOPE, Arena, draw_votes, simulate_arena, vote_probability
-from .coverage import RULE, quality_of, vote_on
+from .coverage import ANNOTATORS, RULE, annotate, quality_of, vote_on
 from .instructions import INSTRUCTIONS
 from .policies import POLICIES, Answer, Policy, respond
 from .preferences import STYLE_SLOPE, biased_preferences, true_preferences
 from .tasks import Task, draw_tasks
 
 __all__ = [
+    "ANNOTATORS",
     "INSTRUCTIONS",
     "POLICIES",
     "RULE",
@@ -23,6 +24,7 @@ __all__ = [
     "Arena",
     "Policy",
     "Task",
+    "annotate",
     "biased_preferences",
     "draw_tasks",
     "draw_votes",

@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.special import expit
 
 from ..statistics import FloatArray
-from ..tables import Battles, Responses
+from ..tables import Battles, Preferences, Responses
 from .arena import draw_votes
+from .preferences import as_preferences
 
 RULE = (
     "P(a beats b) = sigmoid(4 (q_a - q_b)), q the share of the prompt's content words that an answer has, less the share of its "
     "three-word runs that repeat an earlier one, at least 0; neither length nor style is rewarded"
 )
+ANNOTATORS = "P(a chosen) = sigmoid(8 (q_a - q_b) + ln(words_a / words_b)), q as voters have it: they read closely, and they like longer answers"
 _STEM = 5  # letters by which words are compared: explain, explains, explanation
 _SHORTEST = 4  # letters of a content word
 _EMPTY = frozenset(
@@ -117,6 +120,35 @@ def vote_on(responses: Responses, *, n: int, seed: int, policies: Sequence[str] 
     return Battles(votes, provenance)
 
 
+def annotate(responses: Responses, *, n: int, seed: int) -> Preferences:
+    """Simulate ``n`` choices between real responses by the stated rule of :data:`ANNOTATORS`, of random policies on random prompts.
+
+    Args:
+        responses: one of every policy to every prompt, the prompts as text; blank ones are not shown to anybody.
+        n: choices; some fewer where a response is blank or both are the same.
+        seed: of the draws.
+    """
+    frame = responses.frame.sort("prompt_id", "policy")
+    k, rng = len(responses.policies), np.random.default_rng([seed, 4])
+    prompt, first = rng.integers(frame.height // k, size=n), rng.integers(k, size=n)
+    second = (first + rng.integers(1, k, size=n)) % k
+    a, b = frame[prompt * k + first], frame[prompt * k + second]
+    shown = (_n_words(a) > 0) & (_n_words(b) > 0)
+    a, b = a.filter(shown), b.filter(shown)
+    odds = 8 * (_qualities(a) - _qualities(b)) + np.log(_n_words(a) / _n_words(b))
+    takes_a = rng.random(a.height) < expit(odds)
+    return as_preferences(a, b, takes_a, {"simulated": True, "rule": ANNOTATORS, "seed": seed})
+
+
+def _n_words(frame: pl.DataFrame) -> FloatArray:
+    return np.array([len(response.split()) for response in frame["response"]], dtype=np.float64)
+
+
+def _qualities(frame: pl.DataFrame) -> FloatArray:
+    rows = frame.select("prompt", "response").iter_rows()
+    return np.array([quality_of(str(prompt), response) for prompt, response in rows])
+
+
 @dataclass(frozen=True, eq=False)
 class _Answers:
     """(prompts, policies) qualities, with the names of both."""
@@ -129,8 +161,7 @@ class _Answers:
     def of(cls, responses: Responses, policies: Sequence[str] | None) -> _Answers:
         names = sorted(policies or responses.policies)
         frame = responses.frame.filter(pl.col("policy").is_in(names)).sort("prompt_id", "policy")
-        rows = frame.select("prompt", "response").iter_rows()
-        quality = np.array([quality_of(str(prompt), response) for prompt, response in rows])
+        quality = _qualities(frame)
         ids = frame["prompt_id"].unique(maintain_order=True).to_list()
         return cls(ids, names, quality.reshape(len(ids), len(names)))
 

@@ -35,7 +35,7 @@ def biased_preferences(
     a, b = _contestants(n_pairs, policies, rng=rng, prefix=f"annotated-{seed}", part=1)
     log_odds = QUALITY_SLOPE * (a["quality"] - b["quality"]) + style_slope * (a["style"] - b["style"])
     takes_a = rng.random(n_pairs) < expit(log_odds.to_numpy())
-    return _preferences(a, b, takes_a, {"simulated": True, "seed": seed, "style_slope": style_slope})
+    return as_preferences(a, b, takes_a, {"simulated": True, "seed": seed, "style_slope": style_slope})
 
 
 def true_preferences(
@@ -55,7 +55,7 @@ def true_preferences(
     share = n_pairs // 3
     rows = np.concatenate([np.flatnonzero(clear & (kind == k))[:share] for k in range(3)])
     subset = pl.Series("subset", [BENCHMARK_SUBSETS[k] for k in kind[rows]])
-    pairs = _preferences(a[rows], b[rows], quality[rows] > 0, {"simulated": True, "seed": seed})
+    pairs = as_preferences(a[rows], b[rows], quality[rows] > 0, {"simulated": True, "seed": seed})
     return Preferences(pairs.frame.with_columns(subset), pairs.provenance)
 
 
@@ -76,9 +76,11 @@ def _contestants(
     return a, b
 
 
-def _preferences(
+def as_preferences(
     a: pl.DataFrame, b: pl.DataFrame, takes_a: np.ndarray, provenance: dict[str, Any]
 ) -> Preferences:
+    """Pairs of rows (prompt_id, prompt as text, policy, response) of which the first is chosen where ``takes_a``; equal responses are left out."""
+
     def pick(name: str, *, chosen: bool) -> list[str]:
         return [x if t == chosen else y for x, y, t in zip(a[name], b[name], takes_a, strict=True)]
 
