@@ -65,7 +65,7 @@ LINES = {
     "evaluate --rm python:fuzz_models:score --own @pairs --draws 0 {--placebos,--repeats=2} {--json,--quiet} --limit 20": 3,
     "evaluate --rm python:fuzz_models:score --panel --draws 0 {--json,--csv,--quiet}": 1,
     "evaluate --rm python:fuzz_models:score --benchmark all --data @llmbar|rm_bench --draws 0 {--placebos,--all,--json} -o %evaluation": 4,
-    "evaluate --judge python:fuzz_models:judge --benchmark all --data @llmbar --draws 0 --repeats {0,2,11} --limit {0,3}": 2,
+    "evaluate --judge python:fuzz_models:judge --benchmark all --data @llmbar --draws 0 --repeats {2,3} --limit {1,3}": 2,
     "evaluate --rm python:fuzz_models:score --benchmark llmbar --data @llmbar --draws 0": 5,
     "evaluate --judge python:fuzz_models:judge --benchmark rm-bench --data @rm_bench --draws 0": 4,
     "run @configuration --dry-run @@run_scores @@run_responses @@run_battles": 6,
