@@ -15,8 +15,8 @@ from .protocols import Answer, Prompt, Sampling
 
 
 @dataclass(frozen=True)
-class CallableReward:
-    """A :class:`~charm_rm.protocols.ScalarReward` of a function (prompts, responses) -> scores."""
+class _OfFunction:
+    """What all of them have: the function, and its name and hash."""
 
     function: OwnFunction
 
@@ -29,6 +29,11 @@ class CallableReward:
     def fingerprint(self) -> str:
         """Hash of its name and its module's source."""
         return self.function.fingerprint
+
+
+@dataclass(frozen=True)
+class CallableReward(_OfFunction):
+    """A :class:`~charm_rm.protocols.ScalarReward` of a function (prompts, responses) -> scores."""
 
     def __call__(self, prompts: Sequence[Prompt], responses: Sequence[str]) -> NDArray[np.float64]:
         """(n,) finite rewards.
@@ -45,20 +50,8 @@ class CallableReward:
 
 
 @dataclass(frozen=True)
-class CallableJudge:
+class CallableJudge(_OfFunction):
     """A :class:`~charm_rm.protocols.PairwisePreference` of a function (prompts, first, second) -> probabilities."""
-
-    function: OwnFunction
-
-    @property
-    def source(self) -> str:
-        """What people call it."""
-        return self.function.source
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of its name and its module's source."""
-        return self.function.fingerprint
 
     def __call__(
         self, prompts: Sequence[Prompt], first: Sequence[str], second: Sequence[str]
@@ -76,24 +69,12 @@ class CallableJudge:
 
 
 @dataclass(frozen=True)
-class CallablePolicy:
+class CallablePolicy(_OfFunction):
     """An :class:`~charm_rm.protocols.AnsweringPolicy` of a function (prompts) -> texts, or (prompts, seeds=...) -> texts.
 
     A prompt is text or messages, as in the table; with a system prompt it is messages. Only a function that takes ``seeds`` can
     give several samples.
     """
-
-    function: OwnFunction
-
-    @property
-    def source(self) -> str:
-        """What people call it."""
-        return self.function.source
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of its name and its module's source."""
-        return self.function.fingerprint
 
     @property
     def draws(self) -> bool:

@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .errors import CharmError, UnreadableFile, WriteFailed
 
@@ -24,12 +24,28 @@ _FILE = "memo.sqlite"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS memo (key TEXT PRIMARY KEY, run TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID"
 # SQLite takes at most 999 parameters a statement in its older builds.
 _CHUNK = 900
+_T = TypeVar("_T")
 
 
 def content_key(*parts: Any) -> str:
     """Hash of ``parts`` (anything JSON can hold), 32 hexadecimal digits; equal parts, equal key."""
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def in_portions(
+    keys: Sequence[str], answers: Iterator[tuple[int, _T]], *, one_by_one: bool
+) -> Iterator[dict[str, _T]]:
+    """What is answered, as (index, answer), by key and in portions to be kept at once: each alone, or all together."""
+    try:
+        if one_by_one:
+            for index, answer in answers:
+                yield {keys[index]: answer}
+        else:
+            yield {keys[index]: answer for index, answer in answers}
+    finally:
+        # Where the run ends early, a server's open calls end with it.
+        getattr(answers, "close", lambda: None)()
 
 
 def default_memo() -> Path:

@@ -12,7 +12,7 @@ import polars as pl
 
 from ..costs import Usage
 from ..errors import CharmWarning, ConfigError, ModelError, RemoteError, counted, listing
-from ..memo import Memo
+from ..memo import Memo, in_portions
 from ..protocols import Answer
 from ..visible import visible
 from .marks import CUT_OFF, with_marks
@@ -203,15 +203,7 @@ def _answers(
         return
     prompts, seeds = [requests[k].prompt for k in keys], [requests[k].seed for k in keys]
     answers = plan.policy.answers(prompts, plan.sampling, seeds)
-    try:
-        if _streams(plan):
-            for index, answer in answers:
-                yield {keys[index]: answer}
-        else:
-            yield {keys[index]: answer for index, answer in answers}
-    finally:
-        # Where the run ends early, a server's open calls end with it.
-        getattr(answers, "close", lambda: None)()
+    yield from in_portions(keys, answers, one_by_one=_streams(plan))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning, ConfigError, ModelError, NotIdentifiable
-from ..memo import Memo
+from ..memo import Memo, in_portions
 from ..protocols import PairwisePreference
 from ..provenance import source_name
 from ..responses import ResponsesLike, as_responses
@@ -183,15 +183,7 @@ def _answers(
         yield dict(zip(keys, _plain_verdicts(judge, prompts, first, second), strict=True))
         return
     answers = iterate(prompts, first, second)
-    try:
-        if _streams(judge):
-            for index, verdict in answers:
-                yield {keys[index]: verdict}
-        else:
-            yield {keys[index]: verdict for index, verdict in answers}
-    finally:
-        # Where the run ends early, a server's open calls end with it.
-        getattr(answers, "close", lambda: None)()
+    yield from in_portions(keys, answers, one_by_one=_streams(judge))
 
 
 def _plain_verdicts(
