@@ -49,6 +49,7 @@ COMMANDS = {
     "relabel": "Label preference pairs by calibrated scores",
     "train": "Fine-tune a reward model on preference pairs",
     "evaluate": "Run benchmarks; hold scores against human ratings",
+    "study": "Ask people: blind votes, and what they decide",
     "report": "Show a run or an audit as one HTML page",
 }
 

@@ -1,0 +1,48 @@
+"""What an analysis of a study found, as frozen tables that the command prints and the report draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from ..tables import Ratings
+
+CLASSICAL, POWERED = "classical", "prediction-powered"
+BETTER, WORSE, WITHIN = "better", "worse", "within chance"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StudyAnalysis:
+    """Agreement of models with people, of people with each other, ratings, and who was favoured.
+
+    Every table has ``estimator`` (:data:`CLASSICAL`, from the votes alone, or :data:`POWERED`, joined with the model's verdicts on all
+    candidates) where both are told. Shares lie between 0 and 1; ratings and favour are Elo points. Columns:
+
+    - ``agreement``: model, votes_used (``all``: a tie agrees by half; ``decided``: votes for one side alone), estimator, value, std_err,
+      ci_low, ci_high, n_votes, effective_votes.
+    - ``differences``: model, baseline, votes_used, estimator, difference (model - baseline), std_err, ci_low, ci_high, p_value, reading
+      (:data:`BETTER`, :data:`WORSE`, :data:`WITHIN`), n_votes, n_discordant (comparisons with votes on which the two disagree),
+      discordant_share (of all candidates).
+    - ``people``: figure (``krippendorff_alpha``, ``alpha_decided``, ``pairwise_agreement``: the share of pairs of raters who agree on the
+      winner, which is what a model's agreement is to be read beside), value, ci_low, ci_high, n_comparisons, n_raters.
+    - ``raters``: rater, votes, repeats, consistent, checks, passed, agreement (with the others), left_share, tie_share, seconds (median),
+      p_value, q_value, flags (words, empty: none).
+    - ``ratings``: policy, estimator, rating, std_err, ci_low, ci_high, votes.
+    - ``favour``: model, policy, favour, ci_low, ci_high, q_value, verdict (of the audit against ``human_ratings``).
+    - ``human_ratings``: the classical ones as a noun with their covariance; None where votes do not determine them.
+    """
+
+    name: str
+    summary: Mapping[str, Any]
+    agreement: pl.DataFrame
+    differences: pl.DataFrame
+    people: pl.DataFrame
+    raters: pl.DataFrame
+    ratings: pl.DataFrame
+    favour: pl.DataFrame
+    human_ratings: Ratings | None = None
+    warnings: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
