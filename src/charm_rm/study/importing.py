@@ -278,7 +278,7 @@ def _pairs_of(model: StudyModel, asked: pl.DataFrame) -> pl.DataFrame:
             asked = asked.join(scored.rename({"policy": side}), on=["prompt_id", side], how="semi")
         return asked.select(_KEY).unique()
     margins = model.margins
-    assert margins is not None  # noqa: S101  (the noun has one of the two)
+    assert margins is not None
     return margins.frame.select(
         "prompt_id",
         pl.min_horizontal("policy", "reference").alias("policy_a"),
