@@ -65,7 +65,9 @@ class Habits:
     care: float = 1.0
     else_: str = "random"
     ties: float = 0.15
-    taste: float = 0.5  # sd of the rater's own taste, in log-odds, per comparison: what makes careful raters differ
+    taste: float = (
+        0.5  # sd of the rater's own taste, in log-odds, per comparison: what makes careful raters differ
+    )
     seconds: float = 25.0
     slips: float = 0.03
 
