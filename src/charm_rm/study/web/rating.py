@@ -20,7 +20,7 @@ from .security import check_csrf, csrf_token, current_rater, seconds_since, sign
 from .serving import serving
 
 if TYPE_CHECKING:
-    from ..exchange import Assignment, Progress
+    from ..database import Assignment, Progress
 
 router = APIRouter()
 
