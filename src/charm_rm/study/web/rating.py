@@ -7,6 +7,7 @@ database is in any of these pages.
 
 from __future__ import annotations
 
+import importlib
 import math
 import secrets
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,15 +120,15 @@ def undo(
 
 def _texts(assignment: Assignment) -> dict[str, Any]:
     """What the page has of a comparison: texts, and its random name."""
-    from .rendering import render_prompt, render_text
+    rendering = importlib.import_module(f"{__package__}.rendering")
 
     return {
         "assignment": assignment.public_id,
         "request_id": _request_id(),
-        "prompt": render_prompt(assignment.prompt),
+        "prompt": rendering.render_prompt(assignment.prompt),
         "answers": (
-            ("left", "A", render_text(assignment.left)),
-            ("right", "B", render_text(assignment.right)),
+            ("left", "A", rendering.render_text(assignment.left)),
+            ("right", "B", rendering.render_text(assignment.right)),
         ),
         "most_comment": MOST_COMMENT,
     }
