@@ -103,7 +103,7 @@ def _intersection(frames: list[pl.DataFrame], key: list[str]) -> pl.DataFrame:
 
 def _shared_pairs(sources: Mapping[str, ByPrompt]) -> pl.DataFrame:
     """The pairs of responses that every model compared, policy before reference by name."""
-    judged = [_turned(source.frame) for source in sources.values() if isinstance(source, Margins)]
+    judged = [turned(source.frame) for source in sources.values() if isinstance(source, Margins)]
     pairs = _intersection(judged, _PAIR)
     for source in sources.values():
         if isinstance(source, Scores):
@@ -115,7 +115,7 @@ def _shared_pairs(sources: Mapping[str, ByPrompt]) -> pl.DataFrame:
     return pairs.sort(_PAIR)
 
 
-def _turned(frame: pl.DataFrame) -> pl.DataFrame:
+def turned(frame: pl.DataFrame) -> pl.DataFrame:
     """Every pair with the name that sorts first as its policy; both orders of a prompt are averaged, as in every audit."""
     turn = pl.col("policy") > pl.col("reference")
     return (
@@ -133,7 +133,7 @@ def _turned(frame: pl.DataFrame) -> pl.DataFrame:
 def _judged(source: ByPrompt, pairs: pl.DataFrame) -> Margins:
     """The source's margins of these pairs."""
     if isinstance(source, Margins):
-        frame = pairs.join(_turned(source.frame), on=_PAIR, how="left")
+        frame = pairs.join(turned(source.frame), on=_PAIR, how="left")
     else:
         scores = source.frame.select("prompt_id", "policy", "score")
         other = scores.rename({"policy": "reference", "score": "other"})
@@ -166,7 +166,7 @@ def _left_out(whole: ByPrompt, kept: ByPrompt) -> LeftOut:
     policies = tuple(sorted(set(whole.policies) - set(kept.policies)))
     rows = 0  # of scores beside judgements, responses are what is left out
     if isinstance(whole, Margins):
-        rows = _turned(whole.frame).height - len(kept)
+        rows = turned(whole.frame).height - len(kept)
     elif isinstance(kept, Scores):
         rows = len(whole) - len(kept)
     return LeftOut(rows, prompts, policies)
