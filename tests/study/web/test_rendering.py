@@ -8,10 +8,6 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-
-for needed in ("nh3", "markdown_it", "mdit_py_plugins", "latex2mathml", "pygments"):
-    pytest.importorskip(needed, reason="needs the [study] extra")
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,55 +16,11 @@ from charm_rm.study.web.characters import shown
 from charm_rm.study.web.rendering import LONGEST, render_prompt, render_text
 from study.web.hostile import PAYLOADS
 
-ELEMENTS = set(
-    [
-        "div",
-        "p",
-        "pre",
-        "code",
-        "span",
-        "em",
-        "strong",
-        "s",
-        "br",
-        "hr",
-        "ul",
-        "ol",
-        "li",
-        "blockquote",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "section",
-        "math",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "mtext",
-        "mspace",
-        "mfrac",
-        "msqrt",
-        "mroot",
-        "msub",
-        "msup",
-        "msubsup",
-        "munder",
-        "mover",
-        "munderover",
-        "mtable",
-        "mtr",
-        "mtd",
-        "mstyle",
-    ]
+FOR_TEXT = (
+    "div p pre code span em strong s br hr ul ol li blockquote table thead tbody tr th td h3 h4 h5 h6 section"
 )
+FOR_FORMULAS = "math mrow mi mn mo mtext mspace mfrac msqrt mroot msub msup msubsup munder mover munderover mtable mtr mtd mstyle"
+ELEMENTS = {*FOR_TEXT.split(), *FOR_FORMULAS.split()}
 VALUES = {
     "class": r"(content|hl)(-\w+)?",
     "dir": "auto|ltr",
@@ -108,8 +60,6 @@ PIECES = st.sampled_from(
         "![",
         "](",
         "<b>",
-    ]
-    + [
         "<script>",
         "</div>",
         "&lt;",
@@ -142,7 +92,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in ELEMENTS, tag
         for name, value in attrs:
-            assert name in VALUES and re.fullmatch(VALUES[name], value or ""), (tag, name, value)
+            assert re.fullmatch(VALUES[name], value or ""), (tag, name, value)
         self.found.append(tag)
         if tag not in VOID:
             self.open.append(tag)
@@ -244,13 +194,15 @@ def test_what_is_shown(source: str, expected: str) -> None:
 
 def test_a_row_longer_than_its_header_is_not_cut() -> None:
     page = render_text("| a |\n|---|\n| 1 | hidden | more |")
-    assert "hidden" in page and "more" in page and "Formatting would hide a part" in page
+    for words in ("hidden", "more", "Formatting would hide a part"):
+        assert words in page
 
 
 def test_a_long_text_is_shown_as_written_and_whole() -> None:
     text = "**word** <b> " * (LONGEST // 10)
     page = render_text(text)
-    assert "shown without formatting" in page and html.unescape(page).count("**word** <b> ") == LONGEST // 10
+    assert "shown without formatting" in page
+    assert html.unescape(page).count("**word** <b> ") == LONGEST // 10
 
 
 def test_a_conversation_shows_who_speaks() -> None:
@@ -274,9 +226,11 @@ def test_a_conversation_shows_who_speaks() -> None:
         "Look",
         "An image, which is not shown here",
         "http://x/y.png",
+        "Assistant",
+        "search",
     ):
         assert words in page
-    assert "Assistant" in page and "search" in page and "<img" not in page
+    assert "<img" not in page
 
 
 def test_one_message_of_a_user_is_shown_as_its_text() -> None:
