@@ -134,7 +134,7 @@ def test_what_is_exported_is_what_ratings_fit_reads(
         assert fitted.exit_code == 0, fitted.output
     plain = charm("ratings", "fit", out, "-o", tmp_path / "ratings.parquet")
     assert plain.exit_code == 0, plain.output
-    ours = dict(fit_ratings(as_battles(study)).frame.select("policy", "rating").iter_rows())
+    ours = dict(fit_ratings(as_battles(study), cluster=None).frame.select("policy", "rating").iter_rows())
     theirs = dict(pl.read_parquet(tmp_path / "ratings.parquet").select("policy", "rating").iter_rows())
     assert theirs == pytest.approx(ours)
 
