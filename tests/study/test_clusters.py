@@ -29,6 +29,7 @@ def test_it_is_the_sum_over_pairs_of_rows_that_share_a_prompt_or_a_rater(rows) -
     else:
         twin = two_way_variance(u[:, 0].tolist(), prompt.tolist(), rater.tolist())
         assert found.covariance[0, 0] == pytest.approx(twin, rel=1e-9, abs=1e-12)
+        assert found.std_err[0] ** 2 == pytest.approx(twin, rel=1e-9, abs=1e-12)
 
 
 @given(_rows(), st.lists(st.floats(-3, 3), min_size=3, max_size=3))
@@ -41,6 +42,7 @@ def test_in_no_direction_is_it_below_either_part(rows, direction) -> None:
     scale = 1 + float(d @ d) * float(np.abs(u).sum()) ** 2
     assert variance >= d @ found.by_prompt @ d - 1e-9 * scale
     assert variance >= d @ found.by_rater @ d - 1e-9 * scale
+    assert variance <= d @ found.covariance @ d + 1e-9 * scale
     assert df > 0
     assert found.covariance == pytest.approx(found.covariance.T)
 
@@ -78,10 +80,12 @@ def test_one_vote_knows_nothing() -> None:
 
 def test_a_candidate_without_a_vote_goes_by_its_prompt_alone() -> None:
     """Rows of nobody share no rater: two prompts' rows do not go together because neither was voted on."""
-    u, prompt = np.array([1.0, 1.0, 1.0, -1.0]), np.array([0, 1, 2, 3])
-    voted = two_way_covariance(u, prompt, np.array([0, 0, 1, 1]))
-    unvoted = two_way_covariance(u, prompt, np.array([NOBODY, NOBODY, 0, 1]))
-    assert voted.covariance[0, 0] > unvoted.covariance[0, 0] == pytest.approx(4 / 3 * 4)
+    u, prompt = np.array([1.0, 1.0, 1.0, -1.0, -1.0, -1.0]), np.arange(6)
+    voted = two_way_covariance(u, prompt, np.array([0, 0, 0, 1, 1, 1]))
+    unvoted = two_way_covariance(u, prompt, np.array([NOBODY, NOBODY, 0, NOBODY, NOBODY, 1]))
+    assert voted.covariance[0, 0] == pytest.approx(2 / 1 * 18)
+    assert unvoted.covariance[0, 0] == pytest.approx(2 / 1 * 6)
+    assert unvoted.n_prompts == 2
 
 
 def test_votes_of_one_rater_that_lean_one_way_widen_what_prompts_alone_would_say() -> None:
@@ -92,11 +96,14 @@ def test_votes_of_one_rater_that_lean_one_way_widen_what_prompts_alone_would_say
     assert found.df == pytest.approx(3, abs=0.5)
 
 
-def test_degrees_of_freedom_lie_between_those_of_raters_and_of_prompts() -> None:
-    rng = np.random.default_rng(3)
-    for _ in range(50):
-        found = two_way_covariance(rng.normal(size=60), rng.integers(0, 20, 60), rng.integers(0, 4, 60))
-        assert 3 - 1e-9 <= found.df <= 19 + 3 + 1e-9
+@given(_rows())
+def test_degrees_of_freedom_are_those_of_raters_and_prompts_together(rows) -> None:
+    """At most their sum, at least what two parts of one size leave."""
+    found = two_way_covariance(*rows)
+    if found.n_prompts > 1 and found.n_raters > 1:
+        prompts, raters = found.n_prompts - 1, found.n_raters - 1
+        least = min(1 / (1 / prompts + 1 / raters), prompts, raters)
+        assert least - 1e-9 <= found.df <= prompts + raters + 1e-9
 
 
 def test_the_bound_of_two_matrices_is_above_both_and_changes_nothing_without_need() -> None:

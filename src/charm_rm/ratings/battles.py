@@ -17,10 +17,10 @@ from ..tables import NUMBER, TEXT, Battles, with_kinds
 from .votes import choose_votes, record
 
 _LABELS = {"model_a": "a", "model_b": "b", "tie": "tie", "both_bad": "both_bad", "tie (bothbad)": "both_bad"}
-_ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
+ONE_HOT = {"winner_model_a": "a", "winner_model_b": "b", "winner_tie": "tie"}
 _KINDS = {
     **dict.fromkeys(("policy_a", "policy_b", "model_a", "model_b", "winner", "prompt_id"), TEXT),
-    **dict.fromkeys(("weight", *_ONE_HOT), NUMBER),
+    **dict.fromkeys(("weight", *ONE_HOT), NUMBER),
 }
 _KNOWN = {
     n: n
@@ -97,7 +97,7 @@ def battles_from_frame(
 
 def _with_kinds(frame: pl.DataFrame) -> pl.DataFrame:
     """Names and labels as text, Kaggle's flags as numbers (true is 1)."""
-    flags = [c for c in _ONE_HOT if c in frame.columns and frame.schema[c] == pl.Boolean]
+    flags = [c for c in ONE_HOT if c in frame.columns and frame.schema[c] == pl.Boolean]
     frame = frame.with_columns(pl.col(flags).cast(pl.Int64))
     return with_kinds(frame, _KINDS, noun=Battles.noun)
 
@@ -126,10 +126,10 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
         return frame
     if "winner" in columns:
         winner = _translated(frame)
-    elif set(_ONE_HOT) <= columns:
-        winner = _from_one_hot(frame)
+    elif set(ONE_HOT) <= columns:
+        winner = winner_of_one_hot(frame)
     else:
-        missing = [c for c in _ONE_HOT if c not in columns]
+        missing = [c for c in ONE_HOT if c not in columns]
         raise SchemaError(
             f"battles: no outcome column: neither 'winner' nor {listing(missing)}; found {listing(columns, limit=12)}."
             + did_you_mean("winner", columns),
@@ -138,7 +138,7 @@ def _as_battles(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
     kept = [
         c
         for c, t in frame.schema.items()
-        if c in (*_KEPT_AS_IS, *keep) or (t.is_numeric() and c not in _ONE_HOT)
+        if c in (*_KEPT_AS_IS, *keep) or (t.is_numeric() and c not in ONE_HOT)
     ]
     return frame.select(
         pl.col("model_a").alias("policy_a"), pl.col("model_b").alias("policy_b"), winner, *kept
@@ -168,8 +168,9 @@ def _translated(frame: pl.DataFrame) -> pl.Series:
     return label.fill_null(name)
 
 
-def _from_one_hot(frame: pl.DataFrame) -> pl.Series:
-    flags = frame.select(pl.col(list(_ONE_HOT)).cast(pl.Float64, strict=False))
+def winner_of_one_hot(frame: pl.DataFrame) -> pl.Series:
+    """Who won (a, b, tie) out of Kaggle's three columns of 0 and 1, of which exactly one has to be 1."""
+    flags = frame.select(pl.col(list(ONE_HOT)).cast(pl.Float64, strict=False))
     good = flags.select(
         (pl.all_horizontal(pl.all().is_in([0.0, 1.0])) & (pl.sum_horizontal(pl.all()) == 1.0))
         .fill_null(False)
@@ -177,13 +178,13 @@ def _from_one_hot(frame: pl.DataFrame) -> pl.Series:
     )["good"]
     if not good.all():
         row = int((~good).arg_true()[0])
-        shown = ", ".join(f"{c}={frame[c][row]!r}" for c in _ONE_HOT)
+        shown = ", ".join(f"{c}={frame[c][row]!r}" for c in ONE_HOT)
         raise SchemaError(
             f"exactly one winner column must be 1 and the others 0, found {shown} ({int((~good).sum())} such rows)",
             where=f"battles, row {row}",
             fix="correct these rows",
         )
-    label = pl.coalesce([pl.when(pl.col(c) == 1.0).then(pl.lit(label)) for c, label in _ONE_HOT.items()])
+    label = pl.coalesce([pl.when(pl.col(c) == 1.0).then(pl.lit(label)) for c, label in ONE_HOT.items()])
     return flags.select(label.alias("winner"))["winner"]
 
 

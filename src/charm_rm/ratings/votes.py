@@ -68,6 +68,11 @@ def choose_votes(frame: pl.DataFrame, *, votes: Votes, judge: str | None, where:
     return Choice(counted, left_out, named)
 
 
+def is_automatic(judge: str) -> bool:
+    """Whether a judge's name is one of a model, or of a prompt that makes a model a judge."""
+    return _AUTOMATIC.search(judge) is not None
+
+
 def _told(left_out: dict[str, int]) -> str:
     return "; ".join(f"{count} {reason}" for reason, count in left_out.items())
 
@@ -126,7 +131,7 @@ def _of_judge(frame: pl.DataFrame, judge: str | None) -> tuple[pl.Series, str | 
         return everyone, None
     names = name_texts(frame[column])
     known = names.drop_nulls().unique().sort().to_list()
-    automatic = [name for name in known if _AUTOMATIC.search(name)]
+    automatic = [name for name in known if is_automatic(name)]
     if judge == EVERYBODY:
         return everyone, EVERYBODY
     if judge is not None and judge in known:
