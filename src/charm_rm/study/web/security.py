@@ -163,7 +163,7 @@ def _own_host(request: Request) -> str:
 
 
 def _kind(request: Request) -> Kind:
-    path = request.scope["path"].removeprefix(serving(request).settings.root_path)
+    path = request.scope["path"]
     return "admin" if path == "/admin" or path.startswith("/admin/") else "rater"
 
 
