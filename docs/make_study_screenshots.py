@@ -18,7 +18,14 @@ from typing import Any
 import polars as pl
 
 IMAGES = Path(__file__).parent / "images"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 
 # (prompt, answer, answer). Written for these pictures; nobody's model said it.
 CONTENT = (
@@ -76,7 +83,11 @@ So the answer is **6 tosses**. You can check this with a few lines of code that 
 Then look at the proof: dough that is poked should spring back *slowly*. If it springs back at once, give it more time; if it does not spring back at all, it has had too much.""",
         """There are many reasons for flat bread: flour, water, temperature, time, shaping, scoring, the oven. Try to change all of them and see.""",
     ),
-    ("What is a good name for a small grey cat?", "Pebble. It is short, soft, and grey.", "Ash, Smoke, Pebble, Mist, or Dusty."),
+    (
+        "What is a good name for a small grey cat?",
+        "Pebble. It is short, soft, and grey.",
+        "Ash, Smoke, Pebble, Mist, or Dusty.",
+    ),
 )
 
 
@@ -108,7 +119,9 @@ def build_study() -> Any:
         "pictures",
         Comparisons(comparisons),
         StudyVotes(pl.DataFrame(schema=votes)),
-        responses=Responses(pl.DataFrame(rows, schema=["prompt_id", "prompt", "policy", "response"], orient="row")),
+        responses=Responses(
+            pl.DataFrame(rows, schema=["prompt_id", "prompt", "policy", "response"], orient="row")
+        ),
         provenance=Rules(repeats=0.0, checks=0.0, seed=3).as_provenance(),
     )
 
@@ -139,7 +152,12 @@ def served(folder: Path) -> Iterator[tuple[str, Any]]:
 SHOTS: dict[str, dict[str, Any]] = {
     "study-desktop": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
     "study-dark": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "dark"},
-    "study-phone": {"viewport": {"width": 390, "height": 780}, "color_scheme": "light", "has_touch": True, "is_mobile": True},
+    "study-phone": {
+        "viewport": {"width": 390, "height": 780},
+        "color_scheme": "light",
+        "has_touch": True,
+        "is_mobile": True,
+    },
 }
 
 
@@ -151,7 +169,11 @@ def main(folder: Path) -> None:
 
     folder.mkdir(exist_ok=True)
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    with tempfile.TemporaryDirectory() as place, served(Path(place)) as (url, database), sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as place,
+        served(Path(place)) as (url, database),
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         for name, options in SHOTS.items():
             page = browser.new_page(**options)

@@ -46,9 +46,14 @@ def study(
 ) -> Study:
     """``n`` prompts, two policies, one comparison each; ``answers`` gives the texts of the first ones."""
     given = list(answers or ())
-    texts = [given[i] if i < len(given) else (f"{LONG}\n\nFirst {i}.", f"Because of the moon, {i}.") for i in range(n)]
+    texts = [
+        given[i] if i < len(given) else (f"{LONG}\n\nFirst {i}.", f"Because of the moon, {i}.")
+        for i in range(n)
+    ]
     ids = [f"db-prompt-{i}" for i in range(n)]
-    rows = [(ids[i], f"Why are there tides? ({i})", POLICIES[k], texts[i][k]) for i in range(n) for k in range(2)]
+    rows = [
+        (ids[i], f"Why are there tides? ({i})", POLICIES[k], texts[i][k]) for i in range(n) for k in range(2)
+    ]
     responses = pl.DataFrame(rows, schema=["prompt_id", "prompt", "policy", "response"], orient="row")
     scores = responses.select("prompt_id", "policy").with_columns(score=pl.int_range(pl.len()) * 0.731)
     a, b = sorted(POLICIES)

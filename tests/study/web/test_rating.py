@@ -134,7 +134,10 @@ def test_a_field_that_no_page_has_is_refused(served: Served) -> None:
         for value in ("", "x" * 65, "left'--", "ein schönes Wort ist das", "\0" * 20):
             sent = client.post("/rate", data={**fields, field: value})
             assert sent.status_code == 400, (field, value)
-    assert client.post("/rate", content=b"\xff%zz", headers={"content-type": "multipart/form-data"}).status_code == 400
+    assert (
+        client.post("/rate", content=b"\xff%zz", headers={"content-type": "multipart/form-data"}).status_code
+        == 400
+    )
     assert served.votes() == []
 
 
@@ -165,7 +168,9 @@ def test_time_is_the_scripts_within_reason_else_the_servers(tmp_path: Path) -> N
         for value, kept in said.items():
             fields = hidden(client.get("/rate").text)
             served.clock[0] += 42.0
-            client.post("/rate", data={**fields, "choice": "left", "seconds": value, "comment": value or "none"})
+            client.post(
+                "/rate", data={**fields, "choice": "left", "seconds": value, "comment": value or "none"}
+            )
             mine = next(v for v in served.votes() if v["comment"] == (value or "none"))
             assert mine["seconds"] == (pytest.approx(42, abs=9) if kept is None else kept), value
 
@@ -191,7 +196,11 @@ def test_below_a_path_every_address_and_cookie_is_below_it(tmp_path: Path) -> No
     with serve(tmp_path, study(2), public_url="https://votes.example/study", behind_proxy=True) as served:
         token = served.link().rpartition("/")[2]
         for prefix in ("", "/study"):
-            client = httpx.Client(verify=False, base_url=served.url, headers={"host": "votes.example", "x-forwarded-proto": "https"})
+            client = httpx.Client(
+                verify=False,
+                base_url=served.url,
+                headers={"host": "votes.example", "x-forwarded-proto": "https"},
+            )
             opened = client.get(f"{prefix}/i/{token}")
             assert opened.headers["location"] == "/study/"
             cookie = opened.headers["set-cookie"]

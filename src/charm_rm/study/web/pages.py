@@ -39,7 +39,7 @@ def page(
         .render(
             url=lambda path: address(request, path),
             static=lambda name: f"{address(request, '/static/')}{name}?v={_version(name)}",
-                theme=theme if theme in ("light", "dark") else "",
+            theme=theme if theme in ("light", "dark") else "",
             keys=request.cookies.get(KEYS_COOKIE) != "off",
             cookie_path=address(request, "/"),
             **values,

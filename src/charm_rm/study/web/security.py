@@ -33,7 +33,7 @@ from .refusals import ended_session, forged, no_admin, no_session
 from .serving import address, comes_by_https, serving
 
 if TYPE_CHECKING:
-    from ..database import Rater
+    from ..exchange import Rater
 
 Kind = Literal["rater", "admin"]
 SESSION_DAYS = 30
