@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-
-httpx = pytest.importorskip("httpx", reason="needs httpx")
 
 from study.web.served import Served, hidden, serve, study
 

@@ -13,7 +13,7 @@ from ..options import settings_options
 from .common import Place, study_argument
 
 if TYPE_CHECKING:
-    from ...study.database import StudyDatabase
+    from ...study.database.study_database import StudyDatabase
 
 # What the page is built of, in the order of their import.
 _NEEDED = ("fastapi", "uvicorn", "itsdangerous", "limits", "multipart", "nh3", "markdown_it", "sqlalchemy")

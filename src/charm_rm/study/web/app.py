@@ -23,7 +23,7 @@ from .serving import Serving
 
 if TYPE_CHECKING:
     from ...settings import ServeSettings
-    from ..database import StudyDatabase
+    from ..database.study_database import StudyDatabase
 
 
 def create_app(

@@ -120,7 +120,6 @@ def undo(
 
 def _texts(assignment: Assignment) -> dict[str, Any]:
     """What the page has of a comparison: texts, and its random name."""
-
     return {
         "assignment": assignment.public_id,
         "request_id": _request_id(),

@@ -22,7 +22,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Form, Request
@@ -84,7 +84,7 @@ def session(request: Request, kind: Kind) -> Session | None:
     return Session(str(token), str(nonce))
 
 
-def _signer(request: Request, kind: Kind) -> URLSafeTimedSerializer[Any]:
+def _signer(request: Request, kind: Kind) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(serving(request).secret, salt=f"study session: {kind}")
 
 
@@ -185,7 +185,7 @@ def seconds_since(request: Request, about: str, signed: str) -> float | None:
         return None
 
 
-def _time_signer(request: Request) -> URLSafeSerializer[Any]:
+def _time_signer(request: Request) -> URLSafeSerializer:
     return URLSafeSerializer(serving(request).secret, salt="study page: shown")
 
 
