@@ -37,14 +37,18 @@ def _print_decision(found: StudyAnalysis) -> None:
         echo(told, label=question)
         classical = words.beside(found.differences, row) if row["estimator"] == POWERED else None
         if classical is not None:
-            echo(f"  from the votes alone: {words.points(classical)}, p = {words.chance(classical['p_value'])}")
+            echo(
+                f"  from the votes alone: {words.points(classical)}, p = {words.chance(classical['p_value'])}"
+            )
         echo(f"  {words.discordance(row)}")
     if agreement := words.agreement_sentence(found):
         echo(f"  agreement with people: {agreement}")
     if target := found.summary.get("target"):
         echo(f"  about: {target}")
     if (flags := words.flagged(found)).height:
-        echo(f"  raters to look at: {listing(flags['rater'], limit=6)} (below; --without NAME leaves one out)")
+        echo(
+            f"  raters to look at: {listing(flags['rater'], limit=6)} (below; --without NAME leaves one out)"
+        )
 
 
 def _print_agreement(found: StudyAnalysis) -> None:
@@ -82,7 +86,9 @@ def _print_agreement(found: StudyAnalysis) -> None:
         )
         print_frame(shown, title="Agreement with people, %", digits=1, extra=("n",), full=frame)
         echo("  all: a tie agrees by half; decided: votes for one side alone")
-        echo("  prediction-powered: votes joined with verdicts on all candidates; effective: votes alone that would be as sure")
+        echo(
+            "  prediction-powered: votes joined with verdicts on all candidates; effective: votes alone that would be as sure"
+        )
 
 
 def _print_people(found: StudyAnalysis) -> None:
@@ -96,14 +102,18 @@ def _print_people(found: StudyAnalysis) -> None:
     share = pl.col("figure").str.starts_with("pairwise")
     scale = pl.when(share).then(100.0).otherwise(1.0)
     scaled = frame.with_columns([(pl.col(c) * scale).alias(c) for c in ("value", "ci_low", "ci_high")])
-    cells = pl.struct("value", "ci_low", "ci_high", share.alias("share")).map_elements(_cell, return_dtype=pl.String)
+    cells = pl.struct("value", "ci_low", "ci_high", share.alias("share")).map_elements(
+        _cell, return_dtype=pl.String
+    )
     shown = scaled.select(
         pl.col("figure").replace(FIGURES).alias("people with each other"),
         cells.alias("value [95 % CI]"),
         pl.col("n_comparisons").alias("comparisons"),
         pl.col("n_raters").alias("raters"),
     )
-    print_frame(shown, title="People with each other: the ceiling of a model's agreement", full=frame, main=False)
+    print_frame(
+        shown, title="People with each other: the ceiling of a model's agreement", full=frame, main=False
+    )
 
 
 def _cell(row: dict[str, float | None]) -> str:
@@ -148,7 +158,11 @@ def rating_table(frame: pl.DataFrame) -> pl.DataFrame:
 def _elo(row: dict[str, float | None]) -> str:
     if row["rating"] is None:
         return "-"
-    ends = "" if row["ci_low"] is None or row["ci_high"] is None else f" [{row['ci_low']:.0f}, {row['ci_high']:.0f}]"
+    ends = (
+        ""
+        if row["ci_low"] is None or row["ci_high"] is None
+        else f" [{row['ci_low']:.0f}, {row['ci_high']:.0f}]"
+    )
     return f"{row['rating']:.0f}{ends}"
 
 
@@ -165,7 +179,10 @@ def _print_favour(found: StudyAnalysis, top: int) -> None:
         "policy",
         "favour",
         interval_column(0),
-        pl.col("q_value").map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String).fill_null("-").alias("q"),
+        pl.col("q_value")
+        .map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String)
+        .fill_null("-")
+        .alias("q"),
         "verdict",
     )
     print_frame(
@@ -194,7 +211,10 @@ def _print_raters(found: StudyAnalysis, top: int) -> None:
         (100 * pl.col("left_share")).alias("left, %"),
         (100 * pl.col("tie_share")).alias("ties, %"),
         pl.col("seconds").alias("s"),
-        pl.col("q_value").map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String).fill_null("-").alias("q"),
+        pl.col("q_value")
+        .map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String)
+        .fill_null("-")
+        .alias("q"),
         pl.col("flags").fill_null("").alias("flags"),
     )
     print_frame(

@@ -25,9 +25,7 @@ WHAT_AGREEMENT_IS = (
     "Agreement: the share of comparisons on which a vote names the model's winner; a tie agrees by half (all), or votes for one side alone "
     "count (decided)"
 )
-WHAT_POWERED_IS = (
-    "Prediction-powered: the votes joined with the model's verdicts on all candidates; effective votes: how many votes alone would be as sure"
-)
+WHAT_POWERED_IS = "Prediction-powered: the votes joined with the model's verdicts on all candidates; effective votes: how many votes alone would be as sure"
 
 
 def leading(frame: pl.DataFrame, *, votes_used: str = ALL) -> list[Row]:
@@ -50,9 +48,7 @@ def beside(frame: pl.DataFrame, row: Row, *, estimator: str = CLASSICAL) -> Row 
 
 def ceiling(found: StudyAnalysis, *, votes_used: str = ALL) -> Row | None:
     """How often two people agree, on the scale of a model's agreement; None where no comparison has two raters."""
-    rows = found.people.filter(
-        (pl.col("figure") == _CEILINGS[votes_used]) & pl.col("value").is_not_null()
-    )
+    rows = found.people.filter((pl.col("figure") == _CEILINGS[votes_used]) & pl.col("value").is_not_null())
     return rows.row(0, named=True) if rows.height else None
 
 

@@ -25,17 +25,24 @@ _MOST = 40  # raters in the figure
 def study_agreement(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]:
     """Every model by both estimators, and people with each other."""
     frame = found.agreement.filter(pl.col("votes_used") == ALL) if found.agreement.height else found.agreement
-    rows = [_share(f"{r['model']} · {_NAMED[r['estimator']][0]}", r, _NAMED[r["estimator"]][1]) for r in _in_order(frame)]
+    rows = [
+        _share(f"{r['model']} · {_NAMED[r['estimator']][0]}", r, _NAMED[r["estimator"]][1])
+        for r in _in_order(frame)
+    ]
     top = ceiling(found)
     if top is not None:
-        rows.append(_share("people with each other", top, "kept"))
+        rows.append(_share("people with each other", top, "under"))
     if frame.height:
         yield both(
             lambda w: interval_rows(rows, width=w, axis="agreement, % of comparisons", zero=None),
             alt=f"Agreement of {counted(frame['model'].n_unique(), 'model')} with people in per cent, with 95 % intervals"
             + (", and of people with each other." if top is not None else "."),
             caption="Grey: from the votes alone. Green: joined with the model’s verdicts on all candidates. Bars are 95 % intervals. "
-            + ("Last row: how often two people agree, which no model can be expected to exceed by much. " if top is not None else "")
+            + (
+                "Blue: how often two people agree, beside which a model is to be read. "
+                if top is not None
+                else ""
+            )
             + "A tie agrees by half; a coin would agree in 50 %.",
         )
 
@@ -43,9 +50,13 @@ def study_agreement(_: Findings | None, found: StudyAnalysis) -> Iterator[Pictur
 @figure("study_difference", title="Differences of agreement", section="study", needs=("study",), order=1)
 def study_difference(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]:
     """Model minus baseline, by votes used and estimator."""
+    several = (
+        found.differences.select("model", "baseline").n_unique() > 1 if found.differences.height else False
+    )
     rows = [
         Row(
-            name=f"{r['model']} − {r['baseline']} · {r['votes_used']} · {_NAMED[r['estimator']][0]}",
+            name=(f"{r['model']} − {r['baseline']} · " if several else "")
+            + f"{r['votes_used']} · {_NAMED[r['estimator']][0]}",
             value=100 * r["difference"],
             low=_per_cent(r["ci_low"]),
             high=_per_cent(r["ci_high"]),
@@ -58,7 +69,7 @@ def study_difference(_: Findings | None, found: StudyAnalysis) -> Iterator[Pictu
         yield both(
             lambda w: interval_rows(rows, width=w, axis="difference of agreement, percentage points"),
             alt=f"{counted(len(rows), 'difference')} of agreement with people in percentage points, with 95 % intervals.",
-            caption="Right of zero: people agree more with the first model. Blue: beyond chance; orange: people agree less, beyond chance; "
+            caption="Right of zero: people agree more with the model than with what it is held against. Blue: beyond chance; orange: people agree less, beyond chance; "
             "grey: within chance. All: a tie agrees by half; decided: votes for one side alone. With verdicts: prediction-powered.",
         )
 
@@ -78,7 +89,9 @@ def study_ratings(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]
             high=r["ci_high"],
             role="accent",
             start=told.get((policy, CLASSICAL), {}).get("rating") if first == POWERED else None,
-            tip="\n".join([policy, *(_rated(e, told[policy, e]) for e in (CLASSICAL, POWERED) if (policy, e) in told)]),
+            tip="\n".join(
+                [policy, *(_rated(e, told[policy, e]) for e in (CLASSICAL, POWERED) if (policy, e) in told)]
+            ),
         )
         for (policy, estimator), r in sorted(told.items(), key=lambda one: -(one[1]["rating"] or 0.0))
         if estimator == first and r["rating"] is not None
@@ -99,7 +112,9 @@ def study_raters(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]:
     if not frame.height:
         return
     flagged = pl.col("flags").fill_null("") != ""
-    kept = frame.sort([flagged, pl.col("votes")], descending=True).head(_MOST).sort("agreement", descending=True)
+    kept = (
+        frame.sort([flagged, pl.col("votes")], descending=True).head(_MOST).sort("agreement", descending=True)
+    )
     rows = [
         Row(
             name=r["rater"],
@@ -109,7 +124,11 @@ def study_raters(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]:
         )
         for r in kept.iter_rows(named=True)
     ]
-    more = f" {_MOST} of {frame.height} raters: those flagged, and those with most votes." if frame.height > _MOST else ""
+    more = (
+        f" {_MOST} of {frame.height} raters: those flagged, and those with most votes."
+        if frame.height > _MOST
+        else ""
+    )
     yield both(
         lambda w: interval_rows(rows, width=w, axis="agreement with the other raters, %", zero=None),
         alt=f"Agreement of {counted(len(rows), 'rater')} with the others, in per cent.",
@@ -128,7 +147,14 @@ def _share(name: str, row: Mapping[str, Any], role: str) -> Row:
     worth = row.get("effective_votes")
     more = "" if worth is None else f"\nas sure as {number(worth, 0)} votes alone"
     shown = f"{number(100 * row['value'], 1)} % {interval(_per_cent(row['ci_low']), _per_cent(row['ci_high']), 1)}"
-    return Row(name, 100 * row["value"], f"{name}\n{shown}{more}", _per_cent(row["ci_low"]), _per_cent(row["ci_high"]), role)
+    return Row(
+        name,
+        100 * row["value"],
+        f"{name}\n{shown}{more}",
+        _per_cent(row["ci_low"]),
+        _per_cent(row["ci_high"]),
+        role,
+    )
 
 
 def _points(row: Mapping[str, Any], name: str) -> str:
