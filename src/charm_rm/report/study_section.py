@@ -37,12 +37,16 @@ class StudySection:
 
 def clean_study(found: StudyAnalysis) -> StudyAnalysis:
     """The analysis with all of its text fit for a page."""
-    frames = ("agreement", "differences", "people", "raters", "ratings", "favour")
     return replace(
         found,
         name=clean(found.name),
         warnings=tuple(clean(text) for text in found.warnings),
-        **{name: cleaned(getattr(found, name)) for name in frames},
+        agreement=cleaned(found.agreement),
+        differences=cleaned(found.differences),
+        people=cleaned(found.people),
+        raters=cleaned(found.raters),
+        ratings=cleaned(found.ratings),
+        favour=cleaned(found.favour),
     )
 
 
