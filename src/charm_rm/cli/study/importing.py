@@ -108,7 +108,7 @@ def command(
     if judge_column is not None:
         columns["judge"] = judge_column
     frame = read_frame(votes, texts=[*columns.values(), "winner", "prompt_id", "prompt", "rater", "worker"])
-    texts = responses and load_responses(responses, columns=read_as.named("responses"))
+    texts = load_responses(responses, columns=read_as.named("responses")) if responses else None
     study = import_votes(
         frame,
         where=str(votes),
