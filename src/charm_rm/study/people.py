@@ -171,7 +171,7 @@ def pair_variance(
     variance = max(by_prompt, shared, by_prompt + shared - both)
     if variance <= 0 or prompts < 2:
         return max(variance, 0.0), float(prompts - 1)
-    return variance, degrees_of_freedom(variance, by_prompt, prompts=prompts, raters=raters)
+    return variance, degrees_of_freedom(variance, by_prompt, max(shared, 0.0), prompts=prompts, raters=raters)
 
 
 def _squares(influence: FloatArray, keys: Sequence[IntArray], *, factor: bool = False) -> float:
