@@ -22,6 +22,7 @@ from .responses import ResponsesSettings, RunResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
 from .sample import Allocation, PromptIds, PromptsSettings, SampleSettings
 from .score import ScoreSettings
+from .study import ServeSettings
 from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
 from .vocabulary import (
@@ -92,6 +93,7 @@ __all__ = [
     "SampleSettings",
     "Scope",
     "ScoreSettings",
+    "ServeSettings",
     "Setting",
     "Settings",
     "Strategy",

@@ -22,7 +22,8 @@ class Comparisons(Table):
     ``policy_a`` < ``policy_b`` (sides on the screen are drawn per rater). ``inclusion`` is the probability with which the plan chose this
     comparison out of all candidates: a vote on it stands for 1 / inclusion of them. ``kind`` is ``main``, or ``check`` for an attention
     check, whose ``expected`` is the answer that a careful reader prefers; checks have no inclusion and count in no estimate.
-    ``votes_wanted`` is how many raters are to see it.
+    ``votes_wanted`` is how many raters are to see it. ``answered_a`` and ``answered_b`` name the prompt that an answer was given to, where it
+    is another one than ``prompt_id``: a check may stand an answer to something else beside the right one.
     """
 
     noun = "comparisons"
@@ -35,6 +36,8 @@ class Comparisons(Table):
         Column("inclusion", NUMBER, nullable=True, low=0.0, high=1.0),
         Column("votes_wanted", WHOLE, low=1),
         Column("expected", TEXT, required=False, nullable=True),
+        Column("answered_a", TEXT, required=False, nullable=True),
+        Column("answered_b", TEXT, required=False, nullable=True),
     )
     key = ("comparison_id",)
 

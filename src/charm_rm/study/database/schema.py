@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -22,16 +23,13 @@ FORMAT = 1
 
 metadata = MetaData()
 
-# One row. `settings` and `provenance` are JSON; `secret` signs sessions and never leaves the database.
+# One row. `provenance` is JSON, the rules of collecting in it; `secret` signs sessions and never leaves the database.
 study = Table(
     "study",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True),
     Column("format", Integer, nullable=False),
     Column("name", Text, nullable=False),
-    Column("question", Text, nullable=False),
-    Column("seed", Integer, nullable=False),
-    Column("settings", Text, nullable=False),
     Column("provenance", Text, nullable=False),
     Column("secret", String(64), nullable=False),
     Column("admin_token_hash", String(64)),
@@ -39,14 +37,15 @@ study = Table(
     Column("created_at", Float, nullable=False),
 )
 
-# `prompt` is JSON: text or a list of messages, as the noun Responses has it.
+# `prompt` is JSON: text or a list of messages, as the noun Responses has it; null in a study that was imported without texts.
 prompts = Table(
     "prompts",
     metadata,
     Column("prompt_id", Text, primary_key=True),
-    Column("prompt", Text, nullable=False),
+    Column("prompt", Text),
 )
 
+# Only answers that people are to compare. `response` is JSON, too: PostgreSQL's text has no room for the character NUL.
 answers = Table(
     "answers",
     metadata,
@@ -57,7 +56,7 @@ answers = Table(
     UniqueConstraint("prompt_id", "policy"),
 )
 
-# `table_bytes`: the noun (Scores or Margins) as Parquet; models have up to millions of rows, which nothing here asks for one by one.
+# Their tables (Scores or Margins) are Parquet in `blobs`: models have up to millions of rows, which nothing here asks for one by one.
 models = Table(
     "models",
     metadata,
@@ -70,18 +69,18 @@ blobs = Table(
     metadata,
     Column("name", Text, primary_key=True),  # model:NAME, candidates
     Column("part", Integer, primary_key=True),
-    Column("base64", Text, nullable=False),
+    Column("bytes", LargeBinary, nullable=False),
 )
 
-# `answer_a`, `answer_b`: of a check one of the two may be an answer to another prompt.
+# `answer_a`, `answer_b`: of a check one of the two may be an answer to another prompt. Null without texts.
 comparisons = Table(
     "comparisons",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("comparison_id", Text, nullable=False, unique=True),
     Column("prompt_id", Text, ForeignKey("prompts.prompt_id"), nullable=False),
-    Column("answer_a", Integer, ForeignKey("answers.id"), nullable=False),
-    Column("answer_b", Integer, ForeignKey("answers.id"), nullable=False),
+    Column("answer_a", Integer, ForeignKey("answers.id")),
+    Column("answer_b", Integer, ForeignKey("answers.id")),
     Column("policy_a", Text, nullable=False),
     Column("policy_b", Text, nullable=False),
     Column("kind", String(8), nullable=False),
@@ -103,7 +102,8 @@ raters = Table(
     Column("revoked_at", Float),
 )
 
-# `public_id` is random: it is all that the browser sees of an assignment.
+# `public_id` is random: it is all that the browser sees of an assignment. `vote_id` is the vote that stands, null while it is open; it is set
+# in the transaction that adds the vote. `left` (a or b) is null where votes were imported without it.
 assignments = Table(
     "assignments",
     metadata,
@@ -113,23 +113,26 @@ assignments = Table(
     Column("comparison_id", Integer, ForeignKey("comparisons.id"), nullable=False),
     Column("slot", Integer, nullable=False),
     Column("repeat", Boolean, nullable=False),
-    Column("left", String(1), nullable=False),
+    Column("left", String(1)),
     Column("opened_at", Float, nullable=False),
+    Column("vote_id", Integer),
     UniqueConstraint("rater_id", "slot"),
     UniqueConstraint("rater_id", "comparison_id", "repeat"),
     Index("assignments_by_comparison", "comparison_id"),
 )
 
-# Rows are added, never changed: a vote, and, with choice null, its undoing. The last row of an assignment is what stands.
+# Rows are added, never changed: a vote, and, with choice null, its undoing. The last row of an assignment is what stands. `comment` is JSON.
 votes = Table(
     "votes",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("assignment_id", Integer, ForeignKey("assignments.id"), nullable=False),
-    Column("request_id", String(64), nullable=False, unique=True),
+    Column("rater_id", Integer, ForeignKey("raters.id"), nullable=False),
+    Column("request_id", String(64), nullable=False),
     Column("choice", String(8)),
     Column("comment", Text),
     Column("seconds", Float),
-    Column("voted_at", Float, nullable=False),
+    Column("voted_at", Float),
+    UniqueConstraint("rater_id", "request_id"),
     Index("votes_by_assignment", "assignment_id"),
 )

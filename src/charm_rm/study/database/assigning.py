@@ -1,0 +1,219 @@
+"""What a rater sees next.
+
+A rater's comparisons are numbered by slots, from 0. A check or a repeat is due when their planned share of the slots so far says so;
+otherwise comes the comparison with the fewest votes and open assignments, drawn among equals. Sides are drawn, too, and kept in balance.
+All draws are hashes of the study's seed, the rater and what is drawn, so that nothing depends on who came first beyond the counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select
+from sqlalchemy.orm import aliased
+
+from ...errors import ConfigError
+from ..exchange import Assignment
+from ..nouns import CHECK, MAIN
+from ..rules import Rules, rules_of
+from . import schema
+from .texts import unpacked
+
+_A, _C = schema.assignments.c, schema.comparisons.c
+_A_SIDE, _B_SIDE = "a", "b"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a rater has been given so far, in order of slots; one row is (slot, comparison_id, repeat, left, kind, voted)."""
+
+    rater_id: int
+    rows: Sequence[Row[tuple[int, int, bool, str | None, str, bool]]]
+    rules: Rules
+
+    @property
+    def slot(self) -> int:
+        return len(self.rows)
+
+    def draw(self, *what: object) -> int:
+        """64 bits that depend on the seed, this rater and ``what``."""
+        words = ":".join(map(str, (self.rules.seed, self.rater_id, *what)))
+        return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
+
+
+# --- the open one ---------------------------------------------------------------------------------
+
+
+def open_assignment(connection: Connection, rater_id: int) -> Assignment | None:
+    """The first of a rater's assignments without a vote that stands; None where all have one.
+
+    Raises:
+        ConfigError: the study has no texts to show.
+    """
+    a, b = aliased(schema.answers), aliased(schema.answers)
+    tables = (
+        schema.assignments.join(schema.comparisons, _A.comparison_id == _C.id)
+        .join(schema.prompts, schema.prompts.c.prompt_id == _C.prompt_id)
+        .outerjoin(a, a.c.id == _C.answer_a)
+        .outerjoin(b, b.c.id == _C.answer_b)
+    )
+    query = (
+        select(_A.public_id, _A.left, _A.slot, schema.prompts.c.prompt, a.c.response, b.c.response)
+        .select_from(tables)
+        .where(_A.rater_id == rater_id, _A.vote_id.is_(None))
+        .order_by(_A.slot)
+        .limit(1)
+    )
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        return None
+    public_id, left, slot, prompt, *texts = found
+    if prompt is None or None in texts:
+        raise ConfigError("the study has no texts to show", fix="import it with responses")
+    answers = [unpacked(text) for text in texts]
+    first, second = answers if left == _A_SIDE else reversed(answers)
+    return Assignment(public_id, unpacked(prompt), first, second, slot + 1)
+
+
+# --- a new one ------------------------------------------------------------------------------------
+
+
+def open_another(connection: Connection, rater_id: int, *, now: float) -> bool:
+    """Open the rater's next assignment, within a writing transaction; False where there is nothing left for this rater, or a pause."""
+    head = connection.execute(select(schema.study.c.provenance, schema.study.c.paused)).one()
+    quota = connection.execute(
+        select(schema.raters.c.quota).where(schema.raters.c.id == rater_id)
+    ).scalar_one()
+    seen = _seen(connection, rater_id, rules_of(unpacked(head.provenance)))
+    if head.paused or (quota is not None and seen.slot >= quota):
+        return False
+    chosen = _next(connection, seen, now=now)
+    if chosen is None:
+        return False
+    comparison_id, repeat, left = chosen
+    row = {
+        "public_id": secrets.token_hex(16),
+        "rater_id": rater_id,
+        "comparison_id": comparison_id,
+        "slot": seen.slot,
+        "repeat": repeat,
+        "left": left,
+        "opened_at": now,
+    }
+    connection.execute(insert(schema.assignments), [row])
+    return True
+
+
+def _seen(connection: Connection, rater_id: int, rules: Rules) -> _Seen:
+    query = (
+        select(_A.slot, _A.comparison_id, _A.repeat, _A.left, _C.kind, _A.vote_id.is_not(None).label("voted"))
+        .join_from(schema.assignments, schema.comparisons, _A.comparison_id == _C.id)
+        .where(_A.rater_id == rater_id)
+        .order_by(_A.slot)
+    )
+    return _Seen(rater_id, connection.execute(query).all(), rules)
+
+
+def _next(connection: Connection, seen: _Seen, *, now: float) -> tuple[int, bool, str] | None:
+    """(comparison, whether it is a repeat, the answer on the left) of the next slot."""
+    fewest = _fewest(seen, places(connection, seen.rater_id, seen.rules, now=now))
+    if fewest is None:
+        return None
+    if _due(seen, "check", seen.rules.checks, sum(row.kind == CHECK for row in seen.rows)):
+        check = _fewest(seen, _checks(connection, seen.rater_id))
+        if check is not None:
+            return check, False, _side(connection, seen, check)
+    if _due(seen, "repeat", seen.rules.repeats, sum(row.repeat for row in seen.rows)):
+        repeat = _repeat(seen)
+        if repeat is not None:
+            return repeat
+    return fewest, False, _side(connection, seen, fewest)
+
+
+def _due(seen: _Seen, kind: str, share: float, given: int) -> bool:
+    """Whether fewer were given than floor(share (slot + 1) + u), u drawn once per rater: the share holds at every length, and not at the same slots."""
+    start = seen.draw(kind) / 2**64
+    return given < int(share * (seen.slot + 1) + start)
+
+
+def _fewest(seen: _Seen, counted: Iterable[tuple[int, int]]) -> int | None:
+    """The comparison of the fewest, drawn among equals, from (comparison, count)."""
+    best = min(counted, key=lambda row: (row[1], seen.draw("order", row[0])), default=None)
+    return None if best is None else best[0]
+
+
+def places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -> list[tuple[int, int]]:
+    """(comparison, votes and open assignments) of the comparisons that this rater has not seen and that want more.
+
+    An assignment that has been open for longer than ``stale_minutes`` is not counted: its place is free again.
+    """
+    taken = func.coalesce(func.sum(case((_A.id.is_not(None), 1), else_=0)), 0)
+    fresh = now - 60.0 * rules.stale_minutes
+    counts = and_(
+        _A.comparison_id == _C.id, _A.repeat.is_(False), or_(_A.vote_id.is_not(None), _A.opened_at > fresh)
+    )
+    query = (
+        select(_C.id, taken.label("taken"))
+        .select_from(schema.comparisons.outerjoin(schema.assignments, counts))
+        .where(_C.kind == MAIN, _C.id.not_in(_own(rater_id)))
+        .group_by(_C.id, _C.votes_wanted)
+        .having(taken < _C.votes_wanted)
+    )
+    return [(row.id, row.taken) for row in connection.execute(query)]
+
+
+def _own(rater_id: int) -> Any:
+    mine = schema.assignments.alias("mine")
+    return select(mine.c.comparison_id).where(mine.c.rater_id == rater_id)
+
+
+def _checks(connection: Connection, rater_id: int) -> list[tuple[int, int]]:
+    """(check, how often it was given) of the checks that this rater has not seen."""
+    query = (
+        select(_C.id, func.count(_A.id).label("given"))
+        .select_from(schema.comparisons.outerjoin(schema.assignments, _A.comparison_id == _C.id))
+        .where(_C.kind == CHECK, _C.id.not_in(_own(rater_id)))
+        .group_by(_C.id)
+    )
+    return [(row.id, row.given) for row in connection.execute(query)]
+
+
+def _repeat(seen: _Seen) -> tuple[int, bool, str] | None:
+    """A comparison that the rater voted on at least ``repeat_gap`` slots ago, and once only; sides are swapped."""
+    again = {row.comparison_id for row in seen.rows if row.repeat}
+    old = [
+        row
+        for row in seen.rows
+        if row.voted
+        and row.kind == MAIN
+        and row.left is not None
+        and row.comparison_id not in again
+        and row.slot <= seen.slot - seen.rules.repeat_gap
+    ]
+    if not old:
+        return None
+    row = min(old, key=lambda row: seen.draw("repeat", row.comparison_id))
+    return row.comparison_id, True, _B_SIDE if row.left == _A_SIDE else _A_SIDE
+
+
+def _side(connection: Connection, seen: _Seen, comparison_id: int) -> str:
+    """The answer on the left: the rarer one of this rater's where one leads by two, else of this comparison's, else drawn."""
+    mine = _lead(row.left for row in seen.rows if not row.repeat)
+    theirs = _lead(
+        connection.execute(
+            select(_A.left).where(_A.comparison_id == comparison_id, _A.repeat.is_(False))
+        ).scalars()
+    )
+    lead = mine if abs(mine) >= 2 else theirs
+    if lead == 0:
+        return _A_SIDE if seen.draw("side", comparison_id) % 2 else _B_SIDE
+    return _B_SIDE if lead > 0 else _A_SIDE
+
+
+def _lead(sides: Iterable[str | None]) -> int:
+    """By how much `a` was on the left more often than `b`."""
+    return sum({_A_SIDE: 1, _B_SIDE: -1}.get(side or "", 0) for side in sides)
