@@ -15,7 +15,8 @@ def two_way_variance(u: Sequence[float], prompt: Sequence[int], rater: Sequence[
     votes = [i for i in range(n) if rater[i] != -1]
     by_rater = sum(u[i] * u[j] for i in votes for j in votes if rater[i] == rater[j])
     by_both = sum(u[i] * u[j] for i in votes for j in votes if (prompt[i], rater[i]) == (prompt[j], rater[j]))
-    prompts, raters = len(set(prompt)), len({rater[i] for i in votes})
+    prompts = len({prompt[i] for i in votes} if votes else set(prompt))
+    raters = len({rater[i] for i in votes})
     cells = len({(prompt[i], rater[i]) for i in votes})
     parts = [_scaled(by_prompt, prompts), _scaled(by_rater, raters), _scaled(by_both, cells)]
     if raters < 2:

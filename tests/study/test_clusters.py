@@ -29,6 +29,7 @@ def test_it_is_the_sum_over_pairs_of_rows_that_share_a_prompt_or_a_rater(rows) -
     else:
         twin = two_way_variance(u[:, 0].tolist(), prompt.tolist(), rater.tolist())
         assert found.covariance[0, 0] == pytest.approx(twin, rel=1e-9, abs=1e-12)
+        assert found.std_err[0] ** 2 == pytest.approx(twin, rel=1e-9, abs=1e-12)
 
 
 @given(_rows(), st.lists(st.floats(-3, 3), min_size=3, max_size=3))
@@ -41,6 +42,7 @@ def test_in_no_direction_is_it_below_either_part(rows, direction) -> None:
     scale = 1 + float(d @ d) * float(np.abs(u).sum()) ** 2
     assert variance >= d @ found.by_prompt @ d - 1e-9 * scale
     assert variance >= d @ found.by_rater @ d - 1e-9 * scale
+    assert variance <= d @ found.covariance @ d + 1e-9 * scale
     assert df > 0
     assert found.covariance == pytest.approx(found.covariance.T)
 
@@ -78,10 +80,12 @@ def test_one_vote_knows_nothing() -> None:
 
 def test_a_candidate_without_a_vote_goes_by_its_prompt_alone() -> None:
     """Rows of nobody share no rater: two prompts' rows do not go together because neither was voted on."""
-    u, prompt = np.array([1.0, 1.0, 1.0, -1.0]), np.array([0, 1, 2, 3])
-    voted = two_way_covariance(u, prompt, np.array([0, 0, 1, 1]))
-    unvoted = two_way_covariance(u, prompt, np.array([NOBODY, NOBODY, 0, 1]))
-    assert voted.covariance[0, 0] > unvoted.covariance[0, 0] == pytest.approx(4 / 3 * 4)
+    u, prompt = np.array([1.0, 1.0, 1.0, -1.0, -1.0, -1.0]), np.arange(6)
+    voted = two_way_covariance(u, prompt, np.array([0, 0, 0, 1, 1, 1]))
+    unvoted = two_way_covariance(u, prompt, np.array([NOBODY, NOBODY, 0, NOBODY, NOBODY, 1]))
+    assert voted.covariance[0, 0] == pytest.approx(2 / 1 * 18)
+    assert unvoted.covariance[0, 0] == pytest.approx(2 / 1 * 6)
+    assert unvoted.n_prompts == 2
 
 
 def test_votes_of_one_rater_that_lean_one_way_widen_what_prompts_alone_would_say() -> None:

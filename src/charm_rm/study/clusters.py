@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..mismatch.student import student_quantile
 from ..statistics import FloatArray, IntArray
 
+BoolArray = NDArray[np.bool_]
 NOBODY = -1  # the code of a row that is no vote: a candidate of which only the model's verdict is known
 FEW_RATERS = 5  # with fewer, the variance between raters is little more than a guess
 
@@ -41,27 +42,37 @@ class Clustered2:
         return self.n_raters > 1
 
     def along(self, direction: ArrayLike) -> tuple[float, float]:
-        """Variance d'Vd of the combination with weights ``direction`` (p,), and its degrees of freedom."""
+        """Variance of the combination with weights ``direction`` (p,), and its degrees of freedom.
+
+        Of one combination alone it is max(P + R − PR, P, R), the parts taken along d: at most d'Vd, which holds for all at once.
+        """
         d = np.asarray(direction, dtype=np.float64)
         parts = (float(d @ part @ d) for part in (self.by_prompt, self.by_rater, self.by_both))
-        return float(d @ self.covariance @ d), degrees_of_freedom(
-            *parts, prompts=self.n_prompts, raters=self.n_raters
-        )
+        return _along(*parts, prompts=self.n_prompts, raters=self.n_raters)
+
+    @property
+    def std_err(self) -> FloatArray:
+        """(p,) of each figure by itself."""
+        return np.array([self.along(d)[0] for d in np.eye(len(self.by_prompt))]) ** 0.5
 
     def half_width(self, direction: ArrayLike, *, level: float = 0.95) -> float:
-        """t · √(d'Vd): half the width of the interval of one combination; infinite where there are no degrees of freedom."""
+        """t times the root of :meth:`along`: half the width of the interval of one combination; infinite where there are no degrees of freedom."""
         variance, df = self.along(direction)
         quantile = float(student_quantile(df, tail=1 - level))
         return quantile * variance**0.5 if np.isfinite(quantile) else np.inf
 
 
-def two_way_covariance(influence: FloatArray, prompt: IntArray, rater: IntArray) -> Clustered2:
+def two_way_covariance(
+    influence: FloatArray, prompt: IntArray, rater: IntArray, *, telling: BoolArray | None = None
+) -> Clustered2:
     """V = c_P Σ_p u_p u_p' + c_R Σ_r u_r u_r' − c_PR Σ_pr u_pr u_pr', u_g the sum of the influences of a cluster, c = G/(G−1).
 
     Args:
         influence: (n, p) or (n,), what each row adds to the figure less its expectation: their sum has the figure's variance.
         prompt: (n,) whole numbers, equal where two rows share a prompt.
         rater: (n,) likewise; −1 for a row that no rater made, which goes by its prompt alone.
+        telling: (n,) which rows the figure is estimated from, by default all votes. Prompts and raters are counted on these, for G and for
+            degrees of freedom: what else adds to the influences, such as models' verdicts on other prompts, makes no figure surer.
 
     V is raised, where chance makes it so, to no less than either one-way part in every direction: fewer clusters never make a figure surer.
     One rater alone: by prompt only. One prompt alone: by rater only.
@@ -69,10 +80,14 @@ def two_way_covariance(influence: FloatArray, prompt: IntArray, rater: IntArray)
     u = np.asarray(influence, dtype=np.float64)
     u = u[:, None] if u.ndim == 1 else u
     voted = rater != NOBODY
-    n_prompts, n_raters = len(np.unique(prompt)), len(np.unique(rater[voted]))
-    by_prompt = _by_cluster(u, prompt)
-    by_rater = _by_cluster(u[voted], rater[voted])
-    by_both = _by_cluster(u[voted], _cells(prompt[voted], rater[voted]))
+    telling = voted if telling is None else telling & voted
+    cell = _cells(prompt, rater)
+    n_prompts, n_raters, n_cells = (
+        len(np.unique(x[telling if telling.any() else slice(None)])) for x in (prompt, rater, cell)
+    )
+    by_prompt = _by_cluster(u, prompt, n_prompts)
+    by_rater = _by_cluster(u[voted], rater[voted], n_raters)
+    by_both = _by_cluster(u[voted], cell[voted], n_cells)
     if n_prompts < 2 and n_raters < 2:
         covariance = np.full(by_prompt.shape, np.nan)
     elif n_raters < 2:
@@ -82,24 +97,33 @@ def two_way_covariance(influence: FloatArray, prompt: IntArray, rater: IntArray)
     else:
         covariance = upper_bound(upper_bound(by_prompt + by_rater - by_both, by_prompt), by_rater)
     variances = zip(*(np.diag(part) for part in (by_prompt, by_rater, by_both)), strict=True)
-    freedom = [degrees_of_freedom(*parts, prompts=n_prompts, raters=n_raters) for parts in variances]
+    freedom = [_along(*parts, prompts=n_prompts, raters=n_raters)[1] for parts in variances]
     return Clustered2(covariance, min(freedom), n_prompts, n_raters, by_prompt, by_rater, by_both)
 
 
-def degrees_of_freedom(
-    by_prompt: float, by_rater: float, by_both: float, *, prompts: int, raters: int
-) -> float:
+def degrees_of_freedom(variance: float, by_prompt: float, *, prompts: int, raters: int) -> float:
     """V² / (V_P² / (G_P − 1) + B² / (G_R − 1)), B = V − V_P being what raters add: after Satterthwaite (1946).
 
     G_P − 1 where raters add nothing, G_R − 1 where they are all there is.
     """
-    if prompts < 2 or raters < 2:
-        return float(max(prompts, raters) - 1)
-    total = max(by_prompt + by_rater - by_both, by_prompt, by_rater)
-    if total <= 0:
+    if variance <= 0:
         return float(min(prompts, raters) - 1)
-    added = total - by_prompt
-    return total**2 / (by_prompt**2 / (prompts - 1) + added**2 / (raters - 1))
+    added = variance - by_prompt
+    return variance**2 / (by_prompt**2 / (prompts - 1) + added**2 / (raters - 1))
+
+
+def _along(
+    by_prompt: float, by_rater: float, by_both: float, *, prompts: int, raters: int
+) -> tuple[float, float]:
+    """Variance and degrees of freedom of one figure, of its three parts."""
+    if prompts < 2 and raters < 2:
+        return np.nan, 0.0
+    if raters < 2:
+        return by_prompt, prompts - 1.0
+    if prompts < 2:
+        return by_rater, raters - 1.0
+    variance = max(by_prompt + by_rater - by_both, by_prompt, by_rater)
+    return variance, degrees_of_freedom(variance, by_prompt, prompts=prompts, raters=raters)
 
 
 def upper_bound(one: FloatArray, other: FloatArray) -> FloatArray:
@@ -112,14 +136,13 @@ def upper_bound(one: FloatArray, other: FloatArray) -> FloatArray:
     return raised
 
 
-def _by_cluster(u: FloatArray, cluster: IntArray) -> FloatArray:
-    """G/(G−1) Σ_g u_g u_g'; zeros where there are fewer than two clusters."""
-    codes, index = np.unique(cluster, return_inverse=True)
-    if len(codes) < 2:
+def _by_cluster(u: FloatArray, cluster: IntArray, clusters: int) -> FloatArray:
+    """G/(G−1) Σ_g u_g u_g' with G = ``clusters``; zeros where it is below 2."""
+    if clusters < 2:
         return np.zeros((u.shape[1], u.shape[1]))
-    sums = np.zeros((len(codes), u.shape[1]))
-    np.add.at(sums, index.ravel(), u)
-    filling: FloatArray = sums.T @ sums * len(codes) / (len(codes) - 1)
+    codes, index = np.unique(cluster, return_inverse=True)
+    sums = np.column_stack([np.bincount(index.ravel(), column, len(codes)) for column in u.T])
+    filling: FloatArray = sums.T @ sums * clusters / (clusters - 1)
     return filling
 
 
