@@ -167,14 +167,17 @@ def pair_variance(
     raters = len(np.unique(ends[0][0]))
     prompts = len(np.unique(prompt))
     variance = max(by_prompt, shared, by_prompt + shared - both)
-    if variance <= 0:
-        return 0.0, float(prompts - 1)
-    return variance, degrees_of_freedom(by_prompt, shared, both, prompts=prompts, raters=raters)
+    if variance <= 0 or prompts < 2:
+        return max(variance, 0.0), float(prompts - 1)
+    return variance, degrees_of_freedom(variance, by_prompt, prompts=prompts, raters=raters)
 
 
 def _squares(influence: FloatArray, keys: Sequence[IntArray], *, factor: bool = False) -> float:
     """Σ_g u_g² over the clusters of equal ``keys``; times G / (G − 1) where asked for."""
-    _, code = np.unique(np.stack(keys), axis=1, return_inverse=True)
+    joint = keys[0]
+    for key in keys[1:]:  # as one number: np.unique of several columns at once takes many times as long
+        joint = joint * (int(key.max()) + 1) + key
+    _, code = np.unique(joint, return_inverse=True)
     sums = np.bincount(code.ravel(), influence)
     g = len(sums)
     return float(sums @ sums) * (g / (g - 1) if factor and g > 1 else 1.0)

@@ -47,4 +47,23 @@ def create_study(
     return study_database.create_there(where, study, url=url, force=force)
 
 
-__all__ = ["create_study", "open_study"]
+def refuse_study(where: str | Path | None, *, url: str | None = None, force: bool = False) -> None:
+    """Raise, before any work, where :func:`create_study` would for what is there already. Errors as there."""
+    require("sqlalchemy", extra="study", what="a study's database")
+    from . import creating
+
+    if where is not None:
+        creating.refuse_database(where, force=force)
+    else:
+        creating.refuse_tables(str(url), force=force)
+
+
+def shown_url(url: str) -> str:
+    """The URL of a database without its password."""
+    require("sqlalchemy", extra="study", what="a study's database")
+    from .engine import shown
+
+    return shown(url)
+
+
+__all__ = ["create_study", "open_study", "refuse_study", "shown_url"]

@@ -143,6 +143,12 @@ def _sync_folder(folder: Path) -> None:
 # --- PostgreSQL -----------------------------------------------------------------------------------
 
 
+def refuse_tables(url: str, *, force: bool) -> None:
+    """Raise where :func:`create_tables` would for what is there already."""
+    with contextlib.closing(postgresql_store(url)) as store, store.reading() as connection:
+        _refuse_tables(connection, store, force=force)
+
+
 def create_tables(url: str, study: Study, *, force: bool) -> None:
     """Write a study into a PostgreSQL database, in one transaction. A database (or a schema that the URL chooses) holds one study.
 
@@ -150,22 +156,22 @@ def create_tables(url: str, study: Study, *, force: bool) -> None:
         OutputExists: a study is there, or tables of its names; ``force`` replaces a study in which nobody has voted.
         RemoteError: the server refused, or is not there.
     """
-    store = postgresql_store(url)
-    try:
-        with store.said(), store.engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('charm study'))"))
-            _make_room(connection, store, force=force)
-            schema.metadata.create_all(connection)
-            write_study(connection, study, now=time.time())
-    finally:
-        store.close()
+    with contextlib.closing(postgresql_store(url)) as store, store.said(), store.engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('charm study'))"))
+        if _refuse_tables(connection, store, force=force):
+            connection.execute(text("LOCK TABLE study, votes"))
+            _refuse_tables(connection, store, force=force)  # nobody has voted since
+            schema.metadata.drop_all(connection)
+        schema.metadata.create_all(connection)
+        write_study(connection, study, now=time.time())
 
 
-def _make_room(connection: Connection, store: Store, *, force: bool) -> None:
+def _refuse_tables(connection: Connection, store: Store, *, force: bool) -> bool:
+    """Whether a study is there that may be replaced; raises where one may not be."""
     ours = set(schema.metadata.tables)
     there = ours & set(inspect(connection).get_table_names())
     if not there:
-        return
+        return False
     if there != ours:
         raise OutputExists(
             f"the database has a table {sorted(there)[0]!r} of something else",
@@ -179,7 +185,7 @@ def _make_room(connection: Connection, store: Store, *, force: bool) -> None:
         raise OutputExists(
             "a study is there already", where=store.where, fix="create another database, or add --force"
         )
-    schema.metadata.drop_all(connection)
+    return True
 
 
 # --- opening --------------------------------------------------------------------------------------
