@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from charm_rm.study.nouns import Comparisons, Study, StudyModel, StudyVotes
-from charm_rm.tables import Scores
+from charm_rm.tables import Responses, Scores
 
 POLICIES = ("alpha", "beta", "gamma")
 _COMPARISONS = (
@@ -92,4 +92,16 @@ def simulated(
         )
         for m in range(models)
     ]
-    return Study("a made-up study", comparisons(rows), votes(said), models=tuple(scored))
+    told = comparisons(rows)
+    return Study("a made-up study", told, votes(said), models=tuple(scored), responses=responses_to(told))
+
+
+def responses_to(told: Comparisons) -> Responses:
+    """Every policy's answer to every prompt; no text names its policy."""
+    prompts = told.frame["prompt_id"].unique(maintain_order=True).to_list()
+    rows = [
+        (p, f"Question {i}?", policy, f"Answer number {i * len(POLICIES) + k}.")
+        for i, p in enumerate(prompts)
+        for k, policy in enumerate(POLICIES)
+    ]
+    return Responses(pl.DataFrame(rows, schema=["prompt_id", "prompt", "policy", "response"], orient="row"))

@@ -21,7 +21,6 @@ from .live import Live, joined_votes
 from .nouns import MAIN, Counted, Study
 from .people import (
     ALPHA,
-    ALPHA_DECIDED,
     PAIRWISE,
     PAIRWISE_DECIDED,
     krippendorff_alpha,
@@ -161,7 +160,6 @@ PEOPLE_WORDS = {
     PAIRWISE: "Two raters agree on a comparison (a tie by half)",
     PAIRWISE_DECIDED: "Two raters agree, of those who both named a winner",
     ALPHA: "Krippendorff's alpha, over a, b, tie and both bad",
-    ALPHA_DECIDED: "Krippendorff's alpha, over a and b alone",
 }
 
 
@@ -177,10 +175,7 @@ def live_people(study: Study) -> Finding:
         "oftener. Alpha is 0 where raters agree as chance would have it, 1 where they always do; its interval is in the analysis."
     )
     try:
-        shared += [
-            krippendorff_alpha(votes, figure=ALPHA, groups=1),
-            krippendorff_alpha(votes.filter(pl.col("y") != 0.5), figure=ALPHA_DECIDED, groups=1),
-        ]
+        shared.append(krippendorff_alpha(votes, figure=ALPHA, groups=1))
     except MissingExtra as error:
         note += f" Alpha is not shown: {error.what}."
     rows = [

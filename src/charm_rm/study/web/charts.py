@@ -17,7 +17,7 @@ def votes_chart(periods: pl.DataFrame, period: str) -> Markup:
     step = _WIDTH / max(len(votes), 12)
     bars = [
         Markup('<rect class="column" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"></rect>').format(
-            i * step, _BASE - _BASE * 0.9 * n / top, max(step - 2, 1), _BASE * 0.9 * n / top
+            i * step, _BASE - _BASE * 0.82 * n / top, max(step - 2, 1), _BASE * 0.82 * n / top
         )
         for i, n in enumerate(votes)
         if n
