@@ -58,7 +58,9 @@ def small_study(
         "prompt_id": [p for p, _ in keys],
         "prompt": [f"Say {p}." for p, _ in keys],
         "policy": [k for _, k in keys],
-        "response": [f"The answer of {POLICIES.index(k)} to {p}" for p, k in keys],
+        "response": [
+            f"The answer of {POLICIES.index(k)}{' indeed' * int(rng.integers(5))} to {p}" for p, k in keys
+        ],
     }
     models = [
         StudyModel(

@@ -141,5 +141,5 @@ def _systematic(rng: np.random.Generator, inclusion: FloatArray) -> np.ndarray:
     """Systematic sampling in random order: a fixed number, each with its own probability."""
     order = rng.permutation(len(inclusion))
     ends = np.cumsum(inclusion[order])
-    ticks = rng.random() + np.arange(int(round(ends[-1])))
+    ticks = rng.random() + np.arange(round(ends[-1]))
     return order[np.minimum(np.searchsorted(ends, ticks), len(order) - 1)]

@@ -27,8 +27,9 @@ class StudyAnalysis:
       (:data:`BETTER`, :data:`WORSE`, :data:`WITHIN`), n_votes, n_discordant (comparisons with votes on which the two disagree),
       discordant_share (of all candidates).
     - ``people``: figure (``krippendorff_alpha``, ``alpha_decided``, ``pairwise_agreement``: the share of pairs of raters who agree on the
-      winner, which is what a model's agreement is to be read beside), value, ci_low, ci_high, n_comparisons, n_raters.
-    - ``raters``: rater, votes, repeats, consistent, checks, passed, agreement (with the others), left_share, tie_share, seconds (median),
+      winner, a tie by half, which is what a model's agreement over all votes is to be read beside; ``pairwise_decided``: the same beside
+      decided votes), value, ci_low, ci_high, n_comparisons, n_raters; nulls where no comparison has two raters.
+    - ``raters``: rater, votes, repeats, consistent, checks, passed, agreement (with the others), expected_agreement, left_share, tie_share, seconds (median),
       p_value, q_value, flags (words, empty: none).
     - ``ratings``: policy, estimator, rating, std_err, ci_low, ci_high, votes.
     - ``favour``: model, policy, favour, ci_low, ci_high, q_value, verdict (of the audit against ``human_ratings``).
