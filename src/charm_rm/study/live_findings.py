@@ -14,11 +14,11 @@ import polars as pl
 
 from ..errors import CharmError, CharmWarning, MissingExtra, NotIdentifiable
 from ..ratings.fit import fit_ratings
-from ..tables import Battles
 from .agreement import ALL, agreement_table, cautions
+from .export import as_battles
 from .frame import counted
-from .live import Live, joined_votes
-from .nouns import MAIN, Counted, Study
+from .live import Live
+from .nouns import Counted, Study
 from .people import (
     ALPHA,
     PAIRWISE,
@@ -63,7 +63,9 @@ class Findings:
 
 def live_findings(study: Study, live: Live) -> Findings:
     """All that is shown of the votes so far; ``live`` is the study's progress."""
-    return Findings(live_people(study), live_ratings(study, live), live_models(study, live), rater_flags(study))
+    return Findings(
+        live_people(study), live_ratings(study, live), live_models(study, live), rater_flags(study)
+    )
 
 
 def planned(live: Live) -> str:
@@ -85,10 +87,13 @@ def live_ratings(study: Study, live: Live) -> Finding:
     Where votes do not determine them (a policy that always won), half a won and half a lost pseudo-vote per pair that met is added,
     which the note says; where that does not help (groups that never met), there are none.
     """
-    battles = counting_battles(study)
-    if battles is None or (short := _too_few(live)):
-        return Finding(None, f"No ratings yet: {short if battles is not None else 'nobody has voted'}.")
-    note = "Mean 1000; ties and both bad count as half a win. The interval takes votes on one prompt together. " + planned(live)
+    if short := _too_few(live):
+        return Finding(None, f"No ratings yet: {short}.")
+    battles = as_battles(replace(study, responses=None))
+    note = (
+        "Mean 1000; ties and both bad count as half a win. The interval takes votes on one prompt together. "
+        + planned(live)
+    )
     for prior in (0.0, PRIOR):
         try:
             fitted = fit_ratings(battles, prior=prior)
@@ -98,20 +103,13 @@ def live_ratings(study: Study, live: Live) -> Finding:
             return Finding(None, f"No ratings: {error.what}.")
         else:
             columns = ["policy", "rating", "ci_low", "ci_high", "votes"]
-            said = f"Votes alone do not determine them yet ({reason}), so half a win and half a loss were added to each pair that met. " if prior else ""
+            said = (
+                f"Votes alone do not determine them yet ({reason}), so half a win and half a loss were added to each pair that met. "
+                if prior
+                else ""
+            )
             return Finding(fitted.frame.select(columns), said + note)
     return Finding(None, f"No ratings yet: {reason}.")
-
-
-def counting_battles(study: Study) -> Battles | None:
-    """The votes that count as battles, each weighing 1 / (inclusion · votes on its comparison); None where there are none."""
-    votes = joined_votes(study).filter(pl.col("counts"))
-    if votes.is_empty():
-        return None
-    inclusion = study.comparisons.frame.filter(pl.col("kind") == MAIN).select("comparison_id", "inclusion")
-    weight = 1.0 / (pl.col("inclusion") * pl.len().over("comparison_id"))
-    frame = votes.join(inclusion, on="comparison_id", maintain_order="left").with_columns(weight.alias("weight"))
-    return Battles(frame.select("policy_a", "policy_b", "winner", "prompt_id", "weight"))
 
 
 def _too_few(live: Live) -> str:
@@ -134,7 +132,9 @@ def live_models(study: Study, live: Live) -> Finding:
     The difference between models is left to the analysis of the finished study on purpose: that is what a look would stop at.
     """
     if not study.models:
-        return Finding(None, "The study has no model: neither scores nor judge margins were given to the plan.")
+        return Finding(
+            None, "The study has no model: neither scores nor judge margins were given to the plan."
+        )
     if short := _too_few(live):
         return Finding(None, f"No figures yet: {short}.")
     # Of the comparisons alone: without predictions the other candidates say nothing, and there may be millions.
@@ -184,7 +184,13 @@ def live_people(study: Study) -> Finding:
         else (one.figure, None, None, None, one.n_comparisons)
         for one in shared
     ]
-    columns = {"figure": pl.String, "value": pl.Float64, "ci_low": pl.Float64, "ci_high": pl.Float64, "n_comparisons": pl.Int64}
+    columns = {
+        "figure": pl.String,
+        "value": pl.Float64,
+        "ci_low": pl.Float64,
+        "ci_high": pl.Float64,
+        "n_comparisons": pl.Int64,
+    }
     return Finding(pl.DataFrame(rows, schema=columns, orient="row"), note)
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from ...errors import ConfigError
+from ...errors import CharmError, ConfigError, SchemaError
 from . import downloads
 from .admin_view import live_values, shown
 from .figures import figures
@@ -41,7 +41,10 @@ def export(request: Request, name: str) -> Response:
     what, _, kind = name.partition(".")
     if not downloads.known(what, kind):
         raise HTTPException(404)
-    return downloads.download(serving(request).database.read(), what, kind)
+    try:
+        return downloads.download(serving(request).database.read(), what, kind)
+    except SchemaError as error:  # no votes yet
+        return _overview(request, trouble=error)
 
 
 # --- invitations --------------------------------------------------------------------------------------
@@ -153,8 +156,8 @@ def _live(request: Request) -> dict[str, Any]:
     return {"facts": facts, "csrf": csrf_token(request), **live_values(figures(request, rows), rows)}
 
 
-def _overview(request: Request, *, trouble: ConfigError | None = None) -> Response:
-    words = "" if trouble is None else f"Nothing was changed: {shown(trouble.what)}."
+def _overview(request: Request, *, trouble: CharmError | None = None) -> Response:
+    words = "" if trouble is None else f"Nothing was done: {shown(trouble.what)}."
     return page(
         request,
         "admin/page.html.j2",

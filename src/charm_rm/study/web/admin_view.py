@@ -33,7 +33,9 @@ def live_values(figures: Figures, rows: Sequence[RaterRow]) -> dict[str, Any]:
         "raters": rater_lines(live, rows, found.flags),
         "votes_chart": votes_chart(live.periods, live.period),
         "people": {
-            "rows": [row | {"words": PEOPLE_WORDS[row["figure"]], "how": _how(row["figure"])} for row in people],
+            "rows": [
+                row | {"words": PEOPLE_WORDS[row["figure"]], "how": _how(row["figure"])} for row in people
+            ],
             "note": found.people.note,
         },
         "ratings": {"rows": ratings, "note": found.ratings.note},
@@ -90,7 +92,13 @@ def figure(value: float, how: str) -> str:
 
 def time_taken(seconds: float) -> str:
     """Seconds in words."""
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+    return (
+        f"{seconds:.1f} s"
+        if seconds < 10
+        else f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.1f} min"
+    )
 
 
 def moment(time: str | None) -> Markup | str:
@@ -111,7 +119,9 @@ def shown(text: str) -> str:
 def shown_comment(text: str) -> str:
     """A comment with its line ends, cut where it is long."""
     cut = text[:_LONGEST_COMMENT].rstrip()
-    return visible(cut, keep="\n") + ("" if len(cut) >= len(text.rstrip()) else " … (cut here; all of it is in the export)")
+    return visible(cut, keep="\n") + (
+        "" if len(cut) >= len(text.rstrip()) else " … (cut here; all of it is in the export)"
+    )
 
 
 WORDS = {

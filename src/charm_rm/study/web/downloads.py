@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 
 import polars as pl
 from starlette.responses import Response
 
+from ..export import as_battles
 from ..live import joined_votes
 from ..nouns import Study
 from ..sheets import spreadsheet_safe
@@ -36,22 +38,27 @@ def download(study: Study, what: str, kind: str) -> Response:
 
 
 def written(frame: pl.DataFrame, kind: str, metadata: Mapping[str, str]) -> bytes:
-    """A table as the bytes of a file. CSV is made safe for spreadsheets, and leaves out columns that are no single values."""
+    """A table as the bytes of a file. In CSV messages are JSON, and no cell is a formula."""
     held = io.BytesIO()
     if kind == "parquet":
         frame.write_parquet(held, compression="zstd", metadata=dict(metadata))
     elif kind == "jsonl":
         frame.write_ndjson(held)
     else:
-        flat = frame.drop([n for n, t in frame.schema.items() if t.is_nested() or t == pl.Object])
-        spreadsheet_safe(flat).write_csv(held)
+        spreadsheet_safe(_flat(frame)).write_csv(held)
     return held.getvalue()
 
 
-def _battles(study: Study) -> tuple[pl.DataFrame, Mapping[str, str]]:
-    from ..export import as_battles
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+    return frame.with_columns(
+        pl.Series(name, [json.dumps(value, ensure_ascii=False) for value in frame[name].to_list()])
+        for name in nested
+    )
 
-    battles = as_battles(study)
+
+def _battles(study: Study) -> tuple[pl.DataFrame, Mapping[str, str]]:
+    battles = as_battles(study, comments=True)
     return battles.frame, battles.metadata()
 
 
