@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 def two_way_variance(u: Sequence[float], prompt: Sequence[int], rater: Sequence[int]) -> float:
@@ -28,3 +29,34 @@ def two_way_variance(u: Sequence[float], prompt: Sequence[int], rater: Sequence[
 
 def _scaled(total: float, clusters: int) -> float:
     return total * clusters / (clusters - 1) if clusters > 1 else 0.0
+
+
+def agreement(votes: Sequence[dict[str, Any]], margin: str, *, decided: bool) -> float | None:
+    """Σ w agree / Σ w, vote by vote; None where no vote counts."""
+    top = bottom = 0.0
+    for vote in votes:
+        if decided and vote["y"] == 0.5:
+            continue
+        if vote["y"] == 0.5 or vote[margin] == 0:
+            agrees = 0.5
+        else:
+            agrees = 1.0 if (vote["y"] == 1) == (vote[margin] > 0) else 0.0
+        top += vote["weight"] * agrees
+        bottom += vote["weight"]
+    return top / bottom if bottom else None
+
+
+def difference(
+    votes: Sequence[dict[str, Any]], candidates: Sequence[dict[str, Any]], margin: str, baseline: str
+) -> float | None:
+    """The share of candidates on which two models disagree, times the mean difference of agreement on votes there."""
+    apart = [v for v in votes if (v[margin] > 0) != (v[baseline] > 0)]
+    share = sum((c[margin] > 0) != (c[baseline] > 0) for c in candidates) / len(candidates)
+    if not share:
+        return 0.0
+    if not apart:
+        return None
+    total = sum(v["weight"] for v in apart)
+    better = sum(v["weight"] for v in apart if v["y"] != 0.5 and (v["y"] == 1) == (v[margin] > 0))
+    worse = sum(v["weight"] for v in apart if v["y"] != 0.5 and (v["y"] == 1) != (v[margin] > 0))
+    return share * (better - worse) / total

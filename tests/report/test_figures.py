@@ -88,8 +88,8 @@ def test_figures_stand_in_the_order_of_the_page(tmp_path: Path) -> None:
     found = draw_figures(gather(build_run(tmp_path / "run", policies=names(5))))
     sections = [get_args(_registry.Section).index(f.section) for f in found.values()]
     assert sections == sorted(sections)
-    # This run calibrates by offsets; figures of style are of runs by style (test_style_section.py).
-    assert set(get_args(_registry.Section)) - {"style"} == {f.section for f in found.values()}
+    # This run calibrates by offsets; figures of style are of runs by style (test_style_section.py), those of a study in test_study.py.
+    assert set(get_args(_registry.Section)) - {"style", "study"} == {f.section for f in found.values()}
     assert [key for key, f in found.items() if f.section == "change"] == ["favour_after", "mismatch_after"]
 
 

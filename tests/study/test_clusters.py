@@ -96,11 +96,14 @@ def test_votes_of_one_rater_that_lean_one_way_widen_what_prompts_alone_would_say
     assert found.df == pytest.approx(3, abs=0.5)
 
 
-def test_degrees_of_freedom_lie_between_those_of_raters_and_of_prompts() -> None:
-    rng = np.random.default_rng(3)
-    for _ in range(50):
-        found = two_way_covariance(rng.normal(size=60), rng.integers(0, 20, 60), rng.integers(0, 4, 60))
-        assert 3 - 1e-9 <= found.df <= 19 + 3 + 1e-9
+@given(_rows())
+def test_degrees_of_freedom_are_those_of_raters_and_prompts_together(rows) -> None:
+    """At most their sum, at least what two parts of one size leave."""
+    found = two_way_covariance(*rows)
+    if found.n_prompts > 1 and found.n_raters > 1:
+        prompts, raters = found.n_prompts - 1, found.n_raters - 1
+        least = min(1 / (1 / prompts + 1 / raters), prompts, raters)
+        assert least - 1e-9 <= found.df <= prompts + raters + 1e-9
 
 
 def test_the_bound_of_two_matrices_is_above_both_and_changes_nothing_without_need() -> None:

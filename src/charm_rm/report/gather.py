@@ -13,6 +13,7 @@ import polars as pl
 from .. import store
 from ..errors import UnreadableFile
 from ..reading.shapes import check_shape
+from ..study.results import StudyAnalysis
 from ..style import Calibrator, load_calibrator
 from ..style.explanation import FILE as EXPLANATION
 from ..style.explanation import Explanation
@@ -90,6 +91,7 @@ class Findings:
     evaluation_page: bool = False
     manifest: Mapping[str, Any] = field(default_factory=dict)
     generated: Mapping[str, Any] = field(default_factory=dict)
+    study: StudyAnalysis | None = None
 
     @property
     def simulated(self) -> bool:
@@ -120,6 +122,7 @@ class Findings:
             (self.calibrator.provenance.get("warnings") or []) if self.calibrator else [],
             self.evaluation.get("warnings") or [],
             self.manifest.get("warnings") or [],
+            self.study.warnings if self.study else [],
         )
         found = [*self.before.warnings, *(self.after.warnings if self.after else [])]
         return list(dict.fromkeys(found + [clean(w) for ws in more for w in ws]))

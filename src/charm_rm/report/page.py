@@ -31,6 +31,7 @@ from .figures import Figure
 from .gather import Findings
 from .groups import groups
 from .notices import notices
+from .study_section import sentences, study_section
 from .style_section import never_rated_listing, weights_listing
 from .theme import css_variables
 
@@ -40,6 +41,7 @@ _SECTIONS = {
     "candidates": "Candidates",
     "mismatch": "Mismatch",
     "change": "Before and after",
+    "study": "What people say",
     "offsets": "Offsets",
     "style": "What it over-values",
     "labels": "Labels",
@@ -70,7 +72,8 @@ def render_page(
         facts=about.facts(findings, date),
         ties=about.tie_words(findings),
         finding=headline.title(findings),
-        verdict=headline.verdict(findings),
+        verdict=[*headline.verdict(findings), *sentences(findings.study)],
+        study_section=study_section(findings.study) if findings.study else None,
         tiles=headline.tiles(findings),
         groups=groups(findings),
         notices=notices(findings),
@@ -146,6 +149,7 @@ def _sections(findings: Findings, figures: Mapping[str, Figure], tables: Mapping
         "favour": tables["favour"],
         "candidates": tables["candidates"],
         "change": findings.after or effect_rows(findings),
+        "study": findings.study,
         "offsets": tables["offsets"],
         "style": findings.calibrator,
         "labels": tables["ledger"] or findings.flips,

@@ -14,6 +14,10 @@ def _check_port(port: int) -> None:
         raise BadSetting(f"port is {port}", setting="port", fix="give 0 (any free port) to 65535")
 
 
+# The page's own paths: a public path that begins with one of them could not be told from it.
+_OWN_PATHS = ("admin", "i", "rate", "static", "undo")
+
+
 def _check_public_url(url: str) -> None:
     """An address with a scheme, a host, perhaps a path; nothing after that, and no password."""
     try:
@@ -26,6 +30,12 @@ def _check_public_url(url: str) -> None:
             f"public_url {url!r} is not an address that a page can have",
             setting="public_url",
             fix="give https://HOST or https://HOST/PATH, as raters see it",
+        )
+    if (first := parts.path.split("/")[1:2]) and first[0] in _OWN_PATHS:
+        raise BadSetting(
+            f"public_url {url!r} has a path that begins with one of the page's own, /{first[0]}",
+            setting="public_url",
+            fix="put the study below another path, such as /study",
         )
 
 

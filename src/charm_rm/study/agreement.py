@@ -127,9 +127,12 @@ def _agreement_rows(votes: _Votes, model: str, used: str) -> list[tuple[Any, ...
         unknown = (None, None, None, None, n, None)
         return [(model, used, estimator, *unknown) for estimator in (CLASSICAL, POWERED)]
     lines = _agreement_lines(votes, s, s_all, used)
-    found = {e: _ratio(votes, *lines, counting, powered=e == POWERED) for e in (CLASSICAL, POWERED)}
     prompts = votes.layout.effective_prompts(counting)
-    ranged = {e: ranged_share(value, v, df, prompts) for e, (value, v, df) in found.items()}
+    ranged = {}
+    for estimator in (CLASSICAL, POWERED):
+        value, influence = _ratio(votes, *lines, powered=estimator == POWERED)
+        found = votes.layout.covariance(influence, telling=counting)
+        ranged[estimator] = ranged_share(value, float(found.std_err[0] ** 2), found.df, prompts)
     worth = effective_votes(n, ranged[CLASSICAL].std_err, ranged[POWERED].std_err)
     return [
         (model, used, e, r.value, r.std_err, r.ci_low, r.ci_high, n, float(n) if e == CLASSICAL else worth)
@@ -154,19 +157,15 @@ def _difference_rows(
     votes: _Votes, model: str, baseline: str, used: str, *, tests: int
 ) -> list[tuple[Any, ...]]:
     (s, s_all), (b, b_all) = votes.verdicts(model), votes.verdicts(baseline)
-    apart, apart_all = s != b, s_all != b_all
-    share = float(apart_all.mean())
     counting = np.ones(len(s), dtype=bool) if used == ALL else votes.decided
-    rows = []
-    for estimator in (CLASSICAL, POWERED):
-        ranged = _difference(votes, s - b, s_all - b_all, used, powered=estimator == POWERED, tests=tests)
-        facts = (
-            int(counting.sum()),
-            votes.counted.frame.filter(pl.Series(apart & counting))["comparison_id"].n_unique(),
-            share,
-        )
-        rows.append((model, baseline, used, estimator, *_cells_of(ranged), *facts))
-    return rows
+    apart = counting & (s != b)
+    n_apart = votes.counted.frame["comparison_id"].gather(np.flatnonzero(apart)).n_unique()
+    facts = (int(counting.sum()), n_apart, float((s_all != b_all).mean()))
+    found = {
+        e: _difference(votes, s - b, s_all - b_all, used, powered=e == POWERED, tests=tests)
+        for e in (CLASSICAL, POWERED)
+    }
+    return [(model, baseline, used, e, *_cells_of(ranged), *facts) for e, ranged in found.items()]
 
 
 def _difference(
@@ -179,13 +178,16 @@ def _difference(
     if not inside.any():
         return None
     top, bottom = _difference_lines(votes, gap, gap_all, used)
-    value, variance, df = _ratio(votes, top, bottom, inside, powered=powered)
+    value, influence = _ratio(votes, top, bottom, powered=powered)
+    bound, of_bound = _ratio(votes, _apart_line(votes, gap, gap_all, used), bottom, powered=False)
+    given = votes.layout.covariance(influence - value / bound * of_bound, telling=inside)
     return ranged_difference(
         value,
-        _largest(votes, gap, gap_all, used),
-        variance,
-        df,
+        bound,
+        float(given.std_err[0] ** 2),
+        given.df,
         votes.layout.effective_prompts(inside),
+        bound_variance=float(np.nan_to_num(votes.layout.covariance(of_bound).std_err[0] ** 2)),
         tests=tests,
     )
 
@@ -199,18 +201,14 @@ def _difference_lines(votes: _Votes, gap: FloatArray, gap_all: FloatArray, used:
     top = mean_line(
         gap * won, gap * predicted, gap_all * predicted_all, votes.layout, inside=apart, inside_all=apart_all
     )
-    return top, _ones(votes) if used == ALL else _decided_line(votes)
+    return top, _ones(votes) if used == ALL else _decided_line(votes, apart, apart_all)
 
 
-def _largest(votes: _Votes, gap: FloatArray, gap_all: FloatArray, used: str) -> float:
-    """The largest difference there can be: the mean size of s − s', in decided votes by how many of those are where it is not 0."""
-    bound = float(np.abs(gap_all).mean())
-    if used == ALL:
-        return bound
-    weight = votes.layout.weight
-    apart = gap != 0
-    there = float((weight * votes.decided)[apart].sum() / weight[apart].sum())
-    return bound * there / float((weight * votes.decided).sum() / weight.sum())
+def _apart_line(votes: _Votes, gap: FloatArray, gap_all: FloatArray, used: str) -> Line:
+    """|s − s'|, of decided votes alone where these are asked for: numerator of the largest difference there can be."""
+    size, size_all = np.abs(gap), np.abs(gap_all)
+    counts = size if used == ALL else size * votes.decided
+    return mean_line(counts, size, size_all, votes.layout, inside=size > 0, inside_all=size_all > 0)
 
 
 def _cells_of(ranged: Ranged | None) -> tuple[Any, ...]:
@@ -234,19 +232,15 @@ def reading(low: float, high: float) -> str:
 # --- details ------------------------------------------------------------------------------------
 
 
-def _ratio(
-    votes: _Votes, top: Line, bottom: Line, telling: BoolArray, *, powered: bool
-) -> tuple[float, float, float]:
-    """top / bottom at one λ for both: value, variance, degrees of freedom. Influence (u_top − θ u_bottom) / bottom."""
+def _ratio(votes: _Votes, top: Line, bottom: Line, *, powered: bool) -> tuple[float, FloatArray]:
+    """top / bottom at one λ for both, and its influences (u_top − θ u_bottom) / bottom."""
     lam = 0.0
     if powered:
         first = float(top.value[0] / bottom.value[0])
         lam = float(tuned(ratio_line(top, bottom, first), votes.layout)[0])
     (up, of_up), (down, of_down) = top.at(lam), bottom.at(lam)
     value = float(up[0] / down[0])
-    influence = (of_up - value * of_down) / down[0]
-    clustered = votes.layout.covariance(influence, telling=telling)
-    return value, float(clustered.covariance[0, 0]), clustered.df
+    return value, (of_up - value * of_down) / down[0]
 
 
 def _ones(votes: _Votes) -> Line:
@@ -255,10 +249,14 @@ def _ones(votes: _Votes) -> Line:
     return mean_line(np.ones(n), np.ones(n), np.ones(n_all), votes.layout)
 
 
-def _decided_line(votes: _Votes) -> Line:
-    """The share of votes for one side."""
+def _decided_line(votes: _Votes, part: BoolArray | None = None, part_all: BoolArray | None = None) -> Line:
+    """The share of votes for one side; where a part of the candidates is given, and votes are on both, as the sum over the two."""
     f = votes.predicted
-    return mean_line(votes.decided.astype(np.float64), f.win + f.loss, f.win_all + f.loss_all, votes.layout)
+    figure = (votes.decided.astype(np.float64), f.win + f.loss, f.win_all + f.loss_all, votes.layout)
+    if part is None or part_all is None or part.all() or not part.any():
+        return mean_line(*figure)
+    inside = mean_line(*figure, inside=part, inside_all=part_all)
+    return inside + mean_line(*figure, inside=~part, inside_all=~part_all)
 
 
 def _verdict(frame: pl.DataFrame, model: str) -> FloatArray:

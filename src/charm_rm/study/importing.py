@@ -17,6 +17,7 @@ from ..judgements.prompts import prompt_keys
 from ..provenance import source_record
 from ..ratings.votes import is_automatic
 from ..tables import Responses
+from .frame import margin_column, with_margins
 from .nouns import MAIN, Comparisons, Study, StudyModel, StudyVotes
 from .vote_columns import NOUN, in_our_columns
 
@@ -258,32 +259,17 @@ def _repeats(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 def _that_all_judged(frame: pl.DataFrame, models: Sequence[StudyModel]) -> tuple[pl.DataFrame, int]:
     """Votes on comparisons on which every model has a verdict, and how many are left out."""
-    kept = frame
+    judged = with_margins(frame.select(_KEY), models)
+    kept = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
     for model in models:
-        there = kept.join(_pairs_of(model, kept), on=_KEY, how="semi", maintain_order="left")
-        if there.is_empty():
+        known = judged[margin_column(model.name)].is_not_null()
+        if not (kept & known).any():
             raise SchemaError(
-                f"{model.name!r} has no verdict on any comparison that people voted on",
+                f"{model.name!r} has no verdict on any comparison that people voted on and the models before it judged",
                 fix="ids of prompts or names of policies differ: name the columns with --column, or use the same names",
             )
-        kept = there
-    return kept, frame.height - kept.height
-
-
-def _pairs_of(model: StudyModel, asked: pl.DataFrame) -> pl.DataFrame:
-    """The comparisons asked for on which the model has a verdict."""
-    if model.scores is not None:
-        scored = model.scores.frame.select("prompt_id", "policy").unique()
-        for side in ("policy_a", "policy_b"):
-            asked = asked.join(scored.rename({"policy": side}), on=["prompt_id", side], how="semi")
-        return asked.select(_KEY).unique()
-    margins = model.margins
-    assert margins is not None
-    return margins.frame.select(
-        "prompt_id",
-        pl.min_horizontal("policy", "reference").alias("policy_a"),
-        pl.max_horizontal("policy", "reference").alias("policy_b"),
-    ).unique()
+        kept = kept & known
+    return frame.filter(kept), int((~kept).sum())
 
 
 # --- the tables -----------------------------------------------------------------------------------

@@ -55,29 +55,66 @@ def ranged_share(
 
 
 def ranged_difference(
-    value: float, bound: float, variance: float, df: float, prompts: float, *, tests: int = 1
+    value: float,
+    bound: float,
+    variance: float,
+    df: float,
+    prompts: float,
+    *,
+    bound_variance: float = 0.0,
+    tests: int = 1,
 ) -> Ranged:
-    """Interval and test of a difference that cannot leave [−b, b], by the share (1 + δ / b) / 2 that it comes from.
+    """Interval and test of a difference δ of two models that cannot be larger than b, how often they disagree.
 
-    The interval is that share's, turned back. The test is its score test of ½, t = (δ / b) √n: the interval leaves out 0 exactly where
-    p <= 0.05. With ``tests`` comparisons both are Bonferroni's: the interval has level 1 − 0.05 / m, and p is multiplied by m.
+    Given b, (1 + δ / b) / 2 is a share, and its trials in effect are n as in :func:`ranged_share`. Were the difference d, the estimate would
+    have variance V(d) = (b² − d²) / n + (d / b)² var b. The test is of d = 0, t = δ √n / b, and the interval holds every d with
+    (δ − d)² <= t² V(d): it leaves out 0 exactly where p <= 0.05. With ``tests`` comparisons both are Bonferroni's: the interval has
+    level 1 − 0.05 / m, and p is multiplied by m.
+
+    Args:
+        value: δ; a powered one may lie a little beyond b, and is brought back.
+        bound: b; 0 where the two never disagree, and then so is δ.
+        variance: of δ given b; NaN where it is unknown: anything may be.
+        df: degrees of freedom of Student's t.
+        prompts: how many prompts δ rests on, in effect.
+        bound_variance: of b, for prompts like these; 0 where no others are meant.
+        tests: m.
     """
     if not bound > 0:
         return Ranged(0.0, 0.0, 0.0, 0.0, 1.0)
-    scaled = float(np.clip(value / bound, -1.0, 1.0))
-    share = ranged_share((1 + scaled) / 2, variance / (4 * bound**2), df, prompts, tail=SIGNIFICANT / tests)
-    if np.isnan(share.std_err):
-        return Ranged(scaled * bound, float("nan"), -bound, bound, 1.0)
-    middle = (prompts * share.value + 0.5) / (prompts + 1)
-    trials = middle * (1 - middle) / share.std_err**2
-    p = float(student_p(scaled * trials**0.5, df))
-    return Ranged(
-        scaled * bound,
-        2 * bound * share.std_err,
-        bound * (2 * share.ci_low - 1),
-        bound * (2 * share.ci_high - 1),
-        min(1.0, tests * p),
-    )
+    value = float(np.clip(value, -bound, bound))
+    quantile = _quantile(df, SIGNIFICANT / tests)
+    if not np.isfinite(quantile) or np.isnan(variance):
+        return Ranged(value, float("nan"), -1.0, 1.0, 1.0)
+    share = (1 + value / bound) / 2
+    variance = 4 * bound**2 * floored(variance / (4 * bound**2), share, prompts)
+    middle = (prompts * share + 0.5) / (prompts + 1)
+    per_trial = variance / (4 * middle * (1 - middle))  # b² / n
+    spread = bound_variance / bound**2
+    low, high = _holding(value, per_trial, spread - per_trial / bound**2, quantile)
+    p = float(student_p(value / per_trial**0.5, df))
+    return Ranged(value, (variance + value**2 * spread) ** 0.5, low, high, min(1.0, tests * p))
+
+
+def _holding(value: float, at_0: float, slope: float, quantile: float) -> tuple[float, float]:
+    """The ends of {d: (δ − d)² <= t² (v + s d²)} within [−1, 1]: roots of (1 − t² s) d² − 2 δ d + δ² − t² v.
+
+    Where t² s >= 1 there is no end on the side that δ points to (if 0 is left out), or on neither.
+    """
+    a, c = 1 - quantile**2 * slope, value**2 - quantile**2 * at_0
+    if a <= 0:
+        if c <= 0:
+            return -1.0, 1.0
+        end = c / (abs(value) + (value**2 - a * c) ** 0.5)
+        return (end, 1.0) if value > 0 else (-1.0, -end)
+    root = max(value**2 - a * c, 0.0) ** 0.5
+    low, high = (value - root) / a, (value + root) / a
+    # The end near 0 without the loss of digits of a difference: it has to have the sign of the test.
+    if value > 0:
+        low = c / (value + root)
+    elif value < 0:
+        high = c / (value - root)
+    return max(-1.0, min(low, value)), min(1.0, max(high, value))
 
 
 def _score_interval(share: float, trials: float, quantile: float) -> tuple[float, float]:

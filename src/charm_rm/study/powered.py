@@ -84,10 +84,11 @@ class Line:
         """Value (p,) and influence (n + n_prompts, p) at λ, one number or one per column."""
         return self.value + lam * self.gain, self.own + lam * self.more
 
-    def column(self, k: int) -> Line:
-        """One of the figures alone."""
-        some = slice(k, k + 1)
-        return Line(self.value[some], self.gain[some], self.own[:, some], self.more[:, some])
+    def __add__(self, other: Line) -> Line:
+        """The sum of two figures, such as what two parts of the candidates add to a mean."""
+        return Line(
+            self.value + other.value, self.gain + other.gain, self.own + other.own, self.more + other.more
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,9 @@ from ..gather import Findings
 from ..svg import Drawing
 
 # Sections of the page that hold figures, in its order.
-Section = Literal["ratings", "favour", "mismatch", "change", "offsets", "style", "labels", "evaluation"]
+Section = Literal[
+    "ratings", "favour", "mismatch", "change", "study", "offsets", "style", "labels", "evaluation"
+]
 
 _WIDE, _NARROW = 820, 360
 

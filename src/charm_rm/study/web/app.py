@@ -16,14 +16,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from . import entry, rating
-from .guards import CatchFailures, CheckHost, LimitBody, SetHeaders, as_page
+from .guards import BelowPath, CatchFailures, CheckHost, LimitBody, SetHeaders, as_page
 from .limiting import Limits
 from .pages import STATIC
 from .serving import Serving
 
 if TYPE_CHECKING:
     from ...settings import ServeSettings
-    from ..database import StudyDatabase
+    from ..database.study_database import StudyDatabase
 
 
 def create_app(
@@ -36,7 +36,7 @@ def create_app(
         settings: addresses, proxies, limits.
         now: the clock, for tests.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, root_path=settings.root_path)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.serving = Serving(database, settings, database.secret(), Limits(settings), now)
     app.include_router(entry.router)
     app.include_router(rating.router)
@@ -49,6 +49,7 @@ def create_app(
     # The last that is added comes first.
     app.add_middleware(CatchFailures)
     app.add_middleware(LimitBody)
+    app.add_middleware(BelowPath, root=settings.root_path)
     app.add_middleware(CheckHost, settings=settings)
     app.add_middleware(SetHeaders)
     return app

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import CharmError
@@ -64,6 +64,25 @@ class SetHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class BelowPath:
+    """Take the path of the public address off the front, whether or not the proxy did; its bare form leads to the start page."""
+
+    def __init__(self, app: ASGIApp, root: str) -> None:
+        self.app = app
+        self._root = root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        path = scope.get("path", "")
+        if scope["type"] == "http" and self._root and path == self._root:
+            await RedirectResponse(self._root + "/", status_code=308)(scope, receive, send)
+            return
+        if scope["type"] == "http" and self._root and path.startswith(self._root + "/"):
+            short = path.removeprefix(self._root)
+            scope = {**scope, "path": short, "raw_path": short.encode()}
+        await self.app(scope, receive, send)
 
 
 class CatchFailures:

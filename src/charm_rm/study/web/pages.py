@@ -39,7 +39,6 @@ def page(
         .render(
             url=lambda path: address(request, path),
             static=lambda name: f"{address(request, '/static/')}{name}?v={_version(name)}",
-            has_static=lambda name: (STATIC / name).is_file(),
             theme=theme if theme in ("light", "dark") else "",
             keys=request.cookies.get(KEYS_COOKIE) != "off",
             cookie_path=address(request, "/"),

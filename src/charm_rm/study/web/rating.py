@@ -7,7 +7,6 @@ database is in any of these pages.
 
 from __future__ import annotations
 
-import importlib
 import math
 import secrets
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,17 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import Response
 
+from ..exchange import PRESSED
 from .pages import page, see
 from .refusals import bad_form
+from .rendering import render_prompt, render_text
 from .security import check_csrf, csrf_token, current_rater, seconds_since, signed_time
 from .serving import serving
 
 if TYPE_CHECKING:
-    from ..database import Assignment, Progress
+    from ..exchange import Assignment, Progress
 
 router = APIRouter()
 
-PRESSED = ("left", "right", "tie", "both_bad")
 MOST_COMMENT = 2_000
 # For "about n minutes" on the start page: two answers of some 200 words each, and a moment's thought.
 _SECONDS_EACH = 60
@@ -120,15 +120,13 @@ def undo(
 
 def _texts(assignment: Assignment) -> dict[str, Any]:
     """What the page has of a comparison: texts, and its random name."""
-    rendering = importlib.import_module(f"{__package__}.rendering")
-
     return {
         "assignment": assignment.public_id,
         "request_id": _request_id(),
-        "prompt": rendering.render_prompt(assignment.prompt),
+        "prompt": render_prompt(assignment.prompt),
         "answers": (
-            ("left", "A", rendering.render_text(assignment.left)),
-            ("right", "B", rendering.render_text(assignment.right)),
+            ("left", "A", render_text(assignment.left)),
+            ("right", "B", render_text(assignment.right)),
         ),
         "most_comment": MOST_COMMENT,
     }

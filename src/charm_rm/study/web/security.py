@@ -22,7 +22,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from fastapi import Form, Request
@@ -33,7 +33,7 @@ from .refusals import ended_session, forged, no_admin, no_session
 from .serving import address, comes_by_https, serving
 
 if TYPE_CHECKING:
-    from ..database import Rater
+    from ..exchange import Rater
 
 Kind = Literal["rater", "admin"]
 SESSION_DAYS = 30
@@ -84,7 +84,7 @@ def session(request: Request, kind: Kind) -> Session | None:
     return Session(str(token), str(nonce))
 
 
-def _signer(request: Request, kind: Kind) -> URLSafeTimedSerializer[Any]:
+def _signer(request: Request, kind: Kind) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(serving(request).secret, salt=f"study session: {kind}")
 
 
@@ -163,7 +163,7 @@ def _own_host(request: Request) -> str:
 
 
 def _kind(request: Request) -> Kind:
-    path = request.scope["path"].removeprefix(serving(request).settings.root_path)
+    path = request.scope["path"]
     return "admin" if path == "/admin" or path.startswith("/admin/") else "rater"
 
 
@@ -185,7 +185,7 @@ def seconds_since(request: Request, about: str, signed: str) -> float | None:
         return None
 
 
-def _time_signer(request: Request) -> URLSafeSerializer[Any]:
+def _time_signer(request: Request) -> URLSafeSerializer:
     return URLSafeSerializer(serving(request).secret, salt="study page: shown")
 
 

@@ -82,14 +82,17 @@ def base_url(settings: ServeSettings, listening: socket.socket) -> str:
 
 
 def serve_app(app: FastAPI, settings: ServeSettings, listening: socket.socket) -> None:
-    """Serve until SIGTERM or Ctrl-C; requests that are under way are finished first.
+    """Serve until SIGTERM or Ctrl-C; requests that are under way are finished first."""
+    with _ending_quietly():
+        uvicorn.Server(configuration(app, settings)).run(sockets=[listening])
 
-    No access log: addresses hold tokens. Nothing tells what software this is.
-    """
+
+def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
+    """How uvicorn serves the page: no access log, as addresses hold tokens; nothing tells what software this is."""
     options: dict[str, Any] = {"proxy_headers": settings.behind_proxy}
     if settings.behind_proxy:
         options["forwarded_allow_ips"] = list(settings.proxies)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         access_log=False,
         log_level="warning",
@@ -99,8 +102,6 @@ def serve_app(app: FastAPI, settings: ServeSettings, listening: socket.socket) -
         timeout_graceful_shutdown=_GRACE_SECONDS,
         **options,
     )
-    with _ending_quietly():
-        uvicorn.Server(config).run(sockets=[listening])
 
 
 @contextlib.contextmanager
@@ -115,4 +116,4 @@ def _ending_quietly() -> Iterator[None]:
             signal.signal(name, handler)
 
 
-__all__ = ["LOOPBACK", "PortTaken", "base_url", "check_exposure", "listen", "serve_app"]
+__all__ = ["LOOPBACK", "PortTaken", "base_url", "check_exposure", "configuration", "listen", "serve_app"]

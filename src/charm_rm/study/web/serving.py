@@ -11,7 +11,7 @@ from fastapi import Request
 
 if TYPE_CHECKING:
     from ...settings import ServeSettings
-    from ..database import StudyDatabase
+    from ..database.study_database import StudyDatabase
     from .limiting import Limits
 
 

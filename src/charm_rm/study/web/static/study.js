@@ -32,10 +32,6 @@
     keys.setAttribute("aria-pressed", String(root.dataset.keys === "on"));
   });
 
-  // What is wider than its place can be scrolled with keys.
-  for (const one of document.querySelectorAll(".text pre, .text table, .text math[display=block]")) {
-    if (one.scrollWidth > one.clientWidth && !one.hasAttribute("tabindex")) one.tabIndex = 0;
-  }
   if (!comparison) return;
 
   // --- what this tab keeps: a vote on its way, a comment begun, the time on the screen ---
