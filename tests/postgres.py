@@ -89,7 +89,7 @@ def cluster() -> Iterator[Cluster]:
             "UTF8",
             "--locale=C",
         )
-        options = f"-k {folder} -c listen_addresses='' -c max_connections=60"
+        options = f"-k {folder} -c listen_addresses='' -c max_connections=60 -c fsync=off"
         _as_user(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
         try:
             yield Cluster(folder, user)

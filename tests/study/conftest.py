@@ -35,3 +35,10 @@ def clock() -> Callable[[], float]:
     """Seconds that go on by one at every look."""
     seconds = iter(range(1_000_000_000, 2_000_000_000))
     return lambda: float(next(seconds))
+
+
+@pytest.fixture
+def no_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite does not wait for the disk: for tests of rules, not of what outlives a crash of the machine."""
+    engine = pytest.importorskip("charm_rm.study.database.engine", reason="needs the [study] extra")
+    monkeypatch.setattr(engine, "DURABLE", ("journal_mode=WAL", "synchronous=OFF"))

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, func, insert, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, or_, select
 from sqlalchemy.orm import aliased
 
 from ...errors import ConfigError
@@ -45,6 +45,28 @@ class _Seen:
         return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
 
 
+def _open_query() -> Any:
+    """The texts of a rater's first open assignment. Built once: it is what every look at the page asks."""
+    a, b = aliased(schema.answers), aliased(schema.answers)
+    tables = (
+        schema.assignments.join(schema.comparisons, _A.comparison_id == _C.id)
+        .join(schema.prompts, schema.prompts.c.prompt_id == _C.prompt_id)
+        .outerjoin(a, a.c.id == _C.answer_a)
+        .outerjoin(b, b.c.id == _C.answer_b)
+    )
+    return (
+        select(_A.public_id, _A.left, _A.slot, schema.prompts.c.prompt, a.c.response, b.c.response)
+        .select_from(tables)
+        .where(_A.rater_id == bindparam("rater"), _A.vote_id.is_(None))
+        .order_by(_A.slot)
+        .limit(1)
+    )
+
+
+_OPEN = _open_query()
+_MINE = schema.assignments.alias("mine")
+
+
 # --- the open one ---------------------------------------------------------------------------------
 
 
@@ -54,21 +76,7 @@ def open_assignment(connection: Connection, rater_id: int) -> Assignment | None:
     Raises:
         ConfigError: the study has no texts to show.
     """
-    a, b = aliased(schema.answers), aliased(schema.answers)
-    tables = (
-        schema.assignments.join(schema.comparisons, _A.comparison_id == _C.id)
-        .join(schema.prompts, schema.prompts.c.prompt_id == _C.prompt_id)
-        .outerjoin(a, a.c.id == _C.answer_a)
-        .outerjoin(b, b.c.id == _C.answer_b)
-    )
-    query = (
-        select(_A.public_id, _A.left, _A.slot, schema.prompts.c.prompt, a.c.response, b.c.response)
-        .select_from(tables)
-        .where(_A.rater_id == rater_id, _A.vote_id.is_(None))
-        .order_by(_A.slot)
-        .limit(1)
-    )
-    found = connection.execute(query).one_or_none()
+    found = connection.execute(_OPEN, {"rater": rater_id}).one_or_none()
     if found is None:
         return None
     public_id, left, slot, prompt, *texts = found
@@ -167,8 +175,7 @@ def places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -
 
 
 def _own(rater_id: int) -> Any:
-    mine = schema.assignments.alias("mine")
-    return select(mine.c.comparison_id).where(mine.c.rater_id == rater_id)
+    return select(_MINE.c.comparison_id).where(_MINE.c.rater_id == rater_id)
 
 
 def _checks(connection: Connection, rater_id: int) -> list[tuple[int, int]]:

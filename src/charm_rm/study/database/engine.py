@@ -19,6 +19,9 @@ from .schema import study
 
 # Seconds that a writer waits for another process.
 BUSY = 30.0
+# An outcome that was told is on disk, whatever happens to the machine then.
+DURABLE = ("journal_mode=WAL", "synchronous=FULL")
+_UNSHARED = ("journal_mode=OFF", "synchronous=OFF")
 _WRITES = "charm_writes"
 
 
@@ -139,7 +142,7 @@ def sqlite_store(path: Path, *, wal: bool = True) -> Store:
         poolclass=_pool(),
         hide_parameters=True,
     )
-    modes = ["journal_mode=WAL", "synchronous=FULL"] if wal else ["journal_mode=OFF", "synchronous=OFF"]
+    modes = DURABLE if wal else _UNSHARED
 
     def prepare(connection: Any, record: object) -> None:  # noqa: ARG001  (SQLAlchemy's signature)
         for pragma in (*modes, "foreign_keys=ON"):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, func, insert, select
 
 from ...errors import SchemaError, listing
 from ...samples import refuse_samples
@@ -46,11 +46,22 @@ def write_study(connection: Connection, study: Study, *, now: float) -> None:
     ids = {row["comparison_id"]: row["id"] for row in comparisons}
     for table, rows in _vote_rows(study, ids, now):
         _write(connection, table, rows)
+    _count_on(connection)
 
 
 def _write(connection: Connection, table: Any, rows: Rows) -> None:
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         connection.execute(insert(table), rows[start : start + _ROWS_AT_ONCE])
+
+
+def _count_on(connection: Connection) -> None:
+    """Have PostgreSQL count on from the rows that were written with their numbers; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in (schema.raters, schema.assignments, schema.votes):
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        last = select(func.coalesce(func.max(table.c.id), 0) + 1).scalar_subquery()
+        connection.execute(select(func.setval(sequence, last, False)))
 
 
 def refuse_unwritable(study: Study) -> None:
