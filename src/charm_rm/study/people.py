@@ -145,7 +145,7 @@ def pairwise_agreement(pairs: pl.DataFrame, *, decided: bool = False) -> Shared:
     value = float(weights @ agree / weights.sum())
     prompt, rater, other = _codes(pairs["prompt_id"]), *_codes(pairs["rater"], pairs["other"])
     variance, df = pair_variance(weights * (agree - value) / weights.sum(), prompt[0], rater, other)
-    of_prompt = np.bincount(prompt[0], weights)
+    of_prompt = np.bincount(prompt[0], weights).astype(np.float64)
     return Shared(figure, _share(value, variance, df, _effective(of_prompt)), n_comparisons, n_raters)
 
 
