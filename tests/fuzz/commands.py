@@ -40,7 +40,7 @@ LINES = {
     "explain @scores --responses @responses --ratings @ratings ?style": 2,
     "explain @scores --responses @responses --ratings @ratings --calibrator @calibrator -o %explained.parquet": 2,
     "ratings fit @battles -o %ratings{.parquet,.csv,.jsonl} ?fit": 10,
-    "study export @study -o %battles{.parquet,.csv,.jsonl} {--comments,--without=nobody,--force}": 4,
+    "study export @study -o %battles{.parquet,.csv,.jsonl} {--comments,--force}": 4,
     "study progress @study {--json,--csv,--quiet,--markdown}": 3,
     "study invite @study Ann Bob {--json,--csv,--quiet,--count=3} --days {1,30}": 3,
     "study import @battles --anonymous -o %study.db ?import": 5,
