@@ -12,8 +12,18 @@ pytestmark = pytest.mark.browser
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}},
-    "phone": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
-    "dark phone": {"color_scheme": "dark", "viewport": {"width": 414, "height": 800}, "has_touch": True, "is_mobile": True},
+    "phone": {
+        "color_scheme": "light",
+        "viewport": {"width": 360, "height": 740},
+        "has_touch": True,
+        "is_mobile": True,
+    },
+    "dark phone": {
+        "color_scheme": "dark",
+        "viewport": {"width": 414, "height": 800},
+        "has_touch": True,
+        "is_mobile": True,
+    },
 }
 QUICK = "dark"
 
@@ -32,7 +42,9 @@ def found(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("look", [QUICK, *(pytest.param(x, marks=pytest.mark.slow) for x in LOOKS if x != QUICK)])
+@pytest.mark.parametrize(
+    "look", [QUICK, *(pytest.param(x, marks=pytest.mark.slow) for x in LOOKS if x != QUICK)]
+)
 def test_no_page_has_a_serious_fault(browser: Any, served: Served, look: str) -> None:
     pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
     # axe is put into the page by a script that our own policy refuses, as it should.
