@@ -17,6 +17,7 @@ from ..extras import require
 from ..mismatch.student import student_quantile
 from ..statistics import FloatArray, IntArray
 from .clusters import degrees_of_freedom
+from .intervals import ranged_share
 from .nouns import Study
 from .vote_pairs import first_votes, vote_pairs
 
@@ -129,7 +130,7 @@ def pairwise_agreement(pairs: pl.DataFrame, *, decided: bool = False) -> Shared:
     """Σ w a / Σ w over pairs of raters on one comparison, a their agreement and w = 1 / (inclusion · pairs on that comparison).
 
     So each comparison counts for the candidates that it stands for, however many raters it had. ``decided``: over pairs who both
-    named a winner. The interval is clustered by prompt and by rater (:func:`pair_variance`), of Wilson's form.
+    named a winner. The interval is clustered by prompt and by rater (:func:`pair_variance`).
     """
     weight = 1.0 / (pl.col("inclusion") * pl.len().over("comparison_id"))
     pairs = pairs.with_columns(weight=weight)
@@ -144,7 +145,8 @@ def pairwise_agreement(pairs: pl.DataFrame, *, decided: bool = False) -> Shared:
     value = float(weights @ agree / weights.sum())
     prompt, rater, other = _codes(pairs["prompt_id"]), *_codes(pairs["rater"], pairs["other"])
     variance, df = pair_variance(weights * (agree - value) / weights.sum(), prompt[0], rater, other)
-    return Shared(figure, _wilson(value, variance, df, len(set(prompt[0].tolist()))), n_comparisons, n_raters)
+    of_prompt = np.bincount(prompt[0], weights).astype(np.float64)
+    return Shared(figure, _share(value, variance, df, _effective(of_prompt)), n_comparisons, n_raters)
 
 
 def pair_variance(
@@ -169,7 +171,7 @@ def pair_variance(
     variance = max(by_prompt, shared, by_prompt + shared - both)
     if variance <= 0 or prompts < 2:
         return max(variance, 0.0), float(prompts - 1)
-    return variance, degrees_of_freedom(variance, by_prompt, prompts=prompts, raters=raters)
+    return variance, degrees_of_freedom(variance, by_prompt, max(shared, 0.0), prompts=prompts, raters=raters)
 
 
 def _squares(influence: FloatArray, keys: Sequence[IntArray], *, factor: bool = False) -> float:
@@ -183,19 +185,17 @@ def _squares(influence: FloatArray, keys: Sequence[IntArray], *, factor: bool = 
     return float(sums @ sums) * (g / (g - 1) if factor and g > 1 else 1.0)
 
 
-def _wilson(value: float, variance: float, df: float, n_prompts: int) -> Estimate:
-    """Wilson's interval with n = value (1 − value) / variance votes in effect, and Student's t.
+def _effective(weight: FloatArray) -> float:
+    """(Σ w)² / Σ w²: so many clusters of equal weight are as good (Kish 1965)."""
+    return float(weight.sum()) ** 2 / float(weight @ weight)
 
-    Where all agree, variance is 0 and n is the number of prompts. A single prompt tells no interval.
-    """
-    if n_prompts < 2:
+
+def _share(value: float, variance: float, df: float, prompts: float) -> Estimate:
+    """The share with the interval that a model's agreement has (:func:`.intervals.ranged_share`); a single prompt tells none."""
+    if not df > 0:
         return Estimate(value)
-    t = float(student_quantile(df, tail=1 - LEVEL))
-    spread = value * (1 - value)
-    n = spread / variance if variance > 0 and spread > 0 else float(n_prompts)
-    centre = (value + t**2 / (2 * n)) / (1 + t**2 / n)
-    half = t / (1 + t**2 / n) * float(np.sqrt(spread / n + t**2 / (4 * n**2)))
-    return Estimate(value, float(np.sqrt(variance)), max(0.0, centre - half), min(1.0, centre + half))
+    found = ranged_share(value, variance, df, prompts)
+    return Estimate(value, found.std_err, found.ci_low, found.ci_high)
 
 
 def _codes(*series: pl.Series) -> list[IntArray]:

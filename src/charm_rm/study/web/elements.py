@@ -16,7 +16,7 @@ from .highlighting import highlighted
 from .mathematics import as_mathml
 
 # Code that is coloured and formulas that are drawn, per text; what comes after is shown as written.
-MOST_CODE = 40_000
+MOST_CODE = 30_000
 MOST_FORMULAS = 300
 
 
@@ -117,11 +117,8 @@ class Elements(RendererHTML):  # type: ignore[misc, unused-ignore]
 
     def link_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         """The address beside the text: no link leads away from a study, and none can lie about where it would lead."""
-        start = next(i for i in range(idx, -1, -1) if tokens[i].type == "link_open")
-        opened = tokens[start]
-        address = str(opened.attrs.get("href", ""))
-        text = "".join(t.content for t in tokens[start + 1 : idx])
-        said = "" if opened.markup == "autolink" or text == address else _address(opened, address)
+        opened = next(tokens[i] for i in range(idx, -1, -1) if tokens[i].type == "link_open")
+        said = "" if opened.markup == "autolink" else _address(opened, str(opened.attrs.get("href", "")))
         return f"</span>{said}"
 
     def image(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:

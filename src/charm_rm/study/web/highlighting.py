@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,9 +12,11 @@ from pygments.token import STANDARD_TYPES
 from pygments.util import ClassNotFound
 
 PREFIX = "hl-"
-# A lexer is made of regular expressions; on code larger than this, or with longer lines, one could keep the server busy.
-LONGEST_CODE = 20_000
+# A lexer is made of regular expressions, and some (C#, C) take seconds for a few thousand lines of nothing. Between two tokens the clock
+# is read: code that takes longer is shown without colours. No single token may take long, so code and lines are bounded, too.
+LONGEST_CODE = 10_000
 LONGEST_LINE = 1_000
+SECONDS = 0.15
 
 # The languages of answers, by any of their names. Few lexers, all tried on hostile code.
 LANGUAGES = frozenset(
@@ -116,11 +119,16 @@ LANGUAGES = frozenset(
 
 
 def highlighted(code: str, language: str) -> str:
-    """The code as HTML: spans with classes where the language is known and the code of bearable size, else plain. No text is changed."""
+    """The code as HTML: spans with classes where the language is known and the code is soon read, else plain. No text is changed."""
     lexer = _lexer(language)
     if lexer is None or len(code) > LONGEST_CODE or max(map(len, code.split("\n"))) > LONGEST_LINE:
         return str(escape(code))
-    return "".join(_spans(lexer.get_tokens(code)))
+    spans, end = [], time.thread_time() + SECONDS
+    for span in _spans(lexer.get_tokens(code)):
+        spans.append(span)
+        if time.thread_time() > end:
+            return str(escape(code))
+    return "".join(spans)
 
 
 def _spans(tokens: Iterable[tuple[Any, str]]) -> Iterable[str]:
