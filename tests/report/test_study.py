@@ -87,3 +87,17 @@ def test_it_is_written_whole_and_not_over_another(tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8") == render_study(findings())
     with pytest.raises(OutputExists):
         write_study(findings(), page, force=False)
+
+
+def test_what_votes_do_not_determine_is_a_gap_and_no_number() -> None:
+    whole = findings()
+    none = [pl.lit(None, dtype=pl.Float64).alias(c) for c in ("difference", "ci_low", "ci_high", "p_value")]
+    differences = whole.differences.with_columns(none).with_columns(
+        pl.lit(None, dtype=pl.String).alias("reading")
+    )
+    gone = [
+        pl.lit(None, dtype=pl.Float64).alias(c) for c in ("value", "ci_low", "ci_high", "effective_votes")
+    ]
+    page = render_study(replace(whole, differences=differences, agreement=whole.agreement.with_columns(gone)))
+    assert "<h1>400 votes of 3 raters on 150 comparisons</h1>" in page
+    assert page.count("<figure") == 2

@@ -29,8 +29,16 @@ WHAT_POWERED_IS = "Prediction-powered: the votes joined with the model's verdict
 
 
 def leading(frame: pl.DataFrame, *, votes_used: str = ALL) -> list[Row]:
-    """Per model (and baseline) the row that is to be read first: prediction-powered where it is told, else classical."""
-    rows = frame.filter(pl.col("votes_used") == votes_used) if frame.height else frame
+    """Per model (and baseline) the row that is to be read first: prediction-powered where it is told, else classical.
+
+    What the votes do not determine has no row.
+    """
+    value = "difference" if "difference" in frame.columns else "value"
+    rows = (
+        frame.filter(pl.col("votes_used") == votes_used, pl.col(value).is_not_null())
+        if frame.height
+        else frame
+    )
     first: dict[tuple[str, str], Row] = {}
     for row in rows.iter_rows(named=True):
         key = (row["model"], row.get("baseline", ""))
@@ -42,7 +50,10 @@ def leading(frame: pl.DataFrame, *, votes_used: str = ALL) -> list[Row]:
 def beside(frame: pl.DataFrame, row: Row, *, estimator: str = CLASSICAL) -> Row | None:
     """The row of the same model, baseline and votes by another estimator; None where there is none."""
     same = [c for c in ("model", "baseline", "votes_used") if c in frame.columns]
-    found = frame.filter(pl.col("estimator") == estimator, *(pl.col(c) == row[c] for c in same))
+    value = "difference" if "difference" in frame.columns else "value"
+    found = frame.filter(
+        pl.col("estimator") == estimator, pl.col(value).is_not_null(), *(pl.col(c) == row[c] for c in same)
+    )
     return found.row(0, named=True) if found.height else None
 
 

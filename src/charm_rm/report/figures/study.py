@@ -24,7 +24,8 @@ _MOST = 40  # raters in the figure
 @figure("study_agreement", title="Agreement with people", section="study", needs=("study",))
 def study_agreement(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]:
     """Every model by both estimators, and people with each other."""
-    frame = found.agreement.filter(pl.col("votes_used") == ALL) if found.agreement.height else found.agreement
+    told = found.agreement.filter(pl.col("value").is_not_null())
+    frame = told.filter(pl.col("votes_used") == ALL)
     rows = [
         _share(f"{r['model']} · {_NAMED[r['estimator']][0]}", r, _NAMED[r["estimator"]][1])
         for r in _in_order(frame)
@@ -50,9 +51,8 @@ def study_agreement(_: Findings | None, found: StudyAnalysis) -> Iterator[Pictur
 @figure("study_difference", title="Differences of agreement", section="study", needs=("study",), order=1)
 def study_difference(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]:
     """Model minus baseline, by votes used and estimator."""
-    several = (
-        found.differences.select("model", "baseline").n_unique() > 1 if found.differences.height else False
-    )
+    told = found.differences.filter(pl.col("difference").is_not_null())
+    several = told.select("model", "baseline").n_unique() > 1
     rows = [
         Row(
             name=(f"{r['model']} − {r['baseline']} · " if several else "")
@@ -63,7 +63,7 @@ def study_difference(_: Findings | None, found: StudyAnalysis) -> Iterator[Pictu
             role={BETTER: "under", WORSE: "over"}.get(r["reading"], "even"),
             tip=f"{r['model']} minus {r['baseline']}\n{r['votes_used']} votes, {r['estimator']}\n{_points(r, 'difference')}, p = {chance(r['p_value'])}\n{r['reading']}",
         )
-        for r in found.differences.iter_rows(named=True)
+        for r in told.iter_rows(named=True)
     ]
     if rows:
         yield both(
