@@ -19,6 +19,7 @@ _WORDS = 4  # of the prompt, at least
 _SHORTEST, _LONGEST, _LONGEST_PROMPT = 200, 2000, 800
 # Of the prompt's words, the right answer has at least this share, the other one at most that.
 _ON_TOPIC, _OFF_TOPIC = 0.6, 0.1
+_ALIKE = 0.2  # and the two prompts share at most that much: words such as "write" and "please"
 _LENGTHS = 1.2  # the longer of the two answers is at most so many times as long
 _TRIES = 400  # prompts looked at, for each check
 
@@ -76,7 +77,7 @@ class _Answer:
         short, long = sorted((self.length, right.length))
         return (
             long <= _LENGTHS * short
-            and not self.asked & right.asked
+            and len(self.asked & right.asked) <= _ALIKE * len(right.asked)
             and _share(self, right.asked) <= _OFF_TOPIC
         )
 

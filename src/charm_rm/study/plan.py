@@ -72,10 +72,7 @@ def plan_study(
         "settings": how.values(),
         **rules.as_provenance(),
         "plan": plan,
-        "inputs": {
-            "responses": dict(texts.provenance),
-            **{m.name: dict(_table(m).provenance) for m in models},
-        },
+        "inputs": _inputs(texts, models),
     }
     votes = StudyVotes(pl.DataFrame(schema=_NO_VOTES))
     return Study(name, comparisons, votes, tuple(models), texts, found.frame.select(KEY), about)
@@ -250,5 +247,9 @@ def _say(plan: dict[str, Any], n_models: int) -> None:
         )
 
 
-def _table(model: StudyModel) -> Any:
-    return model.margins if model.scores is None else model.scores
+def _inputs(texts: Responses, models: Sequence[StudyModel]) -> dict[str, Any]:
+    tables = {model.name: model.margins if model.scores is None else model.scores for model in models}
+    return {
+        "responses": dict(texts.provenance),
+        **{n: dict(t.provenance) for n, t in tables.items() if t is not None},
+    }

@@ -90,7 +90,10 @@ _COMMON = frozenset(
     ]
 )
 _I_AM = r"(?:\bi am|\bi['’]m|\bmy name is|\bmy name['’]s|\byou can call me|\bjust call me|\bthis is)"
-_AS = r"(?:\bi am|\bi['’]m|\bi was|\bi have been|\bi['’]ve been|\bas)"
+_OF_ME = (
+    r"(?:(?:\bi am|\bi['’]m|\bi was|\bi have been|\bi['’]ve been)\b[^.!?\n]{0,80}"
+    r"|\bas an? [^.!?,\n]{0,40}\b(?:ai|model|assistant|chatbot|bot)\b[^.!?\n]{0,40})"
+)
 _KIND = r"(?:an?|the|just|only|actually|called|named|known as|ai|artificial intelligence|large|language|model|chat|chatbot|assistant|bot|open[- ]source|virtual|helpful|,|:|\(|\*+|\x22|')"
 _MADE = r"(?:developed|created|trained|made|built|designed|released|provided|produced|fine-?tuned)"
 
@@ -115,7 +118,7 @@ def _pattern(known: Iterable[str], made_by: Iterable[str]) -> str:
     names, makers = _either(known), _either(made_by)
     named = rf"{_I_AM}(?:\s*{_KIND}){{0,9}}\s*{names}\b"
     spoken = rf"\bas {names}\b[^.\n]{{0,20}}, i\b"
-    made = rf"{_AS}\b[^.!?\n]{{0,80}}\b{_MADE}(?: and \w+)? (?:by|at)(?: \w+){{0,4}}? (?:the |a |team at )*{makers}\b"
+    made = rf"{_OF_ME}\b{_MADE}(?: and \w+)? (?:by|at)(?: \w+){{0,4}}? (?:the |a |team at )*{makers}\b"
     return rf"(?i)(?:{named}|{spoken}|{made})"
 
 

@@ -94,7 +94,7 @@ def command(
     called = name or (output.stem if output else "study")
     study = plan_study(texts, models, name=called, **settings.values())
     if place is not None:
-        place.create(study, force=force)
+        place.create(study, force=force).close()
     if as_json:
         print_json(_as_json(study))
     else:
