@@ -156,7 +156,8 @@ def _rows(candidates: pl.DataFrame, design: Design, how: StudyPlanSettings) -> p
     twice = np.zeros(n, dtype=np.int64)
     twice[rng.permutation(n)[: round(how.overlap * n)]] = 1
     digits = len(str(n))
-    return candidates[design.chosen.tolist()].select(
+    chosen: pl.DataFrame = candidates[design.chosen.tolist()]
+    return chosen.select(
         pl.Series("comparison_id", [f"c{i:0{digits}d}" for i in range(1, n + 1)]),
         *KEY,
         kind=pl.lit(MAIN),
