@@ -19,7 +19,7 @@ from charm_rm.study.nouns import Counted
 
 POLICIES = 4
 MODELS = ("original", "calibrated")
-_MANY = 6000
+_MANY = 40_000
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 # By kind of pair: (liking of x, standard deviation of noise) of the original and of the calibrated model.
@@ -68,7 +68,7 @@ class Prompts:
 @lru_cache(maxsize=64)
 def truth(ties: float, models: str, taste: float) -> dict[str, float]:
     """Agreement of the two models with people at large, and differences, of all votes and of decided ones."""
-    world = Prompts(np.random.default_rng(20260), _MANY * 10, ties=ties, models=models)
+    world = Prompts(np.random.default_rng(20260), _MANY, ties=ties, models=models)
     p, sided = world.people(taste), 1 - world.tie
     found = {}
     for k in range(2):

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from charm_rm.study.nouns import Comparisons, Study, StudyModel, StudyVotes
-from charm_rm.tables import Scores
+from charm_rm.tables import Responses, Scores
 
 POLICIES = ("alpha", "beta", "gamma")
 _COMPARISONS = (
@@ -56,13 +56,19 @@ def vote(
 
 
 def simulated(
-    *, prompts: int = 60, raters: int = 4, votes_each: int = 40, models: int = 2, seed: int = 0
+    *,
+    prompts: int = 60,
+    raters: int = 4,
+    votes_each: int = 40,
+    models: int = 2,
+    checks: int = 3,
+    seed: int = 0,
 ) -> Study:
     """Raters prefer gamma to beta to alpha; each model sees the same with its own noise. Checks and repeats are among the votes."""
     rng = np.random.default_rng(seed)
     pairs = [("alpha", "beta"), ("alpha", "gamma"), ("beta", "gamma")]
     rows = [main(f"c{p}", *pairs[p % 3], wanted=2, inclusion=0.5 if p % 2 else 1.0) for p in range(prompts)]
-    rows += [check(f"k{i}", "alpha", "gamma", "b") for i in range(3)]
+    rows += [check(f"k{i}", "alpha", "gamma", "b") for i in range(checks)]
     said = []
     for r in range(raters):
         seen = rng.choice(prompts, size=min(votes_each, prompts), replace=False)
@@ -73,7 +79,7 @@ def simulated(
             said.append(vote(f"c{p}", f"rater {r}", winner, left=left, seconds=float(rng.gamma(4, 5)), at=at))
             if i % 10 == 9:
                 said.append(vote(f"c{p}", f"rater {r}", winner if rng.random() < 0.8 else "a", repeat=True))
-        said += [vote(f"k{i}", f"rater {r}", "b" if rng.random() < 0.9 else "a") for i in range(3)]
+        said += [vote(f"k{i}", f"rater {r}", "b" if rng.random() < 0.9 else "a") for i in range(checks)]
     strength = dict(zip(POLICIES, (0.0, 0.5, 1.0), strict=True))
     scored = [
         StudyModel(
@@ -92,4 +98,16 @@ def simulated(
         )
         for m in range(models)
     ]
-    return Study("a made-up study", comparisons(rows), votes(said), models=tuple(scored))
+    told = comparisons(rows)
+    return Study("a made-up study", told, votes(said), models=tuple(scored), responses=responses_to(told))
+
+
+def responses_to(told: Comparisons) -> Responses:
+    """Every policy's answer to every prompt; no text names its policy."""
+    prompts = told.frame["prompt_id"].unique(maintain_order=True).to_list()
+    rows = [
+        (p, f"Question {i}?", policy, f"Answer number {i * len(POLICIES) + k}.")
+        for i, p in enumerate(prompts)
+        for k, policy in enumerate(POLICIES)
+    ]
+    return Responses(pl.DataFrame(rows, schema=["prompt_id", "prompt", "policy", "response"], orient="row"))

@@ -13,7 +13,7 @@ import pytest
 
 NEEDED = (
     *("fastapi", "uvicorn", "sqlalchemy", "limits", "itsdangerous", "nh3", "markdown_it", "mdit_py_plugins"),
-    *("latex2mathml", "pygments", "httpx"),
+    *("latex2mathml", "pygments", "httpx", "playwright"),
 )
 collect_ignore_glob = [] if all(map(find_spec, NEEDED)) else ["test_*.py"]
 

@@ -86,10 +86,15 @@ class Served:
     url: str
     database: Any
     clock: list[float] = field(default_factory=lambda: [0.0])
+    server: Any = None
 
     def now(self) -> float:
         """The server's time."""
         return time.time() + self.clock[0]
+
+    def stop(self) -> None:
+        """Tell the server to stop, as SIGTERM does."""
+        self.server.should_exit = True
 
     def link(self, name: str = "ann", **more: Any) -> str:
         """A new invitation link."""
@@ -114,12 +119,13 @@ def serve(folder: Path, what: Study | None = None, **settings: Any) -> Iterator[
         listening = listen(chosen)
         served = Served(f"http://127.0.0.1:{listening.getsockname()[1]}", database)
         server = uvicorn.Server(configuration(create_app(database, chosen, now=served.now), chosen))
+        served.server = server
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:
             yield served
         finally:
-            server.should_exit = True
+            served.stop()
             thread.join(20)
             listening.close()
 

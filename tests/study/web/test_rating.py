@@ -209,7 +209,12 @@ def test_below_a_path_every_address_and_cookie_is_below_it(tmp_path: Path) -> No
             page = client.get(f"{prefix}/rate", headers=sent).text
             assert set(re.findall(r'(?:href|src|action)="(/[^"?]*)', page)) == {
                 *("/study/rate", "/study/undo", "/study/static/study.css", "/study/static/study.js"),
-                *("/study/static/icon.svg", "/study/static/content.css", "/study/static/code.css"),
+                *(
+                    "/study/static/icon.svg",
+                    "/study/static/content.css",
+                    "/study/static/code.css",
+                    "/study/static/noscript.css",
+                ),
             }
             fields = hidden(page)
             voted = client.post(f"{prefix}/rate", data={**fields, "choice": "tie"}, headers=sent)
