@@ -68,9 +68,23 @@ def server(arguments: list[str], **environment: str) -> Iterator[Server]:
 
 
 def _started(arguments: list[str], port: int, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from charm_rm.cli import main; main()", "study", "serve", *arguments, "--port", str(port), "--no-admin-link"]
+    command = [
+        sys.executable,
+        "-c",
+        "from charm_rm.cli import main; main()",
+        "study",
+        "serve",
+        *arguments,
+        "--port",
+        str(port),
+        "--no-admin-link",
+    ]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **environment},
     )
 
 
@@ -182,7 +196,9 @@ class Rater:
 
         def click() -> None:
             try:
-                httpx.post(f"{self.crowd.url}/rate", data=form, cookies=dict(self.browser.cookies), timeout=20)
+                httpx.post(
+                    f"{self.crowd.url}/rate", data=form, cookies=dict(self.browser.cookies), timeout=20
+                )
             except httpx.TransportError:
                 pass
 
@@ -199,10 +215,14 @@ class Rater:
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         try:
-            with socket.create_connection(("127.0.0.1", urlsplit(self.crowd.url).port or 80), timeout=5) as line:
+            with socket.create_connection(
+                ("127.0.0.1", urlsplit(self.crowd.url).port or 80), timeout=5
+            ) as line:
                 line.sendall(head.encode() + body)
                 if self.draw.random() < 0.5:
-                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not a good-bye
+                    line.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+                    )  # a reset, not a good-bye
         except OSError:
             pass
 
