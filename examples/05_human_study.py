@@ -10,7 +10,13 @@ import warnings
 from pathlib import Path
 
 import charm_rm as charm
-from charm_rm.pipeline.study_demo import CARELESS, let_raters_vote, planned_study, simulate_world, true_agreement
+from charm_rm.pipeline.study_demo import (
+    CARELESS,
+    let_raters_vote,
+    planned_study,
+    simulate_world,
+    true_agreement,
+)
 from charm_rm.study.analysis import analyse_study
 from charm_rm.study.database import create_study
 from charm_rm.study.export import as_battles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_headings_are_in_order_and_figures_are_named(visit: Visit) -> None:
     """What axe-core calls serious here: one h1, no level skipped, every drawing and scrolling part with a name."""
     levels = visit.page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])")
     assert levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a <= 1 for a, b in pairwise(levels))
     assert visit.page.locator("svg[role=img]:not([aria-label])").count() == 0
     assert visit.page.locator("[tabindex='0']:not([aria-label])").count() == 0
 
