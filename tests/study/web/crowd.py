@@ -96,6 +96,7 @@ class Crowd:
     lost: float = 0.0
     undone: float = 0.0
     patience: float = 60.0
+    goes_on: Callable[[], bool] = lambda: True
     latencies: list[float] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -131,7 +132,7 @@ class Rater:
         try:
             with httpx.Client(base_url=self.crowd.url, timeout=20) as self.browser:
                 self.again(lambda: self.browser.get(f"/i/{self.token}"), 303)
-                while len(self.books) < self.crowd.votes_each:
+                while len(self.books) < self.crowd.votes_each and self.crowd.goes_on():
                     self.turn()
         except Exception as error:
             self.error = error
