@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
 
+from study_fixtures import cluster  # noqa: F401  (a real PostgreSQL, one a session)
+
 ROOT = Path(__file__).resolve().parents[1]
 COUNT = "count"
 OLD_CLICK = version("click").startswith("8.1.")

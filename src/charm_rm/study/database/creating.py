@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, func, inspect, select, text
 
-from ...errors import ConfigError, OutputExists
+from ...errors import ConfigError, OutputExists, counted
 from ...store import clear_litter, refuse_existing, temporary_path, writing_to
 from ..nouns import Study
 from . import schema
@@ -45,7 +45,7 @@ def refuse_database(path: str | Path, *, force: bool) -> Path:
             fix="move it to where the study is, or remove it",
         )
     if path.exists() and (votes := _votes_in(path)):
-        raise OutputExists(f"a study with {votes:,} votes is there", where=str(path), fix=_KEEP)
+        raise OutputExists(f"a study with {counted(votes, 'vote')} is there", where=str(path), fix=_KEEP)
     return path
 
 
@@ -180,7 +180,7 @@ def _refuse_tables(connection: Connection, store: Store, *, force: bool) -> bool
         )
     votes = connection.execute(select(func.count()).select_from(schema.votes)).scalar_one()
     if votes:
-        raise OutputExists(f"a study with {votes:,} votes is there", where=store.where, fix=_KEEP)
+        raise OutputExists(f"a study with {counted(votes, 'vote')} is there", where=store.where, fix=_KEEP)
     if not force:
         raise OutputExists(
             "a study is there already", where=store.where, fix="create another database, or add --force"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -128,10 +129,15 @@ def sqlite_refusal(words: str, where: str) -> CharmError:
 
 
 def sqlite_store(path: Path, *, wal: bool = True) -> Store:
-    """A file that is there already; none is made. ``wal=False`` is for files that are being written, and take their place when whole."""
+    """A file that is there already; none is made. One that may not be written to can be read. ``wal=False`` is for files that are being written, and take their place when whole."""
+
+    writable = os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK)
+    if not writable:
+        _refuse_unread_log(path)
+    mode = "mode=rw" if writable else "mode=ro&immutable=1"
 
     def connect() -> sqlite3.Connection:
-        address = f"file:{quote(str(path.absolute()))}?mode=rw"
+        address = f"file:{quote(str(path.absolute()))}?{mode}"
         return sqlite3.connect(address, uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False)
 
     engine = create_engine(
@@ -142,7 +148,7 @@ def sqlite_store(path: Path, *, wal: bool = True) -> Store:
         poolclass=_pool(),
         hide_parameters=True,
     )
-    modes = DURABLE if wal else _UNSHARED
+    modes = () if not writable else DURABLE if wal else _UNSHARED
 
     def prepare(connection: Any, record: object) -> None:  # noqa: ARG001  (SQLAlchemy's signature)
         for pragma in (*modes, "foreign_keys=ON"):
@@ -155,6 +161,17 @@ def sqlite_store(path: Path, *, wal: bool = True) -> Store:
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin)
     return Store(engine, str(path))
+
+
+def _refuse_unread_log(path: Path) -> None:
+    """Raise where votes are in the log beside a file that may only be read: SQLite cannot read it without writing."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise UnreadableFile(
+            f"it may only be read here, and its last votes are in {log.name}, which SQLite reads only where it may write",
+            where=str(path),
+            fix="copy both files to a folder where you may write, and open the study there",
+        )
 
 
 def _pool() -> Any:
@@ -187,7 +204,7 @@ def postgresql_store(url: str) -> Store:
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigError(
             "the address of the database is not a URL", fix="write postgresql://user:password@host/database"
         ) from None
@@ -199,14 +216,17 @@ def _address(url: str) -> URL:
     return address.set(drivername="postgresql+psycopg")
 
 
+# Of what may stand behind the question mark; the rest can be a password, of a key for one.
+_HARMLESS = ("host", "port", "dbname", "options", "sslmode")
+
+
 def shown(url: str) -> str:
     """A URL without its password, wherever that stands in it."""
     try:
         address = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "the database"
-    if "password" in address.query:
-        address = address.difference_update_query(["password"])
+    address = address.difference_update_query([name for name in address.query if name not in _HARMLESS])
     return address.render_as_string(hide_password=True)
 
 
