@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -55,9 +55,11 @@ class Server:
 @contextmanager
 def server(arguments: list[str], **environment: str) -> Iterator[Server]:
     """`charm study serve ARGUMENTS` on a free port, until the end of the block."""
-    process = _started(arguments, 0, environment)
-    running = Server(arguments, environment, urlsplit(_address(process)).port or 0, process)
+    port = _free_port()
+    process = _started(arguments, port, environment)
+    running = Server(arguments, environment, port, process)
     try:
+        _address(process)
         yield running
     finally:
         running.process.terminate()
@@ -67,19 +69,50 @@ def server(arguments: list[str], **environment: str) -> Iterator[Server]:
             running.kill()
 
 
+def _free_port() -> int:
+    """Below those that the system gives to clients: while the server is down, no rater's own connection may take its port."""
+    draw = random.SystemRandom()
+    while True:
+        port = draw.randrange(20_000, 30_000)
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
 def _started(arguments: list[str], port: int, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from charm_rm.cli import main; main()", "study", "serve", *arguments, "--port", str(port), "--no-admin-link"]
+    run = "from charm_rm.cli import main; main()"
+    command = [
+        sys.executable,
+        "-c",
+        run,
+        "study",
+        "serve",
+        *arguments,
+        "--port",
+        str(port),
+        "--no-admin-link",
+    ]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, **environment}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
     )
 
 
 def _address(process: subprocess.Popen[str]) -> str:
+    """The address that the server prints once it listens."""
     assert process.stdout is not None
+    said = []
     for line in process.stdout:
+        said.append(line)
         if found := re.search(r"http://\S+", line):
             return found[0]
-    raise AssertionError(f"the server ended with {process.wait()}")
+    raise AssertionError(f"the server ended with {process.wait()}: {''.join(said)}")
 
 
 # --- raters ---------------------------------------------------------------------------------------
@@ -182,10 +215,10 @@ class Rater:
         self.crowd.count("double clicks")
 
         def click() -> None:
-            try:
-                httpx.post(f"{self.crowd.url}/rate", data=form, cookies=dict(self.browser.cookies), timeout=20)
-            except httpx.TransportError:
-                pass
+            with suppress(httpx.TransportError):
+                httpx.post(
+                    f"{self.crowd.url}/rate", data=form, cookies=dict(self.browser.cookies), timeout=20
+                )
 
         for thread in [threading.Thread(target=click) for _ in range(2)]:
             thread.start()
@@ -200,10 +233,14 @@ class Rater:
             f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         try:
-            with socket.create_connection(("127.0.0.1", urlsplit(self.crowd.url).port or 80), timeout=5) as line:
+            with socket.create_connection(
+                ("127.0.0.1", urlsplit(self.crowd.url).port or 80), timeout=5
+            ) as line:
                 line.sendall(head.encode() + body)
                 if self.draw.random() < 0.5:
-                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not a good-bye
+                    line.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+                    )  # a reset, not a good-bye
         except OSError:
             pass
 

@@ -33,7 +33,9 @@ def test_50_raters_at_once(place: dict[str, Any], tell: Callable[[str], None]) -
     with open_study(place.get("where"), url=place.get("url")) as database:
         assert saved(database) == books
         assert_rule(standing(database))
-    tell(f"50 raters at once ({'SQLite' if place.get('where') else 'PostgreSQL'}): {crowd.counts}, none lost or doubled")
+    tell(
+        f"50 raters at once ({'SQLite' if place.get('where') else 'PostgreSQL'}): {crowd.counts}, none lost or doubled"
+    )
     assert min(crowd.counts[what] for what in ("double clicks", "lost answers", "undone")) > 10
 
 
