@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .specs import load_judge, load_scorer
     from .store import load, save
     from .streaming import stream_scores
+    from .study.analysis import analyse_study
     from .style import (
         apply_calibrator,
         calibrated,
@@ -156,6 +157,7 @@ _HOMES = {
     "benchmarks": ["load_benchmark"],
     "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],
     "comparison": ["compare_models"],
+    "study.analysis": ["analyse_study"],
     "report": ["write_report"],
     "pipeline": ["run_pipeline"],
 }

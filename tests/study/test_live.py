@@ -35,12 +35,12 @@ def test_hand_worked() -> None:
     assert live.progress == 0.75
     assert live.consistency == Share(0, 1)
     assert live.passed == Share(1, 2)
-    # c1 by Ann (left), her second look (left again: sides were swapped), c2 by Bob (right); the tie and the checks have no side.
-    assert live.left == Share(2, 3)
+    # c1 by Ann (left), c2 by Bob (right); the tie, the second look and the checks do not count.
+    assert live.left == Share(1, 2)
     ann, bob = live.raters.sort("rater").iter_rows(named=True)
     assert (ann["votes"], ann["repeats"], ann["consistent"], ann["checks"], ann["passed"]) == (1, 1, 0, 1, 1)
     assert (bob["votes"], bob["ties"], bob["left"], bob["sided"]) == (2, 1, 0, 1)
-    assert ann["seconds"] == 6.0  # of 4, 6 and the check's 10
+    assert ann["seconds"] == 4.0  # of what counts
     assert live.last_vote == "2026-11-02T10:30:00+00:00"
     policies = {row["policy"]: row for row in live.policies.iter_rows(named=True)}
     assert {name: (row["votes"], row["wins"]) for name, row in policies.items()} == {
@@ -99,7 +99,7 @@ def test_as_counted_row_by_row(rows: list[tuple]) -> None:
     again = [row for row in rows if row[0] != "k" and row[3]]
     before = {(c, r): w for c, r, w, _, _ in first}
     matched = [before[c, r] == w for c, r, w, _, _ in again if (c, r) in before]
-    sided = [w == left for c, _, w, _, left in rows if c != "k" and w in "ab" and left is not None]
+    sided = [w == left for _, _, w, _, left in first if w in "ab" and left is not None]
     assert live.votes == len(first) == live.policies["votes"].sum() / 2 == live.pairs["votes"].sum()
     assert live.votes == live.raters["votes"].sum() == live.policies["wins"].sum()
     assert (live.repeats, live.checks) == (len(again), sum(row[0] == "k" for row in rows))

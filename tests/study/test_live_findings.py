@@ -17,6 +17,7 @@ from charm_rm.study.export import as_battles
 from charm_rm.study.frame import counted
 from charm_rm.study.live import live_study
 from charm_rm.study.nouns import Study, StudyVotes
+from charm_rm.study.raters import judge_raters
 from study.studies import comparisons, main, simulated, vote, votes
 
 
@@ -168,3 +169,16 @@ def test_who_fails_the_checks_is_marked_with_the_reason() -> None:
     flags = findings.rater_flags(replace(study, votes=StudyVotes(turned)))
     assert flags["rater 5"][0] == "failed 8 of 8 attention checks"
     assert set(flags) == {"rater 5"}
+
+
+def test_raters_work_is_told_as_in_the_analysis() -> None:
+    """What the page counts of each rater is what the table of the analysis says of them."""
+    study = simulated()
+    live, judged = live_study(study), judge_raters(study)
+    mine = live.raters.sort("rater").select(
+        "rater",
+        *("votes", "repeats", "consistent", "checks", "passed", "seconds"),
+        left_share=pl.col("left") / pl.col("sided"),
+        tie_share=pl.col("ties") / pl.col("votes"),
+    )
+    assert_frame_equal(mine, judged.select(mine.columns))

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from charm_rm.study.nouns import Comparisons, Study, StudyModel, StudyVotes
+from charm_rm.tables import Margins
 
 VOTES = {
     "comparison_id": pl.String,
@@ -126,3 +127,53 @@ def _vote(
         "left": left,
         "seconds": seconds,
     }
+
+
+STRENGTHS = {"ant": 0.9, "bee": 0.4, "cat": 0.0, "dog": -0.4, "eel": -0.9}
+
+
+def planned_study(
+    rng: np.random.Generator,
+    *,
+    prompts: int = 60,
+    raters: int = 6,
+    share: float = 0.4,
+    favoured: float = 1.5,
+    overlap: float = 0.4,
+) -> Study:
+    """Five policies, two models: ``before`` favours eel by ``favoured`` (log-odds), ``after`` does not. Comparisons where the two
+    disagree are always chosen, others with the chance ``share``; some have two raters, one in ten is repeated, and all see two checks."""
+    names = sorted(STRENGTHS)
+    margins: dict[str, list[dict[str, object]]] = {"before": [], "after": []}
+    candidates, comparisons, votes = [], [], []
+    people = [f"rater-{i}" for i in range(raters)]
+    for p in range(prompts):
+        liking = {n: STRENGTHS[n] + 0.7 * float(rng.standard_normal()) for n in names}
+        scored = {n: liking[n] + 0.5 * float(rng.standard_normal()) for n in names}
+        for i, a in enumerate(names):
+            for b in names[i + 1 :]:
+                where = {"prompt_id": f"q{p:03d}", "policy_a": a, "policy_b": b}
+                pull = favoured * ((a == "eel") - (b == "eel"))
+                after = 2 * (scored[a] - scored[b])
+                before = after + 2 * pull
+                for model, margin in (("before", before), ("after", after)):
+                    margins[model].append({"prompt_id": where["prompt_id"], "policy": a, "reference": b, "margin": margin})  # fmt: skip
+                candidates.append(where)
+                inclusion = 1.0 if before * after < 0 else share
+                if rng.random() > inclusion:
+                    continue
+                name, seen = f"c{p:03d}{a}{b}", 2 if rng.random() < overlap else 1
+                comparisons.append(
+                    {"comparison_id": name, **where, "inclusion": inclusion, "votes_wanted": seen}
+                )
+                for k in rng.choice(raters, seen, replace=False):
+                    for repeat in (False, True) if rng.random() < 0.1 else (False,):
+                        left = "a" if (rng.random() < 0.5) ^ repeat else "b"
+                        votes.append(
+                            _vote(name, people[k], Habits(), liking[a] - liking[b], left, repeat, rng)
+                        )
+    for i in range(2):
+        comparisons.append({"comparison_id": f"k{i}", "prompt_id": "q000", "policy_a": "ant", "policy_b": "bee", "kind": "check", "inclusion": None, "expected": "ab"[i]})  # fmt: skip
+        votes += [_vote(f"k{i}", n, Habits(), 100.0 * (1 - 2 * i), "a", False, rng) for n in people]
+    models = [StudyModel(name, margins=Margins(pl.DataFrame(rows))) for name, rows in margins.items()]
+    return study_of(comparisons, votes, models=models, candidates=pl.DataFrame(candidates))

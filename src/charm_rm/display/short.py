@@ -93,6 +93,13 @@ def _models(result: Any) -> Iterator[str]:
     yield f"{counted(len(result.models), 'model')}, {counted(result.differences.height, 'difference')}, {beyond} beyond chance"
 
 
+def _study(result: Any) -> Iterator[str]:
+    from ..study.words import headline, size
+
+    yield f"{result.name}: {size(result)}"
+    yield headline(result)
+
+
 def _families(result: Any) -> Iterator[str]:
     yield f"{counted(result.frame.height, 'group')}, {counted(len(result.members), 'policy', 'policies')}"
     yield _largest(result.frame.drop_nulls("favour"), "group", "favour")
@@ -157,6 +164,7 @@ _TOLD: dict[str, Callable[[Any], Iterator[str]]] = {
     "Calibrator": _calibrator,
     "FavourComparison": _comparison,
     "ModelComparison": _models,
+    "StudyAnalysis": _study,
     "FamilyContrasts": _families,
     "Influence": _influence,
     "Explanation": _explanation,

@@ -43,6 +43,12 @@ def _models(result: Any, top: int) -> None:
     print_models(result, top=top)
 
 
+def _study(result: Any, top: int) -> None:
+    from ..cli.print_study import print_study
+
+    print_study(result, top=top)
+
+
 def _families(result: Any, _top: int) -> None:
     from ..cli.families import print_families
 
@@ -123,6 +129,7 @@ _PRINTERS: dict[str, Callable[[Any, int], None]] = {
     "Audit": _audit,
     "FavourComparison": _comparison,
     "ModelComparison": _models,
+    "StudyAnalysis": _study,
     "FamilyContrasts": _families,
     "Influence": _influence,
     "Offsets": _offsets,

@@ -106,7 +106,7 @@ def live_study(study: Study) -> Live:
         consistency=_share(votes["consistent"]),
         passed=_share(votes["passed"]),
         left=_share(votes["chose_left"]),
-        seconds=_median(votes["seconds"]),
+        seconds=_median(counting["seconds"]),
         raters=_raters(votes),
         policies=_policies(with_given, counting),
         pairs=_pairs(with_given, counting),
@@ -119,7 +119,8 @@ def joined_votes(study: Study) -> pl.DataFrame:
     """Every vote beside its comparison, with what it is worth knowing of it.
 
     ``counts``: a first look at a main comparison. ``repeated``: a second look at one, and ``consistent`` whether it chose the same as
-    the first (null where there is no first). ``is_check`` and ``passed``. ``chose_left``: null for ties, checks, and where sides are not known.
+    the first (null where there is no first). ``is_check`` and ``passed``. ``chose_left``: of first looks that chose a side; null
+    elsewhere, and where sides are not known.
     """
     optional = {"left": pl.String, "seconds": pl.Float64, "comment": pl.String, "voted_at": pl.String}
     votes = study.votes.frame
@@ -141,7 +142,7 @@ def joined_votes(study: Study) -> pl.DataFrame:
         is_check.alias("is_check"),
         pl.when(~is_check & repeat).then(winner == pl.col("before")).alias("consistent"),
         pl.when(is_check).then(winner == pl.col("expected")).alias("passed"),
-        pl.when(~is_check & decided).then(winner == pl.col("left")).alias("chose_left"),
+        pl.when(~is_check & ~repeat & decided).then(winner == pl.col("left")).alias("chose_left"),
     )
 
 
@@ -168,7 +169,7 @@ def _raters(votes: pl.DataFrame) -> pl.DataFrame:
             pl.sum("chose_left").cast(pl.Int64).alias("left"),
             pl.col("chose_left").is_not_null().sum().cast(pl.Int64).alias("sided"),
             (pl.col("counts") & ~pl.col("winner").is_in(["a", "b"])).sum().cast(pl.Int64).alias("ties"),
-            pl.median("seconds"),
+            pl.col("seconds").filter("counts").median(),
             pl.max("voted_at").alias("last_vote"),
         )
         .sort("votes", "rater", descending=[True, False])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
+from ..shown import Figures, Shown, bind_figures
 from ..tables import Ratings
 
 CLASSICAL, POWERED = "classical", "prediction-powered"
@@ -15,7 +16,7 @@ BETTER, WORSE, WITHIN = "better", "worse", "within chance"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StudyAnalysis:
+class StudyAnalysis(Shown):
     """Agreement of models with people, of people with each other, ratings, and who was favoured.
 
     Every table has ``estimator`` (:data:`CLASSICAL`, from the votes alone, or :data:`POWERED`, joined with the model's verdicts on all
@@ -34,10 +35,13 @@ class StudyAnalysis:
     - ``ratings``: policy, estimator, rating, std_err, ci_low, ci_high, votes.
     - ``favour``: model, policy, favour, ci_low, ci_high, q_value, verdict (of the audit against ``human_ratings``).
     - ``human_ratings``: the classical ones as a noun with their covariance; None where votes do not determine them.
+    - ``summary``: votes, raters, comparisons (with votes), planned_comparisons, votes_wanted, candidates, prompts, policies, models, ties (share),
+      weight_efficiency (votes of equal weight that are worth as much, as a share of the votes), repeats, consistent, checks, passed, flagged
+      and without (raters), simulated, target, lambda_of_ratings, sharpness (by model). ``summary()`` is the text that the command prints.
     """
 
     name: str
-    summary: Mapping[str, Any]
+    summary: Figures
     agreement: pl.DataFrame
     differences: pl.DataFrame
     people: pl.DataFrame
@@ -47,3 +51,19 @@ class StudyAnalysis:
     human_ratings: Ratings | None = None
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    TABLES: ClassVar[tuple[str, ...]] = ("agreement", "differences", "people", "raters", "ratings", "favour")
+
+    def __post_init__(self) -> None:
+        bind_figures(self, self.summary)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """``agreement``, ``differences``, ``people``, ``raters``, ``ratings`` and ``favour``; those without rows come last."""
+        found = {name: getattr(self, name) for name in self.TABLES}
+        return dict(sorted(found.items(), key=lambda one: not one[1].height))
+
+    def to_json(self) -> dict[str, Any]:
+        """The analysis as JSON-able values; numbers that do not exist are null."""
+        tables = {name: frame.to_dicts() for name, frame in self.tables().items()}
+        about = {"warnings": list(self.warnings), "provenance": dict(self.provenance)}
+        return {"name": self.name, "summary": dict(self.summary), **tables, **about}

@@ -1,0 +1,109 @@
+"""What a reader of a study's figures has to know: figures that are right, and may mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from ..errors import counted as count_of
+from ..errors import listing
+from ..estimates import SIGNIFICANT
+from .nouns import MAIN, Counted, Study
+from .people import PAIRWISE
+from .rater_tests import lower_tail, upper_tail
+
+FEW_SHARED = 30  # comparisons that two raters saw; with fewer, agreement of people is a rough figure
+EVEN_WEIGHTS = 0.5  # of the votes; where they are worth fewer of equal weight, it is said
+STRONG_SIDE = 0.05  # how far from one half the share of left is when sides matter
+
+
+def study_warnings(
+    study: Study, counted: Counted, people: pl.DataFrame, raters: pl.DataFrame, differences: pl.DataFrame
+) -> Iterator[str]:
+    """Each as one sentence or two, with what to do."""
+    yield from _short(study, counted)
+    yield from _overlaps(people)
+    yield from _weights(counted)
+    yield from _quality(raters)
+    yield from _sides(study)
+    yield from _apart(differences)
+
+
+def _short(study: Study, counted: Counted) -> Iterator[str]:
+    """Votes short of plan."""
+    main = study.comparisons.frame.filter(pl.col("kind") == MAIN)
+    votes = counted.frame.group_by("comparison_id").agg(pl.len().cast(pl.Int64).alias("n"))
+    missing = main.join(votes, on="comparison_id", how="left").select(
+        (pl.col("votes_wanted") - pl.col("n").fill_null(0)).clip(0).sum()
+    )
+    lacking, wanted = int(missing.item()), int(main["votes_wanted"].sum())
+    if lacking:
+        yield f"{lacking:,} of {wanted:,} votes that the plan wants are not there yet: what is shown rests on the comparisons voted on so far"
+
+
+def _overlaps(people: pl.DataFrame) -> Iterator[str]:
+    (n,) = people.filter(pl.col("figure") == PAIRWISE)["n_comparisons"].to_list()
+    if not n:
+        yield (
+            "no comparison has votes of two raters: how far people agree with each other, beside which a model's agreement is read, is not "
+            "known. Plan a share of comparisons for two raters (votes_wanted 2)"
+        )
+    elif n < FEW_SHARED:
+        yield f"only {count_of(n, 'comparison')} {'has' if n == 1 else 'have'} votes of two raters: how far people agree with each other is a rough figure"
+
+
+def _weights(counted: Counted) -> Iterator[str]:
+    weight = counted.frame["weight"].to_numpy()
+    worth = float(weight.sum() ** 2 / (weight**2).sum())
+    if worth < EVEN_WEIGHTS * len(weight):
+        heaviest = float(np.max(weight) / weight.sum())
+        yield (
+            f"weights are skewed: {len(weight):,} votes are worth {worth:,.0f} of equal weight, and the heaviest is {heaviest:.1%} of all. "
+            "A larger random share in the plan makes them even"
+        )
+
+
+def _quality(raters: pl.DataFrame) -> Iterator[str]:
+    """Checks, repeats, flags."""
+    checks, passed = int(raters["checks"].sum()), int(raters["passed"].sum())
+    if passed < checks:
+        yield f"{count_of(checks - passed, 'attention check')} of {checks:,} failed (table of raters)"
+    repeats, same = int(raters["repeats"].sum()), int(raters["consistent"].sum())
+    if repeats and same < 0.7 * repeats:
+        yield f"raters gave the same answer again on {same:,} of {count_of(repeats, 'repeat')}: single votes say little, and more raters per comparison say more"
+    flagged = raters.filter(pl.col("flags") != "")["rater"].to_list()
+    if flagged:
+        yield (
+            f"{count_of(len(flagged), 'rater')} flagged: {listing(flagged)}. Their votes count all the same; without={tuple(flagged[:3])!r} "
+            "(--without) shows what they carry"
+        )
+
+
+def _sides(study: Study) -> Iterator[str]:
+    """All raters together prefer a side of the screen."""
+    votes = study.votes.frame
+    if "left" not in votes.columns:
+        return
+    sided = votes.filter(pl.col("left").is_not_null() & pl.col("winner").is_in(["a", "b"]))
+    drawn = sided["left"].eq("a").mean() if sided.height else None
+    if not isinstance(drawn, float) or not 1 / 3 <= drawn <= 2 / 3:
+        return
+    n, left = sided.height, int((sided["left"] == sided["winner"]).sum())
+    p = 2 * min(float(lower_tail(left, n, 0.5)), float(upper_tail(left, n, 0.5)))
+    if p <= SIGNIFICANT and abs(left / n - 0.5) > STRONG_SIDE:
+        side, share = ("left", left / n) if left > n / 2 else ("right", 1 - left / n)
+        yield f"raters chose the answer on the {side} in {share:.0%} of votes: sides were drawn, so this favours no policy, and it blurs every figure"
+
+
+def _apart(differences: pl.DataFrame) -> Iterator[str]:
+    """Models that hardly differ."""
+    seen = differences.filter(pl.col("votes_used") == "all").unique(
+        "model", keep="first", maintain_order=True
+    )
+    for row in seen.iter_rows(named=True):
+        if row["discordant_share"] == 0:
+            yield f"{row['model']} and {row['baseline']} name the same winner on every candidate: no vote can tell them apart"
+        elif row["n_discordant"] < 10:
+            yield f"only {count_of(row['n_discordant'], 'comparison')} with votes on which {row['model']} and {row['baseline']} name different winners: they tell little of the difference"
