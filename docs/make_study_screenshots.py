@@ -179,7 +179,6 @@ def main(folder: Path) -> None:
             page = browser.new_page(**options)
             token = database.invite(name, now=time.time()).token
             page.goto(f"{url}/i/{token}")
-            page.screenshot(path=folder / f"{name}-start.png")
             page.goto(f"{url}/rate")
             for _ in range(len(CONTENT)):  # the first of the contents is the one to see
                 if "fair coin" in page.content():

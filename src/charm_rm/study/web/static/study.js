@@ -75,6 +75,7 @@
   const say = (words, { again = false, warn = true } = {}) => {
     status.textContent = words;
     status.classList.toggle("said", warn && words !== "");
+    status.classList.toggle("note", !warn);
     if (!again) return;
     const button = document.createElement("button");
     button.type = "button";
@@ -88,6 +89,7 @@
       if (!on && "locked" in button.dataset) { button.disabled = false; delete button.dataset.locked; button.classList.remove("chosen"); }
     }
     if (comment) comment.readOnly = on;
+    if (box && on) box.open = false;
   };
   const leave = (where) => {
     pending = null;
