@@ -43,7 +43,7 @@ def _print_decision(found: StudyAnalysis) -> None:
         echo(f"  {words.discordance(row)}")
     if agreement := words.agreement_sentence(found):
         echo(f"  agreement with people: {agreement}")
-    if target := found.summary.get("target"):
+    if target := words.about(found):
         echo(f"  about: {target}")
     if (flags := words.flagged(found)).height:
         echo(

@@ -78,7 +78,7 @@ def sentences(found: StudyAnalysis | None) -> list[str]:
 
 def _facts(found: StudyAnalysis) -> Iterator[tuple[str, str]]:
     yield "Votes", said.size(found)
-    if target := found.summary.get("target"):
+    if target := said.about(found):
         yield "About", clean(target)
 
 

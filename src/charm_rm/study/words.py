@@ -123,6 +123,14 @@ def size(found: StudyAnalysis) -> str:
     return words if on is None else f"{words} on {on:,} comparisons"
 
 
+def about(found: StudyAnalysis) -> str:
+    """What the figures are about: these comparisons, or all that the plan chose from."""
+    if target := found.summary.get("target"):
+        return str(target)
+    candidates = found.summary.get("candidates")
+    return "" if candidates is None else f"all {candidates:,} comparisons that the plan chose from"
+
+
 def decisions(found: StudyAnalysis) -> Iterator[tuple[str, str, Row]]:
     """Per model that is held against another: the question, the answer with its figures, and the row it is from."""
     for row in leading(found.differences):
