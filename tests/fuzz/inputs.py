@@ -426,6 +426,7 @@ _MADE = {
     "preferences": "prefs/preferences.parquet",
     "prefs_folder": "prefs",
     "store": "memo.sqlite",
+    "study": "study.sqlite",
     "model": "model",
     "causal": "causal",
 }

@@ -18,6 +18,10 @@ def has_models() -> bool:
     )
 
 
+def has_study() -> bool:
+    return importlib.util.find_spec("sqlalchemy") is not None
+
+
 def make(folder: Path) -> None:
     """Fill ``folder``."""
     here = Path.cwd()
@@ -48,6 +52,14 @@ def make(folder: Path) -> None:
             code, _out, err, through = run(line.split())
             if code != 0:
                 raise RuntimeError(f"charm {line}: {err or through!r}")
+        if has_study():
+            code, _out, err, through = run(
+                ["study", "import", "battles.parquet", "--anonymous", "-o", "study.sqlite"]
+            )
+            if code != 0:
+                raise RuntimeError(f"charm study import: {err or through!r}")
+        else:  # what is said then is that the extra is missing
+            Path("study.sqlite").write_bytes(b"")
         if has_models():
             write_models(folder)
     finally:

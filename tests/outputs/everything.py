@@ -5,6 +5,7 @@ Inputs and outputs are given by absolute paths, as that is when a path could get
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import warnings
 from pathlib import Path
@@ -52,6 +53,10 @@ CORE = (
     "run {in}/asked.yaml -o {out}/asked-run",
     "report {out}/audit -o {out}/page.html",
 )  # fmt: skip
+STUDY = (
+    "study import {in}/battles.parquet --anonymous -o {out}/study.db",
+    "study export {out}/study.db -o {out}/exported.parquet",
+)
 MODELS = (
     "score {in}/responses.csv --rm {in}/rm --unchecked --max-length 64 -o {out}/rm.parquet",
     "score {in}/words.csv --rm dpo:{in}/causal,{in}/causal -o {out}/dpo.parquet",
@@ -70,7 +75,8 @@ def main(inputs: Path, outputs: Path, *, models: bool) -> None:
 
     sys.path.insert(0, str(inputs))
     warnings.simplefilter("ignore")
-    for line in (*CORE, *(MODELS if models else ())):
+    study = STUDY if importlib.util.find_spec("sqlalchemy") else ()
+    for line in (*CORE, *study, *(MODELS if models else ())):
         words = [word.format(**{"in": inputs, "out": outputs}) for word in line.split()]
         print("$ charm", *words, flush=True)
         charm(words, standalone_mode=False)

@@ -92,10 +92,20 @@ def _hashes_alone(path: Path) -> Any:
     return {name: kept[-1] for name, kept in seen.items() if not name.startswith("elsewhere:")}
 
 
-# A run's own memory. What it says otherwise is the same.
+def _what_it_holds(path: Path) -> Any:
+    """A study without its secret and the names that its rows have on the page."""
+    from charm_rm.study.database import open_study
+
+    with open_study(path) as database:
+        study = database.read()
+    return study.name, study.comparisons.frame.to_dicts(), study.votes.frame.to_dicts(), study.provenance
+
+
+# A run's own memory, and secrets drawn by chance. What they say otherwise is the same.
 VARIES: dict[str, Callable[[Path], Any]] = {
     "manifest.json": _without_times,
     ".hashes.json": _hashes_alone,
+    "study.db": _what_it_holds,
     ".lock": lambda path: path.read_text().strip().isdigit(),
 }
 

@@ -163,7 +163,8 @@ def command(
     which is said.
 
     Without a pilot, from assumptions: --policies, --spread, --rating-error, --sharpness, --scatter (two models: --models 2 and
-    --agreement; benchmarks: --discordant; votes: --ties).
+    --agreement; benchmarks: --discordant; votes: --ties). How many votes tell whether people agree more with one model than with
+    another is planned by `charm study plan`.
 
     \b
     Examples:

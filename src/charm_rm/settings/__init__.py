@@ -22,7 +22,7 @@ from .responses import ResponsesSettings, RunResponsesSettings
 from .reward_model import LocalModelSettings, ModelSettings, RewardModelSettings
 from .sample import Allocation, PromptIds, PromptsSettings, SampleSettings
 from .score import ScoreSettings
-from .study import ServeSettings
+from .study import ServeSettings, StudyPlanSettings
 from .table import TableSettings, parse_columns
 from .train import FineTuneSettings, TrainFromSettings, TrainSectionSettings, TrainSettings
 from .vocabulary import (
@@ -97,6 +97,7 @@ __all__ = [
     "Setting",
     "Settings",
     "Strategy",
+    "StudyPlanSettings",
     "TableKind",
     "TableSettings",
     "TieRule",

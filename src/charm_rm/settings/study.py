@@ -89,3 +89,93 @@ class ServeSettings(Settings):
 
 
 __all__ = ["ServeSettings"]
+
+
+def _check_share(value: float) -> None:
+    if value > 1:
+        raise BadSetting(f"{value:g} is no share", fix="give a number from 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlanSettings(Settings):
+    """Which comparisons people are asked about, how many, and what is assumed where the votes are not yet there."""
+
+    comparisons: int | None = setting(
+        None, "How many comparisons to choose (default: 400, or all there are).", least=1, metavar="N"
+    )
+    votes: int | None = setting(
+        None, "How many votes there will be: as many comparisons as they suffice for.", least=1, metavar="N"
+    )
+    width: float | None = setting(
+        None,
+        "As many comparisons as give the difference of two models (of one: its agreement) a 95 % interval of ± this, in shares: 0.03.",
+        above=0,
+        below=1,
+        metavar="SHARE",
+    )
+    random_share: float = setting(
+        0.3,
+        "Share of the comparisons that is chosen at random from all; the rest is chosen where the models disagree.",
+        above=0,
+        check=_check_share,
+    )
+    balance: float = setting(
+        0.5,
+        "Of the comparisons chosen for disagreement: 0 takes pairs of policies as often as the models disagree on them, 1 equally often.",
+        least=0,
+        check=_check_share,
+    )
+    policies: tuple[str, ...] = setting(
+        (),
+        "Compare only this policy's answers, and those of others named so; repeatable.",
+        flags=("--policy",),
+    )
+    keep_self_naming: bool = setting(
+        False, 'Keep answers that name their policy or its maker ("I am Claude, made by Anthropic").'
+    )
+    votes_per_comparison: int = setting(1, "Raters who are to vote on each comparison.", least=1)
+    overlap: float = setting(
+        0.2,
+        "Share of the comparisons that one more rater votes on: it shows how far people agree with one another.",
+        least=0,
+        check=_check_share,
+    )
+    raters: int = setting(5, "Raters you expect.", least=1)
+    repeats: float = setting(
+        0.05, "Share of what a rater sees that comes a second time, sides swapped.", least=0, below=0.5
+    )
+    checks: float = setting(
+        0.05,
+        "Share of what a rater sees that are attention checks, whose right answer is known.",
+        least=0,
+        below=0.5,
+    )
+    question: str = setting("Which answer is better?", "What stands above the two answers.")
+    seed: int = setting(0, "Seed of the choice, of the order, and of the sides.", least=0)
+    expected_agreement: float = setting(
+        0.65,
+        "Assumed for the power analysis: how often a model agrees with people.",
+        least=0,
+        check=_check_share,
+    )
+    ties: float = setting(0.2, "Assumed: the share of votes that choose neither side.", least=0, below=1)
+    rater_agreement: float = setting(
+        0.7, "Assumed: how often two raters who choose a side choose the same.", least=0.5, check=_check_share
+    )
+    prompt_icc: float = setting(
+        0.02, "Assumed: correlation of two votes on the same prompt.", least=0, below=1
+    )
+    rater_icc: float = setting(0.01, "Assumed: correlation of two votes of the same rater.", least=0, below=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [name for name in ("comparisons", "votes", "width") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise BadSetting(
+                f"{' and '.join(given)} say the same thing: how many comparisons",
+                fix="give one of comparisons, votes and width",
+            )
+        if not self.question.strip():
+            raise BadSetting(
+                "the question is empty", setting="question", fix="ask, say, 'Which answer is better?'"
+            )

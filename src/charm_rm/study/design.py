@@ -62,11 +62,22 @@ def draw_design(
             fix=f"ask for 1 to {candidates.height:,} (--comparisons, comparisons= in Python)",
         )
     differs = discordant(candidates, models)
-    pair = _codes(candidates.select("policy_a", "policy_b"))
+    pair = codes_of(candidates.select("policy_a", "policy_b"))
     chances = inclusion_chances(pair, differs, n=n, random_share=random_share, balance=balance)
-    rng = np.random.default_rng(seed)
-    prompt, ends = _codes(candidates.select("prompt_id")), _one_end(candidates, pair, rng)
-    return Design(chances, differs, pair, choose(chances, pair, prompt, differs, ends, rng))
+    chosen = choose_of(candidates, chances, pair, differs, np.random.default_rng(seed))
+    return Design(chances, differs, pair, chosen)
+
+
+def choose_of(
+    candidates: pl.DataFrame,
+    chances: FloatArray,
+    pair: IntArray,
+    differs: BoolArray,
+    rng: np.random.Generator,
+) -> IntArray:
+    """:func:`choose` of a frame of candidates."""
+    prompt, ends = codes_of(candidates.select("prompt_id")), _one_end(candidates, pair, rng)
+    return choose(chances, pair, prompt, differs, ends, rng)
 
 
 def discordant(candidates: pl.DataFrame, models: Sequence[str]) -> BoolArray:
@@ -207,6 +218,6 @@ def _one_end(candidates: pl.DataFrame, pair: IntArray, rng: np.random.Generator)
     return np.where((rng.random(int(pair.max()) + 1) < 0.5)[pair], first, second)
 
 
-def _codes(columns: pl.DataFrame) -> IntArray:
-    """(N,) a number for every distinct row, from 0."""
+def codes_of(columns: pl.DataFrame) -> IntArray:
+    """(N,) a number for every distinct row, from 0, in the order of the rows sorted."""
     return columns.select(pl.struct(pl.all()).rank("dense") - 1).to_series().to_numpy().astype(np.int64)

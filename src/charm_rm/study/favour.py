@@ -26,7 +26,8 @@ def favour_table(
 
     Each model's verdicts on all candidates are audited (:func:`charm_rm.audit`) against the ratings by people, with their covariance. Both come
     from the same prompts, and an audit takes them to be independent: where a prompt is kind to a policy, people and model both favour it,
-    and the difference varies less than is allowed for. Simulated, the intervals cover in 95 % of cases or more.
+    and the difference varies less than is allowed for: simulated, standard errors are about 1.5 times the real spread (docs/method.md). What
+    is found is found; what is not may be missed for that.
 
     A model that cannot be audited is left out, which a warning says: fewer than three policies, ratings that do not differ beyond their errors.
     """

@@ -19,12 +19,13 @@ from .answers import BLANK, IDENTICAL, MISSING, comparable_pairs
 from .nouns import MAIN, Counted, Study, StudyModel
 
 KEY = list(Study.CANDIDATE_COLUMNS)
-NO_VERDICT = "no_verdict"
+NO_VERDICT, SELF_NAMING = "no_verdict", "self_naming"
 _SAID = {
     MISSING: "one of the two policies has no answer",
     BLANK: "an answer is empty",
     IDENTICAL: "both answers are the same text",
     NO_VERDICT: "a model has no verdict",
+    SELF_NAMING: "an answer names its policy or maker",
 }
 
 
@@ -158,7 +159,7 @@ def left_out_words(account: Mapping[str, Any]) -> str:
     ]
     if not parts:
         return ""
-    return f"of {account['possible']:,} possible comparisons are left out: {', '.join(parts)}"
+    return f"of {account['possible']:,} possible comparisons, left out are {', '.join(parts)}"
 
 
 _FIGURES = ("possible", "prompts", "policies", "no_verdict_of", "candidates")
