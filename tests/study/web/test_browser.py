@@ -164,6 +164,19 @@ def test_pressing_twice_is_one_vote(rater: Rater, served: Served) -> None:
     assert choices(served) == ["left", "left", "tie"]
 
 
+def test_a_click_in_the_first_moment_of_a_page_is_none(rater: Rater, served: Served) -> None:
+    """The second half of a double click may fall on the next comparison."""
+    page = rater.page
+    page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => document.querySelector('#vote button')?.click())"
+    )
+    rater.start()
+    assert served.votes() == []
+    page.keyboard.press("b")
+    rater.at(2)
+    assert choices(served) == ["right"]
+
+
 def test_a_lost_network_keeps_the_vote_and_sends_it_once(rater: Rater, served: Served) -> None:
     page = rater.page
     rater.start()
