@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -55,9 +55,11 @@ class Server:
 @contextmanager
 def server(arguments: list[str], **environment: str) -> Iterator[Server]:
     """`charm study serve ARGUMENTS` on a free port, until the end of the block."""
-    process = _started(arguments, 0, environment)
-    running = Server(arguments, environment, urlsplit(_address(process)).port or 0, process)
+    port = _free_port()
+    process = _started(arguments, port, environment)
+    running = Server(arguments, environment, port, process)
     try:
+        _address(process)
         yield running
     finally:
         running.process.terminate()
@@ -67,11 +69,25 @@ def server(arguments: list[str], **environment: str) -> Iterator[Server]:
             running.kill()
 
 
+def _free_port() -> int:
+    """Below those that the system gives to clients: while the server is down, no rater's own connection may take its port."""
+    draw = random.SystemRandom()
+    while True:
+        port = draw.randrange(20_000, 30_000)
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
 def _started(arguments: list[str], port: int, environment: dict[str, str]) -> subprocess.Popen[str]:
+    run = "from charm_rm.cli import main; main()"
     command = [
         sys.executable,
         "-c",
-        "from charm_rm.cli import main; main()",
+        run,
         "study",
         "serve",
         *arguments,
@@ -82,18 +98,21 @@ def _started(arguments: list[str], port: int, environment: dict[str, str]) -> su
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, **environment},
     )
 
 
 def _address(process: subprocess.Popen[str]) -> str:
+    """The address that the server prints once it listens."""
     assert process.stdout is not None
+    said = []
     for line in process.stdout:
+        said.append(line)
         if found := re.search(r"http://\S+", line):
             return found[0]
-    raise AssertionError(f"the server ended with {process.wait()}")
+    raise AssertionError(f"the server ended with {process.wait()}: {''.join(said)}")
 
 
 # --- raters ---------------------------------------------------------------------------------------
@@ -110,6 +129,7 @@ class Crowd:
     lost: float = 0.0
     undone: float = 0.0
     patience: float = 60.0
+    goes_on: Callable[[], bool] = lambda: True
     latencies: list[float] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -145,7 +165,7 @@ class Rater:
         try:
             with httpx.Client(base_url=self.crowd.url, timeout=20) as self.browser:
                 self.again(lambda: self.browser.get(f"/i/{self.token}"), 303)
-                while len(self.books) < self.crowd.votes_each:
+                while len(self.books) < self.crowd.votes_each and self.crowd.goes_on():
                     self.turn()
         except Exception as error:
             self.error = error
@@ -195,12 +215,10 @@ class Rater:
         self.crowd.count("double clicks")
 
         def click() -> None:
-            try:
+            with suppress(httpx.TransportError):
                 httpx.post(
                     f"{self.crowd.url}/rate", data=form, cookies=dict(self.browser.cookies), timeout=20
                 )
-            except httpx.TransportError:
-                pass
 
         for thread in [threading.Thread(target=click) for _ in range(2)]:
             thread.start()

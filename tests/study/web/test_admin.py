@@ -321,6 +321,26 @@ def test_hostile_names_and_comments_are_text(tmp_path: Path) -> None:
     here.database.close()
 
 
+def test_behind_a_proxy_every_address_is_below_the_public_one(tmp_path: Path) -> None:
+    public = "https://votes.example/rm"
+    with create_study(tmp_path / "study.db", simulated(prompts=30, votes_each=20)) as database:
+        app = create_app(database, ServeSettings(public_url=public), now=lambda: 1.8e9)
+        client = TestClient(app, base_url="https://votes.example", root_path="/rm")
+        assert (
+            client.get(f"/admin/i/{database.new_admin_token()}", follow_redirects=False).headers["location"]
+            == "/rm/admin"
+        )
+        client.cookies.set("admin", client.cookies["admin"], path="/")
+        page = client.get("/admin").text
+        addresses = re.findall(r'(?:href|src|action|data-source)="(/[^"]*)"', page)
+        assert addresses
+        assert all(address.startswith("/rm/") for address in addresses), addresses
+        token = re.search(r'name="csrf" value="(\w+)"', page)
+        assert token
+        made = client.post("/admin/invite", data={"csrf": token[1], "name": "Zoe", "days": "2"})
+        assert re.search(rf'value="{public}/i/[\w-]+"', made.text)
+
+
 def test_figures_are_made_once_for_each_state_of_the_votes(served: Served) -> None:
     client = served.admin()
     for _ in range(5):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, insert, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, or_, select
 from sqlalchemy.orm import aliased
 
 from ...errors import ConfigError
@@ -150,8 +150,13 @@ def _due(seen: _Seen, kind: str, share: float, given: int) -> bool:
 
 def _fewest(seen: _Seen, counted: Iterable[tuple[int, int]]) -> int | None:
     """The comparison of the fewest, drawn among equals, from (comparison, count)."""
-    best = min(counted, key=lambda row: (row[1], seen.draw("order", row[0])), default=None)
-    return None if best is None else best[0]
+    rows = list(counted)
+    least = min((count for _, count in rows), default=0)
+    return min(
+        (comparison for comparison, count in rows if count == least),
+        key=lambda comparison: seen.draw("order", comparison),
+        default=None,
+    )
 
 
 def places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -> list[tuple[int, int]]:
@@ -159,19 +164,28 @@ def places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -
 
     An assignment that has been open for longer than ``stale_minutes`` is not counted: its place is free again.
     """
-    taken = func.coalesce(func.sum(case((_A.id.is_not(None), 1), else_=0)), 0)
+    return [(row.id, row.taken) for row in connection.execute(_places(rater_id, rules, now=now))]
+
+
+def n_places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -> int:
+    """How many :func:`places` there are, counted by the database: every page asks it."""
+    query = select(func.count()).select_from(_places(rater_id, rules, now=now).subquery())
+    return connection.execute(query).scalar_one()
+
+
+def _places(rater_id: int, rules: Rules, *, now: float) -> Select[tuple[int, int]]:
+    taken = func.count(_A.id)
     fresh = now - 60.0 * rules.stale_minutes
     counts = and_(
         _A.comparison_id == _C.id, _A.repeat.is_(False), or_(_A.vote_id.is_not(None), _A.opened_at > fresh)
     )
-    query = (
+    return (
         select(_C.id, taken.label("taken"))
         .select_from(schema.comparisons.outerjoin(schema.assignments, counts))
         .where(_C.kind == MAIN, _C.id.not_in(_own(rater_id)))
         .group_by(_C.id, _C.votes_wanted)
         .having(taken < _C.votes_wanted)
     )
-    return [(row.id, row.taken) for row in connection.execute(query)]
 
 
 def _own(rater_id: int) -> Any:

@@ -17,7 +17,7 @@ from ..exchange import Invitation, PolicyRow, Progress, Rater, RaterRow
 from ..nouns import CHECK, MAIN
 from ..rules import rules_of
 from . import schema
-from .assigning import places
+from .assigning import n_places
 from .texts import unpacked
 
 _R, _A, _C, _V = schema.raters.c, schema.assignments.c, schema.comparisons.c, schema.votes.c
@@ -129,7 +129,7 @@ def progress_of(connection: Connection, rater_id: int, *, now: float) -> Progres
     given = select(func.count(_A.id), func.count(_A.vote_id)).where(_A.rater_id == rater_id)
     opened, done = connection.execute(given).one()
     rules = rules_of(unpacked(connection.execute(select(schema.study.c.provenance)).scalar_one()))
-    left = len(places(connection, rater_id, rules, now=now))
+    left = n_places(connection, rater_id, rules, now=now)
     total = opened + math.floor(left / (1.0 - rules.repeats - rules.checks) + 1e-9) if left else opened
     return Progress(done, total if quota is None else max(done, min(quota, total)), quota)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import socket
 from urllib.parse import urlsplit
 
@@ -167,7 +168,8 @@ class LimitBody:
             await self.app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdigit() or int(announced) > MOST_BYTES:
+        # Nine digits at most: Python reads no number of thousands, and "²" is a digit to it.
+        if not re.fullmatch("[0-9]{1,9}", announced) or int(announced) > MOST_BYTES:
             await refusal_page(Request(scope), too_large())(scope, receive, send)
             return
         got = 0

@@ -1,0 +1,67 @@
+"""The server is killed while people vote, and started again: every vote that was acknowledged is there, once."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from charm_rm.study.database import create_study, open_study
+from study.web.crowd import Crowd, Server, saved, server, standing, tokens
+from study.web.served import study
+from study.web.test_load import as_arguments
+
+pytestmark = pytest.mark.slow
+KILLS = 20
+
+
+class Killer(threading.Thread):
+    """Kills the server at random moments and starts it again, until it has done so often enough."""
+
+    def __init__(self, running: Server, kills: int) -> None:
+        super().__init__(daemon=True)
+        self.running, self.kills, self.done = running, kills, 0
+        self.error: BaseException | None = None
+        self.draw = random.Random(11)
+
+    def run(self) -> None:
+        try:
+            for _ in range(self.kills):
+                time.sleep(0.05 + 0.4 * self.draw.random())
+                self.running.kill()
+                self.running.restart()
+                self.done += 1
+        except BaseException as error:
+            self.error = error
+
+
+def test_20_kills_while_people_vote(place: dict[str, Any], tell: Callable[[str], None]) -> None:
+    """SQLite's file is the server's own, so it is killed most often; PostgreSQL's own process lives on."""
+    kills = KILLS if place.get("where") is not None else 3
+    with create_study(study=study(400, wanted=50), **place) as database:
+        people = tokens(database, 8)
+    arguments, environment = as_arguments(place)
+    with server([*arguments, "--votes-per-minute", "100000"], **environment) as running:
+        killer = Killer(running, kills)
+        crowd = Crowd(running.url, 10**6, undone=0.05, patience=120.0, goes_on=lambda: killer.is_alive())
+        killer.start()
+        try:
+            books = crowd.vote(people)
+        finally:
+            killer.join()
+            assert killer.error is None, killer.error
+        assert killer.done == kills
+    with open_study(place.get("where"), url=place.get("url")) as database:
+        assert saved(database) == books
+        once = Counter((row["name"], row["comparison_id"]) for row in standing(database))
+        assert max(once.values()) == 1
+    tell(
+        f"{kills} kills of the server ({'SQLite' if place.get('where') else 'PostgreSQL'}): {crowd.counts}, none lost or doubled"
+    )
+    assert crowd.counts["asked again"] >= kills
+    assert crowd.counts["votes"] > kills
