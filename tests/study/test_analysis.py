@@ -91,6 +91,7 @@ def test_leaving_a_rater_out(study: Study, found: StudyAnalysis) -> None:
     assert less.raters["rater"].to_list() == [f"rater-{i}" for i in (0, 1, 2, 4, 5)]
     assert less.summary["votes"] == found.summary["votes"] - found.raters.filter(rater="rater-3")["votes"].item()  # fmt: skip
     assert less.summary["without"] == ["rater-3"]
+    assert not any("not there yet" in words for words in less.warnings)  # they are there, and left out
     with pytest.raises(ConfigError, match="'rater-33'"):
         analyse_study(study, without=("rater-33",))
 
