@@ -156,7 +156,7 @@ def test_skewed_weights_sides_and_flags_are_told() -> None:
 
 
 def test_what_people_could_not_be_asked_is_told(study: Study) -> None:
-    account = {"possible": 640, "prompts": 64, "policies": 5, "self_naming": 40, "no_verdict_of": {}, "candidates": 600}  # fmt: skip
+    account = {"possible": 640, "prompts": 64, "policies": 5, "self_naming": 40, "no_verdict_of": {}, "candidates": 600, "candidate_prompts": 64}  # fmt: skip
     with pytest.warns(CharmWarning) as caught:
         analyse_study(replace(study, provenance={"plan": {"left_out": account}}), draws=0)
     said = [str(w.message) for w in caught]
