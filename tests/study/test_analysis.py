@@ -154,6 +154,16 @@ def test_skewed_weights_sides_and_flags_are_told() -> None:
     assert "1 rater flagged: 'u'. Their votes count all the same; without=('u',)" in said
 
 
+def test_what_people_could_not_be_asked_is_told(study: Study) -> None:
+    account = {"possible": 640, "prompts": 64, "policies": 5, "self_naming": 40, "no_verdict_of": {}, "candidates": 600}  # fmt: skip
+    with pytest.warns(CharmWarning) as caught:
+        analyse_study(replace(study, provenance={"plan": {"left_out": account}}), draws=0)
+    said = [str(w.message) for w in caught]
+    assert any(
+        "40 (an answer names its policy or maker): figures are about the other 600" in one for one in said
+    )
+
+
 def test_no_votes_and_foreign_votes_are_refused() -> None:
     with pytest.raises(NotIdentifiable, match="no votes that count"):
         analyse_study(study_of([{"comparison_id": "c"}], []))

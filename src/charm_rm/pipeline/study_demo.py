@@ -229,15 +229,19 @@ def planned_study(world: World, *, seed: int, comparisons: int = N_COMPARISONS) 
 
     from ..study.plan import plan_study
 
-    study = plan_study(world.responses, world.models, comparisons=comparisons, seed=seed)
-    record: dict[str, Any] = {
-        **study.provenance,
-        "simulated": True,
-        "rule": RULE,
-        "models": MODELS,
-        "seed": seed,
-    }
-    return replace(study, name="simulated study", provenance=record)
+    study = plan_study(
+        world.responses,
+        world.models,
+        name="simulated study",
+        comparisons=comparisons,
+        votes_per_comparison=2,
+        random_share=0.5,
+        raters=len(RATERS),
+        checks=0.0,  # the arena's answers are too short to tell a wrong one by its words
+        seed=seed,
+    )
+    record: dict[str, Any] = {"simulated": True, "rule": RULE, "reward_models": MODELS}
+    return replace(study, provenance={**study.provenance, **record})
 
 
 def difference_of(found: StudyAnalysis) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from ..errors import counted as count_of
 from ..errors import listing
 from ..estimates import SIGNIFICANT
+from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
 from .people import PAIRWISE
 from .rater_tests import lower_tail, upper_tail
@@ -23,12 +24,22 @@ def study_warnings(
     study: Study, counted: Counted, people: pl.DataFrame, raters: pl.DataFrame, differences: pl.DataFrame
 ) -> Iterator[str]:
     """Each as one sentence or two, with what to do."""
+    yield from _left_out(study)
     yield from _short(study, counted)
     yield from _overlaps(people)
     yield from _weights(counted)
     yield from _quality(raters)
     yield from _sides(study)
     yield from _apart(differences)
+
+
+def _left_out(study: Study) -> Iterator[str]:
+    """What people could not be asked: no figure is about it."""
+    plan = study.provenance.get("plan")
+    account = plan.get("left_out") if isinstance(plan, Mapping) else None
+    if isinstance(account, Mapping) and account.get(SELF_NAMING):
+        words = left_out_words(account)
+        yield f"{words}: figures are about the other {account['candidates']:,}"
 
 
 def _short(study: Study, counted: Counted) -> Iterator[str]:

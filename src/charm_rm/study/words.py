@@ -111,6 +111,12 @@ def flagged(found: StudyAnalysis) -> pl.DataFrame:
     return found.raters.filter(pl.col("flags").fill_null("") != "")
 
 
+def p_words(row: Row) -> str:
+    """``p = 0.004``, ``p < 0.0001``."""
+    shown = chance(row["p_value"])
+    return f"p {shown[0]} {shown[1:]}" if shown.startswith("<") else f"p = {shown}"
+
+
 # --- sentences ------------------------------------------------------------------------------------
 
 
@@ -134,7 +140,7 @@ def about(found: StudyAnalysis) -> str:
 def decisions(found: StudyAnalysis) -> Iterator[tuple[str, str, Row]]:
     """Per model that is held against another: the question, the answer with its figures, and the row it is from."""
     for row in leading(found.differences):
-        yield question(row), f"{answer(row)}: {points(row)}, p = {chance(row['p_value'])}", row
+        yield question(row), f"{answer(row)}: {points(row)}, {p_words(row)}", row
 
 
 def headline(found: StudyAnalysis) -> str:
