@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from charm_rm.cli.look import look_options
 from charm_rm.cli.print_study import print_study, rating_table
 from charm_rm.study.results import CLASSICAL, StudyAnalysis
-from charm_rm.study.words import headline, leading
+from charm_rm.study.words import headline, leading, p_words
 from study.findings import findings
 
 
@@ -81,3 +81,9 @@ def test_ratings_of_both_estimators_stand_beside_each_other() -> None:
         "prediction-powered"
     ]
     assert pytest.approx(0.12) == leading(findings().differences, votes_used="decided")[0]["difference"]
+
+
+def test_a_small_p_has_one_sign() -> None:
+    assert p_words({"p_value": 0.00001}) == "p < 0.0001"
+    assert p_words({"p_value": 0.0042}) == "p = 0.0042"
+    assert p_words({"p_value": None}) == "p = -"

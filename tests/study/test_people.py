@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from itertools import combinations
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.errors import SchemaError
+from charm_rm.errors import MissingExtra, SchemaError
 from charm_rm.study.people import (
     inter_rater,
     krippendorff_alpha,
@@ -122,6 +123,17 @@ def test_full_agreement_on_one_answer_is_no_alpha_of_one() -> None:
     assert table["value"].to_list() == [None, None, 1.0, 1.0]
     low = table["ci_low"][2]
     assert 0.6 < low < 0.8  # Wilson's of 10 of 10 is 0.72
+
+
+def test_without_nltk_the_pip_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "nltk"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "nltk", None)
+    with pytest.raises(
+        MissingExtra, match=r"(?s)agreement of raters needs nltk.*pip install \"\.\[study\]\""
+    ) as caught:
+        inter_rater(votes_on({"c1": {"u": "a", "v": "b"}, "c2": {"u": "a", "v": "a"}}))
+    assert caught.value.exit_code == 2
 
 
 def test_repeats_and_checks_are_no_second_opinion() -> None:

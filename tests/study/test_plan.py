@@ -122,6 +122,9 @@ def test_what_cannot_be_planned_is_refused() -> None:
         _planned(comparisons=10, votes=10)
     with pytest.raises(BadSetting, match=r"1\.5 is no share"):
         _planned(random_share=1.5)
+    for name in ("votes_per_comparison", "raters", "comparisons", "votes"):
+        with pytest.raises(BadSetting, match=f"{name} must be at least 1 and below"):
+            _planned(**{name: 10**30})
     with pytest.raises(BadSetting, match="the question is empty"):
         _planned(question=" ")
     texts = responses(3)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..comparison import ModelComparison
     from ..evaluate import AlignmentResult, BenchmarkResult
     from ..mismatch import FavourComparison
+    from ..study.results import StudyAnalysis
 
 _METRICS = (
     "sharpness_fitted_mismatch",
@@ -39,6 +40,10 @@ EVALUATE_NAMES: dict[str, str | None] = {
     **dict.fromkeys(("accuracy", "difference", "p", "q"), "figure"),
     **dict.fromkeys(_METRICS),
     **{f"{name}_difference": None for name in _METRICS},
+}
+STUDY_NAMES: dict[str, str | None] = {
+    **dict.fromkeys(("agreement", "difference", "p"), "model"),
+    **dict.fromkeys(("alpha", "pairwise_agreement", "raters_flagged")),
 }
 
 
@@ -153,3 +158,20 @@ def _both_signs(row: Mapping[str, Any], name: str) -> dict[str, Figure]:
     near = max(0.0, low if low is not None else 0.0, -high if high is not None else 0.0)
     far = None if low is None or high is None else max(abs(low), abs(high))
     return {name: figure, f"abs_{name}": Figure(abs(value), near, far)}
+
+
+def study_figures(found: StudyAnalysis) -> Measured:
+    """Of each model its agreement with people and, but of the first, its difference from the first and p; agreement of people."""
+    from ..study import words
+
+    rows: dict[str, dict[str, Figure]] = {
+        row["model"]: {"agreement": _figure(row, "value")} for row in words.leading(found.agreement)
+    }
+    for row in words.leading(found.differences):
+        rows.setdefault(row["model"], {}).update(
+            difference=_figure(row, "difference"), p=Figure(row["p_value"])
+        )
+    whole = {"raters_flagged": Figure(words.flagged(found).height)}
+    for name, figure in (("alpha", words.alpha(found)), ("pairwise_agreement", words.ceiling(found))):
+        whole[name] = Figure(None) if figure is None else _figure(figure, "value")
+    return Measured(whole, {"model": rows})

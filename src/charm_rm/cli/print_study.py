@@ -37,13 +37,11 @@ def _print_decision(found: StudyAnalysis) -> None:
         echo(told, label=question)
         classical = words.beside(found.differences, row) if row["estimator"] == POWERED else None
         if classical is not None:
-            echo(
-                f"  from the votes alone: {words.points(classical)}, p = {words.chance(classical['p_value'])}"
-            )
+            echo(f"  from the votes alone: {words.points(classical)}, {words.p_words(classical)}")
         echo(f"  {words.discordance(row)}")
     if agreement := words.agreement_sentence(found):
         echo(f"  agreement with people: {agreement}")
-    if target := found.summary.get("target"):
+    if target := words.about(found):
         echo(f"  about: {target}")
     if (flags := words.flagged(found)).height:
         echo(

@@ -21,13 +21,15 @@ def write_report(
     force: bool = False,
     title: str | None = None,
     date: str | None = None,
+    study: str | Path | None = None,
 ) -> Path:
     """Write the report of a run (or of one audit) and return the page's path.
 
     Reads what lies in ``directory``; sections without files are left out. The page goes to
     ``directory/report.html``, figures to ``directory/figures/``; both are derived from the run and may
     always be written again. Another ``output`` that exists needs ``force``. ``title`` stands at the head (default: the name
-    of the run, or of the audited file), and ``date`` where it is given: without one the same data give the same page at any time.
+    of the run, or of the audited file), and ``date`` where it is given: without one the same data give the same page at any time. ``study``
+    is the folder of a study's analysis (default: ``directory/study``, where there is one).
 
     Raises:
         UnreadableFile: there is no audit in ``directory``, or one of its files is damaged.
@@ -40,7 +42,7 @@ def write_report(
 
     directory = Path(directory)
     page = directory / "report.html" if output is None else store.refuse_existing(output, force=force)
-    findings = gather(directory)
+    findings = gather(directory, study=study)
     figures = draw_figures(findings)
     text = render_page(findings, figures, title=title, date=date)
     _write_figures(figures, directory / "figures")

@@ -13,6 +13,7 @@ import polars as pl
 from .. import store
 from ..errors import UnreadableFile
 from ..reading.shapes import check_shape
+from ..study.analysis import load_analysis
 from ..study.results import StudyAnalysis
 from ..style import Calibrator, load_calibrator
 from ..style.explanation import FILE as EXPLANATION
@@ -23,6 +24,7 @@ from .words import clean
 
 N = TypeVar("N", bound=Table)
 _MAX_FLIPS = 8
+STUDY = "study"  # of a run's folder: the analysis of a study
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,8 @@ def has_baseline(frame: pl.DataFrame | None) -> bool:
     return frame is not None and "difference" in frame.columns and frame["difference"].is_not_null().any()
 
 
-def gather(directory: str | Path) -> Findings:
-    """Read what a run left in ``directory``; a plain audit directory serves too.
+def gather(directory: str | Path, *, study: str | Path | None = None) -> Findings:
+    """Read what a run left in ``directory``; a plain audit directory serves too. ``study``: the folder of a study's analysis.
 
     Raises:
         UnreadableFile: there is no audit in it, or a file is damaged.
@@ -169,7 +171,24 @@ def gather(directory: str | Path) -> Findings:
         evaluation_page=(directory / "evaluation" / "evaluation.html").is_file(),
         manifest=manifest,
         generated=store.read_shaped(directory / "generated" / "_manifest.json", shapes.GENERATED),
+        study=_study(directory, study),
     )
+
+
+def _study(directory: Path, study: str | Path | None) -> StudyAnalysis | None:
+    """The analysis in the folder that was named, else in ``study/``; None where there is none."""
+    folder = directory / STUDY if study is None else Path(study)
+    if study is None and not (folder / "study.json").is_file():
+        return None
+    if not (folder / "study.json").is_file():
+        raise UnreadableFile(
+            "holds no analysis of a study: no study.json",
+            where=str(folder),
+            fix="name the folder that `charm study analyse -o` wrote",
+        )
+    from .study_section import clean_study
+
+    return clean_study(load_analysis(folder))
 
 
 def _explanation(directory: Path) -> Explanation | None:
@@ -217,7 +236,7 @@ def _first_audit(directory: Path) -> Audited:
 
 def _other_page(directory: Path) -> str | None:
     """The page that a folder of another command has already."""
-    names = ("evaluation.html", "comparison.html")
+    names = ("evaluation.html", "comparison.html", "study.html")
     page = next((name for name in names if (directory / name).is_file()), None)
     return page and f"open {page} in it, which is its page; a report is about an audit"
 

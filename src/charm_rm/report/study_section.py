@@ -78,7 +78,7 @@ def sentences(found: StudyAnalysis | None) -> list[str]:
 
 def _facts(found: StudyAnalysis) -> Iterator[tuple[str, str]]:
     yield "Votes", said.size(found)
-    if target := found.summary.get("target"):
+    if target := said.about(found):
         yield "About", clean(target)
 
 
@@ -87,7 +87,7 @@ def _notes(found: StudyAnalysis) -> Iterator[str]:
         yield f"{capital(said.discordance(row))}."
         classical = said.beside(found.differences, row)
         if classical is not None and classical["estimator"] != row["estimator"]:
-            yield f"From the votes alone: {said.points(classical)}, p = {said.chance(classical['p_value'])}."
+            yield f"From the votes alone: {said.points(classical)}, {said.p_words(classical)}."
     if agreement := said.agreement_sentence(found):
         yield f"Agreement with people: {agreement}."
     if (alpha := said.alpha(found)) is not None:

@@ -101,10 +101,18 @@ class StudyPlanSettings(Settings):
     """Which comparisons people are asked about, how many, and what is assumed where the votes are not yet there."""
 
     comparisons: int | None = setting(
-        None, "How many comparisons to choose (default: 400, or all there are).", least=1, metavar="N"
+        None,
+        "How many comparisons to choose (default: 400, or all there are).",
+        least=1,
+        below=1e9,
+        metavar="N",
     )
     votes: int | None = setting(
-        None, "How many votes there will be: as many comparisons as they suffice for.", least=1, metavar="N"
+        None,
+        "How many votes there will be: as many comparisons as they suffice for.",
+        least=1,
+        below=1e9,
+        metavar="N",
     )
     width: float | None = setting(
         None,
@@ -133,14 +141,14 @@ class StudyPlanSettings(Settings):
     keep_self_naming: bool = setting(
         False, 'Keep answers that name their policy or its maker ("I am Claude, made by Anthropic").'
     )
-    votes_per_comparison: int = setting(1, "Raters who are to vote on each comparison.", least=1)
+    votes_per_comparison: int = setting(1, "Raters who are to vote on each comparison.", least=1, below=1_000)
     overlap: float = setting(
         0.2,
         "Share of the comparisons that one more rater votes on: it shows how far people agree with one another.",
         least=0,
         check=_check_share,
     )
-    raters: int = setting(5, "Raters you expect.", least=1)
+    raters: int = setting(5, "Raters you expect.", least=1, below=100_000)
     repeats: float = setting(
         0.05, "Share of what a rater sees that comes a second time, sides swapped.", least=0, below=0.5
     )

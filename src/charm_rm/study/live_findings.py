@@ -38,8 +38,8 @@ PRIOR = 0.5
 
 LOOKING = (
     "Looking is fine; stopping because of what you see is not. Intervals hold for a number of votes that was settled before. Who looks again "
-    "and again, and stops once an interval leaves out 0, finds a difference that is not there far more often than 1 time in 20, and the "
-    "interval at that moment is too narrow and off to one side. So collect the planned votes, and analyse then."
+    "and again, and stops once an interval leaves out 0, finds a difference that is not there two to four times as often, and takes one that is "
+    "there for larger than it is: at that moment the interval is too narrow, and off to one side. So collect the planned votes, and analyse then."
 )
 
 

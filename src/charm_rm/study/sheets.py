@@ -25,9 +25,3 @@ def spreadsheet_safe(frame: pl.DataFrame) -> pl.DataFrame:
     names = pl.Series(frame.columns, dtype=pl.String)
     dangerous = names.str.contains(_BEGINS_A_FORMULA).to_list()
     return safe.rename({name: f"'{name}" for name, bad in zip(frame.columns, dangerous, strict=True) if bad})
-
-
-def would_run(frame: pl.DataFrame) -> int:
-    """How many texts of the frame :func:`spreadsheet_safe` changes."""
-    text = [name for name, kind in frame.schema.items() if kind == pl.String]
-    return sum(int(frame[name].str.contains(_BEGINS_A_FORMULA).sum()) for name in text)

@@ -111,6 +111,12 @@ def flagged(found: StudyAnalysis) -> pl.DataFrame:
     return found.raters.filter(pl.col("flags").fill_null("") != "")
 
 
+def p_words(row: Row) -> str:
+    """``p = 0.004``, ``p < 0.0001``."""
+    shown = chance(row["p_value"])
+    return f"p {shown[0]} {shown[1:]}" if shown.startswith("<") else f"p = {shown}"
+
+
 # --- sentences ------------------------------------------------------------------------------------
 
 
@@ -123,18 +129,23 @@ def size(found: StudyAnalysis) -> str:
     return words if on is None else f"{words} on {on:,} comparisons"
 
 
+def about(found: StudyAnalysis) -> str:
+    """What the figures are about: these comparisons, or all that the plan chose from."""
+    if target := found.summary.get("target"):
+        return str(target)
+    candidates = found.summary.get("candidates")
+    return "" if candidates is None else f"all {candidates:,} comparisons that the plan chose from"
+
+
 def decisions(found: StudyAnalysis) -> Iterator[tuple[str, str, Row]]:
     """Per model that is held against another: the question, the answer with its figures, and the row it is from."""
     for row in leading(found.differences):
-        yield question(row), f"{answer(row)}: {points(row)}, p = {chance(row['p_value'])}", row
+        yield question(row), f"{answer(row)}: {points(row)}, {p_words(row)}", row
 
 
 def headline(found: StudyAnalysis) -> str:
     """The finding in one line."""
-    told = [
-        f"people agree {_more(row)} with {row['model']} than with {row['baseline']}: {points(row)}"
-        for row in leading(found.differences)
-    ]
+    told = [f"{_claim(row)}: {points(row)}" for row in leading(found.differences)]
     if told:
         return "; ".join(told)
     rows = leading(found.agreement)
@@ -143,8 +154,11 @@ def headline(found: StudyAnalysis) -> str:
     return size(found)
 
 
-def _more(row: Row) -> str:
-    return {BETTER: "more", WORSE: "less"}.get(row["reading"], "as far as shown no more and no less")
+def _claim(row: Row) -> str:
+    more = f"with {row['model']} than with {row['baseline']}"
+    if row["reading"] in (BETTER, WORSE):
+        return f"people agree {'more' if row['reading'] == BETTER else 'less'} {more}"
+    return f"not shown that people agree more or less {more}"
 
 
 def agreement_sentence(found: StudyAnalysis) -> str:

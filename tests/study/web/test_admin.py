@@ -26,6 +26,7 @@ from charm_rm.study.web import admin
 from charm_rm.study.web.app import create_app
 from charm_rm.tables import Battles
 from study.studies import simulated
+from study.web.served import cookie as session_cookie
 
 HOME = "http://127.0.0.1:8321"
 HOSTILE = "<script>alert(1)</script>"
@@ -107,11 +108,10 @@ def test_every_route_of_the_page_is_closed_without_its_session(served: Served) -
         ("GET", p) for p in ("/admin", "/admin/live", "/admin/export/{name}")
     }
     assert listed == tried, "a new route belongs into this test"
-    forged = served.browser()
-    forged.cookies.set("admin", "made.up.cookie")
-    rater = served.rater()
-    exchanged = served.browser()
-    exchanged.cookies.set("admin", rater.cookies["rater"])
+    forged, rater, exchanged = served.browser(), served.rater(), served.browser()
+    name, value = session_cookie(rater, "rater")
+    forged.cookies.set(name.replace("rater", "admin"), "made.up.cookie")
+    exchanged.cookies.set(name.replace("rater", "admin"), value)
     before = served.state()
     seen = set()
     for client in (served.browser(), rater, forged, exchanged):
@@ -139,7 +139,8 @@ def test_the_admin_cannot_vote_and_the_page_for_raters_tells_the_admin_nothing(s
         assert "invitation link" in answer.text
     served.database.invite("Ann", now=served.clock[0])
     swapped = served.browser()
-    swapped.cookies.set("rater", client.cookies["admin"])
+    name, value = session_cookie(client, "admin")
+    swapped.cookies.set(name.replace("admin", "rater"), value)
     assert swapped.get("/rate").status_code == 403
     assert served.database.read().votes.frame.height == before
 
@@ -318,6 +319,26 @@ def test_hostile_names_and_comments_are_text(tmp_path: Path) -> None:
     assert HOSTILE not in sure
     assert f'value="r{HOSTILE}"'.replace("<", "&lt;").replace(">", "&gt;") in sure
     here.database.close()
+
+
+def test_behind_a_proxy_every_address_is_below_the_public_one(tmp_path: Path) -> None:
+    public = "https://votes.example/rm"
+    with create_study(tmp_path / "study.db", simulated(prompts=30, votes_each=20)) as database:
+        app = create_app(database, ServeSettings(public_url=public), now=lambda: 1.8e9)
+        client = TestClient(app, base_url="https://votes.example", root_path="/rm")
+        assert (
+            client.get(f"/admin/i/{database.new_admin_token()}", follow_redirects=False).headers["location"]
+            == "/rm/admin"
+        )
+        client.cookies.set("admin", client.cookies["admin"], path="/")
+        page = client.get("/admin").text
+        addresses = re.findall(r'(?:href|src|action|data-source)="(/[^"]*)"', page)
+        assert addresses
+        assert all(address.startswith("/rm/") for address in addresses), addresses
+        token = re.search(r'name="csrf" value="(\w+)"', page)
+        assert token
+        made = client.post("/admin/invite", data={"csrf": token[1], "name": "Zoe", "days": "2"})
+        assert re.search(rf'value="{public}/i/[\w-]+"', made.text)
 
 
 def test_figures_are_made_once_for_each_state_of_the_votes(served: Served) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.study.web import rendering
+from charm_rm.study.web import highlighting, rendering
 from charm_rm.study.web.characters import shown
 from charm_rm.study.web.rendering import LONGEST, render_prompt, render_text
 from study.web.hostile import PAYLOADS
@@ -291,6 +291,18 @@ def test_a_flood_comes_back_soon_and_whole(name: str) -> None:
         is_within(letters(shown(text)), letters(html.unescape(re.sub(r"<[^>]*>", "", page))))
         or "<math" in page
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", ["\n", "a \n", "'", "<a "])
+def test_code_that_takes_a_lexer_long_is_shown_without_colours(unit: str) -> None:
+    """Pygments' C# takes 20 s for 10,000 characters of ``a`` and line ends; here the clock is read between tokens."""
+    code = "\n".join((unit * 400)[:800] for _ in range(20))[:9_900]
+    for language in ("c#", "c", "php", "swift", "html", "perl", "haskell", "console", "vb.net"):
+        started = time.thread_time()
+        page = highlighting.highlighted(code, language)
+        assert time.thread_time() - started < 1.5, language
+        assert Reader(page).text == code
 
 
 def test_the_second_time_a_text_is_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:

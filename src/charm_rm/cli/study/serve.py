@@ -58,10 +58,19 @@ def command(study: Place, settings: ServeSettings, no_admin_link: bool, show: bo
 
     check_exposure(settings)
     with study.open() as database:
-        _serve(database, str(study), settings, admin=not no_admin_link, show=show)
+        serve_study(database, str(study), settings, admin=not no_admin_link, show=show)
 
 
-def _serve(database: StudyDatabase, where: str, settings: ServeSettings, *, admin: bool, show: bool) -> None:
+def serve_study(
+    database: StudyDatabase,
+    where: str,
+    settings: ServeSettings,
+    *,
+    admin: bool = True,
+    show: bool = False,
+    token: str | None = None,
+) -> None:
+    """Serve until Ctrl-C, saying where; ``token`` is a rater's, whose link is said, too."""
     from ...study.web.app import create_app
     from ...study.web.server import base_url, listen, serve_app
 
@@ -69,6 +78,8 @@ def _serve(database: StudyDatabase, where: str, settings: ServeSettings, *, admi
     with listen(settings) as listening:
         url = base_url(settings, listening)
         echo(url, label="Page for raters:", wrap=False)
+        if token is not None:
+            echo(f"{url}/i/{token}", label="Your link, to vote:", wrap=False)
         if admin:
             link = f"{url}/admin/i/{database.new_admin_token()}"
             echo(link, label="Admin:", wrap=False)
@@ -92,4 +103,4 @@ def _advise(where: str, url: str, settings: ServeSettings) -> None:
     say("Ctrl-C stops the page")
 
 
-__all__ = ["command"]
+__all__ = ["command", "serve_study"]

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
 
 
 def report(
-    directory: Path, settings: ReportSettings, *, output: Path | None = None, force: bool = False
+    directory: Path,
+    settings: ReportSettings,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    study: Path | None = None,
 ) -> Path:
     """Write the page (and the figures); its own place may always be written again."""
-    return write_report(directory, output=output, force=force, title=settings.title, date=settings.date)
+    return write_report(
+        directory, output=output, force=force, title=settings.title, date=settings.date, study=study
+    )
 
 
 def run_stage(run: Run) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from markupsafe import escape
@@ -123,24 +122,22 @@ def highlighted(code: str, language: str) -> str:
     lexer = _lexer(language)
     if lexer is None or len(code) > LONGEST_CODE or max(map(len, code.split("\n"))) > LONGEST_LINE:
         return str(escape(code))
-    spans, end = [], time.thread_time() + SECONDS
-    for span in _spans(lexer.get_tokens(code)):
-        spans.append(span)
+    spans, texts, end = [], [], time.thread_time() + SECONDS
+    for kind, text in lexer.get_tokens(code):
+        spans.append(_span(kind, text))
+        texts.append(text)
         if time.thread_time() > end:
             return str(escape(code))
-    return "".join(spans)
+    # Some lexers add a line end, or lose one.
+    return "".join(spans) if "".join(texts) == code else str(escape(code))
 
 
-def _spans(tokens: Iterable[tuple[Any, str]]) -> Iterable[str]:
-    for kind, text in tokens:
-        while kind not in STANDARD_TYPES:
-            kind = kind.parent
-        name = STANDARD_TYPES[kind]
-        yield (
-            f'<span class="{PREFIX}{name}">{escape(text)}</span>'
-            if name and text.strip()
-            else str(escape(text))
-        )
+def _span(kind: Any, text: str) -> str:
+    while kind not in STANDARD_TYPES:
+        kind = kind.parent
+    name = STANDARD_TYPES[kind]
+    safe = str(escape(text))
+    return f'<span class="{PREFIX}{name}">{safe}</span>' if name and text.strip() else safe
 
 
 def _lexer(language: str) -> Any:
