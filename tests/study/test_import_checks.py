@@ -42,7 +42,8 @@ def test_turns_that_count_how_long_conversations_are_drop_no_vote() -> None:
 
 
 @pytest.mark.parametrize(
-    ("early", "late"), [("2024-05-01T10:00", "2024-05-01T11:00"), ("2024-05-01", "2024-11-01"), ("900", "1000.5")]
+    ("early", "late"),
+    [("2024-05-01T10:00", "2024-05-01T11:00"), ("2024-05-01", "2024-11-01"), ("900", "1000.5")],
 )
 def test_the_first_vote_is_the_earliest_whatever_the_order_of_the_file(early: str, late: str) -> None:
     rows = [_vote(winner="b", voted_at=late), _vote(winner="a", voted_at=early)]

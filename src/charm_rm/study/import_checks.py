@@ -64,7 +64,9 @@ def say_unknown_policies(frame: pl.DataFrame, models: Sequence[StudyModel], wher
         lost = [name for name in voted if name not in known]
         if lost:
             hints = "".join(near_policies(name, known) for name in lost[:3])
-            note(f"{where}: {model.name!r} has no verdict on {listing(lost)}: votes on it are left out.{hints}")
+            note(
+                f"{where}: {model.name!r} has no verdict on {listing(lost)}: votes on it are left out.{hints}"
+            )
 
 
 def say_what_may_mislead(votes: pl.DataFrame, frame: pl.DataFrame, used: Sequence[str], where: str) -> None:
@@ -88,7 +90,9 @@ def say_what_may_mislead(votes: pl.DataFrame, frame: pl.DataFrame, used: Sequenc
 
 def _say_weights(votes: pl.DataFrame, used: Sequence[str], where: str) -> None:
     uneven = [
-        c for c in votes.columns if c.lower() in _WEIGHTS and c not in used and votes[c].drop_nulls().n_unique() > 1
+        c
+        for c in votes.columns
+        if c.lower() in _WEIGHTS and c not in used and votes[c].drop_nulls().n_unique() > 1
     ]
     if uneven:
         note(
@@ -101,7 +105,12 @@ def _say_two_texts(frame: pl.DataFrame, where: str) -> None:
     if "prompt" not in frame.columns or frame["prompt"].dtype != pl.String:
         return
     text = pl.col("prompt").str.strip_chars().str.replace_all(r"\s+", " ")
-    several = frame.group_by("prompt_id").agg(text.n_unique().alias("n")).filter(pl.col("n") > 1)["prompt_id"].sort()
+    several = (
+        frame.group_by("prompt_id")
+        .agg(text.n_unique().alias("n"))
+        .filter(pl.col("n") > 1)["prompt_id"]
+        .sort()
+    )
     if len(several):
         have = "has" if len(several) == 1 else "have"
         note(
