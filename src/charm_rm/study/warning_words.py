@@ -21,11 +21,17 @@ STRONG_SIDE = 0.05  # how far from one half the share of left is when sides matt
 
 
 def study_warnings(
-    study: Study, counted: Counted, people: pl.DataFrame, raters: pl.DataFrame, differences: pl.DataFrame
+    study: Study,
+    counted: Counted,
+    people: pl.DataFrame,
+    raters: pl.DataFrame,
+    differences: pl.DataFrame,
+    *,
+    cast: pl.DataFrame,
 ) -> Iterator[str]:
-    """Each as one sentence or two, with what to do."""
+    """Each as one sentence or two, with what to do. ``cast`` are all votes, those of raters that are left out among them."""
     yield from _left_out(study)
-    yield from _short(study, counted)
+    yield from _short(study, cast)
     yield from _overlaps(people)
     yield from _weights(counted)
     yield from _quality(raters)
@@ -42,10 +48,10 @@ def _left_out(study: Study) -> Iterator[str]:
         yield f"{words}: figures are about the other {account['candidates']:,}"
 
 
-def _short(study: Study, counted: Counted) -> Iterator[str]:
+def _short(study: Study, cast: pl.DataFrame) -> Iterator[str]:
     """Votes short of plan."""
     main = study.comparisons.frame.filter(pl.col("kind") == MAIN)
-    votes = counted.frame.group_by("comparison_id").agg(pl.len().cast(pl.Int64).alias("n"))
+    votes = cast.filter(~pl.col("repeat")).group_by("comparison_id").agg(pl.len().cast(pl.Int64).alias("n"))
     missing = main.join(votes, on="comparison_id", how="left").select(
         (pl.col("votes_wanted") - pl.col("n").fill_null(0)).clip(0).sum()
     )
