@@ -268,3 +268,12 @@ def test_what_only_its_owner_could_read_gets_the_permissions_of_new_files(tmp_pa
     modes = {p.relative_to(tmp_path).as_posix(): p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
     assert modes.pop("model") == modes.pop("model/inside") == 0o750
     assert set(modes.values()) == {0o640}
+
+
+def test_a_study_stays_its_owners_alone(tmp_path: Path) -> None:
+    with replacing_directory(tmp_path / "demo", force=False) as temporary:
+        for name in ("study.db", "table.parquet"):
+            (temporary / name).touch(mode=0o600)
+    modes = {p.name: p.stat().st_mode & 0o777 for p in (tmp_path / "demo").iterdir()}
+    assert modes["study.db"] == 0o600
+    assert modes["table.parquet"] == 0o666 & ~store.umask()

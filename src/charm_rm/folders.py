@@ -129,10 +129,13 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _open_up(folder: Path) -> None:
-    """The permissions that new files and folders get here: some libraries write files that their owner alone may read."""
+    """The permissions that new files and folders get here: some libraries write files that their owner alone may read.
+
+    A study's database stays its owner's: it holds who voted for what, and the secret that signs sessions.
+    """
     closed = store.umask()
     for path in (folder, *folder.rglob("*")):
-        if not path.is_symlink():
+        if not path.is_symlink() and path.suffix != ".db":
             path.chmod((0o777 if path.is_dir() else 0o666) & ~closed)
 
 

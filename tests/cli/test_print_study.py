@@ -44,7 +44,23 @@ def test_in_one_line_as_a_table_and_as_markdown() -> None:
     csv = _printed(found, "--csv").splitlines()
     assert csv[0].startswith("model,baseline,votes_used,estimator,difference")
     assert len(csv) == 1 + found.differences.height
-    assert "| after | before | all | classical | 8.0 |" in _printed(found, "--markdown")
+    assert "| after | all | classical | 8.0 |" in _printed(found, "--markdown")
+
+
+def test_differences_from_one_model_name_it_once_and_fit_a_terminal() -> None:
+    @click.command()
+    @look_options()
+    def command(**_: bool) -> None:
+        print_study(findings(), top=12)
+
+    printed = CliRunner().invoke(command, [], env={"COLUMNS": "80"}, catch_exceptions=False).output
+    lines = printed.splitlines()
+    at = lines.index("Agreement with people: differences from before, in percentage points")
+    assert lines[at + 1].split()[:4] == ["model", "votes", "estimator", "difference"]
+
+
+def test_a_study_called_study_is_named_once() -> None:
+    assert _printed(replace(findings(), name="study")).startswith("Study: 400 votes")
 
 
 def test_simulated_raters_are_told_as_such() -> None:

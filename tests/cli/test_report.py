@@ -48,3 +48,16 @@ def test_a_folder_without_an_audit_exits_2(charm: Charm, tmp_path: Path) -> None
     result = charm("report", tmp_path)
     assert result.exit_code == 2
     assert "charm audit -o" in result.stderr
+
+
+def test_the_analysis_of_a_study_is_no_run(charm: Charm, tmp_path: Path) -> None:
+    """Its ratings are in a table of the same name as a run's: refused by what it is, not by what is wrong with its rows."""
+    from charm_rm.study.analysis import save_analysis
+    from study.findings import findings
+
+    save_analysis(findings(), tmp_path)
+    refused = charm("report", tmp_path)
+    assert refused.exit_code == 2
+    assert "the analysis of a study" in refused.stderr
+    assert f"--study {tmp_path}" in refused.stderr
+    assert not (tmp_path / "report.html").exists()

@@ -121,6 +121,7 @@ def test_a_small_study_says_what_it_lacks() -> None:
     assert found.warnings == tuple(dict.fromkeys(str(w.message) for w in caught))
     assert "9 of 18 votes that the plan wants are not there yet" in said
     assert "no comparison has votes of two raters" in said
+    assert "The plan has second votes on 9 comparisons, and they come last" in said
     assert "there is one rater" in said
     assert found.people["value"].to_list() == [None] * 4
     assert found.agreement.height == found.favour.height == 0

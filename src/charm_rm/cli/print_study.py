@@ -19,7 +19,8 @@ def print_study(found: StudyAnalysis, *, top: int) -> None:
     from ..study.words import headline, size
 
     simulated = " (simulated raters)" if found.summary.get("simulated") else ""
-    heading(f"Study {found.name}: {size(found)}{simulated}")
+    named = "Study" if found.name == "study" else f"Study {found.name}"
+    heading(f"{named}: {size(found)}{simulated}")
     conclude(f"{found.name}{simulated}: {headline(found)}")
     _print_decision(found)
     _print_agreement(found)
@@ -54,6 +55,8 @@ def _print_agreement(found: StudyAnalysis) -> None:
 
     if found.differences.height:
         frame = found.differences
+        against = frame["baseline"].unique().to_list()
+        title = f"from {against[0]}, " if len(against) == 1 else ""
         shown = frame.select(
             "model",
             pl.col("baseline").alias("against"),
@@ -65,10 +68,10 @@ def _print_agreement(found: StudyAnalysis) -> None:
             "reading",
         )
         print_frame(
-            shown,
-            title="Agreement with people: differences, in percentage points",
+            shown.drop("against") if title else shown,
+            title=f"Agreement with people: differences {title}in percentage points",
             digits=1,
-            extra=("against",),
+            extra=("reading",),
             full=frame,
         )
     if found.agreement.height:
@@ -208,7 +211,7 @@ def _print_raters(found: StudyAnalysis, top: int) -> None:
         (100 * pl.col("agreement")).alias("agree, %"),
         (100 * pl.col("left_share")).alias("left, %"),
         (100 * pl.col("tie_share")).alias("ties, %"),
-        pl.col("seconds").alias("s"),
+        "seconds",
         pl.col("q_value")
         .map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String)
         .fill_null("-")
@@ -220,7 +223,7 @@ def _print_raters(found: StudyAnalysis, top: int) -> None:
         title="Raters: agreement with the others, consistency on repeats, checks passed",
         digits=0,
         limit=top or None,
-        extra=("q", "s", "ties, %"),
+        extra=("q", "seconds", "ties, %"),
         full=found.raters,
         main=False,
     )

@@ -232,7 +232,7 @@ def planned_study(world: World, *, seed: int, comparisons: int = N_COMPARISONS) 
     study = plan_study(
         world.responses,
         world.models,
-        name="simulated study",
+        name="demo",
         comparisons=comparisons,
         votes_per_comparison=2,
         random_share=0.5,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import store
+from ..errors import SchemaError
 
 if TYPE_CHECKING:
     from .figures import Figure
@@ -32,6 +33,7 @@ def write_report(
     is the folder of a study's analysis (default: ``directory/study``, where there is one).
 
     Raises:
+        SchemaError: ``directory`` is the analysis of a study.
         UnreadableFile: there is no audit in ``directory``, or one of its files is damaged.
         OutputExists: ``output`` was given, exists, and ``force`` is off.
         WriteFailed: the disk is full; what was there before is untouched.
@@ -42,11 +44,21 @@ def write_report(
 
     directory = Path(directory)
     page = directory / "report.html" if output is None else store.refuse_existing(output, force=force)
+    _refuse_analysis(directory)
     findings = gather(directory, study=study)
     figures = draw_figures(findings)
     text = render_page(findings, figures, title=title, date=date)
     _write_figures(figures, directory / "figures")
     return store.write_text(text, page, force=True)
+
+
+def _refuse_analysis(directory: Path) -> None:
+    """The folder of a study's analysis is no run: it has a page of its own, and is a section of a run's report."""
+    if (directory / "study.json").is_file() and (directory / "differences.parquet").is_file():
+        raise SchemaError(
+            f"{directory}: the analysis of a study, no folder of a run or an audit",
+            fix=f"open {directory / 'study.html'}; as a section of a run's report: charm report RUN --study {directory}",
+        )
 
 
 def _write_figures(figures: Mapping[str, Figure], folder: Path) -> None:

@@ -48,7 +48,7 @@ class Invitation:
 class Assignment:
     """What a rater is to compare: a prompt (text or messages) and two answers. Nothing in it says whose they are.
 
-    ``number`` counts what this rater has been given, from 1.
+    ``number`` counts what this rater has been given, from 1. ``comment`` is what the rater wrote to it before, where that vote was undone.
     """
 
     public_id: str
@@ -56,6 +56,7 @@ class Assignment:
     left: str
     right: str
     number: int
+    comment: str = ""
 
 
 @dataclass(frozen=True)

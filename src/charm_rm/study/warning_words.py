@@ -32,7 +32,7 @@ def study_warnings(
     """Each as one sentence or two, with what to do. ``cast`` are all votes, those of raters that are left out among them."""
     yield from _left_out(study)
     yield from _short(study, cast)
-    yield from _overlaps(people)
+    yield from _overlaps(people, study)
     yield from _weights(counted)
     yield from _quality(raters)
     yield from _sides(study)
@@ -60,12 +60,18 @@ def _short(study: Study, cast: pl.DataFrame) -> Iterator[str]:
         yield f"{lacking:,} of {wanted:,} votes that the plan wants are not there yet: what is shown rests on the comparisons voted on so far"
 
 
-def _overlaps(people: pl.DataFrame) -> Iterator[str]:
+def _overlaps(people: pl.DataFrame, study: Study) -> Iterator[str]:
     (n,) = people.filter(pl.col("figure") == PAIRWISE)["n_comparisons"].to_list()
     if not n:
+        planned = study.comparisons.frame.filter(kind=MAIN).filter(pl.col("votes_wanted") > 1).height
+        mend = (
+            f"The plan has second votes on {count_of(planned, 'comparison')}, and they come last: wait for them"
+            if planned
+            else "Plan a share of comparisons for two raters (--overlap, overlap= in Python)"
+        )
         yield (
             "no comparison has votes of two raters: how far people agree with each other, beside which a model's agreement is read, is not "
-            "known. Plan a share of comparisons for two raters (votes_wanted 2)"
+            f"known. {mend}"
         )
     elif n < FEW_SHARED:
         yield f"only {count_of(n, 'comparison')} {'has' if n == 1 else 'have'} votes of two raters: how far people agree with each other is a rough figure"

@@ -175,3 +175,15 @@ def test_in_a_pause_open_ones_can_be_voted_on_and_none_are_given(
     assert database.next_assignment(ann, now=clock()) is None
     database.pause(False)
     assert database.next_assignment(ann, now=clock()) is not None
+
+
+def test_what_was_written_to_an_undone_vote_comes_back(database: StudyDatabase, ann: int, clock: Clock) -> None:
+    first = given(database, ann, clock())
+    assert first.comment == ""
+    database.vote(ann, first.public_id, "left", request_id="vote-number-1", now=clock(), comment="slip\n<b>")
+    assert given(database, ann, clock()).comment == ""
+    database.undo(ann, request_id="undo-number-1", now=clock())
+    assert given(database, ann, clock()).comment == "slip\n<b>"
+    database.vote(ann, first.public_id, "right", request_id="vote-number-2", now=clock())
+    database.undo(ann, request_id="undo-number-2", now=clock())
+    assert given(database, ann, clock()).comment == "", "taken out by the rater"

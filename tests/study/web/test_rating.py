@@ -82,6 +82,15 @@ def test_an_old_page_that_votes_otherwise_changes_nothing_and_says_so(served: Se
     assert only["winner"] == only["left"]
 
 
+def test_undo_brings_the_comment_back(served: Served) -> None:
+    client = enter(served)
+    vote(client, "left", comment="a <b>slip</b>")
+    page = client.get("/rate").text
+    assert "slip" not in page
+    again = client.post("/undo", data=hidden(page, "undo")).text
+    assert "\na &lt;b&gt;slip&lt;/b&gt;</textarea>" in again
+
+
 def test_undo_opens_the_last_one_again_with_its_sides(served: Served) -> None:
     client = enter(served)
     assert "disabled" in re.search(r'<button form="undo"[^>]*>', client.get("/rate").text)[0]  # type: ignore[index]

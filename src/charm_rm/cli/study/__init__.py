@@ -48,6 +48,7 @@ def command() -> None:
       charm study demo
       charm study plan responses.parquet --scores before.parquet \\
           --scores after.parquet -o study.db
+      charm study invite study.db Ann Bob Cy
       charm study serve study.db
       charm study analyse study.db
       charm study export study.db -o battles.parquet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def command(
         print_json(_as_json(study))
     else:
         print_plan(study)
-    _say_next(place, settings.raters)
+    _say_next(place, settings, study.provenance["plan"]["votes"])
 
 
 def _refuse_inputs(output: Path | None, sources: tuple[str, ...]) -> None:
@@ -244,10 +245,19 @@ def _as_json(study: Study) -> dict[str, Any]:
     }
 
 
-def _say_next(place: Place | None, raters: int) -> None:
+def _say_next(place: Place | None, settings: StudyPlanSettings, votes: int) -> None:
+    """What to type next. Without a quota the raters who come first may vote on all of it; the power analysis shares it out evenly."""
     if place is None:
         say("nothing was written: give -o study.db to keep this plan")
         return
     say(f"wrote {place}")
     where = f"{place} " if place.path is not None else ""
-    say(f"next: charm study invite {where}--count {raters}, then charm study serve {where}".rstrip())
+    say(f"next: charm study invite {where}--count {settings.raters}{_quota(settings, votes)}, then charm study serve {where}".rstrip())
+
+
+def _quota(settings: StudyPlanSettings, votes: int) -> str:
+    """The option that gives each rater an even share of the votes, repeats and checks on top; none for one rater."""
+    counting = 1 - settings.repeats - settings.checks
+    if settings.raters == 1 or counting <= 0:
+        return ""
+    return f" --quota {math.ceil(votes / settings.raters / counting)}"

@@ -45,6 +45,14 @@ class _Seen:
         return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
 
 
+def _undone_comment() -> Any:
+    """What the rater wrote to the last vote on an assignment, which is open again."""
+    v = schema.votes.c
+    mine = and_(v.rater_id == _A.rater_id, v.assignment_id == _A.id, v.choice.is_not(None))
+    query = select(v.comment).where(mine).order_by(v.id.desc()).limit(1)
+    return query.correlate(schema.assignments).scalar_subquery()
+
+
 def _open_query() -> Any:
     """The texts of a rater's first open assignment. Built once: it is what every look at the page asks."""
     a, b = aliased(schema.answers), aliased(schema.answers)
@@ -55,7 +63,15 @@ def _open_query() -> Any:
         .outerjoin(b, b.c.id == _C.answer_b)
     )
     return (
-        select(_A.public_id, _A.left, _A.slot, schema.prompts.c.prompt, a.c.response, b.c.response)
+        select(
+            _A.public_id,
+            _A.left,
+            _A.slot,
+            _undone_comment(),
+            schema.prompts.c.prompt,
+            a.c.response,
+            b.c.response,
+        )
         .select_from(tables)
         .where(_A.rater_id == bindparam("rater"), _A.vote_id.is_(None))
         .order_by(_A.slot)
@@ -79,12 +95,14 @@ def open_assignment(connection: Connection, rater_id: int) -> Assignment | None:
     found = connection.execute(_OPEN, {"rater": rater_id}).one_or_none()
     if found is None:
         return None
-    public_id, left, slot, prompt, *texts = found
+    public_id, left, slot, comment, prompt, *texts = found
     if prompt is None or None in texts:
         raise ConfigError("the study has no texts to show", fix="import it with responses")
     answers = [unpacked(text) for text in texts]
     first, second = answers if left == _A_SIDE else reversed(answers)
-    return Assignment(public_id, unpacked(prompt), first, second, slot + 1)
+    return Assignment(
+        public_id, unpacked(prompt), first, second, slot + 1, unpacked(comment) if comment else ""
+    )
 
 
 # --- a new one ------------------------------------------------------------------------------------

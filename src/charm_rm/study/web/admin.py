@@ -58,14 +58,14 @@ def invite(request: Request, name: Text = "", days: Text = "", quota: Text = "")
 
 
 @router.post("/renew", dependencies=FORM)
-def renew(request: Request, rater: Text = "", days: Text = "14", sure: Text = "") -> Response:
+def renew(request: Request, rater: Text = "", days: Text = "30", sure: Text = "") -> Response:
     """A new link for a rater; the old one ends. Asks first."""
     if sure != "yes":
         return _sure(
             request,
             f"A new link for {shown(rater)}?",
             "The link that the rater has now stops working at once. Votes stay, and the new link goes on where the old one stopped. "
-            "It works for 14 days.",
+            "It works for 30 days.",
             yes="Make a new link",
             action="/admin/renew",
             rater=rater,

@@ -129,6 +129,7 @@ def _texts(assignment: Assignment) -> dict[str, Any]:
             ("right", "B", render_text(assignment.right)),
         ),
         "most_comment": MOST_COMMENT,
+        "comment": assignment.comment,
     }
 
 
