@@ -45,7 +45,7 @@ def main() -> None:
     for model in world.models:
         audited = charm.audit(model.scores, ratings, draws=200)
         print(f"\n{model.name}, held against ratings by these people")
-        print("\n".join(audited.summary(top=1).splitlines()[1:5]))
+        print("\n".join(audited.summary(top=1).splitlines()[1:3]))
 
 
 if __name__ == "__main__":

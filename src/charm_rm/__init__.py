@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from .store import load, save
     from .streaming import stream_scores
     from .study.analysis import analyse_study
+    from .study.nouns import StudyModel
+    from .study.plan import plan_study
     from .style import (
         apply_calibrator,
         calibrated,
@@ -157,6 +159,8 @@ _HOMES = {
     "benchmarks": ["load_benchmark"],
     "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],
     "comparison": ["compare_models"],
+    "study.nouns": ["StudyModel"],
+    "study.plan": ["plan_study"],
     "study.analysis": ["analyse_study"],
     "report": ["write_report"],
     "pipeline": ["run_pipeline"],

@@ -103,6 +103,21 @@ def test_a_rater_can_be_left_out(charm: Callable[..., Result], tmp_path: Path) -
     assert "nobody" in done.stderr
 
 
+def test_an_undefeated_policy_has_a_rating_by_the_option_that_the_warning_names(
+    charm: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = [("p1", "oak", "reed", "a"), ("p2", "oak", "satin", "a"), ("p3", "reed", "satin", "a"), ("p4", "reed", "satin", "b")]  # fmt: skip
+    frame = pl.DataFrame(rows, schema=["prompt_id", "policy_a", "policy_b", "winner"], orient="row")
+    frame.with_columns(rater=pl.lit("ann")).write_csv(tmp_path / "votes.csv")
+    assert charm("study", "import", tmp_path / "votes.csv", "-o", tmp_path / "study.db").exit_code == 0
+    without = charm("study", "analyse", tmp_path / "study.db", "--json")
+    assert json.loads(without.stdout)["ratings"] == []
+    assert "--prior" in without.stderr
+    with_prior = charm("study", "analyse", tmp_path / "study.db", "--json", "--prior", 1)
+    found = {row["policy"]: row["rating"] for row in json.loads(with_prior.stdout)["ratings"]}
+    assert max(found, key=lambda name: found[name]) == "oak"
+
+
 def test_the_same_study_elsewhere_gives_the_same_bytes_and_no_path(
     charm: Callable[..., Result], tmp_path: Path
 ) -> None:

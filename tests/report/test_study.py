@@ -79,7 +79,7 @@ def test_a_difference_within_chance_is_no_finding() -> None:
         replace(whole, differences=whole.differences.with_columns(pl.lit(WITHIN).alias("reading")))
     )
     assert "Not shown: +8.0 points" in page
-    assert "<h1>People agree as far as shown no more and no less with after" in page
+    assert "<h1>Not shown that people agree more or less with after" in page
 
 
 def test_it_is_written_whole_and_not_over_another(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def test_leaving_a_rater_out(study: Study, found: StudyAnalysis) -> None:
     assert less.raters["rater"].to_list() == [f"rater-{i}" for i in (0, 1, 2, 4, 5)]
     assert less.summary["votes"] == found.summary["votes"] - found.raters.filter(rater="rater-3")["votes"].item()  # fmt: skip
     assert less.summary["without"] == ["rater-3"]
+    assert not any("not there yet" in words for words in less.warnings)  # they are there, and left out
     with pytest.raises(ConfigError, match="'rater-33'"):
         analyse_study(study, without=("rater-33",))
 
@@ -152,6 +153,16 @@ def test_skewed_weights_sides_and_flags_are_told() -> None:
     assert "weights are skewed" in said
     assert "raters chose the answer on the left" in said
     assert "1 rater flagged: 'u'. Their votes count all the same; without=('u',)" in said
+
+
+def test_what_people_could_not_be_asked_is_told(study: Study) -> None:
+    account = {"possible": 640, "prompts": 64, "policies": 5, "self_naming": 40, "no_verdict_of": {}, "candidates": 600, "candidate_prompts": 64}  # fmt: skip
+    with pytest.warns(CharmWarning) as caught:
+        analyse_study(replace(study, provenance={"plan": {"left_out": account}}), draws=0)
+    said = [str(w.message) for w in caught]
+    assert any(
+        "40 (an answer names its policy or maker): figures are about the other 600" in one for one in said
+    )
 
 
 def test_no_votes_and_foreign_votes_are_refused() -> None:

@@ -139,6 +139,17 @@ def test_what_is_exported_is_what_ratings_fit_reads(
     assert theirs == pytest.approx(ours)
 
 
+@pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")  # it is a small study
+def test_ratings_of_the_battles_are_those_of_the_analysis(study: Study) -> None:
+    from charm_rm.study.analysis import analyse_study
+    from charm_rm.study.results import CLASSICAL
+
+    told = analyse_study(study).ratings.filter(estimator=CLASSICAL)
+    fitted = fit_ratings(as_battles(study), cluster=None).frame
+    ours, theirs = (dict(frame.select("policy", "rating").iter_rows()) for frame in (fitted, told))
+    assert ours == pytest.approx(theirs, abs=1e-6)
+
+
 def test_an_export_does_not_go_over_the_study(study: Study, charm: Charm, tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy", reason="needs the [study] extra")
     from charm_rm.study.database import create_study

@@ -58,6 +58,14 @@ def test_candidates_are_what_a_loop_over_all_prompts_and_pairs_finds(
     assert found.account["possible"] == sum(left) + len(expected)
 
 
+def test_what_is_left_out_is_said_with_the_prompts_that_are_left() -> None:
+    model = judge([("p000", "ant", "bee", 1.0)])
+    with pytest.warns(
+        CharmWarning, match=r"11 \(a model has no verdict: judge 11\); what is left is on 1 of 2 prompts"
+    ):
+        candidate_frame(responses(2), [model])
+
+
 def test_a_judge_is_turned_to_the_first_policy_and_both_orders_are_averaged() -> None:
     model = judge([("p000", "bee", "ant", 1.0), ("p000", "ant", "bee", 3.0), ("p001", "cow", "ant", -2.0)])
     frame = candidate_frame_quietly(responses(2), [model])

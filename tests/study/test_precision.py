@@ -60,6 +60,15 @@ def test_fewer_raters_clusters_and_second_votes_widen() -> None:
     assert twice.difference(100, "after").half_width < width
 
 
+def test_several_differences_share_the_level_as_in_the_analysis() -> None:
+    population = _population(ALONE)
+    two = Population(
+        population.prompt, {**population.gaps, "other": population.gaps["after"]}, population.chances, ALONE
+    )
+    assert two.difference(100, "after").half_width > 1.1 * population.difference(100, "after").half_width
+    assert two.agreement(100) == population.agreement(100)
+
+
 def test_the_number_found_is_the_fewest() -> None:
     population = _population(ALONE)
     n = comparisons_for_width(population, 0.06)

@@ -33,7 +33,19 @@ _SCORES = {"score_a", "score_b"}
 USED = {*(name for pair in SIDES for name in pair), *OUTCOMES, *PROMPTS, *_SCORES, "turn"}
 _FIRST = ("a", "model_a", "policy_a", "model_1", "response_a", "answer_a", "assistant_a", "first")
 _SECOND = ("b", "model_b", "policy_b", "model_2", "response_b", "answer_b", "assistant_b", "second")
-_TIES = ("c", "tie", "tie (bothbad)", "tie (both bad)", "both_bad", "bothbad", "draw", "equal", "same")
+_TIES = (
+    "c",
+    "tie",
+    "tie (bothbad)",
+    "tie(bothbad)",
+    "tie (both bad)",
+    "both bad",
+    "both_bad",
+    "bothbad",
+    "draw",
+    "equal",
+    "same",
+)
 # Of a label in lower case, without brackets: the probability that the first model is preferred.
 _LABELS = {
     **dict.fromkeys(_FIRST, 1.0),

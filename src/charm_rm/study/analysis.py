@@ -73,7 +73,10 @@ def analyse_study(
         ratings, human, powered = rating_table(counted, predicted, prior=prior)
         favour, sharpness = favour_table(kept, counted, human, draws=draws, seed=seed)
         agreement, differences = agreement_table(counted, predicted), difference_table(counted, predicted)
-        for text in (*cautions(counted), *study_warnings(kept, counted, people, raters, differences)):
+        for text in (
+            *cautions(counted),
+            *study_warnings(kept, counted, people, raters, differences, cast=study.votes.frame),
+        ):
             warnings.warn(text, CharmWarning, stacklevel=2)
     summary = _summary(kept, counted, raters, without) | {
         "lambda_of_ratings": None if powered is None else powered.provenance["lam"],

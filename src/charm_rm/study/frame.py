@@ -93,6 +93,7 @@ def find_candidates(
         NO_VERDICT: frame.height - kept.height,
         "no_verdict_of": {name: int((~known).sum()) for name, known in has.items()},
         "candidates": kept.height,
+        "candidate_prompts": kept["prompt_id"].n_unique(),
     }
     if kept.is_empty():
         raise NoOverlap(
@@ -159,10 +160,16 @@ def left_out_words(account: Mapping[str, Any]) -> str:
     ]
     if not parts:
         return ""
-    return f"of {account['possible']:,} possible comparisons, left out are {', '.join(parts)}"
+    some = account["candidate_prompts"] < account["prompts"]
+    rest = (
+        f"; what is left is on {account['candidate_prompts']:,} of {account['prompts']:,} prompts"
+        if some
+        else ""
+    )
+    return f"of {account['possible']:,} possible comparisons, left out are {', '.join(parts)}{rest}"
 
 
-_FIGURES = ("possible", "prompts", "policies", "no_verdict_of", "candidates")
+_FIGURES = ("possible", "prompts", "policies", "no_verdict_of", "candidates", "candidate_prompts")
 
 
 def _whose(account: Mapping[str, Any]) -> str:

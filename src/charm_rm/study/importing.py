@@ -18,6 +18,13 @@ from ..provenance import source_record
 from ..ratings.votes import is_automatic
 from ..tables import Responses
 from .frame import margin_column, with_margins
+from .import_checks import (
+    earliest_first,
+    first_turns,
+    refuse_missing_policies,
+    say_unknown_policies,
+    say_what_may_mislead,
+)
 from .nouns import MAIN, Comparisons, Study, StudyModel, StudyVotes
 from .vote_columns import NOUN, in_our_columns
 
@@ -63,8 +70,8 @@ def import_votes(
         first_left: the first policy of every row stood on the left of the screen.
         responses: the texts; every answer that is compared has to be there.
 
-    Where one rater voted on one comparison again, the first vote counts, the second is a repeat and tells consistency, later ones are
-    dropped. Rows without a verdict, of a policy against itself, and comparisons on which a model has no verdict are dropped. All of this
+    Where one rater voted on one comparison again, the first vote counts (by ``voted_at`` where all rows tell it, else in the order of the
+    file), the second is a repeat and tells consistency, later ones are dropped. Later turns of a conversation are dropped. Rows without a verdict, of a policy against itself, and comparisons on which a model has no verdict are dropped. All of this
     is counted in a warning and in ``provenance``.
 
     Raises:
@@ -72,13 +79,17 @@ def import_votes(
         ConfigError: ``columns``, ``people`` or ``original`` name what is not there; raters are not named.
     """
     frame = in_our_columns(votes, columns or {}, where=where)
-    frame = frame.with_columns(prompt_keys(frame, where)).drop("prompt", strict=False)
+    refuse_missing_policies(frame, where)
+    frame = frame.with_columns(prompt_keys(frame, where))
+    say_what_may_mislead(votes, frame, list((columns or {}).values()), where)
+    frame, later = first_turns(frame.drop("prompt", strict=False))
     judged = _people_and_judges(frame, people, where)
     told, dropped = _people_votes(judged.people, where, anonymous=anonymous, first_left=first_left)
     found = [*models, *(_judge(n, rows, where) for n, rows in judged.judges.items())]
     found = _original_first(found, original)
+    say_unknown_policies(told, found, where)
     told, unjudged = _that_all_judged(told, found)
-    dropped |= {"no verdict of a model": unjudged}
+    dropped |= {"no verdict of a model": unjudged, "a later turn, which is another prompt": later}
     told, again = _repeats(told)
     dropped |= {"votes of one rater on one comparison beyond the second": again}
     _say(dropped, told, where)
@@ -249,6 +260,7 @@ def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _repeats(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """``repeat`` on a rater's second vote on a comparison; later ones are dropped and counted."""
+    frame = earliest_first(frame)
     turn = pl.int_range(pl.len()).over(*_KEY, "rater")
     kept = frame.with_columns(turn.alias("_turn")).filter(pl.col("_turn") < 2)
     return kept.with_columns((pl.col("_turn") == 1).alias("repeat")).drop("_turn"), frame.height - kept.height

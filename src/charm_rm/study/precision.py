@@ -112,7 +112,7 @@ class Population:
 
     def difference(self, n: int, model: str) -> Shown:
         """The difference of a model's agreement and the first one's: all of it is where the two disagree, a known share of all."""
-        return self._shown(n, self.gaps[model], self.assumed.difference_variance)
+        return self._shown(n, self.gaps[model], self.assumed.difference_variance, tests=len(self.gaps))
 
     def main(self, n: int) -> Shown:
         """The figure a study is planned for: the difference that is known least well, or, of one model, its agreement."""
@@ -120,12 +120,12 @@ class Population:
             return self.agreement(n)
         return max((self.difference(n, model) for model in self.gaps), key=lambda shown: shown.half_width)
 
-    def _shown(self, n: int, size: FloatArray, variance: float) -> Shown:
+    def _shown(self, n: int, size: FloatArray, variance: float, *, tests: int = 1) -> Shown:
         """Half width of the mean of c_u z_u, z of the variance given, c_u = ``size``: what is 0 for sure needs no votes.
 
         With w = 1/π, one vote each: V₀ = v Σ c² w / N². Prompts: V_P = V₀ (1 + (b_P - 1) ρ_P), b_P - 1 = (Σ_p (Σ_{u in p} c)² - Σ c²) / Σ c² w, the
         number of votes that share a prompt, by weight. Raters: b_R - 1 = (Σ c)² / (R Σ c² w). V = V_P + V_R - V₀, and t by
-        :func:`.clusters.degrees_of_freedom`.
+        :func:`.clusters.degrees_of_freedom`, at 0.05 / ``tests`` as in the analysis.
         """
         a = self.assumed
         inside = size > 0
@@ -145,7 +145,7 @@ class Population:
         df = _freedom(total, of_prompts, of_raters, prompts=prompts, raters=a.raters)
         std_err = math.sqrt(total)
         at_random = variance * float((c**2).sum()) / self.size / a.votes(n)
-        quantile = float(student_quantile(df, tail=0.05))
+        quantile = float(student_quantile(df, tail=0.05 / tests))
         return Shown(quantile * std_err, std_err, df, at_random / base)
 
 

@@ -30,6 +30,7 @@ SPELLINGS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("annotator", "user", "user_id", "evaluator_id", "judge_hash"),
     ),
     "judge": (("judge",), ("judge_model", "judge_name", "judge_type", "evaluator"), ("annotator",)),
+    "turn": (("turn",),),
     "left": (("left",),),
     "seconds": (("seconds",), ("duration", "time_taken", "seconds_taken")),
     "comment": (("comment",), ("comments", "reason", "rationale", "explanation")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from ..errors import counted as count_of
 from ..errors import listing
 from ..estimates import SIGNIFICANT
+from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
 from .people import PAIRWISE
 from .rater_tests import lower_tail, upper_tail
@@ -20,10 +21,17 @@ STRONG_SIDE = 0.05  # how far from one half the share of left is when sides matt
 
 
 def study_warnings(
-    study: Study, counted: Counted, people: pl.DataFrame, raters: pl.DataFrame, differences: pl.DataFrame
+    study: Study,
+    counted: Counted,
+    people: pl.DataFrame,
+    raters: pl.DataFrame,
+    differences: pl.DataFrame,
+    *,
+    cast: pl.DataFrame,
 ) -> Iterator[str]:
-    """Each as one sentence or two, with what to do."""
-    yield from _short(study, counted)
+    """Each as one sentence or two, with what to do. ``cast`` are all votes, those of raters that are left out among them."""
+    yield from _left_out(study)
+    yield from _short(study, cast)
     yield from _overlaps(people)
     yield from _weights(counted)
     yield from _quality(raters)
@@ -31,10 +39,19 @@ def study_warnings(
     yield from _apart(differences)
 
 
-def _short(study: Study, counted: Counted) -> Iterator[str]:
+def _left_out(study: Study) -> Iterator[str]:
+    """What people could not be asked: no figure is about it."""
+    plan = study.provenance.get("plan")
+    account = plan.get("left_out") if isinstance(plan, Mapping) else None
+    if isinstance(account, Mapping) and account.get(SELF_NAMING):
+        words = left_out_words(account)
+        yield f"{words}: figures are about the other {account['candidates']:,}"
+
+
+def _short(study: Study, cast: pl.DataFrame) -> Iterator[str]:
     """Votes short of plan."""
     main = study.comparisons.frame.filter(pl.col("kind") == MAIN)
-    votes = counted.frame.group_by("comparison_id").agg(pl.len().cast(pl.Int64).alias("n"))
+    votes = cast.filter(~pl.col("repeat")).group_by("comparison_id").agg(pl.len().cast(pl.Int64).alias("n"))
     missing = main.join(votes, on="comparison_id", how="left").select(
         (pl.col("votes_wanted") - pl.col("n").fill_null(0)).clip(0).sum()
     )

@@ -145,10 +145,7 @@ def decisions(found: StudyAnalysis) -> Iterator[tuple[str, str, Row]]:
 
 def headline(found: StudyAnalysis) -> str:
     """The finding in one line."""
-    told = [
-        f"people agree {_more(row)} with {row['model']} than with {row['baseline']}: {points(row)}"
-        for row in leading(found.differences)
-    ]
+    told = [f"{_claim(row)}: {points(row)}" for row in leading(found.differences)]
     if told:
         return "; ".join(told)
     rows = leading(found.agreement)
@@ -157,8 +154,11 @@ def headline(found: StudyAnalysis) -> str:
     return size(found)
 
 
-def _more(row: Row) -> str:
-    return {BETTER: "more", WORSE: "less"}.get(row["reading"], "as far as shown no more and no less")
+def _claim(row: Row) -> str:
+    more = f"with {row['model']} than with {row['baseline']}"
+    if row["reading"] in (BETTER, WORSE):
+        return f"people agree {'more' if row['reading'] == BETTER else 'less'} {more}"
+    return f"not shown that people agree more or less {more}"
 
 
 def agreement_sentence(found: StudyAnalysis) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import re
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -98,6 +101,34 @@ def test_the_log_of_another_study_is_never_played_onto_a_new_one(tmp_path: Path)
     for force in (False, True):
         with pytest.raises(OutputExists, match="left of a study that is gone"):
             create_study(tmp_path / "study.db", STUDY, force=force)
+
+
+@pytest.mark.slow
+def test_a_study_whose_writer_is_killed_is_whole_or_not_there(
+    tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    rng = random.Random(3)
+    path = tmp_path / "study.db"
+    there = 0
+    for i in range(8):
+        words = [sys.executable, str(Path(__file__).with_name("maker.py")), str(path)]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        if i % 2:  # one is there, and the next is being written
+            assert process.stdout.readline() == "written\n"
+        time.sleep(rng.uniform(0.0, 0.4))
+        process.kill()
+        process.communicate()
+        if path.exists():
+            there += 1
+            with open_study(path) as database:
+                assert len(database.read().comparisons) == 123
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert there
+    create_study(path, STUDY, force=True).close()
+    assert [p.name for p in tmp_path.iterdir()] == ["study.db"]  # what the killed ones left is cleared
+    tell(f"writing a study killed 8 times: {there} times one was there, whole")
 
 
 def test_force_replaces_a_file_of_something_else(tmp_path: Path) -> None:

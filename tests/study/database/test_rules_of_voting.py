@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 pytest.importorskip("sqlalchemy", reason="needs the [study] extra")
 
@@ -118,6 +118,7 @@ class Voting(RuleBasedStateMachine):
         self.model, self.now, self.votes = Model(), 0.0, 0
 
     def teardown(self) -> None:
+        self.what_stands_is_what_the_model_says()
         self.database.close()
         self.folder.cleanup()
 
@@ -150,6 +151,12 @@ class Voting(RuleBasedStateMachine):
         current = self.model.open_one(name)
         if current is not None:
             self.send(name, current.public_id, choice, secrets.token_hex(8))
+
+    @rule(name=st.sampled_from(RATERS), times=st.integers(2, 8), choice=st.sampled_from(["left", "right"]))
+    def work(self, name: str, times: int, choice: str) -> None:
+        for _ in range(times):
+            self.look(name, 1.0)
+            self.vote(name, choice)
 
     @precondition(lambda self: self.model.requests)
     @rule(data=st.data())
@@ -198,7 +205,7 @@ class Voting(RuleBasedStateMachine):
         self.database.pause(paused)
         self.model.paused = paused
 
-    @invariant()
+    @rule()
     def what_stands_is_what_the_model_says(self) -> None:
         frame = self.database.read().votes.frame
         stands = sorted(frame.select("comparison_id", "rater", "winner", "repeat", "left").iter_rows())
@@ -220,7 +227,7 @@ def test_any_order_of_looks_votes_and_undos_keeps_the_rules() -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(
-        Voting, settings=settings(max_examples=5, stateful_step_count=30, deadline=None)
+        Voting, settings=settings(max_examples=12, stateful_step_count=30, deadline=None)
     )
 
 
@@ -230,7 +237,7 @@ def test_many_orders_of_looks_votes_and_undos_keep_the_rules() -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(
-        Voting, settings=settings(max_examples=60, stateful_step_count=60, deadline=None)
+        Voting, settings=settings(max_examples=80, stateful_step_count=50, deadline=None)
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
-import re
 import secrets
 import signal
 import socket
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -33,40 +34,66 @@ class Server:
     """`charm study serve` in a process of its own; after a kill it is started again at the same port."""
 
     arguments: list[str]
-    environment: dict[str, str]
     port: int
-    process: subprocess.Popen[str]
+    nursery: subprocess.Popen[str]
+    pid: int = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def kill(self) -> None:
-        """SIGKILL: nothing is finished, nothing is closed."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+    def start(self) -> None:
+        """Start the server, and wait until it listens."""
+        words = ["study", "serve", *self.arguments, "--port", str(self.port), "--no-admin-link"]
+        assert self.nursery.stdin is not None
+        assert self.nursery.stdout is not None
+        self.nursery.stdin.write(json.dumps(words) + "\n")
+        self.nursery.stdin.flush()
+        self.pid, said = 0, ""
+        while not self.pid or self.url not in said:
+            line = self.nursery.stdout.readline()
+            assert line, f"the server did not start: {said}"
+            said += line
+            self.pid = int(line[4:]) if line.startswith("pid ") else self.pid
 
-    def restart(self) -> None:
-        """Start again, and wait until it listens."""
-        self.process = _started(self.arguments, self.port, self.environment)
-        _address(self.process)
+    def end(self, number: int = signal.SIGKILL) -> None:
+        """Kill the server, or send it another signal, and wait until it is gone. SIGKILL: nothing is finished, nothing is closed."""
+        os.kill(self.pid, number)
+        until = time.monotonic() + 60
+        while _lives(self.pid):
+            assert time.monotonic() < until, "the server does not end"
+            time.sleep(0.005)
 
 
 @contextmanager
 def server(arguments: list[str], **environment: str) -> Iterator[Server]:
     """`charm study serve ARGUMENTS` on a free port, until the end of the block."""
-    port = _free_port()
-    process = _started(arguments, port, environment)
-    running = Server(arguments, environment, port, process)
+    nursery = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("nursery.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    running = Server(arguments, _free_port(), nursery)
     try:
-        _address(process)
+        running.start()
         yield running
+        running.end(signal.SIGTERM)
     finally:
-        running.process.terminate()
-        try:
-            running.process.wait(20)
-        except subprocess.TimeoutExpired:
-            running.kill()
+        if running.pid and _lives(running.pid):
+            running.end()
+        nursery.kill()
+        nursery.wait()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _free_port() -> int:
@@ -80,39 +107,6 @@ def _free_port() -> int:
             except OSError:
                 continue
         return port
-
-
-def _started(arguments: list[str], port: int, environment: dict[str, str]) -> subprocess.Popen[str]:
-    run = "from charm_rm.cli import main; main()"
-    command = [
-        sys.executable,
-        "-c",
-        run,
-        "study",
-        "serve",
-        *arguments,
-        "--port",
-        str(port),
-        "--no-admin-link",
-    ]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **environment},
-    )
-
-
-def _address(process: subprocess.Popen[str]) -> str:
-    """The address that the server prints once it listens."""
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if found := re.search(r"http://\S+", line):
-            return found[0]
-    raise AssertionError(f"the server ended with {process.wait()}: {''.join(said)}")
 
 
 # --- raters ---------------------------------------------------------------------------------------

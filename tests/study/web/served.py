@@ -135,3 +135,8 @@ def hidden(page: str, form: str = "vote") -> dict[str, str]:
     inside = re.search(rf'<form id="{form}".*?</form>', page, re.DOTALL)
     assert inside, f"no form {form!r} in the page"
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', inside[0]))
+
+
+def cookie(client: Any, kind: str) -> tuple[str, str]:
+    """Name and value of a client's session cookie: ``rater`` or ``admin``."""
+    return next((name, value) for name, value in client.cookies.items() if name.startswith(f"{kind}-"))

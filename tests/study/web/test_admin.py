@@ -26,6 +26,7 @@ from charm_rm.study.web import admin
 from charm_rm.study.web.app import create_app
 from charm_rm.tables import Battles
 from study.studies import simulated
+from study.web.served import cookie as session_cookie
 
 HOME = "http://127.0.0.1:8321"
 HOSTILE = "<script>alert(1)</script>"
@@ -107,11 +108,10 @@ def test_every_route_of_the_page_is_closed_without_its_session(served: Served) -
         ("GET", p) for p in ("/admin", "/admin/live", "/admin/export/{name}")
     }
     assert listed == tried, "a new route belongs into this test"
-    forged = served.browser()
-    forged.cookies.set("admin", "made.up.cookie")
-    rater = served.rater()
-    exchanged = served.browser()
-    exchanged.cookies.set("admin", rater.cookies["rater"])
+    forged, rater, exchanged = served.browser(), served.rater(), served.browser()
+    name, value = session_cookie(rater, "rater")
+    forged.cookies.set(name.replace("rater", "admin"), "made.up.cookie")
+    exchanged.cookies.set(name.replace("rater", "admin"), value)
     before = served.state()
     seen = set()
     for client in (served.browser(), rater, forged, exchanged):
@@ -139,7 +139,8 @@ def test_the_admin_cannot_vote_and_the_page_for_raters_tells_the_admin_nothing(s
         assert "invitation link" in answer.text
     served.database.invite("Ann", now=served.clock[0])
     swapped = served.browser()
-    swapped.cookies.set("rater", client.cookies["admin"])
+    name, value = session_cookie(client, "admin")
+    swapped.cookies.set(name.replace("admin", "rater"), value)
     assert swapped.get("/rate").status_code == 403
     assert served.database.read().votes.frame.height == before
 

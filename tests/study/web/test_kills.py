@@ -21,23 +21,30 @@ KILLS = 20
 
 
 class Killer(threading.Thread):
-    """Kills the server at random moments and starts it again, until it has done so often enough."""
+    """Kills the server at random moments, some votes after its start, and starts it again, until it has done so often enough."""
 
-    def __init__(self, running: Server, kills: int) -> None:
+    def __init__(self, running: Server, crowd: Crowd, kills: int) -> None:
         super().__init__(daemon=True)
-        self.running, self.kills, self.done = running, kills, 0
+        self.running, self.crowd, self.kills, self.done = running, crowd, kills, 0
         self.error: BaseException | None = None
         self.draw = random.Random(11)
 
     def run(self) -> None:
         try:
             for _ in range(self.kills):
-                time.sleep(0.05 + 0.4 * self.draw.random())
-                self.running.kill()
-                self.running.restart()
+                self.wait_for_votes(self.draw.randint(1, 12))
+                time.sleep(0.05 * self.draw.random())
+                self.running.end()
+                self.running.start()
                 self.done += 1
         except BaseException as error:
             self.error = error
+
+    def wait_for_votes(self, n: int) -> None:
+        goal, until = self.crowd.counts.get("votes", 0) + n, time.monotonic() + 60
+        while self.crowd.counts.get("votes", 0) < goal:
+            assert time.monotonic() < until, "nobody votes any more"
+            time.sleep(0.002)
 
 
 def test_20_kills_while_people_vote(place: dict[str, Any], tell: Callable[[str], None]) -> None:
@@ -47,8 +54,9 @@ def test_20_kills_while_people_vote(place: dict[str, Any], tell: Callable[[str],
         people = tokens(database, 8)
     arguments, environment = as_arguments(place)
     with server([*arguments, "--votes-per-minute", "100000"], **environment) as running:
-        killer = Killer(running, kills)
-        crowd = Crowd(running.url, 10**6, undone=0.05, patience=120.0, goes_on=lambda: killer.is_alive())
+        crowd = Crowd(running.url, 10**6, undone=0.05, patience=90.0)
+        killer = Killer(running, crowd, kills)
+        crowd.goes_on = killer.is_alive
         killer.start()
         try:
             books = crowd.vote(people)

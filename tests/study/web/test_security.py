@@ -12,6 +12,7 @@ from charm_rm.errors import BadSetting
 from charm_rm.settings import ServeSettings
 from charm_rm.study.web.guards import HEADERS
 from study.web.served import Served, hidden, serve, study
+from study.web.served import cookie as session_cookie
 
 
 def visitor(served: Served, **headers: str) -> httpx.Client:
@@ -83,7 +84,7 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_has_no_number_of_th
 ) -> None:
     opened = visitor(served).get(served.link())
     cookie = opened.headers["set-cookie"]
-    assert cookie.startswith("rater=")
+    assert cookie.startswith("rater-")
     assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
     assert "Secure" not in cookie
     assert opened.headers["cache-control"] == "no-store"
@@ -91,23 +92,37 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites_and_has_no_number_of_th
 
 @pytest.mark.parametrize("cookie", ["", "x", "WyJhIiwiYiJd.aaaa.bbbb", "."])
 def test_a_cookie_that_we_did_not_sign_is_none(served: Served, cookie: str) -> None:
+    name, _ = session_cookie(enter(served), "rater")
     for path in ("/", "/rate"):
-        got = visitor(served, cookie=f"rater={cookie}").get(path)
+        got = visitor(served, cookie=f"{name}={cookie}").get(path)
         assert got.status_code == 403
         assert "Open your invitation link first" in got.text
 
 
+def test_two_studies_on_one_machine_leave_each_others_raters_signed_in(
+    served: Served, tmp_path: Path
+) -> None:
+    """Browsers send the cookies of a host to all of its ports."""
+    (tmp_path / "other").mkdir()
+    with serve(tmp_path / "other") as other:
+        here, there = enter(served), enter(other)
+        both = "; ".join("=".join(session_cookie(client, "rater")) for client in (here, there))
+        for one in (served, other):
+            assert visitor(one, cookie=both).get("/rate").status_code == 200
+
+
 def test_a_raters_session_opens_no_admin_page_and_the_other_way_round(served: Served) -> None:
     client = enter(served)
-    rater = client.cookies["rater"]
+    rater, raters = session_cookie(client, "rater")
     token = served.database.new_admin_token()
     assert visitor(served).get(f"/i/{token}").status_code == 404
     assert visitor(served).get(f"/admin/i/{served.link('bob').rpartition('/')[2]}").status_code == 404
     admin = visitor(served)
     opened = admin.get(f"/admin/i/{token}")
     assert (opened.status_code, opened.headers["location"]) == (303, "/admin")
-    for path, cookie in (("/rate", f"rater={admin.cookies['admin']}"), ("/admin", f"admin={rater}")):
-        assert visitor(served, cookie=cookie).get(path).status_code in (403, 404)
+    name, value = session_cookie(admin, "admin")
+    for path, cookie in (("/rate", f"{rater}={value}"), ("/admin", f"{name}={raters}")):
+        assert visitor(served, cookie=cookie).get(path).status_code == 403
 
 
 def test_a_new_admin_link_ends_the_sessions_of_the_old(served: Served) -> None:
@@ -122,7 +137,7 @@ def test_a_new_admin_link_ends_the_sessions_of_the_old(served: Served) -> None:
     app = FastAPI()
     settings = ServeSettings()
     app.state.serving = Serving(served.database, settings, served.database.secret(), None)  # type: ignore[arg-type]
-    headers = [(b"cookie", f"admin={admin.cookies['admin']}".encode())]
+    headers = [(b"cookie", "=".join(session_cookie(admin, "admin")).encode())]
     request = Request({"type": "http", "app": app, "headers": headers, "path": "/admin"})
     require_admin(request)
     served.database.new_admin_token()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,13 +17,16 @@ from typing import IO, Any
 
 import httpx
 import pytest
+import uvicorn
 from click.testing import Result
 
 from charm_rm.errors import ConfigError
 from charm_rm.settings import ServeSettings
 from charm_rm.study.database import create_study, open_study
-from charm_rm.study.web.server import PortTaken, base_url, check_exposure, listen
+from charm_rm.study.web.app import create_app
+from charm_rm.study.web.server import PortTaken, base_url, check_exposure, configuration, listen
 from study.web.served import Served, hidden, study
+from study.web.served import cookie as session_cookie
 
 Charm = Callable[..., Result]
 
@@ -77,7 +81,13 @@ def test_it_serves_finishes_and_ends_cleanly_and_no_log_has_a_token(
         assert process.wait(20) == 0
         rest = process.stdout.read() if process.stdout else ""
     said = log.read_text() + rest
-    secrets = (token, admin.rpartition("/")[2], "not-a-link-at-all", fields["csrf"], client.cookies["rater"])
+    secrets = (
+        token,
+        admin.rpartition("/")[2],
+        "not-a-link-at-all",
+        fields["csrf"],
+        session_cookie(client, "rater")[1],
+    )
     assert not [one for one in secrets if one in said]
     assert "GET /" not in said
     assert "Traceback" not in said
@@ -104,6 +114,24 @@ def test_a_vote_under_way_is_finished_when_the_server_stops(
     monkeypatch.setattr(type(served.database), "vote", slow_vote)
     assert client.post("/rate", data={**fields, "choice": "tie"}).status_code == 303
     assert len(served.votes()) == 1
+
+
+def test_two_servers_on_one_study_know_each_others_raters_and_double_nothing(served: Served) -> None:
+    with listen(ServeSettings(port=0)) as listening, open_study(served.database.where) as database:
+        app = create_app(database, ServeSettings(port=0))
+        server = uvicorn.Server(configuration(app, ServeSettings(port=0)))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        second = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        client = httpx.Client(verify=False)
+        client.get(served.link())
+        for page_of, sent_to in ((served.url, second), (second, served.url)):
+            fields = {**hidden(client.get(f"{page_of}/rate").text), "choice": "tie"}
+            for url in (sent_to, page_of):
+                assert client.post(f"{url}/rate", data=fields).headers["location"] == "/rate"
+        server.should_exit = True
+        thread.join(20)
+    assert len(served.votes()) == 2
 
 
 @pytest.mark.slow

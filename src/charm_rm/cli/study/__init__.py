@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 
 import click
 
@@ -23,30 +22,21 @@ COMMANDS = {
 _MODULES = {"import": "importing"}
 
 
-def _module(name: str) -> str:
-    return f"{__name__}.{_MODULES.get(name, name)}"
-
-
-def _is_built(name: str) -> bool:
-    return importlib.util.find_spec(_module(name)) is not None
-
-
 class _StudyGroup(CharmGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in COMMANDS if _is_built(name)]
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS or not _is_built(cmd_name):
+        if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(_module(cmd_name))
+        module = importlib.import_module(f"{__name__}.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with their summaries: no module is loaded for it."""
-        if rows := [(name, COMMANDS[name]) for name in self.list_commands(ctx)]:
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_StudyGroup)

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     metavar="RATER",
     help="Leave out the votes of this rater, one that is flagged; repeatable.",
 )
+@click.option(
+    "--prior",
+    type=click.FloatRange(0, 1e9),
+    default=0.0,
+    show_default=True,
+    metavar="N",
+    help="Ratings: pseudo-votes per pair that met, half won and half lost; keeps ratings of undefeated policies finite.",
+)
 @output_option(what="Folder for the tables (Parquet), study.json and the page study.html.")
 @click.option("--html", "page", type=PATH, metavar="PAGE", help="Write the page alone, to this file.")
 @seed_option
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 def command(
     study: Place,
     without: tuple[str, ...],
+    prior: float,
     output: Path | None,
     page: Path | None,
     seed: int,
@@ -76,7 +85,7 @@ def command(
         refuse_input(page, given_paths(but=("page",)))
     with study.open() as database:
         voted = database.read()
-    found = analyse_study(voted, without=without, seed=seed)
+    found = analyse_study(voted, without=without, prior=prior, seed=seed)
     if as_json:
         print_json(found.to_json())
     else:

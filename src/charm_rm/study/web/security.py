@@ -55,7 +55,7 @@ def open_session(request: Request, response: Response, kind: Kind, token: str) -
     """Set the cookie of a new session on ``response``; the link's token has been found good."""
     value = _signer(request, kind).dumps([token, secrets.token_urlsafe(16)])
     response.set_cookie(
-        kind,
+        cookie_name(request, kind),
         value if isinstance(value, str) else value.decode(),
         max_age=_SECONDS,
         path=address(request, "/"),
@@ -68,13 +68,17 @@ def open_session(request: Request, response: Response, kind: Kind, token: str) -
 def close_session(request: Request, response: Response, kind: Kind) -> None:
     """Take the cookie of a session away."""
     response.delete_cookie(
-        kind, path=address(request, "/"), secure=comes_by_https(request), httponly=True, samesite="lax"
+        cookie_name(request, kind),
+        path=address(request, "/"),
+        secure=comes_by_https(request),
+        httponly=True,
+        samesite="lax",
     )
 
 
 def session(request: Request, kind: Kind) -> Session | None:
     """The session of a request; None where there is none, or one that we did not sign, or an old one."""
-    value = request.cookies.get(kind)
+    value = request.cookies.get(cookie_name(request, kind))
     if not value:
         return None
     try:
@@ -82,6 +86,11 @@ def session(request: Request, kind: Kind) -> Session | None:
     except (BadData, ValueError, TypeError):
         return None
     return Session(str(token), str(nonce))
+
+
+def cookie_name(request: Request, kind: Kind) -> str:
+    """``rater-`` or ``admin-`` and some digits of the study: browsers tell hosts apart, not ports, and two studies on one machine must not sign each other's raters out."""
+    return f"{kind}-{hashlib.sha256(f'study cookie: {serving(request).secret}'.encode()).hexdigest()[:8]}"
 
 
 def _signer(request: Request, kind: Kind) -> URLSafeTimedSerializer:
@@ -194,6 +203,7 @@ __all__ = [
     "Session",
     "check_csrf",
     "close_session",
+    "cookie_name",
     "csrf_token",
     "current_rater",
     "open_session",

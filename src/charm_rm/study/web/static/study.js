@@ -12,7 +12,8 @@
 
   // --- switches ---
   const remember = (name, value) => {
-    document.cookie = `${name}=${value}; path=${root.dataset.cookiePath}; max-age=31536000; samesite=lax`;
+    const secure = location.protocol === "https:" ? "; secure" : "";
+    document.cookie = `${name}=${value}; path=${root.dataset.cookiePath}; max-age=31536000; samesite=lax${secure}`;
   };
   const theme = document.getElementById("theme");
   const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
