@@ -12,6 +12,9 @@ TORCH  ?= torch==2.13.0
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Where Python may keep no bytecode, every process compiles our source again, and pytest all of the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow test-versions check docs clean
 
 demo: $(VENV)/.installed
