@@ -127,12 +127,12 @@ def _agreement_rows(votes: _Votes, model: str, used: str) -> list[tuple[Any, ...
         unknown = (None, None, None, None, n, None)
         return [(model, used, estimator, *unknown) for estimator in (CLASSICAL, POWERED)]
     lines = _agreement_lines(votes, s, s_all, used)
-    prompts = votes.layout.effective_prompts(counting)
+    prompts, size = votes.layout.effective_prompts(counting), votes.layout.effective_size(counting)
     ranged = {}
     for estimator in (CLASSICAL, POWERED):
         value, influence = _ratio(votes, *lines, powered=estimator == POWERED)
         found = votes.layout.covariance(influence, telling=counting)
-        ranged[estimator] = ranged_share(value, float(found.std_err[0] ** 2), found.df, prompts)
+        ranged[estimator] = ranged_share(value, float(found.std_err[0] ** 2), found.df, prompts, votes=size)
     worth = effective_votes(n, ranged[CLASSICAL].std_err, ranged[POWERED].std_err)
     return [
         (model, used, e, r.value, r.std_err, r.ci_low, r.ci_high, n, float(n) if e == CLASSICAL else worth)
@@ -187,6 +187,7 @@ def _difference(
         float(given.std_err[0] ** 2),
         given.df,
         votes.layout.effective_prompts(inside),
+        votes=votes.layout.effective_size(inside),
         bound_variance=float(np.nan_to_num(votes.layout.covariance(of_bound).std_err[0] ** 2)),
         tests=tests,
     )
