@@ -21,9 +21,19 @@ def cluster() -> Iterator[postgres.Cluster]:
         yield running
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """Where a new study can be, as arguments: ``create_study(study=..., **place)``."""
+    """Where a new study can be, as arguments: ``create_study(study=..., **place)``. For what is the same SQL in both kinds of database."""
+    return _place(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either_place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """As ``place``, for what each kind of database does in its own way: locks, transactions, numbers, what a text may hold."""
+    return _place(request, tmp_path)
+
+
+def _place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     if request.param == "sqlite":
         return {"where": tmp_path / "study.db"}
     running = request.getfixturevalue("cluster")

@@ -45,7 +45,7 @@ LINES = {
     "study invite @study Ann Bob {--json,--csv,--quiet,--count=3} --days {1,30}": 3,
     "study plan @responses --scores @scores --scores other=@scores|margins|judgements --comparisons {5,20} -o %study.db ?plan": 5,
     "study plan @responses --scores @scores|margins --width {0.05,0.3} {--json,--csv,--quiet} ?plan": 2,
-    "study import @battles --anonymous -o %study.db ?import": 5,
+    "study import @votes --anonymous -o %study.db ?import": 5,
     "study import @judgements --people all --scores @scores --responses @responses -o %study.db --anonymous": 3,
     "ratings fit @text_battles --style {words,bullets,headers} -o %ratings.parquet": 4,
     "ratings show @ratings ?show": 8,

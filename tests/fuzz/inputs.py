@@ -402,6 +402,8 @@ _KINDS: dict[str, tuple[Callable[[], Content | Folder], ...]] = {
     "ratings": (_ratings, _ratings, _snapshots, _hub_board, _hub_folder, _history_board, _catalog),
     "battles": (*_tables(_battles), _arena_battles, _kaggle_battles),
     "text_battles": (_battles_with_texts, _battles_in_conversations),
+    # Battles that say which prompt they were on: a study needs that.
+    "votes": (*_tables(_battles), _battles_with_texts, _battles_in_conversations),
     "responses": (*_tables(_responses), *_tables(_responses), _responses_in_messages, _alpaca_outputs, _alpaca_folder),
     "pairs": (*_tables(_pairs), _chat_pairs, _transcripts),
     "groups": (_groups,),

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from study_fixtures import clock, no_sync, place
+from study_fixtures import clock, either_place, no_sync, place
 
-__all__ = ["clock", "no_sync", "place"]
+__all__ = ["clock", "either_place", "no_sync", "place"]

@@ -45,15 +45,15 @@ def votes(database: StudyDatabase) -> pl.DataFrame:
 
 
 def test_every_comparison_gets_the_votes_it_wants_and_no_more(place: dict[str, Any], clock: Clock) -> None:
-    with create_study(study=small_study(4, wanted=2), **place) as database:
+    with create_study(study=small_study(3, wanted=2), **place) as database:
         raters = [i.rater.id for i in database.invite_all(["Ann", "Bob", "Cid"], now=clock())]
         for turn in range(100):
             vote_all(database, raters[turn % 3], clock, most=1)
         counts = votes(database).group_by("comparison_id").len()["len"]
-        assert counts.to_list() == [2] * 12
+        assert counts.to_list() == [2] * 9
         twice = votes(database).select(pl.struct("comparison_id", "rater").is_duplicated().any()).item()
         assert not twice
-        assert all(database.progress(r).done == database.progress(r).total == 8 for r in raters)
+        assert all(database.progress(r).done == database.progress(r).total == 6 for r in raters)
 
 
 def test_the_fewest_votes_come_first(place: dict[str, Any], clock: Clock) -> None:
@@ -96,7 +96,7 @@ def test_a_quota_ends_a_raters_work(place: dict[str, Any], clock: Clock) -> None
 
 def test_repeats_come_at_a_distance_with_sides_swapped(tmp_path: Path, clock: Clock) -> None:
     rules = Rules(repeats=0.2, checks=0.1, repeat_gap=6)
-    with create_study(tmp_path / "study.db", small_study(20, wanted=1, checks=8, rules=rules)) as database:
+    with create_study(tmp_path / "study.db", small_study(10, wanted=1, checks=8, rules=rules)) as database:
         rater = database.invite("Ann", now=clock()).rater.id
         spent = vote_all(database, rater, clock)
         rows = votes(database).with_row_index("slot")
@@ -108,11 +108,11 @@ def test_repeats_come_at_a_distance_with_sides_swapped(tmp_path: Path, clock: Cl
         assert (again["slot"].cast(int) - again["slot_first"].cast(int) >= 6).all()
         assert (again["left"] != again["left_first"]).all()
         assert (again["kind"] == "main").all()
-        assert rows.filter((pl.col("kind") == "main") & ~pl.col("repeat")).height == 60
+        assert rows.filter((pl.col("kind") == "main") & ~pl.col("repeat")).height == 30
 
 
 def test_sides_are_balanced_for_every_rater_and_comparison(tmp_path: Path, clock: Clock) -> None:
-    with create_study(tmp_path / "study.db", small_study(10, wanted=4)) as database:
+    with create_study(tmp_path / "study.db", small_study(5, wanted=4)) as database:
         for invitation in database.invite_all(["Ann", "Bob", "Cid", "Dee"], now=clock()):
             vote_all(database, invitation.rater.id, clock)
         lead = pl.when(pl.col("left") == "a").then(1).otherwise(-1).sum().abs()
@@ -123,21 +123,6 @@ def test_sides_are_balanced_for_every_rater_and_comparison(tmp_path: Path, clock
         assert by_comparison.mean() < 0.5
 
 
-def test_the_seed_draws_order_and_sides(tmp_path: Path) -> None:
-    def order(name: str, seed: int) -> list[tuple[str, str]]:
-        rules = Rules(seed=seed, repeats=0, checks=0)
-        seconds = iter(range(10_000))
-        with create_study(tmp_path / name, small_study(6, rules=rules)) as database:
-            for invitation in database.invite_all(["Ann", "Bob"], now=0.0):
-                vote_all(database, invitation.rater.id, lambda: float(next(seconds)))
-            return list(votes(database).select("comparison_id", "left").iter_rows())
-
-    first, same, other = order("one.db", 1), order("two.db", 1), order("three.db", 2)
-    assert first == same
-    assert first != other
-    assert first[:18] != first[18:]  # another rater, another order
-
-
 def test_a_study_without_texts_cannot_be_voted_on(tmp_path: Path) -> None:
     bare = replace(small_study(2), responses=None)
     with create_study(tmp_path / "study.db", bare) as database:
@@ -146,7 +131,7 @@ def test_a_study_without_texts_cannot_be_voted_on(tmp_path: Path) -> None:
             database.next_assignment(rater, now=1.0)
 
 
-@given(share=st.floats(0, 0.5), rater=st.integers(1, 1000), length=st.integers(1, 300))
+@given(share=st.floats(0, 0.5), rater=st.integers(1, 1000), length=st.integers(1, 60))
 def test_a_share_holds_at_every_length(share: float, rater: int, length: int) -> None:
     given_so_far = 0
     for slot in range(length):
@@ -171,7 +156,7 @@ def test_rules_out_of_bounds_are_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_finished_study_can_be_written_and_gone_on_with(place: dict[str, Any], clock: Clock) -> None:
+def test_a_finished_study_can_be_written_and_gone_on_with(either_place: dict[str, Any], clock: Clock) -> None:
     planned = small_study(2, wanted=2)
     cast = pl.DataFrame(
         {
@@ -185,7 +170,7 @@ def test_a_finished_study_can_be_written_and_gone_on_with(place: dict[str, Any],
         schema_overrides={"left": pl.String},
     )
     study: Study = replace(planned, votes=StudyVotes(cast))
-    with create_study(study=study, **place) as database:
+    with create_study(study=study, **either_place) as database:
         back = database.read().votes.frame
         assert back.select("comparison_id", "rater", "winner", "repeat", "left").equals(cast.drop("voted_at"))
         assert back["voted_at"].to_list() == [

@@ -1,244 +1,171 @@
-"""Assigning, voting and undoing in any order, against a slow model of the rules that a person can read."""
+"""Assigning, voting and undoing in any order, step by step against the rules in plain Python: not one draw may differ."""
 
 from __future__ import annotations
 
-import secrets
-import tempfile
-from dataclasses import dataclass, field
+import random
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 pytest.importorskip("sqlalchemy", reason="needs the [study] extra")
 
 from charm_rm.study.database import create_study, engine
+from charm_rm.study.exchange import PRESSED
+from charm_rm.study.nouns import Study, StudyVotes
 from charm_rm.study.rules import Rules
+from study.database.rules_in_words import Given, Model, shown
 from study_worlds import small_study
 
-RULES = Rules(seed=11, repeats=0.2, checks=0.15, repeat_gap=3, stale_minutes=10)
-STUDY = small_study(3, wanted=2, checks=2, rules=RULES)
-RATERS = ("Ann", "Bob", "Cid")
-QUOTA = {"Ann": None, "Bob": 6, "Cid": None}
+# Ann's votes from elsewhere have no sides; Bob has a quota.
+QUOTAS = {"Ann": None, "Bob": 8, "Cid": None, "Dee": None}
+IMPORTED = StudyVotes(
+    pl.DataFrame(
+        {"comparison_id": ["c0-alder-birch", "c3-birch-cedar"], "rater": "Ann", "winner": ["a", "tie"]}
+    ).with_columns(repeat=False, left=pl.lit(None, dtype=pl.String))
+)
+HAPPENS = ("new", "repeat", "check", "saved", "repeated", "superseded", "undone", "stale", "over quota")
 
 
-@dataclass
-class Given:
-    """One assignment, as the model keeps it."""
+class Script:
+    """Random steps of four raters and their keeper, each done in the database and in the model, which must say the same."""
 
-    public_id: str
-    comparison: str
-    left: str
-    repeat: bool
-    opened: float
-    vote: str | None = None
-    voted: int = -1
-
-
-@dataclass
-class Model:
-    """The rules in plain words and lists."""
-
-    given: dict[str, list[Given]] = field(default_factory=lambda: {name: [] for name in RATERS})
-    requests: dict[tuple[str, str], Any] = field(default_factory=dict)
-    paused: bool = False
-
-    def __post_init__(self) -> None:
-        rows = STUDY.comparisons.frame.to_dicts()
-        self.kind = {row["comparison_id"]: row["kind"] for row in rows}
-
-    def open_one(self, name: str) -> Given | None:
-        return next((g for g in self.given[name] if g.vote is None), None)
-
-    def taken(self, comparison: str, now: float) -> int:
-        """Votes, and open assignments that are not stale."""
-        return sum(
-            g.comparison == comparison and not g.repeat and (g.vote is not None or now - g.opened < 600)
-            for all_ in self.given.values()
-            for g in all_
+    def __init__(self, seed: int, place: dict[str, Any]) -> None:
+        self.rng = random.Random(seed)
+        rules = Rules(
+            seed=seed,
+            repeats=self.rng.choice([0.2, 0.3, 0.4]),
+            checks=self.rng.choice([0.0, 0.15, 0.25]),
+            repeat_gap=self.rng.choice([1, 3, 5]),
+            stale_minutes=10,
         )
+        self.study: Study = small_study(6, wanted=2, checks=3, rules=rules, votes=IMPORTED)
+        self.database = create_study(study=self.study, **place)
+        self.model, self.now, self.happened = Model(self.study), 0.0, Counter[str]()
+        for name, quota in QUOTAS.items():
+            rater = self.database.invite(name, now=0.0, days=None, quota=quota).rater.id
+            self.model.given[rater], self.model.quota[rater], self.model.undone[rater] = [], quota, 0
+        self.names = dict(zip(self.model.given, QUOTAS, strict=True))
+        self.import_votes()
 
-    def free(self, name: str, now: float) -> dict[str, int]:
-        mine = {g.comparison for g in self.given[name]}
-        counts = {c: self.taken(c, now) for c, kind in self.kind.items() if kind == "main" and c not in mine}
-        return {c: n for c, n in counts.items() if n < 2}
+    def import_votes(self) -> None:
+        ids = {row["comparison_id"]: n for n, row in self.model.rows.items()}
+        for row in IMPORTED.frame.to_dicts():
+            self.model.cast += 1
+            one = Given(ids[row["comparison_id"]], False, None, 0.0, vote=row["winner"], cast=self.model.cast)
+            self.model.given[1].append(one)
 
-    def repeatable(self, name: str) -> set[str]:
-        mine = self.given[name]
-        old = mine[: max(len(mine) - RULES.repeat_gap + 1, 0)]
-        again = {g.comparison for g in mine if g.repeat}
-        return {g.comparison for g in old if g.vote and self.kind[g.comparison] == "main"} - again
+    def run(self, steps: int) -> Counter[str]:
+        doing = {self.look: 8, self.vote: 8, self.send_anything: 2, self.undo: 1, self.pause: 1}
+        with self.database:
+            for step, do in enumerate(self.rng.choices([*doing], [*doing.values()], k=steps)):
+                self.now += self.rng.choice([0, 0, 1, 1, 1, 5, 300, 595, 600])
+                do(self.rng.choice([*self.names]))
+                if step % 90 == 0 or step == steps - 1:
+                    self.all_of_it_is_the_same()
+        return self.happened
 
-    def may_get(self, name: str, now: float) -> set[tuple[str, bool]]:
-        """What this rater's next assignment can be, as (comparison, whether it is a repeat); empty: nothing."""
-        mine, free = self.given[name], self.free(name, now)
-        quota = QUOTA[name]
-        if self.paused or not free or (quota is not None and len(mine) >= quota):
-            return set()
-        fewest = {(c, False) for c, n in free.items() if n == min(free.values())}
-        checks = {(c, False) for c, kind in self.kind.items() if kind == "check"}
-        checks -= {(g.comparison, False) for g in mine}
-        shown = sum(self.kind[g.comparison] == "check" for g in mine)
-        repeated = sum(g.repeat for g in mine)
-        after = len(mine) + 1
-        may = set(fewest)
-        if shown + 1 <= RULES.checks * after + 1:
-            may |= checks
-        if repeated + 1 <= RULES.repeats * after + 1:
-            may |= {(c, True) for c in self.repeatable(name)}
-        if checks and shown + 1 <= RULES.checks * after:
-            may -= fewest  # a check is overdue
-        return may
-
-
-def comparison_of(assignment: Any) -> tuple[str, str]:
-    """(comparison, the answer on the left) by the texts: nothing else tells it."""
-    assert STUDY.responses is not None
-    texts = {row["response"]: (row["prompt_id"], row["policy"]) for row in STUDY.responses.frame.to_dicts()}
-    left, right = texts[assignment.left], texts[assignment.right]
-    prompt = assignment.prompt.split()[1].rstrip(".")
-    for row in STUDY.comparisons.frame.to_dicts():
-        a, b = (prompt, row["policy_a"]), (row["answered_b"] or prompt, row["policy_b"])
-        if row["prompt_id"] == prompt and {a, b} == {left, right}:
-            return row["comparison_id"], "a" if left == a else "b"
-    raise AssertionError(assignment)
-
-
-class Voting(RuleBasedStateMachine):
-    """Three raters, of whom one has a quota, in any order; time goes on, sometimes by much."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.database = create_study(Path(self.folder.name) / "study.db", STUDY)
-        self.ids = {name: self.database.invite(name, now=0.0, quota=QUOTA[name]).rater.id for name in RATERS}
-        self.model, self.now, self.votes = Model(), 0.0, 0
-
-    def teardown(self) -> None:
-        self.what_stands_is_what_the_model_says()
-        self.database.close()
-        self.folder.cleanup()
-
-    @rule(name=st.sampled_from(RATERS), wait=st.sampled_from([1.0, 1.0, 1.0, 700.0]))
-    def look(self, name: str, wait: float) -> None:
-        self.now += wait
-        current = self.model.open_one(name)
-        may = self.model.may_get(name, self.now)
-        seen = self.database.next_assignment(self.ids[name], now=self.now)
-        if current is not None:
-            assert seen is not None
-            assert (seen.public_id, *comparison_of(seen)) == (
-                current.public_id,
-                current.comparison,
-                current.left,
-            )
+    def look(self, rater: int) -> None:
+        before = len(self.model.given[rater])
+        stale = self.model.places(rater, self.now) != self.model.places(rater, 0.0)
+        one = self.model.look(rater, self.now)
+        seen = self.database.next_assignment(rater, now=self.now)
+        if one is None:
+            assert seen is None
+            self.happened["over quota"] += before == self.model.quota[rater]
             return
-        if seen is None:
-            assert not may
-            return
-        comparison, left = comparison_of(seen)
-        before = [g for g in self.model.given[name] if g.comparison == comparison]
-        assert (comparison, bool(before)) in may
-        assert all(g.left != left for g in before)
-        assert seen.number == len(self.model.given[name]) + 1
-        self.model.given[name].append(Given(seen.public_id, comparison, left, bool(before), self.now))
+        assert seen is not None
+        assert shown(self.study, seen) == (one.number, one.left)
+        if len(self.model.given[rater]) > before:
+            one.public_id = seen.public_id
+            self.happened["repeat" if one.repeat else "check" if self.model.is_check(one) else "new"] += 1
+            self.happened["stale"] += stale
+        where = self.model.given[rater].index(one)
+        assert (seen.public_id, seen.number) == (one.public_id, where + 1)
+        if self.rng.random() < 0.3:
+            progress = self.database.progress(rater, now=self.now)
+            assert (progress.done, progress.total) == self.model.progress(rater, self.now)
 
-    @rule(name=st.sampled_from(RATERS), choice=st.sampled_from(["left", "right", "tie", "both_bad"]))
-    def vote(self, name: str, choice: str) -> None:
-        current = self.model.open_one(name)
-        if current is not None:
-            self.send(name, current.public_id, choice, secrets.token_hex(8))
+    def vote(self, rater: int) -> None:
+        one = self.model.current(rater)
+        if one is not None:
+            self.send(rater, one.public_id, self.rng.choice(PRESSED), self.new_request())
 
-    @rule(name=st.sampled_from(RATERS), times=st.integers(2, 8), choice=st.sampled_from(["left", "right"]))
-    def work(self, name: str, times: int, choice: str) -> None:
-        for _ in range(times):
-            self.look(name, 1.0)
-            self.vote(name, choice)
+    def send_anything(self, rater: int) -> None:
+        """A vote for anyone's assignment, in a new request, one of somebody else, or one of old, which says the same or not."""
+        public = self.rng.choice([one.public_id for one in self.model.everything()] + ["0" * 32])
+        pressed, request = self.rng.choice(PRESSED), self.new_request()
+        if self.model.requests and self.rng.random() < 0.7:
+            (who, request), said = self.rng.choice([*self.model.requests.items()])
+            if self.rng.random() < 0.7 and len(said) == 3:
+                comment = self.rng.choice([said[2], said[2], "so it is"])
+                self.send(who, str(said[0]), str(said[1]), request, comment=comment)
+                return
+            if self.rng.random() < 0.5 and (mine := self.model.current(rater)) is not None:
+                public = mine.public_id
+        self.send(rater, public, pressed, request)
 
-    @precondition(lambda self: self.model.requests)
-    @rule(data=st.data())
-    def send_again(self, data: st.DataObject) -> None:
-        (name, request), earlier = data.draw(st.sampled_from(sorted(self.model.requests.items(), key=str)))
-        if earlier == "undo":
-            assert self.database.undo(self.ids[name], request_id=request, now=self.now)
-        else:
-            self.send(name, *earlier, request)
+    def send(
+        self, rater: int, public: str, pressed: str, request: str, *, comment: str | None = "drawn"
+    ) -> None:
+        comment = self.rng.choice([None, "", "so it is"]) if comment == "drawn" else comment
+        got = self.database.vote(
+            rater, public, pressed, request_id=request, now=self.now, comment=comment
+        ).outcome
+        assert got == self.model.vote(rater, public, pressed, comment, request)
+        self.happened[got] += 1
 
-    @precondition(lambda self: any(self.model.given.values()))
-    @rule(data=st.data(), name=st.sampled_from(RATERS))
-    def vote_on_anything(self, data: st.DataObject, name: str) -> None:
-        everything = sorted(g.public_id for all_ in self.model.given.values() for g in all_)
-        self.send(name, data.draw(st.sampled_from(everything)), "left", secrets.token_hex(8))
+    def undo(self, rater: int) -> None:
+        request = self.new_request()
+        if self.model.requests and self.rng.random() < 0.3:
+            request = self.rng.choice([*self.model.requests])[1]
+        got = self.database.undo(rater, request_id=request, now=self.now)
+        assert got == self.model.undo(rater, request)
+        self.happened["undone"] += got
 
-    def send(self, name: str, public_id: str, choice: str, request: str) -> None:
-        got = self.database.vote(self.ids[name], public_id, choice, request_id=request, now=self.now).outcome
-        if (name, request) in self.model.requests:
-            assert got == (
-                "repeated" if self.model.requests[name, request] == (public_id, choice) else "superseded"
-            )
-            return
-        current = self.model.open_one(name)
-        if current is None or current.public_id != public_id:
-            assert got == "superseded"
-            return
-        assert got == "saved"
-        other = {"a": "b", "b": "a"}[current.left]
-        current.vote = {"left": current.left, "right": other}.get(choice, choice)
-        self.votes += 1
-        current.voted = self.votes
-        self.model.requests[name, request] = (public_id, choice)
+    def pause(self, _: int) -> None:
+        self.model.paused = not self.model.paused and self.rng.random() < 0.3
+        self.database.pause(self.model.paused)
 
-    @rule(name=st.sampled_from(RATERS))
-    def undo(self, name: str) -> None:
-        request = secrets.token_hex(8)
-        last = max((g for g in self.model.given[name] if g.vote), key=lambda g: g.voted, default=None)
-        assert self.database.undo(self.ids[name], request_id=request, now=self.now) == (last is not None)
-        if last is not None:
-            last.vote = None
-            self.model.requests[name, request] = "undo"
+    def new_request(self) -> str:
+        return f"{self.rng.getrandbits(64):016x}"
 
-    @rule(paused=st.booleans())
-    def pause(self, paused: bool) -> None:
-        self.database.pause(paused)
-        self.model.paused = paused
-
-    @rule()
-    def what_stands_is_what_the_model_says(self) -> None:
+    def all_of_it_is_the_same(self) -> None:
         frame = self.database.read().votes.frame
-        stands = sorted(frame.select("comparison_id", "rater", "winner", "repeat", "left").iter_rows())
-        expected = sorted(
-            (g.comparison, name, g.vote, g.repeat, g.left)
-            for name, all_ in self.model.given.items()
-            for g in all_
-            if g.vote
-        )
-        assert stands == expected
-        for name in RATERS:
-            done = sum(g.vote is not None for g in self.model.given[name])
-            progress = self.database.progress(self.ids[name], now=self.now)
-            assert progress.done == done <= progress.total
+        columns = ("rater", "comparison_id", "winner", "repeat", "left", "comment")
+        expected = [(self.names[rater], *rest) for rater, *rest in self.model.standing()]
+        assert list(frame.select(columns).iter_rows()) == expected
+        rows = [
+            (r.votes, r.repeats, r.checks, r.checks_passed, r.undone)
+            for r in self.database.raters(now=self.now)
+        ]
+        assert rows == [self.model.row(rater) for rater in self.names]
+
+
+def run_scripts(seeds: range, steps: int, place: Callable[[int], dict[str, Any]]) -> Counter[str]:
+    happened = sum((Script(seed, place(seed)).run(steps) for seed in seeds), Counter[str]())
+    assert all(happened[what] >= 2 * len(seeds) for what in HAPPENS), happened
+    return happened
 
 
 @pytest.mark.usefixtures("no_sync")
-def test_any_order_of_looks_votes_and_undos_keeps_the_rules() -> None:
-    from hypothesis.stateful import run_state_machine_as_test
-
-    run_state_machine_as_test(
-        Voting, settings=settings(max_examples=12, stateful_step_count=30, deadline=None)
-    )
+def test_every_step_is_what_the_rules_say(tmp_path: Path) -> None:
+    run_scripts(range(4), 240, lambda seed: {"where": tmp_path / f"{seed}.db"})
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_sync")
-def test_many_orders_of_looks_votes_and_undos_keep_the_rules() -> None:
-    from hypothesis.stateful import run_state_machine_as_test
+def test_many_more_steps_are_what_the_rules_say(tmp_path: Path, tell: Callable[[str], None]) -> None:
+    happened = run_scripts(range(100, 130), 400, lambda seed: {"where": tmp_path / f"{seed}.db"})
+    tell(f"voting against the rules in words: {happened.total()} things that happened, none otherwise")
 
-    run_state_machine_as_test(
-        Voting, settings=settings(max_examples=80, stateful_step_count=50, deadline=None)
-    )
+
+@pytest.mark.slow
+def test_every_step_is_the_same_in_postgresql(cluster: Any) -> None:
+    run_scripts(range(4), 300, lambda _: {"where": None, "url": cluster.url(cluster.new_database())})
 
 
 def test_votes_wait_for_the_disk_unless_a_test_says_otherwise() -> None:
