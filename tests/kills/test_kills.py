@@ -1,12 +1,13 @@
 """Commands killed outright: given again, they end with the very files of an undisturbed run, and leave nothing else behind.
 
-Long commands die at 20 random moments each, short ones at exact file-system events. What may lie there after a kill is the old
-output or the new one, whole.
+Long commands die at 20 random moments each (``CHARM_KILLS``), short ones at exact file-system events. What may lie there after a
+kill is the old output or the new one, whole.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from kills.plans import Outcome, Plan, judge, kill
 
 Charm = Callable[..., Result]
 Tell = Callable[[str], None]
-KILLS, EVENTS = 20, 10
+KILLS, EVENTS = int(os.environ.get("CHARM_KILLS", "20")), 10
 # Figures take seconds to draw.
 _DRAWN = 5
 _CORE = ("numpy", "scipy.optimize", "scipy.stats", "rich.progress", "rich.table", "charm_rm.pipeline.graph")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.study.clusters import NOBODY, effective_number, two_way_covariance, upper_bound
+from charm_rm.study.clusters import NOBODY, effective_clusters, two_way_covariance, upper_bound
 from reference.slow_study import two_way_variance
 
 
@@ -129,8 +129,8 @@ def test_intervals_hold_where_one_rater_gave_most_votes(votes_of: list[int]) -> 
 @given(st.integers(2, 9), st.integers(1, 5))
 def test_raters_who_vote_alike_are_counted_by_heads(raters: int, votes: int) -> None:
     rater = np.repeat(np.arange(raters), votes)
-    assert effective_number(rater, np.ones(len(rater))) == pytest.approx(raters)
-    assert 1 <= effective_number(rater, np.where(rater == 0, 50.0, 1.0)) < raters
+    assert effective_clusters(rater, np.ones(len(rater))) == pytest.approx(raters)
+    assert 1 <= effective_clusters(rater, np.where(rater == 0, 50.0, 1.0)) < raters
 
 
 def test_the_bound_of_two_matrices_is_above_both_and_changes_nothing_without_need() -> None:

@@ -79,7 +79,7 @@ def two_way_covariance(
         rater: (n,) likewise; −1 for a row that no rater made, which goes by its prompt alone.
         telling: (n,) which rows the figure is estimated from, by default all votes. Prompts and raters are counted on these, for G and for
             degrees of freedom: what else adds to the influences, such as models' verdicts on other prompts, makes no figure surer.
-        weight: (n,) what a vote weighs, by default all alike. Raters are counted by it (:func:`effective_number`): five of whom one gave
+        weight: (n,) what a vote weighs, by default all alike. Raters are counted by it (:func:`effective_clusters`): five of whom one gave
             four votes in five are little more than one, and an interval that takes them for five holds its value far too rarely.
 
     V is raised, where chance makes it so, to no less than either one-way part in every direction: fewer clusters never make a figure surer.
@@ -95,7 +95,7 @@ def two_way_covariance(
     )
     weight = np.ones(len(u)) if weight is None else np.asarray(weight, dtype=np.float64)
     counting = telling if telling.any() else voted
-    raters = effective_number(rater[counting], weight[counting]) if n_raters > 1 else float(n_raters)
+    raters = effective_clusters(rater[counting], weight[counting]) if n_raters > 1 else float(n_raters)
     by_prompt = _by_cluster(u, prompt, n_prompts)
     by_rater = _by_cluster(u[voted], rater[voted], raters)
     by_both = _by_cluster(u[voted], cell[voted], n_cells)
@@ -112,7 +112,7 @@ def two_way_covariance(
     return Clustered2(covariance, min(freedom), n_prompts, n_raters, by_prompt, by_rater, by_both, raters)
 
 
-def effective_number(cluster: IntArray, weight: FloatArray) -> float:
+def effective_clusters(cluster: IntArray, weight: FloatArray) -> float:
     """(Σ_g w_g)² / Σ_g w_g², w_g the weight of a cluster: so many of equal weight are as good (Kish 1965).
 
     With G of these, c = G/(G−1) makes up exactly for the mean that is taken off where votes have nothing in common but it.
@@ -127,7 +127,7 @@ def degrees_of_freedom(
 ) -> float:
     """V² / (V_P² / (G_P − 1) + V_R² / (G_R − 1)), after Satterthwaite (1946): both parts are estimates, one of few raters a rough one.
 
-    G_R are raters in effect (:func:`effective_number`), and G_R − 1 is taken to be 1 at least: two raters differ in one way.
+    G_R are raters in effect (:func:`effective_clusters`), and G_R − 1 is taken to be 1 at least: two raters differ in one way.
 
     Simulated (docs/method.md), the interval covers with 3 raters, too; with V − V_P in place of V_R it would not, for chance often hides
     what few raters add.

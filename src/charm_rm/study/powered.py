@@ -51,9 +51,11 @@ class Layout:
 
     def effective_prompts(self, inside: BoolArray) -> float:
         """(Σ_p w_p)² / Σ_p w_p², w_p the weight of a prompt's votes inside: so many prompts of equal weight are as good (Kish 1965)."""
-        of_prompt = np.bincount(self.prompt[inside], self.weight[inside])
-        squares = float((of_prompt**2).sum())
-        return float(of_prompt.sum()) ** 2 / squares if squares > 0 else 0.0
+        return effective_number(np.bincount(self.prompt[inside], self.weight[inside]))
+
+    def effective_size(self, inside: BoolArray) -> float:
+        """(Σ w)² / Σ w² of the votes inside: so many votes of equal weight are as good."""
+        return effective_number(self.weight[inside])
 
     def covariance(self, influence: FloatArray, *, telling: BoolArray | None = None) -> Clustered2:
         """Of influences stacked as those of :class:`Line` are: votes, then prompts; ``telling``: the votes that the figure is estimated from."""
@@ -195,6 +197,12 @@ def tuned(line: Line, layout: Layout) -> FloatArray:
 def effective_votes(n_votes: int, classical: float, powered: float) -> float:
     """n · (se classical / se powered)²: how many votes alone would give as narrow an interval."""
     return n_votes * (classical / powered) ** 2 if powered > 0 else float(n_votes)
+
+
+def effective_number(weight: FloatArray) -> float:
+    """(Σ w)² / Σ w²: so many things of equal weight are as good (Kish 1965); 0 of none."""
+    squares = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def _columns(values: FloatArray) -> FloatArray:
