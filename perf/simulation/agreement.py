@@ -67,7 +67,7 @@ def cell(settings: Mapping[str, object], *, band: tuple[float, float], small: in
 
 
 def cells() -> list[Cell]:
-    """From 3 raters to 30, of one mind and of several, with models alike and one better."""
+    """From 3 raters to 30, of one mind and of several, with models alike and one better; 13 prompts with 60 votes on each."""
     few, many = (0.88, 1.0), (0.92, 1.0)
     return [
         cell({"models": "alike", "raters": 3}, band=few),
@@ -79,4 +79,6 @@ def cells() -> list[Cell]:
         cell({"raters": 5}, band=few),
         cell({"raters": 10}, band=many),
         cell({"raters": 30}, band=many),
+        cell({"models": "alike", "raters": 30, "prompts": 13, "comparisons": 78, "votes": 10}, band=many),
+        cell({"raters": 30, "prompts": 13, "comparisons": 78, "votes": 10}, band=many),
     ]

@@ -96,6 +96,7 @@ class Votes:
             float(given.std_err[0] ** 2),
             given.df,
             layout.effective_prompts(inside),
+            votes=layout.effective_size(inside),
             bound_variance=float(np.nan_to_num(layout.covariance(most.own).std_err[0] ** 2)),
         )
 

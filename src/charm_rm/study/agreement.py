@@ -15,8 +15,8 @@ import polars as pl
 
 from ..errors import NotIdentifiable
 from ..errors import counted as count_of
-from ..statistics import FloatArray
-from .clusters import FEW_RATERS, BoolArray
+from ..statistics import FloatArray, IntArray
+from .clusters import FEW_RATERS, BoolArray, effective_clusters
 from .intervals import Ranged, ranged_difference, ranged_share
 from .nouns import Counted
 from .powered import Layout, Line, effective_votes, mean_line, ratio_line, tuned
@@ -106,6 +106,11 @@ def cautions(counted: Counted) -> tuple[str, ...]:
         words.append(
             "there is one rater: intervals say how sure the figures are for this rater, and nothing of other people"
         )
+    elif raters >= FEW_RATERS and (worth := effective_clusters(*_votes_by_rater(counted))) < FEW_RATERS - 1:
+        words.append(
+            f"{raters} raters voted, some so much more often than others that they are worth {worth:.1f} who vote alike: how much raters "
+            "differ is hardly known, and intervals are rough"
+        )
     elif raters < FEW_RATERS:
         words.append(
             f"there are {count_of(raters, 'rater')}: how much raters differ is hardly known, and intervals are rough; "
@@ -114,6 +119,11 @@ def cautions(counted: Counted) -> tuple[str, ...]:
     if prompts < FEW_PROMPTS:
         words.append(f"votes are on {count_of(prompts, 'prompt')}: intervals are rough below {FEW_PROMPTS}")
     return tuple(words)
+
+
+def _votes_by_rater(counted: Counted) -> tuple[IntArray, FloatArray]:
+    layout = Layout.of(counted)
+    return layout.rater, layout.weight
 
 
 # --- agreement ----------------------------------------------------------------------------------
@@ -127,12 +137,12 @@ def _agreement_rows(votes: _Votes, model: str, used: str) -> list[tuple[Any, ...
         unknown = (None, None, None, None, n, None)
         return [(model, used, estimator, *unknown) for estimator in (CLASSICAL, POWERED)]
     lines = _agreement_lines(votes, s, s_all, used)
-    prompts = votes.layout.effective_prompts(counting)
+    prompts, size = votes.layout.effective_prompts(counting), votes.layout.effective_size(counting)
     ranged = {}
     for estimator in (CLASSICAL, POWERED):
         value, influence = _ratio(votes, *lines, powered=estimator == POWERED)
         found = votes.layout.covariance(influence, telling=counting)
-        ranged[estimator] = ranged_share(value, float(found.std_err[0] ** 2), found.df, prompts)
+        ranged[estimator] = ranged_share(value, float(found.std_err[0] ** 2), found.df, prompts, votes=size)
     worth = effective_votes(n, ranged[CLASSICAL].std_err, ranged[POWERED].std_err)
     return [
         (model, used, e, r.value, r.std_err, r.ci_low, r.ci_high, n, float(n) if e == CLASSICAL else worth)
@@ -187,6 +197,7 @@ def _difference(
         float(given.std_err[0] ** 2),
         given.df,
         votes.layout.effective_prompts(inside),
+        votes=votes.layout.effective_size(inside),
         bound_variance=float(np.nan_to_num(votes.layout.covariance(of_bound).std_err[0] ** 2)),
         tests=tests,
     )

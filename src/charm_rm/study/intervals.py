@@ -2,6 +2,7 @@
 
 Both are score intervals (Wilson 1927) with as many trials in effect as the variance says, and Student's t for the normal quantile. A variance
 of 0 (everybody agrees) is no certainty: to every variance is added what one further prompt of a coin's toss would (Jeffreys; decisions 2, 15).
+Where prompts are shown to be alike, it weighs a little less than one of them (decision 24).
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtri
 
 from ..estimates import SIGNIFICANT
 from ..mismatch.student import student_p, student_quantile
+
+ALIKE = 1.5  # so many times as many prompts at most; with 1.75, simulated intervals of very uneven prompts cover in less than 94 %
+_NOTHING_VARIES = 1e-18  # a variance that rounding leaves where there is none
 
 
 @dataclass(frozen=True)
@@ -30,23 +35,45 @@ def floored(variance: float, value: float, prompts: float) -> float:
     return variance + 0.5 * (value**2 + (1 - value) ** 2) / (prompts + 1) ** 2
 
 
+def counting_prompts(value: float, variance: float, df: float, prompts: float, votes: float) -> float:
+    """n = θ (1 − θ) / V₊ within G and 1.5 G: of how many prompts the further one is one.
+
+    V₊ = V df / χ²(0.05; df) is the upper end of the variance, which few prompts tell badly. Votes on prompts that are alike are worth more
+    than G prompts; where prompts differ, or nothing varies at all (V = 0), or there is one vote a prompt, it is G.
+
+    Args:
+        value: the share θ.
+        variance: V.
+        df: its degrees of freedom.
+        prompts: G, in effect.
+        votes: how many the share rests on, in effect; never is n more.
+    """
+    if variance <= _NOTHING_VARIES:
+        return prompts
+    trials = value * (1 - value) / variance * float(chdtri(df, 0.95)) / df
+    return max(prompts, min(trials, ALIKE * prompts, votes))
+
+
 def ranged_share(
-    value: float, variance: float, df: float, prompts: float, *, tail: float = SIGNIFICANT
+    value: float, variance: float, df: float, prompts: float, *, votes: float, tail: float = SIGNIFICANT
 ) -> Ranged:
     """The share's score interval {p: (θ − p)² <= t² p (1 − p) / n}, n = θ̃ (1 − θ̃) / V the trials in effect.
 
-    θ̃ is the share with one further prompt, half a 0 and half a 1, and V is :func:`floored`. Without degrees of freedom it is [0, 1].
+    θ̃ is the share with one further prompt, half a 0 and half a 1, one of :func:`counting_prompts`, and V is :func:`floored`. Without degrees
+    of freedom it is [0, 1].
 
     Args:
         value: the share; a powered one may lie a little outside of [0, 1], and is brought back.
         variance: its estimated variance; NaN where it is unknown.
         df: degrees of freedom of Student's t.
         prompts: how many prompts it rests on, in effect.
+        votes: how many votes, in effect.
         tail: 1 less the level.
     """
     value = float(np.clip(value, 0.0, 1.0))
     if not df > 0 or np.isnan(variance):
         return Ranged(value, float("nan"), 0.0, 1.0)
+    prompts = counting_prompts(value, variance, df, prompts, votes)
     variance = floored(variance, value, prompts)
     middle = (prompts * value + 0.5) / (prompts + 1)
     trials = middle * (1 - middle) / variance
@@ -61,6 +88,7 @@ def ranged_difference(
     df: float,
     prompts: float,
     *,
+    votes: float,
     bound_variance: float = 0.0,
     tests: int = 1,
 ) -> Ranged:
@@ -77,6 +105,7 @@ def ranged_difference(
         variance: of δ given b; NaN where it is unknown: anything may be.
         df: degrees of freedom of Student's t.
         prompts: how many prompts δ rests on, in effect.
+        votes: how many votes, in effect.
         bound_variance: of b, for prompts like these; 0 where no others are meant.
         tests: m.
     """
@@ -86,8 +115,9 @@ def ranged_difference(
     quantile = _quantile(df, SIGNIFICANT / tests)
     if not np.isfinite(quantile) or np.isnan(variance):
         return Ranged(value, float("nan"), -1.0, 1.0, 1.0)
-    share = (1 + value / bound) / 2
-    variance = 4 * bound**2 * floored(variance / (4 * bound**2), share, prompts)
+    share, of_share = (1 + value / bound) / 2, variance / (4 * bound**2)
+    prompts = counting_prompts(share, of_share, df, prompts, votes)
+    variance = 4 * bound**2 * floored(of_share, share, prompts)
     middle = (prompts * share + 0.5) / (prompts + 1)
     per_trial = variance / (4 * middle * (1 - middle))  # b² / n
     spread = bound_variance / bound**2

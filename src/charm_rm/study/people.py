@@ -19,6 +19,7 @@ from ..statistics import FloatArray, IntArray
 from .clusters import degrees_of_freedom
 from .intervals import ranged_share
 from .nouns import Study
+from .powered import effective_number
 from .vote_pairs import first_votes, vote_pairs
 
 ALPHA, ALPHA_DECIDED = "krippendorff_alpha", "alpha_decided"
@@ -142,11 +143,12 @@ def pairwise_agreement(pairs: pl.DataFrame, *, decided: bool = False) -> Shared:
     if not pairs.height:
         return Shared(figure, None, 0, 0)
     weights, agree = pairs["weight"].to_numpy(), pairs["agree"].to_numpy()
-    value = float(weights @ agree / weights.sum())
+    value = min(1.0, float(weights @ agree / weights.sum()))
     prompt, rater, other = _codes(pairs["prompt_id"]), *_codes(pairs["rater"], pairs["other"])
     variance, df = pair_variance(weights * (agree - value) / weights.sum(), prompt[0], rater, other)
     of_prompt = np.bincount(prompt[0], weights).astype(np.float64)
-    return Shared(figure, _share(value, variance, df, _effective(of_prompt)), n_comparisons, n_raters)
+    size = effective_number(of_prompt), effective_number(weights)
+    return Shared(figure, _share(value, variance, df, *size), n_comparisons, n_raters)
 
 
 def pair_variance(
@@ -185,16 +187,11 @@ def _squares(influence: FloatArray, keys: Sequence[IntArray], *, factor: bool = 
     return float(sums @ sums) * (g / (g - 1) if factor and g > 1 else 1.0)
 
 
-def _effective(weight: FloatArray) -> float:
-    """(Σ w)² / Σ w²: so many clusters of equal weight are as good (Kish 1965)."""
-    return float(weight.sum()) ** 2 / float(weight @ weight)
-
-
-def _share(value: float, variance: float, df: float, prompts: float) -> Estimate:
+def _share(value: float, variance: float, df: float, prompts: float, pairs: float) -> Estimate:
     """The share with the interval that a model's agreement has (:func:`.intervals.ranged_share`); a single prompt tells none."""
     if not df > 0:
         return Estimate(value)
-    found = ranged_share(value, variance, df, prompts)
+    found = ranged_share(value, variance, df, prompts, votes=pairs)
     return Estimate(value, found.std_err, found.ci_low, found.ci_high)
 
 

@@ -20,6 +20,8 @@ from ..statistics import FloatArray, IntArray
 from .clusters import NOBODY, BoolArray, Clustered2, two_way_covariance
 from .nouns import Counted
 
+_ROUNDING = 1e-12  # of the parts that a variance is made of
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -49,9 +51,11 @@ class Layout:
 
     def effective_prompts(self, inside: BoolArray) -> float:
         """(Σ_p w_p)² / Σ_p w_p², w_p the weight of a prompt's votes inside: so many prompts of equal weight are as good (Kish 1965)."""
-        of_prompt = np.bincount(self.prompt[inside], self.weight[inside])
-        squares = float((of_prompt**2).sum())
-        return float(of_prompt.sum()) ** 2 / squares if squares > 0 else 0.0
+        return effective_number(np.bincount(self.prompt[inside], self.weight[inside]))
+
+    def effective_size(self, inside: BoolArray) -> float:
+        """(Σ w)² / Σ w² of the votes inside: so many votes of equal weight are as good."""
+        return effective_number(self.weight[inside])
 
     def covariance(self, influence: FloatArray, *, telling: BoolArray | None = None) -> Clustered2:
         """Of influences stacked as those of :class:`Line` are: votes, then prompts; ``telling``: the votes that the figure is estimated from."""
@@ -59,7 +63,8 @@ class Layout:
         rater = np.concatenate([self.rater, np.full(self.n_prompts, NOBODY)])
         if telling is not None:
             telling = np.concatenate([telling, np.zeros(self.n_prompts, dtype=bool)])
-        return two_way_covariance(influence, prompt, rater, telling=telling)
+        weight = np.concatenate([self.weight, np.zeros(self.n_prompts)])
+        return two_way_covariance(influence, prompt, rater, telling=telling, weight=weight)
 
     def by_prompt(self, of_candidates: FloatArray) -> FloatArray:
         """(n_prompts, p) sums of what the candidates of a prompt add."""
@@ -177,19 +182,27 @@ def ratio_line(top: Line, bottom: Line, at: float) -> Line:
 def tuned(line: Line, layout: Layout) -> FloatArray:
     """(p,) λ = −cov(own, more) / var(more), kept within [0, 1]: where V(λ) = V + 2 λ cov + λ² var is least.
 
-    By prompt alone: predictions know nothing of raters, and few raters would make the choice a matter of chance.
+    By prompt alone: predictions know nothing of raters, and few raters would make the choice a matter of chance. 0 where var(more) is
+    nothing but rounding: with votes on all candidates, predictions add nothing, and their quotient would be anything.
     """
     columns = []
     for k in range(len(line.value)):
         both = np.column_stack([line.own[:, k], line.more[:, k]])
         v = layout.covariance(both).by_prompt
-        columns.append(float(np.clip(-v[0, 1] / v[1, 1], 0.0, 1.0)) if v[1, 1] > 1e-300 else 0.0)
+        adds = v[1, 1] > _ROUNDING * (v[0, 0] + float(both[:, 1] @ both[:, 1]))
+        columns.append(float(np.clip(-v[0, 1] / v[1, 1], 0.0, 1.0)) if adds else 0.0)
     return np.array(columns)
 
 
 def effective_votes(n_votes: int, classical: float, powered: float) -> float:
     """n · (se classical / se powered)²: how many votes alone would give as narrow an interval."""
     return n_votes * (classical / powered) ** 2 if powered > 0 else float(n_votes)
+
+
+def effective_number(weight: FloatArray) -> float:
+    """(Σ w)² / Σ w²: so many things of equal weight are as good (Kish 1965); 0 of none."""
+    squares = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def _columns(values: FloatArray) -> FloatArray:
