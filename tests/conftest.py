@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,17 @@ settings.register_profile(
 settings.load_profile("charm")
 
 
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Paths where nothing is yet, in a folder of their own: making a numbered folder looks at all that are there."""
+    folder = tmp_path_factory.mktemp("stores")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def own_store(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def own_store(monkeypatch: pytest.MonkeyPatch, stores: Iterator[Path]) -> None:
     """A store of scores for each test alone; what a test finds must not come from another one, or from yesterday."""
-    monkeypatch.setenv("CHARM_CACHE", str(tmp_path_factory.mktemp("store")))
+    monkeypatch.setenv("CHARM_CACHE", str(next(stores)))
 
 
 @pytest.fixture(autouse=True)

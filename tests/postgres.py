@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 # PostgreSQL refuses to run as root; Debian's package makes this user.
 _USER = "postgres"
-PASSWORD = "open sesame/@"
+# This user alone needs the password; all others are trusted.
+LOCKED, PASSWORD = "locked", "open sesame/@"
 
 
 def binaries() -> Path | None:
@@ -57,6 +58,22 @@ class Cluster:
         self.run(f'CREATE DATABASE "{name}"', database="postgres")
         return name
 
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        options = f"-k {self.folder} -c listen_addresses='' -c max_connections=60 -c fsync=off"
+        _pg_ctl(self.folder, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def kill(self) -> None:
+        """SIGKILL to the server and all its processes: nothing is finished, nothing is closed."""
+        import psutil
+
+        server = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]))
+        all_ = [server, *server.children(recursive=True)]
+        for process in all_:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(all_, timeout=20)
+
     def run(self, statement: str, *, database: str) -> None:
         """Run one statement, as the server's owner."""
         import psycopg
@@ -89,14 +106,21 @@ def cluster() -> Iterator[Cluster]:
             "UTF8",
             "--locale=C",
         )
-        options = f"-k {folder} -c listen_addresses='' -c max_connections=60 -c fsync=off"
-        _as_user(str(bin_ / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log"), "-o", options, "start")
+        (folder / "data" / "pg_hba.conf").write_text(
+            f"local all {LOCKED} scram-sha-256\nlocal all all trust\n"
+        )
+        running = Cluster(folder, user)
+        running.start()
         try:
-            yield Cluster(folder, user)
+            yield running
         finally:
-            _as_user(str(bin_ / "pg_ctl"), "-D", data, "-m", "immediate", "stop")
+            _pg_ctl(folder, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pg_ctl(folder: Path, *words: str) -> None:
+    _as_user(str(binaries() / "pg_ctl"), "-D", str(folder / "data"), *words)  # type: ignore[operator]
 
 
 def _as_user(*words: str) -> None:

@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import charm_rm
+from source_trees import nodes
 
 
 def modules(root: Path, package: str) -> dict[str, Path]:
@@ -22,7 +23,7 @@ def imported(name: str, file: Path, known: dict[str, Path]) -> set[str]:
     """The modules of the package that a module names; `from . import x` is of x where x is a module."""
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
     out: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             out |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

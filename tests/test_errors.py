@@ -11,6 +11,7 @@ import pytest
 from charm_rm import errors
 from charm_rm.errors import CharmError, CharmWarning, counted, first_line, noting_warnings
 from charm_rm.estimates import signed
+from source_trees import nodes
 
 
 def say(*texts: str) -> list[str]:
@@ -108,7 +109,7 @@ def test_every_error_says_what_to_do() -> None:
     }
     silent = []
     for path in Path(errors.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds:
                 given = {keyword.arg for keyword in node.keywords}
                 if not given & {"fix", "extra", None}:

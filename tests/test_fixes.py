@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
 
 import charm_rm
 from charm_rm.cli import main
+from source_trees import nodes
 
 SOURCE = Path(charm_rm.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
@@ -40,24 +41,24 @@ def options(command: click.Command) -> set[str]:
     return found
 
 
-def messages() -> Iterator[tuple[str, str]]:
+@cache
+def messages() -> tuple[tuple[str, str], ...]:
     """(place, text) of every string in the source that is no docstring; parts of f-strings each on their own."""
+    found: list[tuple[str, str]] = []
     for path in sorted(SOURCE.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        bodies = [
-            n.body for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)
-        ]
+        bodies = [n.body for n in nodes(path) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)]
         docs = {id(b[0].value) for b in bodies if b and isinstance(b[0], ast.Expr)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-                yield f"{path.relative_to(SOURCE)}:{node.lineno}", node.value
+        texts = (n for n in nodes(path) if isinstance(n, ast.Constant) and id(n) not in docs)
+        place = path.relative_to(SOURCE)
+        found += [(f"{place}:{n.lineno}", n.value) for n in texts if isinstance(n.value, str)]
+    return tuple(found)
 
 
 def keywords() -> set[str]:
     """The names of all arguments of the source's functions, and of its settings."""
     found: set[str] = set()
     for path in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.arguments):
                 found |= {a.arg for a in (*node.args, *node.kwonlyargs)}
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

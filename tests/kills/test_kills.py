@@ -1,19 +1,19 @@
 """Commands killed outright: given again, they end with the very files of an undisturbed run, and leave nothing else behind.
 
-Long commands die at 20 random moments each, short ones at exact file-system events. What may lie there after a kill is the old
-output or the new one, whole.
+Long commands die at 20 random moments each (``CHARM_KILLS``), short ones at exact file-system events: ``test_events.py``. What may
+lie there after a kill is the old output or the new one, whole.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from click.testing import Result
 
@@ -23,17 +23,12 @@ from kills.plans import Outcome, Plan, judge, kill
 
 Charm = Callable[..., Result]
 Tell = Callable[[str], None]
-KILLS, EVENTS = 20, 10
-# Figures take seconds to draw.
-_DRAWN = 5
-_CORE = ("numpy", "scipy.optimize", "scipy.stats", "rich.progress", "rich.table", "charm_rm.pipeline.graph")
+KILLS = int(os.environ.get("CHARM_KILLS", "20"))
+CORE = ("numpy", "scipy.optimize", "scipy.stats", "rich.progress", "rich.table", "charm_rm.pipeline.graph")
 _MODELS = (
     *("torch", "transformers.models.bert.modeling_bert", "charm_rm.models.scoring.reward"),
     *("trl", "peft", "datasets", "charm_rm.models.training.trainer", "charm_rm.models.training.train"),
 )
-
-
-# --- long ones, at random moments -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +57,7 @@ def long(inputs: Path, rm: Path, config: Path) -> dict[str, Plan]:
             again_later=("small/model/README.md",),  # the card: the audit of the new scores is added to it
         ),
     }  # fmt: skip
-    return {name: replace(plan, preload=(*_CORE, *_MODELS)) for name, plan in plans.items()}
+    return {name: replace(plan, preload=(*CORE, *_MODELS)) for name, plan in plans.items()}
 
 
 def _without_times(manifest: bytes) -> Any:
@@ -94,7 +89,7 @@ def test_at_random_moments(long: dict[str, Plan], killed: dict[str, Outcome], te
     assert len(outcome.kills) == plan.kills
     assert outcome.late >= plan.kills / 4, "most kills came before the work"
     judge(plan, outcome)
-    tell(_words(name, outcome))
+    tell(words(name, outcome))
 
 
 @pytest.mark.slow
@@ -115,7 +110,7 @@ def _noted(outcome: Outcome, round_: str) -> list[str]:
     return (outcome.folder / round_ / "noted.txt").read_text().split()
 
 
-def _words(name: str, outcome: Outcome) -> str:
+def words(name: str, outcome: Outcome) -> str:
     where = (
         f"at random moments of {outcome.seconds:.1f} s, in {len(outcome.rounds)} rounds"
         if outcome.events is None
@@ -145,7 +140,7 @@ def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: in
         )
         plan = Plan(
             (*command, "-o", "margins.parquet"), "margins.parquet", whole=("margins.parquet",), kills=kills,
-            preload=(*_CORE, "charm_rm.cli.judge", "charm_rm.judging", "charm_rm.remote.openai_chat"),
+            preload=(*CORE, "charm_rm.cli.judge", "charm_rm.judging", "charm_rm.remote.openai_chat"),
         )  # fmt: skip
         outcome = kill({"judge": plan}, tmp_path / "judge")["judge"]
         # A kill may cut a request short: headers without a body.
@@ -155,7 +150,7 @@ def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: in
     assert len(questions) == 2 * 3 * 12
     # Two are asked at once, and two more may be answered while the last answer is being kept.
     assert 0 <= len(server.asked) - rounds * len(questions) <= 4 * kills
-    tell(_words("judge", outcome))
+    tell(words("judge", outcome))
 
 
 @pytest.mark.slow
@@ -169,8 +164,8 @@ def test_a_benchmark_asks_a_function_for_no_score_twice(inputs: Path, tmp_path: 
             *("evaluate", "--rm", rm, "--baseline", rm, "--own", inputs / "true_pairs.parquet", "--panel"),
             *("--placebos", "--repeats", 2, "--draws", 100, "-o", "evaluation"),
         ),
-        "evaluation", whole=("evaluation",), kills=8,
-        preload=(*_CORE, "charm_rm.cli.evaluate", "charm_rm.pipeline.stages.evaluate", "charm_rm.report.evaluation"),
+        "evaluation", whole=("evaluation",), kills=max(3, KILLS * 2 // 5),
+        preload=(*CORE, "charm_rm.cli.evaluate", "charm_rm.pipeline.stages.evaluate", "charm_rm.report.evaluation"),
     )  # fmt: skip
     outcome = kill({"evaluate": plan}, tmp_path / "evaluate")["evaluate"]
     judge(plan, outcome)
@@ -184,7 +179,7 @@ def test_a_benchmark_asks_a_function_for_no_score_twice(inputs: Path, tmp_path: 
         killed = sum(kill["round"] == round_ for kill in outcome.kills)
         assert (asked - whole).total() <= killed * CHUNK_SIZE
         assert not whole - asked
-    tell(_words("evaluate a function", outcome))
+    tell(words("evaluate a function", outcome))
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
@@ -203,7 +198,7 @@ def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: i
         )
         plan = Plan(
             (*command, "-o", "answers"), "answers", whole=("answers",), kills=kills,
-            preload=(*_CORE, "charm_rm.cli.generate", "charm_rm.generation", "charm_rm.remote.policies"),
+            preload=(*CORE, "charm_rm.cli.generate", "charm_rm.generation", "charm_rm.remote.policies"),
         )  # fmt: skip
         outcome = kill({"generate": plan}, tmp_path / "generate")["generate"]
         asked = [
@@ -214,151 +209,4 @@ def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: i
     assert len(set(asked)) == 2 * 2 * 20
     # Two are asked at once, and two more may be answered while the last answer is being kept.
     assert 0 <= len(asked) - rounds * len(set(asked)) <= 4 * kills
-    tell(_words("generate", outcome))
-
-
-# --- short ones, at exact events ------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def short(
-    inputs: Path,
-    config_without_model: Path,
-    config_from_instructions: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Plan]:
-    """Commands that are done in a second; those with an output of before replace it (``--force``)."""
-    scores, ratings = inputs / "scores.parquet", inputs / "ratings.parquet"
-    known = (scores, "--ratings", ratings, "--draws", 100)
-    parts = tmp_path_factory.mktemp("parts")
-    for i in range(3):
-        pl.read_parquet(scores)[i::3].write_parquet(parts / f"{i}.parquet")
-    offsets = tmp_path_factory.mktemp("offsets") / "offsets.parquet"
-    solve = ("--over", "velvet", "--ref", "thistle")
-    _charm("calibrate", *known, *solve, "-o", offsets)
-    applied = offsets.with_name("applied.parquet")
-    _charm("apply", scores, offsets, "-o", applied)
-    beside = (f"a={scores}", f"b={applied}", *known[1:], "-o", "beside")
-    old = {
-        name: tmp_path_factory.mktemp("old")
-        for name in ("audit", "calibrate", "relabel", "report", "generate")
-    }
-    _charm("audit", *known, "--seed", 5, "-o", old["audit"] / "audit")
-    _charm("audit", *known, "-o", old["report"] / "audit")
-    _charm("calibrate", *known, "--over", "satin", "--ref", "reed", "-o", old["calibrate"] / "offsets.csv")
-    relabel = ("relabel", scores, inputs / "responses.parquet", offsets, "-o", "prefs")
-    _charm(*relabel[:-1], old["relabel"] / "prefs", "--strategy", "sampled", "-k", 2)
-
-    _charm(
-        *("generate", inputs / "responses.parquet", "--policy", f"outputs:{inputs / 'responses.parquet'}"),
-        *("-o", old["generate"] / "answers"),
-    )
-
-    def plan(command: tuple[object, ...], *outputs: str, output: str | None = None, **more: Any) -> Plan:
-        return Plan(command, output, whole=outputs, kills=EVENTS, events=True, preload=_CORE, **more)
-
-    return {
-        "ratings fit": plan(
-            ("ratings", "fit", inputs / "battles.parquet", "-o", "r.parquet"), "r.parquet", output="r.parquet"
-        ),
-        "audit": replace(
-            plan(("audit", *known, "-o", "audit", "--force"), "audit", before=old["audit"]), kills=_DRAWN
-        ),
-        "audit --engine streaming": replace(
-            plan(("audit", parts, *known[1:], "--engine", "streaming", "-o", "audit", "--force"), "audit", before=old["audit"]),
-            kills=_DRAWN,
-        ),
-        "calibrate": plan(
-            ("calibrate", *known, *solve, "-o", "offsets.csv", "--force"), "offsets.csv", before=old["calibrate"]
-        ),
-        "sample": plan(
-            ("sample", inputs / "responses.parquet", "-n", 20, "-o", "p.parquet"), "p.parquet", output="p.parquet"
-        ),
-        "apply": plan(("apply", scores, offsets, "-o", "s.jsonl"), "s.jsonl", output="s.jsonl"),
-        "relabel": plan((*relabel, "--force"), "prefs", before=old["relabel"]),
-        "compare": plan(("compare", scores, *known, "-o", "compared"), "compared", output="compared"),
-        "compare several": replace(
-            plan(("compare", *beside), "beside", output="beside"), kills=_DRAWN
-        ),
-        "influence": plan(
-            ("influence", *known[:-2], "--policy", "velvet", "-o", "influence"), "influence", output="influence"
-        ),
-        "generate": plan(
-            (
-                *("generate", inputs / "responses.parquet", "--policy", "python:kills.hooks:slow_answer"),
-                *("--samples", 4, "--no-cache", "-o", "answers", "--force"),
-            ),
-            "answers", before=old["generate"],
-        ),
-        "report": replace(plan(("report", "audit"), before=old["report"]), kills=_DRAWN),
-        "run of given scores": replace(
-            plan(("run", config_without_model, "-o", "small"), "small/offsets.parquet", "small/prefs"),
-            differs=RUN, kills=2 * EVENTS,
-        ),
-        "run from instructions": replace(
-            plan(
-                ("run", config_from_instructions, "-o", "small"),
-                "small/instructions.parquet", "small/generated", "small/before/margins.parquet", "small/offsets.parquet",
-            ),
-            differs=RUN, kills=EVENTS,
-        ),
-    }  # fmt: skip
-
-
-def _charm(*arguments: object) -> None:
-    from charm_rm.cli import main
-
-    main([str(a) for a in arguments], standalone_mode=False)
-
-
-SHORT = (
-    *(
-        "ratings fit",
-        "audit",
-        "audit --engine streaming",
-        "calibrate",
-        "sample",
-        "apply",
-        "relabel",
-        "compare",
-        "compare several",
-        "influence",
-        "generate",
-        "report",
-    ),
-    "run of given scores",
-    "run from instructions",
-)
-
-
-@pytest.fixture(scope="module")
-def killed_at_events(
-    short: dict[str, Plan], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Outcome]]:
-    assert tuple(short) == SHORT
-    return kill(short, tmp_path_factory.mktemp("short"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SHORT)
-def test_at_file_system_events(
-    short: dict[str, Plan], killed_at_events: dict[str, Outcome], tell: Tell, name: str
-) -> None:
-    plan, outcome = short[name], killed_at_events[name]
-    judge(plan, outcome)
-    assert len(outcome.kills) >= min(plan.kills, outcome.events or 0)
-    tell(_words(name, outcome))
-
-
-@pytest.mark.slow
-def test_an_export_of_a_study(inputs: Path, tmp_path: Path, tell: Tell) -> None:
-    pytest.importorskip("sqlalchemy", reason="needs the [study] extra")
-    study = tmp_path / "study.db"
-    _charm("study", "import", inputs / "battles.parquet", "--anonymous", "-o", study)
-    plan = Plan(
-        ("study", "export", study, "-o", "battles.parquet"), "battles.parquet", whole=("battles.parquet",),
-        kills=EVENTS, events=True, preload=(*_CORE, "charm_rm.study.database.study_database"),
-    )  # fmt: skip
-    outcome = kill({"study export": plan}, tmp_path / "killed")["study export"]
-    judge(plan, outcome)
-    tell(_words("study export", outcome))
+    tell(words("generate", outcome))

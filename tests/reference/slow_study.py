@@ -9,7 +9,8 @@ from typing import Any
 def two_way_variance(u: Sequence[float], prompt: Sequence[int], rater: Sequence[int]) -> float:
     """Cameron, Gelbach and Miller (2011) pair by pair: Σ_ij u_i u_j over rows that share a prompt, plus a rater, less both.
 
-    Every part with its own G/(G−1); a row with rater −1 shares a rater with nobody, itself included.
+    Every part with its own G/(G−1), G of raters being (Σ n)² / Σ n² of their votes; a row with rater −1 shares a rater with nobody, itself
+    included.
     """
     n = len(u)
     by_prompt = sum(u[i] * u[j] for i in range(n) for j in range(n) if prompt[i] == prompt[j])
@@ -19,7 +20,9 @@ def two_way_variance(u: Sequence[float], prompt: Sequence[int], rater: Sequence[
     prompts = len({prompt[i] for i in votes} if votes else set(prompt))
     raters = len({rater[i] for i in votes})
     cells = len({(prompt[i], rater[i]) for i in votes})
-    parts = [_scaled(by_prompt, prompts), _scaled(by_rater, raters), _scaled(by_both, cells)]
+    each = [sum(rater[i] == r for i in votes) for r in {rater[i] for i in votes}]
+    worth = len(votes) ** 2 / sum(n * n for n in each) if votes else 0.0
+    parts = [_scaled(by_prompt, prompts), _scaled(by_rater, worth), _scaled(by_both, cells)]
     if raters < 2:
         return parts[0]
     if prompts < 2:
@@ -27,7 +30,7 @@ def two_way_variance(u: Sequence[float], prompt: Sequence[int], rater: Sequence[
     return max(parts[0] + parts[1] - parts[2], parts[0], parts[1])
 
 
-def _scaled(total: float, clusters: int) -> float:
+def _scaled(total: float, clusters: float) -> float:
     return total * clusters / (clusters - 1) if clusters > 1 else 0.0
 
 

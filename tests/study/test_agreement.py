@@ -177,3 +177,35 @@ def test_one_vote_gives_open_intervals() -> None:
     row = _row(agreement_table(counted), model="rm0", votes_used="all", estimator=CLASSICAL)
     assert (row["ci_low"], row["ci_high"]) == (0, 1)
     assert np.isnan(row["std_err"])
+
+
+def test_raters_of_whom_one_gave_most_votes_are_told_to_be_worth_few() -> None:
+    many = small_study(0, votes=300, raters=10)
+    uneven = many.frame.with_columns(
+        rater=pl.when(pl.int_range(pl.len()) < 200).then(pl.lit("r0")).otherwise("rater")
+    )
+    (words,) = cautions(dataclasses.replace(many, frame=uneven))
+    assert "10 raters voted" in words
+    assert "worth" in words
+
+
+def test_with_votes_on_every_candidate_predictions_add_nothing_and_order_does_not_matter() -> None:
+    """What predictions add is rounding there; by its quotient λ was anything, and with it intervals by rater."""
+    study = small_study(3, prompts=6, votes=400, raters=4)
+    seen = study.all.join(
+        study.frame.select("prompt_id", "policy_a", "policy_b"),
+        on=["prompt_id", "policy_a", "policy_b"],
+        how="semi",
+    )
+    even = study.frame.unique(["prompt_id", "policy_a", "policy_b"], keep="first", maintain_order=True)
+    census = dataclasses.replace(study, frame=even.with_columns(weight=pl.lit(1.0)), all=seen)
+    turned = dataclasses.replace(census, frame=census.frame.reverse())
+    for table in (agreement_table, difference_table):
+        one, other = (
+            table(given).select(pl.col(pl.Float64)).to_numpy().astype(float) for given in (census, turned)
+        )
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    told = agreement_table(census).sort("model", "votes_used", "estimator")
+    all_votes = told.filter(pl.col("votes_used") == "all")
+    classical, powered = (all_votes.filter(pl.col("estimator") == e)["std_err"] for e in (CLASSICAL, POWERED))
+    np.testing.assert_allclose(classical, powered, rtol=1e-9)

@@ -12,10 +12,11 @@ from markupsafe import Markup
 from ..evaluate import AlignmentResult, BenchmarkResult, Diagnosis
 from ..provenance import versions
 from . import words
+from .cleaning import cleaned
 from .evaluation_tables import accuracy_listing, plain_tables, saturation_listing
 from .figures._registry import Figure
 from .figures.benchmark_parts import accuracy_picture, margin_picture, reliability_picture, strata_picture
-from .gather import Audited, Findings, cleaned
+from .gather import Audited, Findings
 from .listings import Listing, alignment_listing
 from .page import asset, content_policy, environment
 from .theme import css_variables

@@ -20,6 +20,7 @@ from ..style.explanation import FILE as EXPLANATION
 from ..style.explanation import Explanation
 from ..tables import Candidates, Favouritism, Mismatch, Offsets, Ratings, Table
 from . import shapes
+from .cleaning import clean_study, cleaned
 from .words import clean
 
 N = TypeVar("N", bound=Table)
@@ -186,8 +187,6 @@ def _study(directory: Path, study: str | Path | None) -> StudyAnalysis | None:
             where=str(folder),
             fix="name the folder that `charm study analyse -o` wrote",
         )
-    from .study_section import clean_study
-
     return clean_study(load_analysis(folder))
 
 
@@ -289,8 +288,3 @@ def _frame(
     if not path.exists():
         return None
     return cleaned(store.read_columns(path, kinds, noun=noun, needed=needed))
-
-
-def cleaned(frame: pl.DataFrame) -> pl.DataFrame:
-    """All text cleaned before it meets the renderer, which a NUL would abort, and our process with it."""
-    return frame.with_columns(pl.col(pl.String).map_elements(clean, return_dtype=pl.String))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -110,6 +111,7 @@ def content_policy(css: str, script: str) -> str:
     )
 
 
+@cache
 def environment() -> jinja2.Environment:
     """Templates of this folder; text is escaped, and a name that nobody gave is an error."""
     loader = jinja2.FunctionLoader(asset)

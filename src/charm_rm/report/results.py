@@ -15,10 +15,11 @@ from ..relabel import Relabelled
 from ..style import Calibrator, Explanation
 from ..tables import Favouritism, Mismatch, Offsets, Ratings
 from .charts import Row, interval_rows
+from .cleaning import cleaned
 from .figures import draw_figure
 from .figures._registry import Picture, both
 from .figures._rows import colour_role, ends, favour_words
-from .gather import Audited, Findings, cleaned
+from .gather import Audited, Findings
 from .words import clean, elo, interval, number
 
 _NOTHING = Findings("", Audited(pl.DataFrame()))

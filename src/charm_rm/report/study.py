@@ -12,11 +12,12 @@ from ..provenance import versions
 from ..study import words as said
 from ..study.results import StudyAnalysis
 from . import words
+from .cleaning import clean_study
 from .figures._registry import Figure
 from .figures.study import study_agreement, study_difference, study_raters, study_ratings
 from .listings import Listing
 from .page import asset, content_policy, environment
-from .study_section import capital, clean_study, study_section
+from .study_section import capital, study_section
 from .theme import css_variables
 
 _FIGURES = {

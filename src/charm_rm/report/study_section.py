@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from ..study import words as said
 from ..study.results import StudyAnalysis
-from .gather import cleaned
 from .listings import Listing
 from .words import chance, clean, elo, interval, number
 
@@ -34,22 +33,6 @@ class StudySection:
     model_ratings: Listing | None
     favour: Listing | None
     raters: Listing | None
-
-
-def clean_study(found: StudyAnalysis) -> StudyAnalysis:
-    """The analysis with all of its text fit for a page."""
-    return replace(
-        found,
-        name=clean(found.name),
-        warnings=tuple(clean(text) for text in found.warnings),
-        agreement=cleaned(found.agreement),
-        differences=cleaned(found.differences),
-        people=cleaned(found.people),
-        raters=cleaned(found.raters),
-        ratings=cleaned(found.ratings),
-        model_ratings=cleaned(found.model_ratings),
-        favour=cleaned(found.favour),
-    )
 
 
 def study_section(found: StudyAnalysis) -> StudySection:

@@ -7,8 +7,10 @@ run or fetch survives, whatever a policy is called.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree import ElementTree
 
 import vl_convert
@@ -36,7 +38,7 @@ class Drawing:
 
     def png(self) -> bytes:
         """The drawing as a PNG at twice its size."""
-        return bytes(vl_convert.svg_to_png(self.svg, scale=2))
+        return _pixels(self.svg)
 
     def inline(self, label: str, *, css_class: str = "") -> Markup:
         """The drawing for the page: themed, with tooltips, described to screen readers by ``label``."""
@@ -50,8 +52,18 @@ class Drawing:
 
 def draw(spec: Mapping[str, object], tips: Mapping[str, str]) -> Drawing:
     """Render a Vega-Lite specification; data must be inside it, no address is ever fetched."""
-    svg = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=[])
-    return Drawing(_standalone(svg, tips), tips)
+    return Drawing(_standalone(_rendered(json.dumps(spec)), tips), tips)
+
+
+# Both are kept: a page that is written again, under another title say, has the same charts.
+@lru_cache(maxsize=32)
+def _rendered(spec: str) -> str:
+    return str(vl_convert.vegalite_to_svg(json.loads(spec), allowed_base_urls=[]))
+
+
+@lru_cache(maxsize=32)
+def _pixels(svg: str) -> bytes:
+    return bytes(vl_convert.svg_to_png(svg, scale=2))
 
 
 def _standalone(svg: str, tips: Mapping[str, str]) -> str:

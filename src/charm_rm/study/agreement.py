@@ -15,8 +15,8 @@ import polars as pl
 
 from ..errors import NotIdentifiable
 from ..errors import counted as count_of
-from ..statistics import FloatArray
-from .clusters import FEW_RATERS, BoolArray
+from ..statistics import FloatArray, IntArray
+from .clusters import FEW_RATERS, BoolArray, effective_clusters
 from .intervals import Ranged, ranged_difference, ranged_share
 from .nouns import Counted
 from .powered import Layout, Line, effective_votes, mean_line, ratio_line, tuned
@@ -106,6 +106,11 @@ def cautions(counted: Counted) -> tuple[str, ...]:
         words.append(
             "there is one rater: intervals say how sure the figures are for this rater, and nothing of other people"
         )
+    elif raters >= FEW_RATERS and (worth := effective_clusters(*_votes_by_rater(counted))) < FEW_RATERS - 1:
+        words.append(
+            f"{raters} raters voted, some so much more often than others that they are worth {worth:.1f} who vote alike: how much raters "
+            "differ is hardly known, and intervals are rough"
+        )
     elif raters < FEW_RATERS:
         words.append(
             f"there are {count_of(raters, 'rater')}: how much raters differ is hardly known, and intervals are rough; "
@@ -114,6 +119,11 @@ def cautions(counted: Counted) -> tuple[str, ...]:
     if prompts < FEW_PROMPTS:
         words.append(f"votes are on {count_of(prompts, 'prompt')}: intervals are rough below {FEW_PROMPTS}")
     return tuple(words)
+
+
+def _votes_by_rater(counted: Counted) -> tuple[IntArray, FloatArray]:
+    layout = Layout.of(counted)
+    return layout.rater, layout.weight
 
 
 # --- agreement ----------------------------------------------------------------------------------

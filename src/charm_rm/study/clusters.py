@@ -35,6 +35,7 @@ class Clustered2:
     by_prompt: FloatArray
     by_rater: FloatArray
     by_both: FloatArray
+    effective_raters: float
 
     @property
     def rater_known(self) -> bool:
@@ -48,7 +49,7 @@ class Clustered2:
         """
         d = np.asarray(direction, dtype=np.float64)
         parts = (float(d @ part @ d) for part in (self.by_prompt, self.by_rater, self.by_both))
-        return _along(*parts, prompts=self.n_prompts, raters=self.n_raters)
+        return _along(*parts, prompts=self.n_prompts, raters=self.effective_raters)
 
     @property
     def std_err(self) -> FloatArray:
@@ -63,7 +64,12 @@ class Clustered2:
 
 
 def two_way_covariance(
-    influence: FloatArray, prompt: IntArray, rater: IntArray, *, telling: BoolArray | None = None
+    influence: FloatArray,
+    prompt: IntArray,
+    rater: IntArray,
+    *,
+    telling: BoolArray | None = None,
+    weight: FloatArray | None = None,
 ) -> Clustered2:
     """V = c_P Σ_p u_p u_p' + c_R Σ_r u_r u_r' − c_PR Σ_pr u_pr u_pr', u_g the sum of the influences of a cluster, c = G/(G−1).
 
@@ -73,6 +79,8 @@ def two_way_covariance(
         rater: (n,) likewise; −1 for a row that no rater made, which goes by its prompt alone.
         telling: (n,) which rows the figure is estimated from, by default all votes. Prompts and raters are counted on these, for G and for
             degrees of freedom: what else adds to the influences, such as models' verdicts on other prompts, makes no figure surer.
+        weight: (n,) what a vote weighs, by default all alike. Raters are counted by it (:func:`effective_clusters`): five of whom one gave
+            four votes in five are little more than one, and an interval that takes them for five holds its value far too rarely.
 
     V is raised, where chance makes it so, to no less than either one-way part in every direction: fewer clusters never make a figure surer.
     One rater alone: by prompt only. One prompt alone: by rater only.
@@ -85,8 +93,11 @@ def two_way_covariance(
     n_prompts, n_raters, n_cells = (
         len(np.unique(x[telling if telling.any() else slice(None)])) for x in (prompt, rater, cell)
     )
+    weight = np.ones(len(u)) if weight is None else np.asarray(weight, dtype=np.float64)
+    counting = telling if telling.any() else voted
+    raters = effective_clusters(rater[counting], weight[counting]) if n_raters > 1 else float(n_raters)
     by_prompt = _by_cluster(u, prompt, n_prompts)
-    by_rater = _by_cluster(u[voted], rater[voted], n_raters)
+    by_rater = _by_cluster(u[voted], rater[voted], raters)
     by_both = _by_cluster(u[voted], cell[voted], n_cells)
     if n_prompts < 2 and n_raters < 2:
         covariance = np.full(by_prompt.shape, np.nan)
@@ -97,18 +108,31 @@ def two_way_covariance(
     else:
         covariance = upper_bound(upper_bound(by_prompt + by_rater - by_both, by_prompt), by_rater)
     variances = zip(*(np.diag(part) for part in (by_prompt, by_rater, by_both)), strict=True)
-    freedom = [_along(*parts, prompts=n_prompts, raters=n_raters)[1] for parts in variances]
-    return Clustered2(covariance, min(freedom), n_prompts, n_raters, by_prompt, by_rater, by_both)
+    freedom = [_along(*parts, prompts=n_prompts, raters=raters)[1] for parts in variances]
+    return Clustered2(covariance, min(freedom), n_prompts, n_raters, by_prompt, by_rater, by_both, raters)
+
+
+def effective_clusters(cluster: IntArray, weight: FloatArray) -> float:
+    """(Σ_g w_g)² / Σ_g w_g², w_g the weight of a cluster: so many of equal weight are as good (Kish 1965).
+
+    With G of these, c = G/(G−1) makes up exactly for the mean that is taken off where votes have nothing in common but it.
+    """
+    _, code = np.unique(cluster, return_inverse=True)
+    share = np.bincount(code.ravel(), weight)
+    return float(share.sum() ** 2 / (share @ share))
 
 
 def degrees_of_freedom(
-    variance: float, by_prompt: float, by_rater: float, *, prompts: int, raters: int
+    variance: float, by_prompt: float, by_rater: float, *, prompts: float, raters: float
 ) -> float:
     """V² / (V_P² / (G_P − 1) + V_R² / (G_R − 1)), after Satterthwaite (1946): both parts are estimates, one of few raters a rough one.
+
+    G_R are raters in effect (:func:`effective_clusters`), and G_R − 1 is taken to be 1 at least: two raters differ in one way.
 
     Simulated (docs/method.md), the interval covers with 3 raters, too; with V − V_P in place of V_R it would not, for chance often hides
     what few raters add.
     """
+    raters = max(raters, 2.0)
     if max(by_prompt, by_rater) <= 0:
         return float(min(prompts, raters) - 1)
     of_prompts, of_raters = by_prompt / variance, by_rater / variance
@@ -116,15 +140,15 @@ def degrees_of_freedom(
 
 
 def _along(
-    by_prompt: float, by_rater: float, by_both: float, *, prompts: int, raters: int
+    by_prompt: float, by_rater: float, by_both: float, *, prompts: int, raters: float
 ) -> tuple[float, float]:
     """Variance and degrees of freedom of one figure, of its three parts."""
-    if prompts < 2 and raters < 2:
+    if prompts < 2 and raters <= 1:
         return np.nan, 0.0
-    if raters < 2:
+    if raters <= 1:
         return by_prompt, prompts - 1.0
     if prompts < 2:
-        return by_rater, raters - 1.0
+        return by_rater, max(raters - 1.0, 1.0)
     variance = max(by_prompt + by_rater - by_both, by_prompt, by_rater)
     return variance, degrees_of_freedom(variance, by_prompt, by_rater, prompts=prompts, raters=raters)
 
@@ -139,14 +163,13 @@ def upper_bound(one: FloatArray, other: FloatArray) -> FloatArray:
     return raised
 
 
-def _by_cluster(u: FloatArray, cluster: IntArray, clusters: int) -> FloatArray:
-    """G/(G−1) Σ_g u_g u_g' with G = ``clusters``; zeros where it is below 2."""
-    if clusters < 2:
+def _by_cluster(u: FloatArray, cluster: IntArray, clusters: float) -> FloatArray:
+    """G/(G−1) Σ_g u_g u_g' with G = ``clusters``; zeros where it is 1."""
+    if clusters <= 1:
         return np.zeros((u.shape[1], u.shape[1]))
     codes, index = np.unique(cluster, return_inverse=True)
     sums = np.column_stack([np.bincount(index.ravel(), column, len(codes)) for column in u.T])
-    filling: FloatArray = sums.T @ sums * clusters / (clusters - 1)
-    return filling
+    return np.asarray(sums.T @ sums * (clusters / (clusters - 1)), dtype=np.float64)
 
 
 def _cells(prompt: IntArray, rater: IntArray) -> IntArray:

@@ -143,7 +143,7 @@ def pairwise_agreement(pairs: pl.DataFrame, *, decided: bool = False) -> Shared:
     if not pairs.height:
         return Shared(figure, None, 0, 0)
     weights, agree = pairs["weight"].to_numpy(), pairs["agree"].to_numpy()
-    value = float(weights @ agree / weights.sum())
+    value = min(1.0, float(weights @ agree / weights.sum()))
     prompt, rater, other = _codes(pairs["prompt_id"]), *_codes(pairs["rater"], pairs["other"])
     variance, df = pair_variance(weights * (agree - value) / weights.sum(), prompt[0], rater, other)
     of_prompt = np.bincount(prompt[0], weights).astype(np.float64)

@@ -20,6 +20,8 @@ from ..statistics import FloatArray, IntArray
 from .clusters import NOBODY, BoolArray, Clustered2, two_way_covariance
 from .nouns import Counted
 
+_ROUNDING = 1e-12  # of the parts that a variance is made of
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -61,7 +63,8 @@ class Layout:
         rater = np.concatenate([self.rater, np.full(self.n_prompts, NOBODY)])
         if telling is not None:
             telling = np.concatenate([telling, np.zeros(self.n_prompts, dtype=bool)])
-        return two_way_covariance(influence, prompt, rater, telling=telling)
+        weight = np.concatenate([self.weight, np.zeros(self.n_prompts)])
+        return two_way_covariance(influence, prompt, rater, telling=telling, weight=weight)
 
     def by_prompt(self, of_candidates: FloatArray) -> FloatArray:
         """(n_prompts, p) sums of what the candidates of a prompt add."""
@@ -179,13 +182,15 @@ def ratio_line(top: Line, bottom: Line, at: float) -> Line:
 def tuned(line: Line, layout: Layout) -> FloatArray:
     """(p,) λ = −cov(own, more) / var(more), kept within [0, 1]: where V(λ) = V + 2 λ cov + λ² var is least.
 
-    By prompt alone: predictions know nothing of raters, and few raters would make the choice a matter of chance.
+    By prompt alone: predictions know nothing of raters, and few raters would make the choice a matter of chance. 0 where var(more) is
+    nothing but rounding: with votes on all candidates, predictions add nothing, and their quotient would be anything.
     """
     columns = []
     for k in range(len(line.value)):
         both = np.column_stack([line.own[:, k], line.more[:, k]])
         v = layout.covariance(both).by_prompt
-        columns.append(float(np.clip(-v[0, 1] / v[1, 1], 0.0, 1.0)) if v[1, 1] > 1e-300 else 0.0)
+        adds = v[1, 1] > _ROUNDING * (v[0, 0] + float(both[:, 1] @ both[:, 1]))
+        columns.append(float(np.clip(-v[0, 1] / v[1, 1], 0.0, 1.0)) if adds else 0.0)
     return np.array(columns)
 
 

@@ -184,13 +184,18 @@ def tuned_lam(sample: Sample, theta: FloatArray) -> float:
     """
     layout = sample.layout
     by_prompt = []
+    parts = 0.0
     for lam in (0.0, 1.0):
         u = influences(sample, lam, theta)
+        parts += float((u * u).sum())
         of_votes = [np.bincount(layout.prompt, column, layout.n_prompts) for column in u[: sample.n].T]
         by_prompt.append(np.column_stack(of_votes) + u[sample.n :])
     own, more = by_prompt[0], by_prompt[1] - by_prompt[0]
     variance = float((more * more).sum())
-    return float(np.clip(-(own * more).sum() / variance, 0.0, 1.0)) if variance > 0 else 0.0
+    # With votes on all candidates predictions add nothing but rounding, whose quotient would be anything.
+    if variance <= 1e-12 * float((own * own).sum() + parts):
+        return 0.0
+    return float(np.clip(-(own * more).sum() / variance, 0.0, 1.0))
 
 
 def influences(sample: Sample, lam: float, theta: FloatArray) -> FloatArray:

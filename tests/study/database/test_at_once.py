@@ -19,7 +19,9 @@ import pytest
 
 pytest.importorskip("sqlalchemy", reason="needs the [study] extra")
 
-from charm_rm.study.database import create_study, open_study
+from sqlalchemy import func, select
+
+from charm_rm.study.database import create_study, open_study, schema
 from charm_rm.study.database.study_database import StudyDatabase
 from charm_rm.study.rules import Rules
 from study_worlds import small_study
@@ -52,12 +54,12 @@ def test_threads_at_once_share_the_comparisons_out(either_place: dict[str, Any])
             saved += 1
         return saved
 
-    with create_study(study=small_study(5, wanted=3), **either_place) as database:
+    with create_study(study=small_study(3, wanted=3), **either_place) as database:
         raters = [i.rater.id for i in database.invite_all([f"rater-{i}" for i in range(8)], now=0.0)]
         with ThreadPoolExecutor(8) as pool:
             saved = sum(pool.map(vote_all, raters))
-        votes = check_rules(database, wanted=3, comparisons=15)
-        assert saved == len(votes) == 45
+        votes = check_rules(database, wanted=3, comparisons=9)
+        assert saved == len(votes) == 27
 
 
 @pytest.mark.usefixtures("no_sync")
@@ -81,6 +83,8 @@ def test_one_rater_in_two_windows_has_one_assignment_and_one_vote(either_place: 
                 outcomes = Counter(pool.map(send, random.sample(range(10**6, 10**7), 8)))
                 assert outcomes == {"saved": 1, "superseded": 7}
         assert len(database.read().votes) == 3
+        with database._store.reading() as connection:  # and no other one was opened beside
+            assert connection.execute(select(func.count()).select_from(schema.assignments)).scalar_one() == 3
 
 
 @pytest.mark.usefixtures("no_sync")
@@ -114,10 +118,6 @@ def acknowledged(process: subprocess.Popen[str]) -> list[str]:
 
 def requests(place: dict[str, Any]) -> set[str]:
     """The names of the requests whose votes stand, from the tables themselves."""
-    from sqlalchemy import select
-
-    from charm_rm.study.database import schema
-
     with open_study(**place) as database, database._store.reading() as connection:
         standing = schema.assignments.c.vote_id == schema.votes.c.id
         query = select(schema.votes.c.request_id).join_from(schema.votes, schema.assignments, standing)

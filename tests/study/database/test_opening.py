@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -34,7 +36,7 @@ from charm_rm.errors import (
 from charm_rm.study.database import create_study, engine, open_study, refuse_study, shown_url
 from charm_rm.study.database.study_database import StudyDatabase
 from charm_rm.tables import Responses
-from postgres import Cluster
+from postgres import LOCKED, PASSWORD, Cluster
 from study_worlds import small_study
 
 STUDY = small_study(3)
@@ -301,6 +303,25 @@ def test_no_error_shows_the_password(url: str) -> None:
         assert SECRET not in str(seen)
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     assert SECRET not in shown_url(url)
+
+
+def test_a_wrong_password_is_refused_in_words_without_it(cluster: Cluster) -> None:
+    name = cluster.new_database()
+    cluster.run(f"CREATE ROLE {LOCKED} LOGIN PASSWORD '{PASSWORD}'", database=name)
+    cluster.run(f"ALTER SCHEMA public OWNER TO {LOCKED}", database=name)
+
+    def url(password: str) -> str:
+        return f"postgresql://{LOCKED}:{quote(password, safe='')}@/{name}?host={cluster.folder}"
+
+    with create_study(None, STUDY, url=url(PASSWORD)) as database:
+        vote_once(database)
+        assert PASSWORD not in database.where
+    for wrong in (SECRET, ""):
+        with pytest.raises(RemoteError, match="password") as caught:
+            open_study(url=url(wrong))
+        told = "".join(traceback.format_exception(caught.value, chain=True))
+        assert SECRET not in str(caught.value) + shown_url(url(wrong)) + told
+        assert "user and password" in str(caught.value.fix)
 
 
 def test_a_server_that_goes_away_is_said_and_comes_back(cluster: Cluster) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import random
 import secrets
 import signal
@@ -37,6 +38,17 @@ class Server:
     port: int
     nursery: subprocess.Popen[str]
     pid: int = 0
+    lines: queue.Queue[str] = field(default_factory=queue.Queue)
+
+    def __post_init__(self) -> None:
+        """Read what the server says, always: where nobody reads, it waits for room in the pipe once it has said 64 kB."""
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self) -> None:
+        assert self.nursery.stdout is not None
+        for line in self.nursery.stdout:
+            self.lines.put(line)
+        self.lines.put("")
 
     @property
     def url(self) -> str:
@@ -46,12 +58,11 @@ class Server:
         """Start the server, and wait until it listens."""
         words = ["study", "serve", *self.arguments, "--port", str(self.port), "--no-admin-link"]
         assert self.nursery.stdin is not None
-        assert self.nursery.stdout is not None
         self.nursery.stdin.write(json.dumps(words) + "\n")
         self.nursery.stdin.flush()
         self.pid, said = 0, ""
         while not self.pid or self.url not in said:
-            line = self.nursery.stdout.readline()
+            line = self.lines.get(timeout=60)
             assert line, f"the server did not start: {said}"
             said += line
             self.pid = int(line[4:]) if line.startswith("pid ") else self.pid
@@ -123,6 +134,7 @@ class Crowd:
     lost: float = 0.0
     undone: float = 0.0
     patience: float = 60.0
+    database_ends: bool = False
     goes_on: Callable[[], bool] = lambda: True
     latencies: list[float] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -175,6 +187,12 @@ class Rater:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.02 + 0.1 * self.draw.random())
+                continue
+            if answer.status_code == 503 and self.crowd.database_ends and time.monotonic() < until:
+                assert "does not answer just now" in answer.text
+                assert int(answer.headers["retry-after"]) > 0
+                self.crowd.count("told to wait")
+                time.sleep(0.05 + 0.1 * self.draw.random())
                 continue
             assert answer.status_code == status, (answer.status_code, answer.text[-600:])
             return answer

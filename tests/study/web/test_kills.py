@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+import postgres
 from charm_rm.study.database import create_study, open_study
-from study.web.crowd import Crowd, Server, saved, server, standing, tokens
+from study.web.crowd import Crowd, saved, server, standing, tokens
 from study.web.served import study
 from study.web.test_load import as_arguments
 
@@ -21,11 +22,11 @@ KILLS = 20
 
 
 class Killer(threading.Thread):
-    """Kills the server at random moments, some votes after its start, and starts it again, until it has done so often enough."""
+    """Kills a server at random moments, some votes after its start, and starts it again, until it has done so often enough."""
 
-    def __init__(self, running: Server, crowd: Crowd, kills: int) -> None:
+    def __init__(self, end: Callable[[], None], start: Callable[[], None], crowd: Crowd, kills: int) -> None:
         super().__init__(daemon=True)
-        self.running, self.crowd, self.kills, self.done = running, crowd, kills, 0
+        self.end, self.begin, self.crowd, self.kills, self.done = end, start, crowd, kills, 0
         self.error: BaseException | None = None
         self.draw = random.Random(11)
 
@@ -34,8 +35,8 @@ class Killer(threading.Thread):
             for _ in range(self.kills):
                 self.wait_for_votes(self.draw.randint(1, 12))
                 time.sleep(0.05 * self.draw.random())
-                self.running.end()
-                self.running.start()
+                self.end()
+                self.begin()
                 self.done += 1
         except BaseException as error:
             self.error = error
@@ -55,7 +56,7 @@ def test_20_kills_while_people_vote(place: dict[str, Any], tell: Callable[[str],
     arguments, environment = as_arguments(place)
     with server([*arguments, "--votes-per-minute", "100000"], **environment) as running:
         crowd = Crowd(running.url, 10**6, undone=0.05, patience=90.0)
-        killer = Killer(running, crowd, kills)
+        killer = Killer(running.end, running.start, crowd, kills)
         crowd.goes_on = killer.is_alive
         killer.start()
         try:
@@ -73,3 +74,37 @@ def test_20_kills_while_people_vote(place: dict[str, Any], tell: Callable[[str],
     )
     assert crowd.counts["asked again"] >= kills
     assert crowd.counts["votes"] > kills
+
+
+def test_postgresql_is_killed_while_people_vote(tell: Callable[[str], None]) -> None:
+    """The page says that it does not answer just now, with 503, and goes on when the database is back; no acknowledged vote is lost."""
+    pytest.importorskip("psycopg", reason="needs the [postgresql] extra")
+    if reason := postgres.why_not():
+        pytest.skip(reason)
+    kills = 3
+    with postgres.cluster() as cluster:
+        place = {"where": None, "url": cluster.url(cluster.new_database())}
+        with create_study(study=study(400, wanted=50), **place) as database:
+            people = tokens(database, 6)
+        arguments, environment = as_arguments(place)
+        with server([*arguments, "--votes-per-minute", "100000"], **environment) as running:
+            crowd = Crowd(running.url, 10**6, undone=0.05, patience=90.0, database_ends=True)
+
+            def start() -> None:
+                time.sleep(0.5)  # long enough for someone to meet it
+                cluster.start()
+
+            killer = Killer(cluster.kill, start, crowd, kills)
+            crowd.goes_on = killer.is_alive
+            killer.start()
+            try:
+                books = crowd.vote(people)
+            finally:
+                killer.join()
+                assert killer.error is None, killer.error
+        with open_study(url=place["url"]) as database:
+            assert saved(database) == books
+            once = Counter((row["name"], row["comparison_id"]) for row in standing(database))
+            assert max(once.values()) == 1
+    tell(f"{kills} kills of PostgreSQL itself: {crowd.counts}, none lost or doubled")
+    assert crowd.counts["told to wait"] >= kills

@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...errors import CharmError
+from ...errors import CharmError, RemoteError, WriteFailed
 from ...settings import ServeSettings
 from .pages import refusal_page
-from .refusals import foreign_host, our_fault, refused, too_large
+from .refusals import foreign_host, our_fault, refused, too_large, unavailable
 
 MOST_BYTES = 64 * 1024
 _LOG = logging.getLogger("charm_rm.study")
@@ -112,7 +112,8 @@ class CatchFailures:
             _LOG.error("a request failed: %s", error, exc_info=unexpected)
             if started:
                 raise
-            await refusal_page(Request(scope), our_fault())(scope, receive, send)
+            told = unavailable() if isinstance(error, RemoteError | WriteFailed) else our_fault()
+            await refusal_page(Request(scope), told)(scope, receive, send)
 
 
 class CheckHost:

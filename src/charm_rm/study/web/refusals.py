@@ -108,6 +108,17 @@ def foreign_host() -> Refused:
     )
 
 
+def unavailable(seconds: int = 5) -> Refused:
+    """The database does not answer, or is busy; the page's script asks again after ``seconds``."""
+    return Refused(
+        503,
+        "The study does not answer just now",
+        "It is not your fault, and every vote that was saved is kept. Wait a moment, then load the page again; if it stays like this, "
+        "tell the person who invited you.",
+        headers={"Retry-After": str(seconds)},
+    )
+
+
 def our_fault() -> Refused:
     """Something failed here."""
     return Refused(
@@ -131,4 +142,5 @@ __all__ = [
     "refused",
     "too_large",
     "too_many",
+    "unavailable",
 ]
