@@ -63,7 +63,10 @@ def test_the_study_is_written_and_says_what_comes_next(charm: Charm, files: Path
     place = files / "kind.db"
     result = _plan(charm, files, "-o", place, "--seed", 3, "--question", "Which is kinder?")
     assert result.exit_code == 0, result.output
-    assert f"next: charm study invite {place} --count 5 --quota 16, then charm study serve {place}" in result.stderr
+    assert (
+        f"next: charm study invite {place} --count 5 --quota 16, then charm study serve {place}"
+        in result.stderr
+    )
     with open_study(place) as database:
         study = database.read()
         assert (study.name, database.facts().question) == ("kind", "Which is kinder?")

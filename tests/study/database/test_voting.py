@@ -177,7 +177,9 @@ def test_in_a_pause_open_ones_can_be_voted_on_and_none_are_given(
     assert database.next_assignment(ann, now=clock()) is not None
 
 
-def test_what_was_written_to_an_undone_vote_comes_back(database: StudyDatabase, ann: int, clock: Clock) -> None:
+def test_what_was_written_to_an_undone_vote_comes_back(
+    database: StudyDatabase, ann: int, clock: Clock
+) -> None:
     first = given(database, ann, clock())
     assert first.comment == ""
     database.vote(ann, first.public_id, "left", request_id="vote-number-1", now=clock(), comment="slip\n<b>")

@@ -252,7 +252,9 @@ def _say_next(place: Place | None, settings: StudyPlanSettings, votes: int) -> N
         return
     say(f"wrote {place}")
     where = f"{place} " if place.path is not None else ""
-    say(f"next: charm study invite {where}--count {settings.raters}{_quota(settings, votes)}, then charm study serve {where}".rstrip())
+    say(
+        f"next: charm study invite {where}--count {settings.raters}{_quota(settings, votes)}, then charm study serve {where}".rstrip()
+    )
 
 
 def _quota(settings: StudyPlanSettings, votes: int) -> str:
