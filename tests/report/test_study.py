@@ -26,6 +26,7 @@ def test_the_page_leads_with_the_decision_and_shows_what_it_rests_on() -> None:
         "people with each other 72.0 % [68.0, 76.0]",
         "Krippendorff’s alpha of the raters: 0.31 [0.25, 0.37]",
         "agrees with nobody; fails checks",
+        "Ratings by each model’s verdicts, Elo points",
         "400 votes of 3 raters on 150 comparisons",
     ):
         assert text in page

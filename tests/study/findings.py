@@ -57,6 +57,9 @@ def findings(
         raters=pl.DataFrame([_rater(n, i) for i, n in enumerate(raters)], infer_schema_length=None),
         ratings=pl.DataFrame([row for i, p in enumerate(policies) for row in _ratings(p, i)]),
         favour=pl.DataFrame([_favour(m, p, i) for m in (before, after) for i, p in enumerate(policies)]),
+        model_ratings=pl.DataFrame(
+            [_by_model(m, p, i) for m in (before, after) for i, p in enumerate(policies)]
+        ),
         warnings=warnings,
         provenance={"seed": 0},
     )
@@ -99,6 +102,13 @@ def _ratings(policy: str, i: int) -> list[dict[str, Any]]:
         | {"ci_low": 1000.0 - 60 * i - half, "ci_high": 1000.0 - 60 * i + half, "votes": 260}
         for estimator, half in ((CLASSICAL, 40.0), (POWERED, 25.0))
     ]
+
+
+def _by_model(model: str, policy: str, i: int) -> dict[str, Any]:
+    rating = 1050.0 - 90 * i
+    return (
+        {"model": model, "policy": policy, "rating": rating} | _interval(rating, 30.0) | {"comparisons": 240}
+    )
 
 
 def _favour(model: str, policy: str, i: int) -> dict[str, Any]:

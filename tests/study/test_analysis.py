@@ -41,6 +41,8 @@ def test_the_whole_of_a_study(found: StudyAnalysis) -> None:
     assert found.raters["rater"].to_list() == [f"rater-{i}" for i in range(6)]
     assert found.ratings["estimator"].unique().sort().to_list() == ["classical", "prediction-powered"]
     assert found.ratings["policy"][0] == "ant"
+    assert found.model_ratings["model"].unique().sort().to_list() == ["after", "before"]
+    assert set(found.model_ratings["policy"]) == set(found.ratings["policy"])
     assert found.human_ratings is not None
     assert found.human_ratings.covariance is not None
     favoured = found.favour.filter(model="before", policy="eel")["favour"].item()

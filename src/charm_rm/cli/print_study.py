@@ -25,6 +25,8 @@ def print_study(found: StudyAnalysis, *, top: int) -> None:
     _print_agreement(found)
     _print_people(found)
     _print_ratings(found, top)
+    if not top:
+        _print_model_ratings(found)
     _print_favour(found, top)
     _print_raters(found, top)
 
@@ -131,6 +133,39 @@ def _print_ratings(found: StudyAnalysis, top: int) -> None:
             full=found.ratings,
             main=not found.differences.height and not found.agreement.height,
         )
+
+
+def _print_model_ratings(found: StudyAnalysis) -> None:
+    if found.model_ratings.height:
+        print_frame(
+            model_rating_table(found),
+            title="Ratings by each model's verdicts on all candidates, Elo points [95 % CI]",
+            full=found.model_ratings,
+            main=False,
+        )
+
+
+def model_rating_table(found: StudyAnalysis) -> pl.DataFrame:
+    """A row a policy, in the order of people's ratings: the rating by each model."""
+    import polars as pl
+
+    from ..study.results import CLASSICAL
+
+    frame = found.model_ratings.with_columns(
+        pl.struct("rating", "ci_low", "ci_high").map_elements(_elo, return_dtype=pl.String).alias("cell")
+    )
+    names = frame["model"].unique(maintain_order=True).to_list()
+    policies = frame["policy"].unique(maintain_order=True)
+    if found.ratings.height:
+        best = found.ratings.filter(pl.col("estimator") == CLASSICAL).sort("rating", descending=True)[
+            "policy"
+        ]
+        policies = pl.concat([best, policies]).unique(maintain_order=True)
+    table = pl.DataFrame({"policy": policies})
+    for name in names:
+        rows = frame.filter(pl.col("model") == name).select("policy", pl.col("cell").alias(f"by {name}"))
+        table = table.join(rows, on="policy", how="left", maintain_order="left")
+    return table
 
 
 def rating_table(frame: pl.DataFrame) -> pl.DataFrame:

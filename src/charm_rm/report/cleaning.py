@@ -26,5 +26,6 @@ def clean_study(found: StudyAnalysis) -> StudyAnalysis:
         people=cleaned(found.people),
         raters=cleaned(found.raters),
         ratings=cleaned(found.ratings),
+        model_ratings=cleaned(found.model_ratings),
         favour=cleaned(found.favour),
     )

@@ -30,6 +30,7 @@ class StudySection:
     differences: Listing | None
     people: Listing | None
     ratings: Listing | None
+    model_ratings: Listing | None
     favour: Listing | None
     raters: Listing | None
 
@@ -47,6 +48,7 @@ def study_section(found: StudyAnalysis) -> StudySection:
         differences=_differences(found),
         people=_people(found),
         ratings=_ratings(found),
+        model_ratings=_model_ratings(found),
         favour=_favour(found),
         raters=_raters(found),
     )
@@ -172,6 +174,19 @@ def _ratings(found: StudyAnalysis) -> Listing | None:
         "Votes": _number("votes"),
     }
     return _listing("study_ratings", "Ratings by people, Elo points", frame, columns)
+
+
+def _model_ratings(found: StudyAnalysis) -> Listing | None:
+    columns = {
+        "Model": _word("model"),
+        "Policy": _word("policy"),
+        "Rating": _number("rating", 0),
+        "95 % CI": _ends(0),
+        "Comparisons": _number("comparisons"),
+    }
+    return _listing(
+        "study_model_ratings", "Ratings by each model’s verdicts, Elo points", found.model_ratings, columns
+    )
 
 
 def _favour(found: StudyAnalysis) -> Listing | None:

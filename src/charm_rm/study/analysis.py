@@ -19,6 +19,7 @@ from ..tables import Ratings
 from .agreement import agreement_table, cautions, difference_table
 from .favour import favour_table
 from .frame import counted as counted_votes
+from .model_ratings import model_rating_table
 from .nouns import Counted, Study
 from .people import inter_rater
 from .predictions import predict_votes
@@ -71,6 +72,7 @@ def analyse_study(
         raters = judge_raters(kept)
         predicted = predict_votes(counted, seed=seed)
         ratings, human, powered = rating_table(counted, predicted, prior=prior)
+        by_models = model_rating_table(counted, prior=prior)
         favour, sharpness = favour_table(kept, counted, human, draws=draws, seed=seed)
         agreement, differences = agreement_table(counted, predicted), difference_table(counted, predicted)
         for text in (
@@ -91,6 +93,7 @@ def analyse_study(
         raters=_nulled(raters),
         ratings=_nulled(ratings),
         favour=_nulled(favour),
+        model_ratings=_nulled(by_models),
         human_ratings=human,
         warnings=tuple(notes),
         provenance={

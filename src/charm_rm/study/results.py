@@ -33,6 +33,7 @@ class StudyAnalysis(Shown):
     - ``raters``: rater, votes, repeats, consistent, checks, passed, agreement (with the others), expected_agreement, left_share, tie_share, seconds (median),
       p_value, q_value, flags (words, empty: none).
     - ``ratings``: policy, estimator, rating, std_err, ci_low, ci_high, votes.
+    - ``model_ratings``: model, policy, rating, std_err, ci_low, ci_high, comparisons: the same by each model's verdicts on all candidates.
     - ``favour``: model, policy, favour, ci_low, ci_high, q_value, verdict (of the audit against ``human_ratings``).
     - ``human_ratings``: the classical ones as a noun with their covariance; None where votes do not determine them.
     - ``summary``: votes, raters, comparisons (with votes), planned_comparisons, votes_wanted, candidates, prompts, policies, models, ties (share),
@@ -48,17 +49,26 @@ class StudyAnalysis(Shown):
     raters: pl.DataFrame
     ratings: pl.DataFrame
     favour: pl.DataFrame
+    model_ratings: pl.DataFrame = field(default_factory=pl.DataFrame)
     human_ratings: Ratings | None = None
     warnings: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    TABLES: ClassVar[tuple[str, ...]] = ("agreement", "differences", "people", "raters", "ratings", "favour")
+    TABLES: ClassVar[tuple[str, ...]] = (
+        "agreement",
+        "differences",
+        "people",
+        "raters",
+        "ratings",
+        "model_ratings",
+        "favour",
+    )
 
     def __post_init__(self) -> None:
         bind_figures(self, self.summary)
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """``agreement``, ``differences``, ``people``, ``raters``, ``ratings`` and ``favour``; those without rows come last."""
+        """``agreement``, ``differences``, ``people``, ``raters``, ``ratings``, ``model_ratings`` and ``favour``; those without rows come last."""
         found = {name: getattr(self, name) for name in self.TABLES}
         return dict(sorted(found.items(), key=lambda one: not one[1].height))
 
