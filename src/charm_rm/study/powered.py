@@ -51,7 +51,7 @@ class Layout:
 
     def effective_prompts(self, inside: BoolArray) -> float:
         """(Σ_p w_p)² / Σ_p w_p², w_p the weight of a prompt's votes inside: so many prompts of equal weight are as good (Kish 1965)."""
-        return effective_number(np.bincount(self.prompt[inside], self.weight[inside]))
+        return effective_number(np.bincount(self.prompt[inside], self.weight[inside]).astype(np.float64))
 
     def effective_size(self, inside: BoolArray) -> float:
         """(Σ w)² / Σ w² of the votes inside: so many votes of equal weight are as good."""
