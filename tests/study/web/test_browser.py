@@ -20,15 +20,19 @@ GRACE = 400  # the script takes no vote in the first moments of a page: a double
 
 
 class Rater:
-    """A browser of its own, signed in, and all that it received."""
+    """A browser of its own, signed in, what went wrong in it, and which hosts it asked; by way of ``wire``, where one is given."""
 
-    def __init__(self, browser: Any, served: Served, name: str = "ann", **options: Any) -> None:
+    def __init__(
+        self, browser: Any, served: Served, name: str = "ann", *, wire: str | None = None, **options: Any
+    ) -> None:
         self.context = browser.new_context(reduced_motion="reduce", **options)
         self.page = self.context.new_page()
         self.trouble: list[str] = []
         self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
         self.page.on("console", lambda m: self.trouble.append(m.text) if "ERR_" not in m.text else None)
-        self.page.goto(served.link(name))
+        self.asked: set[str] = set()
+        self.page.on("request", lambda request: self.asked.add(request.url.split("/")[2]))
+        self.page.goto(served.link(name).replace(served.url, wire or served.url))
 
     def start(self) -> None:
         self.page.get_by_role("link", name=re.compile("Start|Go on")).click()
@@ -291,12 +295,9 @@ def test_a_session_without_javascript(browser: Any, served: Served) -> None:
 
 
 def test_no_byte_that_the_browser_received_says_whose_answers_they_are(browser: Any, served: Served) -> None:
-    asked: set[str] = set()
     with tapped(served.url) as wire:
-        rater = Rater(browser, served)
+        rater = Rater(browser, served, wire=wire.url)
         page = rater.page
-        page.on("request", lambda request: asked.add(request.url.split("/")[2]))
-        page.goto(served.link("bob").replace(served.url, wire.url))
         rater.start()
         for place, key in enumerate("1234", start=1):
             rater.at(place)
@@ -316,7 +317,7 @@ def test_no_byte_that_the_browser_received_says_whose_answers_they_are(browser: 
     for secret in (*SECRETS, "db-prompt", "db-comparison", "0.731", "inclusion", "policy", "score"):
         assert secret.encode() not in everything, secret
         assert secret not in kept, secret
-    assert asked == {wire.url.split("/")[2]}
+    assert rater.asked == {wire.url.split("/")[2]}
 
 
 @pytest.mark.slow
