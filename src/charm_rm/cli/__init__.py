@@ -6,7 +6,6 @@ what a command needs it imports when it runs.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
@@ -18,7 +17,7 @@ import click
 from ..errors import CharmError, CharmWarning, ReadingNote
 from ..visible import visible
 from .common import echo
-from .help import CharmGroup
+from .help import LazyGroup
 from .look import look
 from .refusals import drop_standard_output, open_closed_streams, system_refusal
 
@@ -54,23 +53,11 @@ COMMANDS = {
 }
 
 
-class _CharmGroup(CharmGroup):
+class _CharmGroup(LazyGroup):
     """Loads subcommands when asked for, and turns expected errors into short messages."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands with their summaries: no module is loaded for it."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    summaries = COMMANDS
+    package = __name__
 
     def invoke(self, ctx: click.Context) -> Any:
         with warnings.catch_warnings():

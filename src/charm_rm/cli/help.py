@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import click
 
@@ -105,3 +107,31 @@ class CharmGroup(click.Group):
             near = did_you_mean(name, self.list_commands(ctx))
             ctx.fail(f"No such command {name!r}.{near}")
         return super().resolve_command(ctx, args)
+
+
+class LazyGroup(CharmGroup):
+    """A group whose subcommands are modules of one package, each with a click command ``command``, loaded when it is asked for.
+
+    Subclasses give ``summaries`` (name -> summary, in the order of ``--help``), ``package``, and ``modules`` where one has another name.
+    """
+
+    summaries: ClassVar[Mapping[str, str]] = {}
+    package: ClassVar[str] = ""
+    modules: ClassVar[Mapping[str, str]] = {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in order."""
+        return list(self.summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name; None where there is none."""
+        if cmd_name not in self.summaries:
+            return None
+        module = importlib.import_module(f"{self.package}.{self.modules.get(cmd_name, cmd_name)}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their summaries: no module is loaded for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))

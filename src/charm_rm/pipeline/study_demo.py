@@ -18,7 +18,7 @@ import polars as pl
 
 from ..errors import CharmWarning
 from ..study.exchange import Assignment
-from ..study.frame import margin_column, with_margins
+from ..study.frame import verdicts, with_margins
 from ..study.nouns import Study, StudyModel
 from ..study.results import CLASSICAL, POWERED, StudyAnalysis
 from ..tables import Responses, Scores
@@ -95,7 +95,7 @@ def true_agreement(world: World, candidates: pl.DataFrame) -> dict[str, float]:
     told = with_margins(frame, world.models)
     found = {}
     for model in world.models:
-        s = (np.sign(told[margin_column(model.name)].to_numpy()) + 1) / 2
+        s = verdicts(told, model.name)
         found[model.name] = float(np.mean(s * p + (1 - s) * (1 - p)))
     return found
 

@@ -13,7 +13,6 @@ from ..tables import Battles
 from .bradley_terry import Counts, Floats
 
 _PAIR_AND_OUTCOME = ("policy_a", "policy_b", "winner")
-_OUTCOME = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 
 def count_battles(battles: Battles) -> pl.DataFrame:
@@ -49,7 +48,7 @@ def as_counts(rows: pl.DataFrame, policies: Sequence[str], covariates: Floats | 
     return Counts(
         first=code["policy_a"],
         second=code["policy_b"],
-        outcome=rows["winner"].replace_strict(_OUTCOME, return_dtype=pl.Float64).to_numpy()[kept],
+        outcome=rows["winner"].replace_strict(Battles.worth, return_dtype=pl.Float64).to_numpy()[kept],
         weight=rows["weight"].to_numpy()[kept],
         weight_sq=rows["weight_sq"].to_numpy()[kept],
         heaviest=rows["heaviest"].to_numpy()[kept],

@@ -17,6 +17,7 @@ from ..errors import NotIdentifiable
 from ..errors import counted as count_of
 from ..statistics import FloatArray, IntArray
 from .clusters import FEW_RATERS, BoolArray, effective_clusters
+from .frame import verdicts
 from .intervals import Ranged, ranged_difference, ranged_share
 from .nouns import Counted
 from .powered import Layout, Line, effective_votes, mean_line, ratio_line, tuned
@@ -59,7 +60,7 @@ class _Votes:
 
     def verdicts(self, model: str) -> tuple[FloatArray, FloatArray]:
         """(n,) and (N,) verdicts 1, 0, ½ of a model."""
-        return _verdict(self.counted.frame, model), _verdict(self.counted.all, model)
+        return verdicts(self.counted.frame, model), verdicts(self.counted.all, model)
 
 
 def agreement_table(counted: Counted, predicted: Predictions | None = None) -> pl.DataFrame:
@@ -268,12 +269,6 @@ def _decided_line(votes: _Votes, part: BoolArray | None = None, part_all: BoolAr
         return mean_line(*figure)
     inside = mean_line(*figure, inside=part, inside_all=part_all)
     return inside + mean_line(*figure, inside=~part, inside_all=~part_all)
-
-
-def _verdict(frame: pl.DataFrame, model: str) -> FloatArray:
-    """½ (1 + sign of the margin)."""
-    verdict: FloatArray = 0.5 * (1 + np.sign(frame[f"margin_{model}"].to_numpy().astype(np.float64)))
-    return verdict
 
 
 def _agree(s: FloatArray, y: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ import polars as pl
 from ..conversations import MESSAGES
 from ..errors import SchemaError, UnknownPolicy, counted, did_you_mean
 from ..tables import Battles
+from .frame import weight_of_vote
 from .nouns import CHECK, MAIN, Study
 
 _TEXTS = ("prompt", "response_a", "response_b")
@@ -93,8 +94,9 @@ def _refuse_strangers(study: Study, without: Collection[str]) -> None:
 
 def _weighed(votes: pl.DataFrame) -> pl.DataFrame:
     """w = u / mean(u), u = 1 / (inclusion · votes on the comparison)."""
-    u = 1.0 / (pl.col("inclusion") * pl.len().over("comparison_id"))
-    return votes.with_columns(weight=u).with_columns(pl.col("weight") / pl.col("weight").mean())
+    return votes.with_columns(weight=weight_of_vote()).with_columns(
+        pl.col("weight") / pl.col("weight").mean()
+    )
 
 
 def _columns(study: Study, votes: pl.DataFrame, *, comments: bool) -> pl.DataFrame:

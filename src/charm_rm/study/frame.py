@@ -7,13 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from ..comparison.shared import turned
 from ..errors import CharmWarning, ConfigError, NoOverlap, listing
 from ..errors import counted as count_of
 from ..samples import refuse_samples
-from ..tables import Responses
+from ..statistics import FloatArray
+from ..tables import Battles, Responses
 from ..text_hash import refuse_other_texts
 from .answers import BLANK, IDENTICAL, MISSING, comparable_pairs
 from .nouns import MAIN, Counted, Study, StudyModel
@@ -106,6 +108,17 @@ def find_candidates(
 def margin_column(model: str) -> str:
     """The column that holds a model's margins: above 0 prefers policy_a."""
     return f"margin_{model}"
+
+
+def verdicts(frame: pl.DataFrame, model: str) -> FloatArray:
+    """(rows,) verdicts ½ (1 + sign of the margin) of a model on comparisons with its margins: 1 policy_a, 0 policy_b, ½ a tie."""
+    verdict: FloatArray = 0.5 * (1 + np.sign(frame[margin_column(model)].to_numpy().astype(np.float64)))
+    return verdict
+
+
+def weight_of_vote(votes: pl.Expr | None = None) -> pl.Expr:
+    """1 / (inclusion · votes on the comparison), of votes beside their comparison's ``inclusion``; ``votes`` counts those that count, by default all rows."""
+    return 1.0 / (pl.col("inclusion") * (pl.len() if votes is None else votes).over("comparison_id"))
 
 
 def with_margins(frame: pl.DataFrame, models: Sequence[StudyModel]) -> pl.DataFrame:
@@ -216,7 +229,7 @@ def _weighed(votes: pl.DataFrame) -> pl.DataFrame:
     """Votes with y, decided and weight."""
     won = pl.col("winner")
     return votes.with_columns(
-        y=pl.when(won == "a").then(1.0).when(won == "b").then(0.0).otherwise(0.5),
+        y=won.replace_strict(Battles.worth, return_dtype=pl.Float64),
         decided=won.is_in(["a", "b"]),
-        weight=1.0 / (pl.col("inclusion") * pl.len().over("comparison_id")),
+        weight=weight_of_vote(),
     )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from ..statistics import wilson_interval
+from ..tables import Battles
 from .nouns import CHECK, MAIN, Study
 
 _MOST_PERIODS = 72  # as many bars as can be told apart on a phone
@@ -176,23 +177,16 @@ def _raters(votes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-_WINS = {"a": (1.0, 0.0), "b": (0.0, 1.0), "tie": (0.5, 0.5), "both_bad": (0.5, 0.5)}
-
-
 def _policies(main: pl.DataFrame, counting: pl.DataFrame) -> pl.DataFrame:
     """Per policy: comparisons with it, votes given and wanted, and the votes it won."""
     planned = pl.concat(
         main.select(pl.col(side).alias("policy"), "given", "votes_wanted")
         for side in ("policy_a", "policy_b")
     )
+    of_a = pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64)
     wins = pl.concat(
-        counting.select(
-            pl.col(f"policy_{side}").alias("policy"),
-            pl.col("winner")
-            .replace_strict({k: v[i] for k, v in _WINS.items()}, return_dtype=pl.Float64)
-            .alias("wins"),
-        )
-        for i, side in enumerate("ab")
+        counting.select(pl.col(f"policy_{side}").alias("policy"), worth.alias("wins"))
+        for side, worth in (("a", of_a), ("b", 1.0 - of_a))
     )
     won = wins.group_by("policy").agg(pl.sum("wins"))
     table = planned.group_by("policy").agg(

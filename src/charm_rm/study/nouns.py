@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import polars as pl
 
 from ..errors import SchemaError
-from ..tables import Margins, Responses, Scores
+from ..tables import Battles, Margins, Responses, Scores
 from ..tables.schema import NUMBER, TEXT, TRUTH, WHOLE, Column, Table, refuse
 
 MAIN, CHECK = "main", "check"
-CHOICES = ("a", "b", "tie", "both_bad")
+CHOICES = Battles.outcomes
 
 
 class Comparisons(Table):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from ..errors import SchemaError, listing
+from ..tables import Battles
 from .nouns import MAIN, Study
-
-_Y = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 
 def first_votes(study: Study) -> pl.DataFrame:
@@ -32,7 +31,7 @@ def first_votes(study: Study) -> pl.DataFrame:
         "inclusion",
         "rater",
         "winner",
-        pl.col("winner").replace_strict(_Y, return_dtype=pl.Float64).alias("y"),
+        pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64).alias("y"),
         "left",
         "seconds",
     ).sort("comparison_id", "rater")

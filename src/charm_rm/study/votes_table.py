@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from .frame import with_margins
+from ..tables import Battles
+from .frame import weight_of_vote, with_margins
 from .live import joined_votes
 from .nouns import MAIN, Study
 
@@ -12,7 +13,6 @@ _FIRST = [
     *("comparison_id", "prompt_id", "policy_a", "policy_b", "kind", "inclusion", "rater", "winner", "y"),
     *("repeat", "left", "seconds", "comment", "voted_at", "counts", "weight"),
 ]
-_Y = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 
 
 def votes_table(study: Study) -> pl.DataFrame:
@@ -23,10 +23,10 @@ def votes_table(study: Study) -> pl.DataFrame:
     """
     rows = joined_votes(study)
     inclusion = study.comparisons.frame.select("comparison_id", "inclusion")
-    counting = pl.col("counts").sum().over("comparison_id")
-    weight = pl.when(pl.col("counts")).then(1.0 / (pl.col("inclusion") * counting))
+    weight = pl.when(pl.col("counts")).then(weight_of_vote(pl.col("counts").sum()))
     rows = rows.join(inclusion, on="comparison_id", how="left", maintain_order="left").with_columns(
-        weight.alias("weight"), pl.col("winner").replace_strict(_Y, return_dtype=pl.Float64).alias("y")
+        weight.alias("weight"),
+        pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64).alias("y"),
     )
     table = with_margins(rows, study.models)
     margins = [name for name in table.columns if name not in rows.columns]

@@ -22,7 +22,6 @@ from ..statistics import FloatArray, IntArray, sigmoid, two_sided_p
 from ..tables import Battles, Scores
 from .calibrator import Calibrator
 
-_OUTCOME = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
 _STEPS, _STILL = 60, 1e-10
 
 
@@ -168,7 +167,7 @@ def _differences(
             fix="check prompt_id and the names of policies",
         )
     rows = np.column_stack([(frame[f"{c}_a"] - frame[f"{c}_b"]).to_numpy() for c in columns])
-    outcome = frame["winner"].replace_strict(_OUTCOME, return_dtype=pl.Float64).to_numpy()
+    outcome = frame["winner"].replace_strict(Battles.worth, return_dtype=pl.Float64).to_numpy()
     prompt = frame["prompt_id"].rank("dense").to_numpy().astype(np.int64) - 1
     return rows, outcome, prompt
 

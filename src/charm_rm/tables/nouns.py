@@ -42,7 +42,9 @@ class Battles(Table):
         _optional("weight", low=0.0),
     )
     keeps_extra_columns = True
-    outcomes: ClassVar[tuple[str, ...]] = ("a", "b", "tie", "both_bad")
+    # What a vote is worth to policy_a: a tie, and both bad, is half a win.
+    worth: ClassVar[dict[str, float]] = {"a": 1.0, "b": 0.0, "tie": 0.5, "both_bad": 0.5}
+    outcomes: ClassVar[tuple[str, ...]] = tuple(worth)
 
     def __post_init__(self) -> None:
         super().__post_init__()

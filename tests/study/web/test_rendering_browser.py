@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from study.web.hostile import PAYLOADS
 
 pytestmark = pytest.mark.browser
 STATIC = Path(charm_rm.study.web.__file__).parent / "static"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # What answers are made of.
 FIXED = [
     "# Title\n\ntext **bold** `code`\n\n## Below\n\n- [ ] open\n- [x] done\n\n> quote\n\n1. one\n3. three",
@@ -30,18 +27,6 @@ FIXED = [
     "مرحبا بالعالم، hello\n\nZ͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘!",
     "a" * 5000,
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium not found; install it or set CHROMIUM")
-    with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
 
 
 def document(parts: list[str], theme: str = "light") -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+from collections.abc import Mapping
+from typing import ClassVar
 
 import click
 
-from ..help import CharmGroup
+from ..help import LazyGroup
 
 # In the order of a study. The module of that name here holds a click command `command`; it is loaded when it is asked for.
 COMMANDS = {
@@ -19,24 +20,12 @@ COMMANDS = {
     "analyse": "What the votes say of each model",
     "export": "Write the votes as battles",
 }
-_MODULES = {"import": "importing"}
 
 
-class _StudyGroup(CharmGroup):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"{__name__}.{_MODULES.get(cmd_name, cmd_name)}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands with their summaries: no module is loaded for it."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+class _StudyGroup(LazyGroup):
+    summaries = COMMANDS
+    package = __name__
+    modules: ClassVar[Mapping[str, str]] = {"import": "importing"}
 
 
 @click.group(cls=_StudyGroup)
