@@ -141,6 +141,7 @@ def test_what_is_exported_is_what_ratings_fit_reads(
 
 @pytest.mark.filterwarnings("ignore::charm_rm.errors.CharmWarning")  # it is a small study
 def test_ratings_of_the_battles_are_those_of_the_analysis(study: Study) -> None:
+    pytest.importorskip("nltk", reason="the analysis needs the [study] extra")
     from charm_rm.study.analysis import analyse_study
     from charm_rm.study.results import CLASSICAL
 
