@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from ..costs import Usage
-from ..errors import CharmWarning, ConfigError, ModelError, RemoteError, counted, listing
+from ..errors import CharmWarning, ConfigError, ModelError, RemoteError, counted, listing, verb
 from ..memo import Memo, in_portions
 from ..protocols import Answer
 from ..visible import visible
@@ -279,7 +279,9 @@ def _check(plan: PolicyPlan, frame: pl.DataFrame, lost: Mapping[str, int]) -> No
     """Refuse a policy that says nothing at all; tell of what is missing or cut off."""
     if not frame.height or (frame["response"].str.strip_chars() == "").all():
         what = (
-            "not one prompt was answered" if not frame.height else f"all {frame.height:,} answers are empty"
+            "not one prompt was answered"
+            if not frame.height
+            else f"{verb(frame.height, 'the one answer is', f'all {frame.height:,} answers are')} empty"
         )
         raise ModelError(
             what,
