@@ -93,6 +93,15 @@ def test_identical_texts_are_scored_once(model: RewardModel, monkeypatch: pytest
     assert scores.filter(policy="one")["score"].equals(scores.filter(policy="twin")["score"])
 
 
+def test_progress_counts_rows_and_says_how_many_texts_they_are(
+    model: RewardModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = table(10, policies=("one",)).frame
+    twin = frame.with_columns(pl.lit("twin").alias("policy"))
+    score_responses(model, Responses(pl.concat([frame, twin])))
+    assert "scored 20 of 20 responses (10 different texts)" in capsys.readouterr().err
+
+
 def test_truncation_is_counted_per_row(tiny_rm_dir: Path) -> None:
     short = load_reward_model(tiny_rm_dir, max_length=14)
     with pytest.warns(CharmWarning, match="longer than 14 tokens"):

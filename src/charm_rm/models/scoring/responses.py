@@ -8,6 +8,7 @@ batches are made and computed in :mod:`.engine`.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -137,12 +138,13 @@ def score_texts(
     with Memo.open(memo) as opened:
         journal = Journal(opened, list(dict.fromkeys(keys)), request=[identity, budget])
         run = _start(model, journal, texts, budget)
-        with _progress(journal, texts, show=progress) as bar, contextlib.closing(run.rows()) as new:
+        copies = Counter(keys)
+        with _progress(journal, texts, copies, show=progress) as bar, contextlib.closing(run.rows()) as new:
             for rows, limit in new:
                 _check(rows, row_of, source=model.source, names=names)
                 journal.add(rows, limit=limit)
                 bar.advance(
-                    len(rows),
+                    sum(copies[key] for key in rows),
                     sum(_size(*texts[key]) for key in rows),
                     tokens=sum(row.n_tokens or 0 for row in rows.values()),
                 )
@@ -256,10 +258,14 @@ def _values(rows: Sequence[Row]) -> NDArray[np.float64]:
     return np.array([row.score for row in rows], dtype=np.float64)
 
 
-def _progress(journal: Journal, texts: Mapping[str, tuple[Prompt, str]], *, show: bool) -> Progress:
+def _progress(
+    journal: Journal, texts: Mapping[str, tuple[Prompt, str]], copies: Mapping[str, int], *, show: bool
+) -> Progress:
+    """Rows are counted as they stand in the table; time goes by the texts, which are scored once each."""
     missing = [key for key in journal.planned if key not in journal.rows]
-    size = sum(_size(*texts[key]) for key in missing)
-    return Progress(rows=len(missing), size=size, from_store=len(texts) - len(missing), show=show)
+    rows, size = sum(copies[key] for key in missing), sum(_size(*texts[key]) for key in missing)
+    known = sum(copies.values()) - rows
+    return Progress(rows=rows, texts=len(missing), size=size, from_store=known, show=show)
 
 
 def _size(prompt: Prompt, response: str) -> int:
