@@ -29,7 +29,7 @@ from ...tables import Responses, Scores, as_messages
 from ...text_hash import text_hashes
 from ..loading.lineage import anchored_on
 from .engine import run_batches
-from .finishing import check_finite, warn_truncated
+from .finishing import check_finite, warn_truncated, warn_unread_systems
 from .journal import Journal, Row
 from .local import LocalReward
 from .progress import Progress
@@ -150,6 +150,7 @@ def score_texts(
                 )
     if isinstance(model, LocalReward):
         warn_truncated([bool(journal.rows[key].truncated) for key in keys], model.max_length)
+        warn_unread_systems(model, prompts)
     return run.result(keys)
 
 
