@@ -88,7 +88,9 @@ def results() -> dict[str, Shown]:
         "Influence": charm_rm.influence(s, r, top=1),
         "AlignmentResult": charm_rm.alignment_with_ratings(s, r, draws=0),
         "Relabelled": charm_rm.relabel_preferences(s, Responses(texts), offsets, strategy="all-pairs"),
-        "StudyAnalysis": findings(after=HOSTILE, policies=("ant", HOSTILE), raters=("ann", HOSTILE), name=HOSTILE),
+        "StudyAnalysis": findings(
+            after=HOSTILE, policies=("ant", HOSTILE), raters=("ann", HOSTILE), name=HOSTILE
+        ),
     }
 
 
