@@ -53,7 +53,9 @@ def test_the_demo_says_what_it_is_and_leaves_a_study_to_vote_in(
 
 
 @pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[StudyAnalysis, StudyAnalysis, float]]:
+def studies(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[int, tuple[StudyAnalysis, StudyAnalysis, float]]:
     """Of eight seeds, the demo's among them: the analysis of all votes, that without careless raters, and the true difference."""
     from charm_rm.study.analysis import analyse_study
     from charm_rm.study.database import create_study, engine

@@ -87,9 +87,7 @@ class _Voter:
 
     def seconds(self) -> float:
         """How long it looks at a comparison."""
-        return float(
-            self.rng.lognormal(3.0, 0.5) if self.kind == CAREFUL else self.rng.uniform(1.0, 3.0)
-        )
+        return float(self.rng.lognormal(3.0, 0.5) if self.kind == CAREFUL else self.rng.uniform(1.0, 3.0))
 
     def choice(self, asked: Assignment) -> str:
         """left, right, tie or both_bad."""

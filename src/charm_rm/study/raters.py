@@ -230,7 +230,8 @@ def _cut(p: FloatArray, q: FloatArray) -> float:
     flagged = q <= SIGNIFICANT
     if not flagged.any():
         return -1.0
-    return max(SIGNIFICANT * flagged.sum() / (~np.isnan(p)).sum(), float(p[flagged].max()))
+    share = int(flagged.sum()) / int((~np.isnan(p)).sum())
+    return max(SIGNIFICANT * share, float(p[flagged].max()))
 
 
 def _least(p_values: FloatArray) -> FloatArray:

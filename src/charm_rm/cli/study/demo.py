@@ -112,7 +112,6 @@ def _record(found: StudyDemo) -> dict[str, object]:
     """The demo for machines; nothing in it lets anyone vote."""
     from ...study.words import leading
 
-
     return {
         "simulated": True,
         "votes": found.votes,
