@@ -73,6 +73,18 @@ class StudyDatabase:
         """What raters are asked: that of :meth:`facts` which no comparison has to be counted for."""
         return self._read(reading.read_asked)
 
+    def refuse_without_texts(self) -> None:
+        """Raise where raters could be shown nothing: before a page is opened, or anyone invited to it.
+
+        Raises:
+            ConfigError: a comparison has no texts.
+        """
+        try:
+            self._read(assigning.refuse_without_texts)
+        except ConfigError as error:
+            error.where = self.where
+            raise
+
     def secret(self) -> str:
         """What signs sessions."""
         found: str = self._read(lambda c: c.execute(select(schema.study.c.secret)).scalar_one())
