@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, or_, select, true
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, true
 from sqlalchemy.orm import aliased
 
 from ...errors import ConfigError
@@ -61,7 +61,8 @@ class _Seen:
 
 # --- what the database is asked -------------------------------------------------------------------
 
-_RATER, _FRESH, _COMPARISON = bindparam("rater"), bindparam("fresh"), bindparam("comparison")
+_RATER: Any = bindparam("rater")
+_FRESH: Any = bindparam("fresh")
 _MINE = schema.assignments.alias("mine")
 _OWN = select(_MINE.c.comparison_id).where(_MINE.c.rater_id == _RATER)
 _HEAD = (
@@ -75,7 +76,7 @@ _SEEN = (
     .where(_A.rater_id == _RATER)
     .order_by(_A.slot)
 )
-_SIDES = select(_A.left).where(_A.comparison_id == _COMPARISON, _A.repeat.is_(False))
+_SIDES = select(_A.left).where(_A.comparison_id == bindparam("comparison"), _A.repeat.is_(False))
 _ADD = insert(schema.assignments)
 
 
@@ -113,7 +114,7 @@ def _open_query() -> Any:
     )
 
 
-def _places_query() -> Select[tuple[int, int]]:
+def _places_query() -> Any:
     """(comparison, votes and open assignments) of what a rater has not seen and what wants more."""
     taken = func.count(_A.id)
     counts = and_(
@@ -128,7 +129,7 @@ def _places_query() -> Select[tuple[int, int]]:
     )
 
 
-def _checks_query() -> Select[tuple[int, int]]:
+def _checks_query() -> Any:
     """(check, how often it was given) of the checks that a rater has not seen."""
     return (
         select(_C.id, func.count(_A.id).label("given"))
@@ -218,7 +219,7 @@ def _next(connection: Connection, seen: _Seen, *, now: float) -> tuple[int, bool
     if fewest is None:
         return None
     if _due(seen, "check", seen.rules.checks, sum(row.kind == CHECK for row in seen.rows)):
-        check = _fewest(seen, connection.execute(_CHECKS, {"rater": seen.rater_id}).tuples())
+        check = _fewest(seen, connection.execute(_CHECKS, {"rater": seen.rater_id}).all())
         if check is not None:
             return check, False, _side(connection, seen, check)
     if _due(seen, "repeat", seen.rules.repeats, sum(row.repeat for row in seen.rows)):
@@ -247,7 +248,7 @@ def places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -
 
     An assignment that has been open for longer than ``stale_minutes`` is not counted: its place is free again.
     """
-    return connection.execute(_PLACES, _of(rater_id, rules, now)).tuples().all()
+    return connection.execute(_PLACES, _of(rater_id, rules, now)).all()
 
 
 def n_places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -> int:
