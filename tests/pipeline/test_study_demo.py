@@ -102,7 +102,7 @@ def test_intervals_hold_the_truth_over_seeds(tmp_path: Path, tell: Callable[[str
             study = planned_study(world, seed=seed, comparisons=150)
             with create_study(tmp_path / f"{seed}.db", study) as database:
                 let_raters_vote(database, world, seed=seed, votes_each=25, raters=careful)
-                found = analyse_study(database.read(), draws=0)
+                found = analyse_study(database.read())
         assert study.candidates is not None
         truth = true_agreement(world, study.candidates)
         row = difference_of(found)
