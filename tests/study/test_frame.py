@@ -203,7 +203,10 @@ def test_ids_that_no_table_shares_are_told_with_the_column_that_has_them() -> No
     with pytest.raises(NoOverlap) as refused:
         find_candidates(Responses(other), [StudyModel("rm", scores(texts))])
     said = str(refused.value)
-    assert "not in rm: any of the responses' prompt ids ('hash-p000', 'hash-p001'), for it has 'p000', 'p001'" in said
+    assert (
+        "not in rm: any of the responses' prompt ids ('hash-p000', 'hash-p001'), for it has 'p000', 'p001'"
+        in said
+    )
     assert "as the responses' column 'id' has: add --column responses.prompt_id=id" in said
 
 
