@@ -74,10 +74,12 @@ def test_no_taste_looks_careless() -> None:
             assert CARELESS not in set(judge_raters(drawn(odd, seed=seed, votes=80))["verdict"])
 
 
-def test_a_habit_of_the_hand_is_no_taste_where_sides_were_not_drawn() -> None:
-    """Votes below a coin's agreement, a always on the left: they may follow the side."""
+@pytest.mark.parametrize("left", ["a", None])
+def test_a_habit_of_the_hand_is_no_taste_where_sides_are_not_known_to_be_drawn(left: str | None) -> None:
+    """Votes below a coin's agreement may follow the side."""
     study = drawn("opposite", told=0.0)
-    fixed = replace(study, votes=StudyVotes(study.votes.frame.with_columns(left=pl.lit("a"))))
+    sides = pl.lit(left, dtype=pl.String)
+    fixed = replace(study, votes=StudyVotes(study.votes.frame.with_columns(left=sides)))
     assert verdicts(fixed)[0]["verdict"] == UNCLEAR
 
 

@@ -30,7 +30,7 @@ def with_flags(table: pl.DataFrame, yardsticks: Yardsticks) -> pl.DataFrame:
     stands[:, _CARE:] |= signs.low & (asked <= SIGNIFICANT)[:, None]
     careless = stands[:, :_CARE].any(axis=1)
     apart = stands[:, _CARE:].any(axis=1)
-    taste = apart & ~careless & (signs.diluted <= SIGNIFICANT)
+    taste = apart & ~careless & (signs.diluted.p <= SIGNIFICANT)
     verdicts = np.select([careless, taste, apart], [CARELESS, OTHER_TASTE, UNCLEAR], "")
     words = ["; ".join(_words(signs, i, stands[i], str(verdicts[i]))) for i in range(table.height)]
     return table.with_columns(
@@ -51,7 +51,7 @@ class _Signs:
     reading: FloatArray
     found: FloatArray
     model: np.ndarray
-    diluted: FloatArray
+    diluted: tests.Diluted
 
     @classmethod
     def of(cls, table: pl.DataFrame, yardsticks: Yardsticks) -> _Signs:
@@ -60,15 +60,16 @@ class _Signs:
         reading = _reading_p(r)
         model, followed = _model_p(yardsticks)
         found = np.column_stack([tests.combined_p(reading), _habit_p(r, drawn), _agreement_p(r), followed])
-        # Where sides were told and not drawn, a habit of the hand can look like a taste.
-        habit = ~drawn & (r["sided"] > 0)
+        # Where nobody knows that sides were drawn, a habit of the hand can look like a taste: it may go with a judge's, or the others'.
+        diluted = _diluted(r, yardsticks)
+        known = diluted._replace(p=np.where(drawn, diluted.p, 1.0))
         return cls(
             list(table.iter_rows(named=True)),
             yardsticks,
             reading,
             found,
             model,
-            np.where(habit, 1.0, _diluted_p(r, yardsticks)),
+            known,
         )
 
     @property
@@ -177,12 +178,12 @@ def _model_p(yardsticks: Yardsticks) -> tuple[np.ndarray, FloatArray]:
     return np.where(tested, best, -1), np.where(tested, p, np.nan)
 
 
-def _diluted_p(r: Mapping[str, FloatArray], yardsticks: Yardsticks) -> FloatArray:
-    """(raters,) :func:`.rater_tests.diluted_p` of all there is."""
+def _diluted(r: Mapping[str, FloatArray], yardsticks: Yardsticks) -> tests.Diluted:
+    """:func:`.rater_tests.diluted` of all there is."""
     others_same, others_repeats = _of_others(r["consistent"], r["repeats"])
     with np.errstate(divide="ignore", invalid="ignore"):
         repeats = Held(r["consistent"], r["repeats"], others_same / others_repeats)
-        return tests.diluted_p(
+        return tests.diluted(
             _agreement(r),
             Held(yardsticks.hits, yardsticks.n, yardsticks.others),
             repeats,
@@ -248,17 +249,14 @@ def _habit_words(r: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _taste_words(signs: _Signs, i: int, r: Mapping[str, Any]) -> Iterator[str]:
-    """What tells a taste from clicks: checks and repeats, and yardsticks on which the rater lies outside of coin and others."""
+    """What tells a taste from clicks: checks and repeats, and yardsticks that do not fit the likeliest dilution."""
     if r["checks"] > 0:
         yield f"passed {r['passed']} of {r['checks']} attention checks"
     if r["repeats"] > 0:
         yield f"gave the same answer again on {r['consistent']} of {r['repeats']} repeats"
-    all_of = signs.yardsticks
-    for k in np.flatnonzero(
-        tests.outside_p(Held(all_of.hits[i], all_of.n[i], all_of.others[i])) <= SIGNIFICANT
-    ):
+    for k in np.flatnonzero(signs.diluted.yardsticks[i] <= SIGNIFICANT):
         if k != signs.model[i] or not signs.stands[i, _CARE + 1]:
-            yield _yardstick_words(all_of, i, int(k))
+            yield _yardstick_words(signs.yardsticks, i, int(k))
 
 
 def _yardstick_words(yardsticks: Yardsticks, i: int, k: int) -> str:

@@ -6,7 +6,7 @@ which hold for few votes, too.
 
 Taste moves agreement with the others, and nothing else: an honest rater of any taste passes checks, and gives the same answer again.
 So agreement is no sign of carelessness. Want of care in turn only dilutes: who reads a share of the comparisons and clicks on the rest lies
-between a coin and the others on every yardstick (:func:`diluted_p`). Who lies outside is of another taste.
+between a coin and the others on every yardstick (:func:`diluted`). Who lies outside is of another taste.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUICK = (
     0.05  # of a typical rater's votes are quicker than "quick"; a careful rater may have half of hers there
 )
 _NODES = 64
-_CARES = np.linspace(0.0, 1.0, 21)  # the shares of comparisons read that :func:`diluted_p` tries
+_CARES = np.linspace(0.0, 1.0, 21)  # the shares of comparisons read that :func:`diluted` tries
 
 
 class Held(NamedTuple):
@@ -74,18 +74,17 @@ def combined_p(p_values: FloatArray) -> FloatArray:
     return joined
 
 
-def outside_p(held: Held) -> FloatArray:
-    """Two-sided: whether a share lies outside of what is between ½ and the others' share e; NaN where there is nothing."""
-    low, high = np.minimum(0.5, held.others), np.maximum(0.5, held.others)
-    tail = np.minimum(lower_tail(held.hits, held.n, low), upper_tail(held.hits, held.n, high))
-    found: FloatArray = np.where((held.n > 0) & ~np.isnan(held.others), np.minimum(1.0, 2 * tail), np.nan)
-    return found
+class Diluted(NamedTuple):
+    """Of :func:`diluted`: ``p`` (raters,), and at the share read that gives it the p-value of each yardstick alone, (raters, yardsticks)."""
+
+    p: FloatArray
+    yardsticks: FloatArray
 
 
-def diluted_p(
+def diluted(
     agreement: Held, yardsticks: Held, repeats: Held, checks: Held, *, same_by_chance: FloatArray
-) -> FloatArray:
-    """(raters,) whether votes can be the others', diluted by clicks: the largest p over the share κ of comparisons that were read.
+) -> Diluted:
+    """Whether votes can be the others', diluted by clicks: the largest p over the share κ of comparisons that were read.
 
     With the share κ read, agreement with the others is ½ + κ (e − ½), and so is that with each yardstick, (raters, yardsticks); a repeat is the
     same with c + κ² (e − c), c ``same_by_chance``; a check is passed with ½ + κ/2. Agreement may be too low for that, a yardstick too low or
@@ -93,13 +92,16 @@ def diluted_p(
     checks are other votes, and join it by Fisher's method. NaN where there is nothing to tell it from.
     """
     found = [_diluted_at(care, agreement, yardsticks, repeats, checks, same_by_chance) for care in _CARES]
-    return np.asarray(np.max(found, axis=0))
+    p = np.array([one.p for one in found])
+    best = np.argmax(np.nan_to_num(p, nan=-1.0), axis=0)
+    rows = np.arange(p.shape[1])
+    return Diluted(p[best, rows], np.array([one.yardsticks for one in found])[best, rows])
 
 
 def _diluted_at(
     care: float, agreement: Held, yardsticks: Held, repeats: Held, checks: Held, same_by_chance: FloatArray
-) -> FloatArray:
-    """(raters,) the p-value of :func:`diluted_p` at one share of comparisons read."""
+) -> Diluted:
+    """:func:`diluted` at one share of comparisons read."""
     fewer = _tail(lower_tail, agreement, 0.5 + care * (agreement.others - 0.5))
     mean = 0.5 + care * (yardsticks.others - 0.5)
     two_sided = 2 * np.minimum(_tail(lower_tail, yardsticks, mean), _tail(upper_tail, yardsticks, mean))
@@ -109,9 +111,8 @@ def _diluted_at(
     same = same_by_chance + care**2 * np.maximum(repeats.others - same_by_chance, 0.0)
     again = _tail(upper_tail, repeats, np.where(np.isnan(same), same_by_chance, same))
     passed = _tail(upper_tail, checks, np.full_like(checks.n, 0.5 + care / 2))
-    return combined_p(
-        np.column_stack([np.where(tried > 0, np.minimum(1.0, least * tried), np.nan), again, passed])
-    )
+    of_votes = np.where(tried > 0, np.minimum(1.0, least * tried), np.nan)
+    return Diluted(combined_p(np.column_stack([of_votes, again, passed])), two_sided)
 
 
 def _tail(
