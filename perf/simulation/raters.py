@@ -34,24 +34,38 @@ def one_study(
     return {
         "a careful one looks careless": float(CARELESS in others),
         "a careful one has any verdict": float(any(others)),
-        "looks careless": float(mine == CARELESS),
-        "another taste": float(mine == OTHER_TASTE),
-        "taste or care": float(mine == UNCLEAR),
+        **{one: float(mine == one) for one in (CARELESS, OTHER_TASTE, UNCLEAR)},
         "any verdict": float(bool(mine)),
     }
+
+
+# Who is found at least so often, by odd rater and ``told``, among eight of 120 votes: a rerun sees where it is lost.
+_FOUND = {
+    ("opposite", 0.05): (OTHER_TASTE, 0.7),
+    ("left", 0.05): (CARELESS, 0.8),
+    ("ties", 0.05): (CARELESS, 0.8),
+    ("hasty", 0.05): (CARELESS, 0.8),
+    ("clicker", 0.1): (CARELESS, 0.6),
+}
 
 
 def cell(odd: str, *, any_verdict: float = 0.06, **settings: object) -> Cell:
     """One setting; ``any_verdict``: how often, at most, a careful rater has any verdict, where that is known to be more."""
     whole = {"odd": odd, "raters": 8, "votes": 120, "told": 0.05, **settings}
+    plain = whole == {"odd": odd, "raters": 8, "votes": 120, "told": whole["told"]}
+    verdict, least = _FOUND.get((odd, whole["told"]), ("", 0.0)) if plain else ("", 0.0)
+
+    def share(name: str) -> Figure:
+        return figure(name, band=(least if name == verdict else 0.0, 1.0))
+
     figures: list[Figure] = [size("a careful one looks careless")]
     if odd == "none":
         figures.append(size("a careful one has any verdict", band=(0.0, any_verdict)))
     elif odd in _HONEST:
-        figures += [size("looks careless"), figure("another taste"), figure("taste or care")]
+        figures += [size(CARELESS), share(OTHER_TASTE), share(UNCLEAR)]
     else:
-        figures += [figure("looks careless"), size("another taste"), figure("any verdict")]
-    return Cell(whole, one_study, tuple(figures), replicates=200, small=4)
+        figures += [share(CARELESS), size(OTHER_TASTE), share("any verdict")]
+    return Cell(whole, one_study, tuple(figures), replicates=200, small=12 if verdict else 3)
 
 
 def cells() -> list[Cell]:
