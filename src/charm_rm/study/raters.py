@@ -15,21 +15,8 @@ from .rater_yardsticks import agreement_of_raters, yardsticks
 from .vote_pairs import first_votes
 
 COLUMNS = [
-    "rater",
-    "votes",
-    "repeats",
-    "consistent",
-    "checks",
-    "passed",
-    "agreement",
-    "expected_agreement",
-    "left_share",
-    "tie_share",
-    "seconds",
-    "p_value",
-    "q_value",
-    "verdict",
-    "flags",
+    *("rater", "votes", "repeats", "consistent", "checks", "passed", "agreement", "expected_agreement"),
+    *("left_share", "tie_share", "seconds", "p_value", "q_value", "verdict", "flags"),
 ]
 _COUNTS = ("votes", "repeats", "consistent", "checks", "passed")
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from ..errors import counted as count_of
-from ..errors import listing
+from ..errors import listing, verb
 from ..estimates import SIGNIFICANT
 from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
@@ -100,13 +100,13 @@ def _quality(raters: pl.DataFrame) -> Iterator[str]:
     careless = raters.filter(pl.col("verdict") == CARELESS)["rater"].to_list()
     if careless:
         yield (
-            f"{count_of(len(careless), 'rater')} {'looks' if len(careless) == 1 else 'look'} careless: {listing(careless)}. Their votes count all "
+            f"{count_of(len(careless), 'rater')} {verb(len(careless), 'looks', 'look')} careless: {listing(careless)}. Their votes count all "
             f"the same; without={tuple(careless[:3])!r} (--without) shows what they carry"
         )
     unclear = raters.filter(pl.col("verdict") == UNCLEAR)["rater"].to_list()
     if unclear:
         yield (
-            f"{count_of(len(unclear), 'rater')} {'agrees' if len(unclear) == 1 else 'agree'} less with the others, by taste or for want of care: "
+            f"{count_of(len(unclear), 'rater')} {verb(len(unclear), 'agrees', 'agree')} less with the others, by taste or for want of care: "
             f"{listing(unclear)}. Checks and repeats tell the two apart (--checks and --repeats of charm study plan); leaving out whoever "
             "disagrees would make people agree more than they do"
         )

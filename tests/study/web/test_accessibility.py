@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("playwright", reason="needs playwright")
+
+from playwright.sync_api import expect
+
 from study.web.served import Served
 
 pytestmark = pytest.mark.browser
@@ -73,7 +77,7 @@ def test_no_page_has_a_serious_fault(browser: Any, served: Served, look: str) ->
         page.wait_for_timeout(400)
         page.get_by_role("button", name="Tie").click()
         page.wait_for_url("**/rate")
-        page.wait_for_function("n => document.title === n", arg=["Comparison 2 of 2", "All done"][n])
+        expect(page).to_have_title(["Comparison 2 of 2", "All done"][n])
     check("done")
     assert {name: fault for name, fault in faults.items() if fault} == {}
     context.close()
