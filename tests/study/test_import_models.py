@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from charm_rm.errors import ConfigError, SchemaError
-from charm_rm.judgements.margins import MARGIN_BOUND as SURE
+from charm_rm.judgements.margins import MARGIN_BOUND
 from study.imports import imported, margins, votes
 
-SURE = round(SURE, 6)
+SURE = round(MARGIN_BOUND, 6)
 # Of x against y on p1, p2, p3: x wins, y wins, a tie. Ann's rows have x first, Bob's y.
 WON = [SURE, -SURE, 0.0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ import polars as pl
 from ..errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
 from ..judgements.checks import NO_VERDICT, note, refuse_rows
 from ..judgements.margins import as_margins
-from ..judgements.pair_rows import Columns, outcomes
+from ..judgements.pair_rows import Columns
 from ..provenance import source_record
 from ..reading.names import folded
 from ..tables import Margins
+from .import_labels import winners_told, with_meanings, with_policy_names
 from .nouns import StudyModel
 
 WINNER, MARGIN, PROBABILITY, PREFERENCE, SCORES = "winner", "margin", "probability", "preference", "scores"
@@ -88,7 +89,9 @@ def model_columns(text: str, there: Sequence[str]) -> ModelColumns:
     )
 
 
-def model_of_columns(votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColumns, where: str) -> StudyModel:
+def model_of_columns(
+    votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColumns, where: str, *, labels: Mapping[str, str]
+) -> StudyModel:
     """What a model says of each comparison by its columns, as margins of the first policy over the second in each order.
 
     Rows of one comparison are votes on it, and repeat what the model said. Where they differ the mean counts, as of a judge that was asked
@@ -99,6 +102,7 @@ def model_of_columns(votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColum
         frame: its rows that count, with prompt_id, policy_a, policy_b, winner, and ``row``, which numbers those of ``votes``.
         asked: the model, and which columns.
         where: what messages call the table.
+        labels: what labels mean that are not known by themselves.
 
     Raises:
         ConfigError: what numbers in a single column mean is not clear.
@@ -108,7 +112,7 @@ def model_of_columns(votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColum
     rows = frame.select("row", "policy_a", "policy_b", "winner").hstack(
         [raw.to_series(i).alias(name) for i, name in enumerate(("_first", "_second")[: raw.width])]
     )
-    value, kind = _scores(rows, asked, where) if raw.width == 2 else _verdicts(rows, asked, where)
+    value, kind = _scores(rows, asked, where) if raw.width == 2 else _verdicts(rows, asked, where, labels)
     judged = frame.select(
         "prompt_id", pl.col("policy_a").alias("policy"), pl.col("policy_b").alias("reference"), value
     ).filter(pl.col("value").is_not_null() & (pl.col("policy") != pl.col("reference")))
@@ -170,7 +174,7 @@ def _scores(rows: pl.DataFrame, asked: ModelColumns, where: str) -> tuple[pl.Ser
         return margin, SCORES
     told = f"scores of the answer that the vote of their row prefers, and of the other one ({listing(asked.columns)})"
     warnings.warn(f"{where}: {asked.name!r}: read as {told}", ReadingNote, stacklevel=4)
-    p = outcomes(rows, Columns("policy_a", "policy_b", "winner"), where)
+    p = winners_told(rows, Columns("policy_a", "policy_b", "winner"), where)
     turn = pl.when(p > 0.5).then(1.0).when(p < 0.5).then(-1.0)
     return pl.select((margin * turn).alias("value")).to_series(), SCORES
 
@@ -196,7 +200,9 @@ def _numbers(rows: pl.DataFrame, side: str, column: str, where: str) -> pl.Serie
 # --- one column -----------------------------------------------------------------------------------
 
 
-def _verdicts(rows: pl.DataFrame, asked: ModelColumns, where: str) -> tuple[pl.Series, str]:
+def _verdicts(
+    rows: pl.DataFrame, asked: ModelColumns, where: str, labels: Mapping[str, str]
+) -> tuple[pl.Series, str]:
     """A row's value, and what it is: a margin, or the probability that the first answer is preferred."""
     column = asked.columns[0]
     kind = asked.kind or _kind_of(rows["_first"], asked)
@@ -205,8 +211,9 @@ def _verdicts(rows: pl.DataFrame, asked: ModelColumns, where: str) -> tuple[pl.S
     if kind == WINNER:
         sides = ("row", "policy_a", "policy_b")
         shown = "_first" if column in sides else column
-        named = rows.select(*sides, pl.col("_first").alias(shown))
-        return outcomes(named, Columns("policy_a", "policy_b", shown), where).alias("value"), kind
+        named = rows.select(*sides, with_meanings(rows["_first"], labels).alias(shown))
+        named = with_policy_names(named, shown, where)
+        return winners_told(named, Columns("policy_a", "policy_b", shown), where).alias("value"), kind
     numbers = _numbers(rows, "_first", column, where)
     if kind == PROBABILITY:
         refuse_rows(

@@ -6,9 +6,10 @@ import polars as pl
 
 from ..errors import ConfigError, SchemaError
 from ..judgements.checks import refuse_rows
-from ..judgements.pair_rows import Columns, outcomes
+from ..judgements.pair_rows import Columns
 from .frame import KEY
 from .import_checks import earliest_first
+from .import_labels import winners_told
 from .vote_columns import NOUN
 
 _BOTH_BAD = r"both[ _-]?bad"
@@ -78,7 +79,7 @@ def _without_side_labels(frame: pl.DataFrame, where: str) -> pl.DataFrame:
 
 def _winners(frame: pl.DataFrame, where: str) -> pl.Series:
     """Who won, by any label, number or name that judgements know; null for no verdict."""
-    p = outcomes(frame, Columns("policy_a", "policy_b", "winner"), where)
+    p = winners_told(frame, Columns("policy_a", "policy_b", "winner"), where)
     label = frame["winner"].cast(pl.String).str.to_lowercase()
     tie = (
         pl.when(label.str.contains(_BOTH_BAD).fill_null(False))
