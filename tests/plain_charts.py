@@ -37,9 +37,20 @@ def drawn_plainly(spec: str) -> str:
 
 
 @pytest.fixture
-def plain_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw no chart; what would be kept of charts that are drawn is left alone."""
+def plain_charts(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Draw no chart; what would be kept of charts that are drawn is left alone. By name: what draws them otherwise."""
     from charm_rm.report import svg
 
+    real = {"_rendered": svg._rendered, "_pixels": svg._pixels}
     monkeypatch.setattr(svg, "_rendered", drawn_plainly)
     monkeypatch.setattr(svg, "_pixels", lambda _svg: PIXEL)
+    return real
+
+
+@pytest.fixture
+def drawn_charts(plain_charts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts that are drawn after all, where a folder's tests have plain ones."""
+    from charm_rm.report import svg
+
+    for name, draws in plain_charts.items():
+        monkeypatch.setattr(svg, name, draws)

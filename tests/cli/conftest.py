@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from plain_charts import plain_charts  # noqa: F401  (a fixture)
+from plain_charts import drawn_charts, plain_charts  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(autouse=True)
-def no_drawing(plain_charts: None) -> None:  # noqa: F811
+def no_drawing(plain_charts: object) -> None:  # noqa: F811
     """Most commands with ``-o`` write a page; drawing its charts takes longer than the command."""

@@ -19,7 +19,7 @@ from plain_charts import plain_charts  # noqa: F401  (a fixture)
 
 
 @pytest.fixture(autouse=True)
-def no_drawing(plain_charts: None) -> None:  # noqa: F811
+def no_drawing(plain_charts: object) -> None:  # noqa: F811
     """The pages of a run without drawn charts: how charts look is tested where they are made."""
 
 
@@ -41,6 +41,11 @@ def arena_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(arena_files: Path) -> dict[str, Any]:
+    """Those of :func:`small`, to be changed at will."""
+    return small(arena_files)
+
+
+def small(arena_files: Path) -> dict[str, Any]:
     """Plain values of a configuration that needs no model, and no report."""
     return {
         "name": "small",

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-certifi = pytest.importorskip("certifi", reason="needs the [api] extra")
+pytest.importorskip("httpx", reason="needs the [api] extra")
+
+import certifi
 
 from charm_rm.remote.certificates import trusted
 
