@@ -1,4 +1,4 @@
-"""What all tests share: the real data folder, pip-shipped models, the command line, Hypothesis's profile."""
+"""What all tests share: the real data folder, pip-shipped models, the command line, Chromium, Hypothesis's profile."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import settings
 
+from chromium import browser  # noqa: F401  (Chromium, one a module)
 from study_fixtures import cluster  # noqa: F401  (a real PostgreSQL, one a session)
 
 ROOT = Path(__file__).resolve().parents[1]

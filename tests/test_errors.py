@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from charm_rm import errors
-from charm_rm.errors import CharmError, CharmWarning, counted, first_line, noting_warnings
+from charm_rm.errors import CharmError, CharmWarning, counted, first_line, noting_warnings, verb
 from charm_rm.estimates import signed
 from source_trees import nodes
 
@@ -72,6 +72,7 @@ def test_a_count_has_its_noun_in_the_right_number() -> None:
         "1,000 prompts",
     ]
     assert counted(2, "policy", "policies") == "2 policies"
+    assert [verb(n, "says", "say") for n in (0, 1, 2)] == ["say", "says", "say"]
 
 
 def test_what_rounds_to_nothing_has_no_sign() -> None:

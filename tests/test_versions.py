@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -13,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def lower_bounds() -> dict[str, Version]:
-    """Of the core's dependencies and of ``[api]``."""
+    """Of the core's dependencies, and of the extras that CI installs beside it there."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    stated = map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["api"]])
+    extras = (project["optional-dependencies"][name] for name in ("api", "study", "postgresql"))
+    stated = map(Requirement, [*project["dependencies"], *chain.from_iterable(extras)])
     return {
         r.name.lower(): Version(next(s.version for s in r.specifier if s.operator == ">=")) for r in stated
     }

@@ -212,6 +212,11 @@ def counted(n: int, noun: str, plural: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def verb(n: int, one: str, several: str) -> str:
+    """``one`` of a count of 1, ``several`` of any other: the verb (or pronoun) that goes with it."""
+    return one if n == 1 else several
+
+
 def listing(names: Iterable[object], *, limit: int = 5) -> str:
     """Return the names quoted and joined, the tail beyond ``limit`` counted."""
     shown = list(names)

@@ -101,6 +101,10 @@ class Answer:
     model: str | None = None
 
 
+# Of ``about``: true where the chat template has no place for a system message, whose words then go before the first request.
+JOINS_SYSTEM = "system_message_joins_the_request"
+
+
 @runtime_checkable
 class AnsweringPolicy(Protocol):
     """A policy that can be asked: prompts in, texts out.

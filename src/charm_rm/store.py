@@ -337,7 +337,7 @@ def read_conversations(path: str | Path, *, noun: type[Table], texts: Collection
     """
     frame = read_frame(path, noun=noun, texts=texts)
     with naming(path):
-        return reading.with_messages(frame, untyped=kind_of(path) == "csv")
+        return reading.with_messages(frame, untyped=kind_of(path) == "csv", texts=texts)
 
 
 def column_names(path: str | Path) -> list[str]:

@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ import pytest
 from click.testing import Result
 
 import benchmark_fakes
+from charm_rm.cli.evaluation_tables import _saturation_lines
 
 Charm = Callable[..., Result]
 RM, OTHER, MOODY = (f"python:benchmark_fakes:{name}" for name in ("reward", "other_reward", "moody_judge"))
@@ -86,6 +88,20 @@ def test_placebos_stand_beside_every_figure(charm: Charm, data: Path, tmp_path: 
     rows = pl.read_parquet(tmp_path / "out" / "benchmarks.parquet").height
     assert table["placebo"].value_counts()["count"].to_list() == [rows] * 3
     assert not (tmp_path / "out" / "repeats.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ([["ceiling"]], "1 of 1 figure says little by itself"),
+        ([["ceiling"], []], "1 of 2 figures says little by itself"),
+        ([["ceiling"], ["ceiling"]], "2 of 2 figures say little by themselves"),
+    ],
+)
+def test_how_many_figures_say_little_is_a_sentence(notes: list[list[str]], said: str) -> None:
+    result = SimpleNamespace(frame=pl.DataFrame({"subset": ["all"] * len(notes)}))
+    lines = list(_saturation_lines(cast("Any", result), cast("Any", SimpleNamespace(saturation=notes))))
+    assert lines[-1].startswith(said)
 
 
 def test_repeats_ask_again_once_and_know_it_afterwards(charm: Charm, data: Path, tmp_path: Path) -> None:

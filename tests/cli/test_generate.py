@@ -175,6 +175,27 @@ def test_policies_of_a_file_have_settings_of_their_own(charm: Charm, own: str) -
     assert frame["response"].n_unique() == 2 * N
 
 
+def test_what_policies_of_a_file_overrule_is_told_and_refused_where_all_do(charm: Charm, own: str) -> None:
+    entry = f"  - name: {{}}\n    spec: python:{own}:echo\n    system: Be brief.\n"
+    Path("policies.yaml").write_text("policies:\n" + entry.format("brief") + entry.format("short"))
+    line = ("generate", "prompts.jsonl", "--policies", "policies.yaml", "-o", "out", "--system", "Be long.")
+    refused = charm(*line)
+    assert refused.exit_code == 2
+    assert "--system has no effect: 'brief', 'short' say their own in the file" in refused.stderr
+    told = charm(*line, "--policy", f"python:{own}:echo")
+    assert told.exit_code == 0, told.output
+    assert (
+        "--system does not hold for 2 policies of 3 with their own in the file: 'brief', 'short'"
+        in told.stderr
+    )
+    policies = json.loads(Path("out/_manifest.json").read_text())["policies"]
+    assert {p["policy"]: p["settings"]["system"] for p in policies} == {
+        "echo": "Be long.",
+        "brief": "Be brief.",
+        "short": "Be brief.",
+    }
+
+
 def test_outputs_that_exist_stand_beside_others(charm: Charm, own: str) -> None:
     rows = [{"instruction": f"Question {i}?", "output": f"old {i}", "generator": "old"} for i in range(N)]
     Path("old.json").write_text(json.dumps(rows))

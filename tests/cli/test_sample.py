@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -167,3 +168,62 @@ def test_real_preference_sets(charm: Charm, real_data: Path, tmp_path: Path) -> 
     assert facts["prompts"] == 500
     assert facts["rows_read"] == sum(row["rows"] for row in facts["ledger"]) == 3312
     assert facts["contaminated"][0]["matched"] == "safety-refuse_filtered.json, row 214"
+
+
+SEEN = {"role": "user", "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "x"}}]}  # fmt: skip
+PARTS = {"role": "user", "content": [{"type": "text", "text": "Why is the sky blue?"}]}
+PLAIN = {"role": "user", "content": "How do birds fly?"}
+
+
+def _written(rows: list[Any], path: Path, column: str = "prompt") -> Path:
+    """Rows of prompts, as each kind of file holds them."""
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps({column: row}) + "\n" for row in rows))
+    elif path.suffix == ".json":
+        path.write_text(json.dumps([{column: row} for row in rows]))
+    else:
+        pl.DataFrame({column: [json.dumps(row) for row in rows]}).write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv"])
+def test_rows_with_images_are_left_out_and_counted(charm: Charm, tmp_path: Path, suffix: str) -> None:
+    source = _written([[PLAIN], [SEEN], [PARTS], [SEEN]], tmp_path / f"asked{suffix}")
+    done = charm("sample", source, *EXACT, "-o", tmp_path / "p.parquet", "--json")
+    assert done.exit_code == 0, done.output
+    told = {row["what"]: row["rows"] for row in json.loads(done.stdout)["ledger"]}
+    assert told == {"no prompt: content has a part of type 'image_url', only text can be read": 2, "drawn": 2}
+    assert load(Prompts, tmp_path / "p.parquet").frame["prompt"].to_list() == [
+        "How do birds fly?",
+        "Why is the sky blue?",
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_column_that_was_told_holds_messages_too(charm: Charm, tmp_path: Path, suffix: str) -> None:
+    source = _written([[PLAIN], [PARTS]], tmp_path / f"asked{suffix}", "foo")
+    out = tmp_path / "p.parquet"
+    done = charm("sample", source, "--column", "prompt=foo", *EXACT, "-o", out)
+    assert done.exit_code == 0, done.output
+    assert load(Prompts, out).frame["prompt"].to_list() == ["How do birds fly?", "Why is the sky blue?"]
+
+
+def test_nothing_but_images_is_refused(charm: Charm, tmp_path: Path) -> None:
+    done = charm("sample", _written([[SEEN]] * 3, tmp_path / "a.jsonl"), "-o", tmp_path / "p.parquet")
+    assert done.exit_code == 2
+    assert (
+        "no row has a prompt (no prompt: content has a part of type 'image_url', only text can be read: 3)"
+        in done.stderr
+    )
+
+
+def test_benchmark_rows_that_cannot_be_read_are_told(charm: Charm, tmp_path: Path) -> None:
+    source = _written([[PLAIN], [PARTS]], tmp_path / "asked.jsonl")
+    bench = _written([[SEEN], [PLAIN]], tmp_path / "bench.jsonl")
+    done = charm("sample", source, *EXACT, "--benchmark", bench, "-o", tmp_path / "p.parquet")
+    assert done.exit_code == 0, done.output
+    assert (
+        "1 row of the benchmark files has no prompt that can be read, so nothing is left out for it"
+        in done.stderr
+    )
+    assert len(load(Prompts, tmp_path / "p.parquet")) == 1

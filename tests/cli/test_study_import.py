@@ -112,3 +112,64 @@ def test_an_output_that_is_an_input_is_refused(charm: Callable[..., Result], vot
     done = charm("study", "import", votes, "-o", votes, "--force")
     assert done.exit_code == 2
     assert votes.read_text(encoding="utf-8") == VOTES
+
+
+def test_models_in_columns_of_the_votes(charm: Callable[..., Result], votes: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nltk")
+    lines = VOTES.splitlines()
+    more = ["gpt4_winner,rm a,rm b", "model_a,1,0", "x,1,0", "tie,2,2", "tie,2,2"]
+    votes.write_text("\n".join(",".join(pair) for pair in zip(lines, more, strict=True)), encoding="utf-8")
+    told = charm("study", "import", votes, "-o", tmp_path / "bare.db")
+    assert "--model 'rm=rm a,rm b', --model gpt4=gpt4_winner" in told.stderr
+    assert "without texts" in told.stdout
+    done = charm("study", "import", votes, "--model", "gpt4=gpt4_winner", "--model", "rm=rm a,rm b", "--original", "rm", "-o", tmp_path / "s.db", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["models"] == ["rm", "gpt4"]
+    assert charm("study", "analyse", tmp_path / "s.db", "--json").exit_code == 0
+    refused = charm("study", "import", votes, "--model", "gpt4=gpt", "-o", tmp_path / "t.db")
+    assert refused.exit_code == 2
+    assert "--model gpt4=gpt" in refused.stderr
+
+
+def test_votes_without_ids_find_scores_by_the_prompts_texts(
+    charm: Callable[..., Result], votes: Path, tmp_path: Path
+) -> None:
+    votes.write_text(VOTES.replace("prompt_id", "prompt").replace("p1", "Why?").replace("p2", "How?"), encoding="utf-8")  # fmt: skip
+    scores = _scores(tmp_path / "rm.csv", 1.0)
+    refused = charm("study", "import", votes, "--scores", scores, "-o", tmp_path / "s.db")
+    assert refused.exit_code == 2
+    assert "nothing says which texts the ids of 'rm' are of" in refused.stderr
+    text = pl.col("prompt_id").replace_strict({"p1": "Why?", "p2": "How?"})
+    pl.read_csv(scores).with_columns(text.alias("prompt")).write_csv(scores)
+    done = charm("study", "import", votes, "--scores", scores, "-o", tmp_path / "s.db", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["comparisons"] == 2
+
+
+def test_a_study_without_texts_is_analysed_and_exported_and_neither_served_nor_invited_to(
+    charm: Callable[..., Result], votes: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("nltk")
+    pytest.importorskip("fastapi")
+    study = tmp_path / "s.db"
+    assert charm("study", "import", votes, "-o", study).exit_code == 0
+    assert charm("study", "analyse", study, "--json").exit_code == 0
+    assert charm("study", "export", study, "-o", tmp_path / "battles.parquet").exit_code == 0
+    assert charm("study", "invite", study, "--list").exit_code == 0
+    for command in (("serve", study, "--port", 0), ("invite", study, "Ann")):
+        done = charm("study", *command)
+        assert done.exit_code == 2
+        assert not done.stdout
+        assert "the study has no texts to show" in done.stderr
+        assert "--responses RESPONSES" in done.stderr
+
+
+def test_votes_that_bring_their_texts_can_be_served_and_want_no_more_votes(
+    charm: Callable[..., Result], votes: Path, tmp_path: Path
+) -> None:
+    columns = {"prompt": pl.format("Why {}?", "prompt_id"), "response_a": pl.format("of {}", "model_a"), "response_b": pl.format("of {}", "model_b")}  # fmt: skip
+    pl.read_csv(votes).with_columns(**columns).write_csv(votes)
+    assert charm("study", "import", votes, "-o", tmp_path / "s.db").exit_code == 0
+    done = charm("study", "invite", tmp_path / "s.db", "Dee")
+    assert done.exit_code == 0
+    assert "every comparison has all the votes that it wants" in done.stderr

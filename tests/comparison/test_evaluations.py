@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import polars as pl
 import pytest
 
 from charm_rm.comparison import compare_models, is_evaluation, read_evaluation
+from charm_rm.comparison.benchmarks import with_interval
 from charm_rm.comparison.evaluations import bootstrap, contrast
-from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, SchemaError, UnreadableFile
+from charm_rm.errors import CharmWarning, NoOverlap, SchemaError, UnreadableFile
 from charm_rm.evaluate import (
     compare_with_baseline,
     exact_mcnemar,
@@ -173,10 +175,64 @@ def test_an_item_that_stands_twice(tmp_path: Path) -> None:
         read_evaluation(folder)
 
 
-def test_nothing_in_common_and_the_same_twice(tmp_path: Path) -> None:
+def test_nothing_in_common(tmp_path: Path) -> None:
     one = evaluation(tmp_path / "a", RIGHT)
     other = evaluation(tmp_path / "b", RIGHT, benchmark(60, name="riddles"))
     with pytest.raises(NoOverlap, match="no benchmark in common"):
         compare_models(evaluations={"a": one, "b": other})
-    with pytest.raises(ConfigError, match="the very same credits on every item"):
-        compare_models(evaluations={"a": one, "again": one})
+
+
+@pytest.mark.parametrize("draws", [0, 400])
+def test_the_very_same_credits_are_a_difference_of_0_and_no_certainty(tmp_path: Path, draws: int) -> None:
+    both = (benchmark(60), benchmark(30, name="riddles"))
+    one, two = (evaluation(tmp_path / name, RIGHT, *both) for name in ("a", "b"))
+    with pytest.warns(
+        CharmWarning, match="b and a earn the very same credit on each of the 90 items"
+    ) as said:
+        found = compare_models(evaluations={"a": one, "b": two}, draws=draws, subsets=True)
+    assert len(said) == 1
+    assert found.differences["reading"].unique().to_list() == ["the same on every item"]
+    assert found.differences["difference"].to_list() == [0.0] * 7
+    assert found.differences["p_value"].to_list() == [1.0] * 7
+    if draws:
+        assert (found.differences["ci_low"] < -0.01).all()
+        assert (found.differences["ci_high"] > 0.01).all()
+    else:
+        assert found.differences["ci_low"].null_count() == 7
+    assert "beyond chance" not in str(found.summary()) or "0 beyond chance" in str(found.summary())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("one_way", "differ", "least"), [(0.5, 1.0, 0.95), (0.5, 3.0, 0.92), (1.0, 1.0, 0.95), (1.0, 2.5, 0.87)]
+)
+def test_intervals_hold_where_models_hardly_ever_differ(one_way: float, differ: float, least: float) -> None:
+    """Of 50 prompts so many differ in the mean, a share of them for the better. The last is the worst case: none is seen in 8 % of draws."""
+    n, runs, rng = 50, 300, np.random.default_rng(0)
+    items = {"part": 0, "item": range(n), "prompt": [f"p{i:02d}" for i in range(n)], "weight": 1.0}
+    truth, held = differ / n * (2 * one_way - 1), 0
+    for run in range(runs):
+        turned, up = rng.random(n) < differ / n, rng.random(n) < one_way
+        base = np.where(turned, ~up, rng.random(n) < 0.7)
+        new = np.where(turned, up, base)
+        one, other = (pl.DataFrame({**items, "credit": c.astype(float)}) for c in (new, base))
+        _, low, high = with_interval(contrast(one, other, draws=300, seed=run))
+        assert low is not None
+        assert high is not None
+        assert low < 0 < high or (new != base).any()
+        held += low <= truth <= high
+    assert held / runs >= least
+
+
+def test_one_item_that_differs_is_no_sameness(tmp_path: Path) -> None:
+    other = RIGHT.copy()
+    other[1] = not other[1]  # an easy one: the hard ones are the same
+    one, two = (evaluation(tmp_path / n, r) for n, r in (("a", RIGHT), ("b", other)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CharmWarning)
+        found = compare_models(evaluations={"a": one, "b": two}, draws=100, subsets=True)
+    assert dict(found.differences.select("figure", "reading").iter_rows()) == {
+        "quiz easy": "within chance",
+        "quiz hard": "the same on every item",
+        "quiz": "within chance",
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,10 +19,13 @@ from charm_rm.cli.look import Look, look
 from charm_rm.cli.print_audit import print_audit
 from charm_rm.errors import ConfigError, MissingExtra, OutputExists
 from charm_rm.mismatch import FamilyContrasts, FavourComparison, Influence, family_contrasts
+from charm_rm.report.study import render_study
 from charm_rm.shown import Shown
+from charm_rm.study.results import StudyAnalysis
 from charm_rm.style import Calibrator, Explanation, FeatureWeight
 from charm_rm.tables import Battles, Offsets, Ratings, Responses, Scores
 from mismatch.planted import POLICIES, noise, ratings, scores
+from study.findings import findings
 
 HOSTILE = "<script>alert('x')</script>\x1b[2J\u202e&\"</svg>"
 SCORES, RATINGS = scores(noise(1, 60), favour={"bee": 150.0}), ratings()
@@ -84,12 +88,15 @@ def results() -> dict[str, Shown]:
         "Influence": charm_rm.influence(s, r, top=1),
         "AlignmentResult": charm_rm.alignment_with_ratings(s, r, draws=0),
         "Relabelled": charm_rm.relabel_preferences(s, Responses(texts), offsets, strategy="all-pairs"),
+        "StudyAnalysis": findings(
+            after=HOSTILE, policies=("ant", HOSTILE), raters=("ann", HOSTILE), name=HOSTILE
+        ),
     }
 
 
 KINDS = [
     *("Audit", "Favouritism", "Mismatch", "WinRates", "Ratings", "Scores", "Offsets", "Calibrator", "Explanation"),
-    *("FavourComparison", "FamilyContrasts", "Influence", "AlignmentResult", "Relabelled"),
+    *("FavourComparison", "FamilyContrasts", "Influence", "AlignmentResult", "Relabelled", "StudyAnalysis"),
 ]  # fmt: skip
 WITHOUT_FIGURE = {"Scores", "WinRates", "AlignmentResult"}
 
@@ -144,6 +151,27 @@ def test_the_report_has_the_same_figures(results: dict[str, Shown], tmp_path: Pa
     charm_rm.write_report(tmp_path)
     for name in ("favour", "ratings", "mismatch_before"):
         assert (tmp_path / "figures" / f"{name}.svg").read_text(encoding="utf-8") == found.plot(name).svg
+
+
+def test_a_study_shows_models_beside_people_first_and_its_page_has_the_same_figures() -> None:
+    found = findings()
+    said = _texts(found.plot().svg)
+    assert {"before · votes alone", "after · with verdicts", "people with each other"} <= said
+    assert "people with each other" not in _texts(replace(found, people=found.people.clear()).plot().svg)
+    assert "difference of agreement, percentage points" in _texts(found.plot("study_difference").svg)
+    page = render_study(found)
+    for name in ("study_agreement", "study_difference", "study_ratings", "study_raters"):
+        (picture,) = found.plot(name).pictures  # type: ignore[attr-defined]
+        assert picture.wide.inline(picture.alt, css_class="wide") in page
+    with pytest.raises(ConfigError, match=r"(?s)no figure 'agreement'.*use one of study_agreement, "):
+        found.plot("agreement")
+    alone = replace(found, differences=found.differences.clear())
+    with pytest.raises(ConfigError, match="too little"):
+        alone.plot("study_difference")
+
+
+def _texts(svg: str) -> set[str]:
+    return {node.text or "" for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("}text")}
 
 
 def test_a_summary_is_what_the_command_prints(results: dict[str, Any], capsys: Any, monkeypatch: Any) -> None:
@@ -251,5 +279,6 @@ def test_every_result_shows_itself() -> None:
         Scores,
         Ratings,
         Offsets,
+        StudyAnalysis,
     ):
         assert kind.__repr__ is Shown.__repr__

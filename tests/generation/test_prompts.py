@@ -97,3 +97,14 @@ def test_a_system_prompt_goes_before_all_else() -> None:
         {"role": "user", "content": "A?"},
     ]
     assert own[0]["content"] == "You are a cat."
+
+
+def test_messages_of_a_told_column_of_csv_are_messages(tmp_path: Path) -> None:
+    asked = [
+        [{"role": "user", "content": "A?"}],
+        [{"role": "system", "content": "S."}, {"role": "user", "content": "B?"}],
+    ]
+    path = tmp_path / "asked.csv"
+    pl.DataFrame({"mine": [json.dumps(one) for one in asked]}).write_csv(path)
+    with pytest.warns(ReadingNote):
+        assert load_prompts(path, columns={"prompt": "mine"})["prompt"].to_list() == asked

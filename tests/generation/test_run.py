@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charm_rm.conversations import uniform_prompts
 from charm_rm.errors import BadSetting, CharmWarning, ConfigError, ModelError
 from charm_rm.generation import generate_responses, plan_requests, seed_of
 from charm_rm.memo import Memo
-from charm_rm.protocols import Answer, Prompt
+from charm_rm.protocols import JOINS_SYSTEM, Answer, Prompt
 from generation_fakes import FakePolicy, many_prompts, parrot, plan_of, prompts_of
 
 SIX = many_prompts(6)
@@ -205,3 +209,34 @@ def test_answers_are_kept_in_a_file(tmp_path: Path) -> None:
         policy = FakePolicy()
         assert generate_responses(plan_of(policy), SIX, memo=memo, progress=False).known == 6
         assert policy.asked == []
+
+
+OWN = [{"role": "system", "content": "You are a cat."}, {"role": "user", "content": "A?"}]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "system", "joins", "said"),
+    [
+        (["A?", OWN], "Be brief.", False, ["1 prompt of 2 has a system message of its own: it follows the policy's"]),
+        ([OWN, OWN], "Be brief.", False, ["2 prompts of 2 have a system message of their own"]),
+        ([OWN, "A?"], None, False, []),
+        (["A?"], "Be brief.", False, []),
+        (["A?"], "Be brief.", True, ["no place for a system message: its system prompt goes before the first request"]),
+        ([OWN, "A?"], None, True, ["no place for a system message: what 1 prompt of 2 has goes before the first request"]),
+        (["A?"], None, True, []),
+    ],
+)  # fmt: skip
+def test_system_messages_that_are_joined_are_told_with_a_count(
+    prompts: list[Any], system: str | None, joins: bool, said: list[str]
+) -> None:
+    policy = FakePolicy()
+    policy.about = {JOINS_SYSTEM: joins}  # type: ignore[attr-defined]
+    table = pl.DataFrame(
+        {"prompt_id": [str(i) for i in range(len(prompts))], "prompt": uniform_prompts(prompts)}
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CharmWarning)
+        generate_responses(plan_of(policy, system=system), table, progress=False)
+    told = [str(one.message) for one in caught]
+    assert len(told) == len(said)
+    assert all(words in one for words, one in zip(said, told, strict=True))

@@ -352,7 +352,7 @@ def test_one_that_fails_may_be_skipped(serve: Serve, patience: Patience) -> None
 def test_one_that_is_too_long_may_be_skipped(serve: Serve, patience: Patience) -> None:
     long = refused("This model's maximum context length is 4096 tokens", code="context_length_exceeded")
     server = serve(lambda asked: long if last(asked) == "q1" else parrot(asked))
-    with pytest.warns(CharmWarning, match="1 conversations"):
+    with pytest.warns(CharmWarning, match="1 conversation has no answer"):
         assert ask(make(server, patience, on_error="skip"), n=3)[1].finish == "error"
     with pytest.raises(RemoteRefused, match=r"maximum context length(?s:.)*"):
         ask(make(server, patience), n=3)

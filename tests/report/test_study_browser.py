@@ -11,7 +11,7 @@ import pytest
 
 from charm_rm.report.study import write_study
 from report.synthetic import HOSTILE
-from report.test_browser import CONTRAST, Visit, browser  # noqa: F401  (a fixture)
+from report.test_browser import CONTRAST, Visit
 from study.findings import findings
 
 pytestmark = pytest.mark.browser
@@ -33,7 +33,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def visit(browser: Any, report: Path) -> Iterator[Visit]:  # noqa: F811
+def visit(browser: Any, report: Path) -> Iterator[Visit]:
     visit = Visit(browser, report, viewport={"width": 1280, "height": 900})
     yield visit
     visit.page.close()
@@ -52,7 +52,7 @@ def test_nothing_is_fetched_nothing_hostile_runs_and_names_show_literally(visit:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_text_has_enough_contrast(browser: Any, report: Path, theme: str) -> None:  # noqa: F811
+def test_text_has_enough_contrast(browser: Any, report: Path, theme: str) -> None:
     visit = Visit(browser, report, color_scheme=theme)
     worst = visit.page.evaluate(CONTRAST)
     assert worst["ratio"] >= 4.5, worst
@@ -61,7 +61,7 @@ def test_text_has_enough_contrast(browser: Any, report: Path, theme: str) -> Non
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_nothing_sticks_out_sideways(browser: Any, report: Path, width: int) -> None:  # noqa: F811
+def test_nothing_sticks_out_sideways(browser: Any, report: Path, width: int) -> None:
     visit = Visit(browser, report, viewport={"width": width, "height": 800})
     visit.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert visit.page.evaluate("document.documentElement.scrollWidth") == width
@@ -78,7 +78,7 @@ def test_headings_are_in_order_and_figures_are_named(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser: Any, tmp_path: Path, scheme: str) -> None:  # noqa: F811
+def test_axe_finds_nothing_serious(browser: Any, tmp_path: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
     # The page's own policy lets no script in but its own, axe's neither: it is looked at without.
     context = browser.new_context(color_scheme=scheme, bypass_csp=True)

@@ -15,6 +15,7 @@ from charm_rm.errors import CharmWarning, ConfigError, ReadingNote, SchemaError
 from charm_rm.study.importing import import_votes
 from charm_rm.study.nouns import Study, StudyModel
 from charm_rm.tables import Responses, Scores
+from charm_rm.text_hash import text_hashes
 
 ROWS = {
     "prompt_id": ["p1", "p1", "p2", "p2"],
@@ -208,6 +209,21 @@ def test_responses_have_to_hold_every_answer_compared() -> None:
     short = Responses(responses.frame.head(3))
     with pytest.raises(SchemaError, match="no answer of 'y' to prompt 'p2'"):
         _study(ROWS, responses=short)
+
+
+def test_scores_of_other_texts_are_refused_and_of_texts_in_the_rows_told() -> None:
+    keys = [(p, y) for p in ("p1", "p2") for y in ("x", "y")]
+    texts = pl.DataFrame([(p, "?", y, "!") for p, y in keys], schema=["prompt_id", "prompt", "policy", "response"], orient="row")  # fmt: skip
+    hashed = text_hashes(Responses(texts))
+    rm = StudyModel(
+        "rm", scores=Scores(texts.select("prompt_id", "policy", pl.lit(1.0).alias("score"), hashed))
+    )
+    _study(ROWS, models=[rm], responses=Responses(texts))
+    with pytest.raises(SchemaError, match="are other texts than those that were scored"):
+        _study(ROWS, models=[rm], responses=Responses(texts.with_columns(response=pl.lit("no"))))
+    brought = ROWS | {"prompt": ["?"] * 4, "response_a": ["no"] * 4, "response_b": ["no"] * 4}
+    with pytest.warns(CharmWarning, match="'rm': 4 responses of 4 are other texts"):
+        _study(brought, models=[rm])
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,17 @@ def test_careless_raters_and_what_is_said_of_them() -> None:
     assert "votes took less than" in flags["hurry"]
 
 
+def test_every_sign_that_stands_is_named_not_the_plainest_alone() -> None:
+    """A rater who clicks on the left at once: haste is the plainer sign by many orders, and the side one all the same."""
+    rng = np.random.default_rng(3)
+    raters = {f"r{i}": Habits() for i in range(5)} | {"x": Habits(care=0.1, else_="left", seconds=2.0)}
+    table = judge_raters(simulated_study(raters, rng=rng, comparisons=100, per_comparison=3, checks=5))
+    flags = dict(table.select("rater", "flags").iter_rows())
+    assert [name for name, words in flags.items() if words] == ["x"]
+    assert "votes took less than" in flags["x"]
+    assert "on the left in" in flags["x"]
+
+
 def test_a_side_that_is_no_side() -> None:
     """Where a always stands on the left, choosing a is no habit of the hand."""
     rows = [{"comparison_id": f"c{i}", "rater": "u", "winner": "a", "left": "a"} for i in range(40)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from ..errors import counted
+from ..errors import counted, verb
 from .common import conclude, csv_table, echo, print_frame, print_json
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def _saturation_lines(result: BenchmarkResult, diagnosis: Diagnosis) -> Iterator
     if notes[-1]:
         yield f"{result.frame['subset'][-1]}: {'; '.join(notes[-1])}"
     if flagged := sum(bool(row) for row in notes):
-        yield f"{flagged} of {counted(len(notes), 'figure')} say little by themselves (`saturation` in the JSON says why)"
+        says = verb(flagged, "says little by itself", "say little by themselves")
+        yield f"{flagged} of {counted(len(notes), 'figure')} {says} (`saturation` in the JSON says why)"
 
 
 def _strata_lines(diagnosis: Diagnosis) -> Iterator[str]:

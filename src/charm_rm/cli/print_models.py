@@ -17,6 +17,8 @@ _SURE = f"q <= {SIGNIFICANT:g}"
 
 def print_models(found: ModelComparison, *, top: int) -> None:
     """One table of figures and differences, then favour by policy, and who is dominated."""
+    from ..comparison import NO_DIFFERENCE
+
     *first, last = found.models
     heading(f"{', '.join(first)} and {last} compared")
     summary = found.summary
@@ -27,11 +29,7 @@ def print_models(found: ModelComparison, *, top: int) -> None:
     if summary["benchmarks"]:
         names = (f"{b} (partial)" if b in summary["partial"] else b for b in summary["benchmarks"])
         echo(f"  benchmarks, on the items that all have: {', '.join(names)}")
-    beyond = [
-        r
-        for r in found.differences.iter_rows(named=True)
-        if r["reading"] not in ("within chance", "not tested")
-    ]
+    beyond = [r for r in found.differences.iter_rows(named=True) if r["reading"] not in NO_DIFFERENCE]
     conclude(
         f"{counted(len(found.models), 'model')}, {counted(found.differences.height, 'difference')}, {len(beyond)} beyond chance"
         + "".join(f"; {r['model']} {_reading(r)} than {r['baseline']}: {label(r)}" for r in beyond[:3])

@@ -2,9 +2,10 @@
 
 from .evaluations import Evaluated, is_evaluation, read_evaluation
 from .models import compare_models
-from .result import ModelComparison, save_models
+from .result import NO_DIFFERENCE, ModelComparison, save_models
 
 __all__ = [
+    "NO_DIFFERENCE",
     "Evaluated",
     "ModelComparison",
     "compare_models",

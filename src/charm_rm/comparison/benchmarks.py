@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -144,6 +144,22 @@ def _tell(
             )
 
 
+def tell_of_the_same(told: Benchmarked, name: str, baseline: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Warn of two models that earn the very same credit on every item of all that is compared (``rows``): what a difference of 0 means."""
+    if not rows or not all(row["same"] for row in rows):
+        return
+    items = sum(told.credits[figure][name].height for figure in told.headlines)
+    beyond = (
+        "; on other prompts like these it may be another, as far as its interval says" if told.draws else ""
+    )
+    warnings.warn(
+        f"{name} and {baseline} earn the very same credit on {'the one item' if items == 1 else f'each of the {items:,} items'}: "
+        f"here their difference is exactly 0{beyond}. If they should differ, look whether one evaluation was given twice",
+        CharmWarning,
+        stacklevel=4,
+    )
+
+
 def _mean(parts: list[Contrast]) -> Contrast:
     """The mean of figures of different benchmarks, whose prompts are drawn apart."""
     return Contrast(
@@ -152,6 +168,7 @@ def _mean(parts: list[Contrast]) -> Contrast:
         sum(p.n for p in parts),
         np.mean([p.draws for p in parts], axis=0),
         np.mean([p.exchanged for p in parts], axis=0),
+        same=all(p.same for p in parts),
     )
 
 
@@ -165,8 +182,11 @@ def with_interval(found: Contrast) -> tuple[float, float | None, float | None]:
 
 
 def contrast_row(found: Contrast) -> dict[str, Any]:
-    """value, baseline_value, difference, ci_low, ci_high, p_value: p by exchanging the models within prompts."""
+    """value, baseline_value, difference, ci_low, ci_high, p_value, same: p by exchanging the models within prompts.
+
+    Where the two earn the ``same`` on every item, every exchange gives 0, too: p is 1 without any draw.
+    """
     value, low, high = with_interval(found)
-    p = permutation_p(value, found.exchanged) if found.exchanged.size else None
+    p = permutation_p(value, found.exchanged) if found.exchanged.size else (1.0 if found.same else None)
     gap = {"value": found.value, "baseline_value": found.baseline_value, "difference": value}
-    return {**gap, "ci_low": low, "ci_high": high, "p_value": p}
+    return {**gap, "ci_low": low, "ci_high": high, "p_value": p, "same": found.same}

@@ -126,13 +126,17 @@ def figure_values(credits: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """A figure of one model less that of another: the value, draws of it, and values with the two exchanged at random within prompts."""
+    """A figure of one model less that of another: the value, draws of it, and values with the two exchanged at random within prompts.
+
+    ``same``: both earn the very same credit on every item.
+    """
 
     value: float
     baseline_value: float
     n: int
     draws: np.ndarray
     exchanged: np.ndarray
+    same: bool = False
 
     @property
     def difference(self) -> float:
@@ -166,7 +170,9 @@ def contrast(one: pl.DataFrame, other: pl.DataFrame, *, draws: int, seed: int, l
     drawn = bootstrap(gap, share, parts, prompts, draws=draws, rng=rng, ends=(low * reach, reach))
     flips = rng.integers(0, 2, (draws, int(prompts.max()) + 1)) * 2.0 - 1.0
     by_prompt = np.bincount(prompts, weights=share * gap, minlength=flips.shape[1])
-    return Contrast(float(share @ x), float(share @ y), one.height, drawn, flips @ by_prompt)
+    return Contrast(
+        float(share @ x), float(share @ y), one.height, drawn, flips @ by_prompt, same=not gap.any()
+    )
 
 
 def bootstrap(

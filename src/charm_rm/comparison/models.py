@@ -15,7 +15,7 @@ from ..ratings import Aliases, RatingsLike, as_ratings
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..shown import Figures
 from ..solved_on import warn_if_in_sample
-from .benchmarks import Benchmarked, benchmarked
+from .benchmarks import Benchmarked, benchmarked, tell_of_the_same
 from .evaluations import Evaluated, read_evaluation
 from .held import Field, How, hold_all
 from .result import ModelComparison
@@ -140,17 +140,6 @@ def _check(
                     fix="give them for two models or more, or leave them out",
                 )
     refuse_doubles(held)
-    if not held:
-        _refuse_same_evaluations(folders)
-
-
-def _refuse_same_evaluations(folders: Mapping[str, Evaluated]) -> None:
-    for (one, first), (other, second) in combinations(folders.items(), 2):
-        if first.credits.equals(second.credits) and first.figures.equals(second.figures):
-            raise ConfigError(
-                f"{one!r} and {other!r} have the very same credits on every item: a model is compared with others, not with itself",
-                fix="give each model once",
-            )
 
 
 def _aligned(
@@ -205,6 +194,9 @@ def _compare(
     whose = [{"model": a, "baseline": b, **row} for (a, b), some in rows.items() for row in some]
     differences = judged_differences(whose)
     warn_of_few_draws(differences, draws)
+    if told is not None:
+        for (a, b), some in rows.items():
+            tell_of_the_same(told, a, b, [row for row in some if row["kind"] == "benchmark"])
     values = value_table(models, held, told)
     gaps = favour_gap_table(held, pairs)
     return ModelComparison(

@@ -14,6 +14,9 @@ from ..store import save, write_frame, write_json
 from ..tables import Ratings
 
 ALIGNMENT = "sharpness_fitted_mismatch"  # the axis of alignment with people
+# Readings of a difference that is no finding: chance, or the very same credit on every item.
+WITHIN, UNTESTED, SAME = "within chance", "not tested", "the same on every item"
+NO_DIFFERENCE = (WITHIN, UNTESTED, SAME)
 _GAP = ("value", "baseline_value", "difference", "ci_low", "ci_high", "p_value", "q_value")
 DIFFERENCES: dict[str, pl.DataType | type[pl.DataType]] = {
     **dict.fromkeys(("model", "baseline", "kind", "figure"), pl.String),

@@ -15,7 +15,7 @@ from ..mismatch import METRICS
 from ..statistics import benjamini_hochberg
 from .benchmarks import Benchmarked, Figure, contrast_row
 from .held import SHARPNESS, Field, difference_rows, favour_gaps, favour_rows, model_rows
-from .result import DIFFERENCES, FAVOUR, FAVOUR_GAPS, VALUES
+from .result import DIFFERENCES, FAVOUR, FAVOUR_GAPS, SAME, UNTESTED, VALUES, WITHIN
 
 
 def figure_name(figure: Figure) -> str:
@@ -67,12 +67,14 @@ def _q_values(p: Sequence[float | None]) -> list[float | None]:
 
 
 def _reading(row: Mapping[str, Any], q: float | None) -> str:
-    """better, worse (of sharpness: sharper, less sharp) where interval and q both leave out no difference."""
+    """better, worse (of sharpness: sharper, less sharp) where interval and q both leave out no difference; :data:`NO_DIFFERENCE` else."""
     low, high = row["ci_low"], row["ci_high"]
+    if row.get("same"):
+        return SAME
     if low is None or high is None or q is None:
-        return "not tested"
+        return UNTESTED
     if low <= 0 <= high or q > SIGNIFICANT:
-        return "within chance"
+        return WITHIN
     if row["figure"] == SHARPNESS:
         return "sharper" if low > 0 else "less sharp"
     lower = row["kind"] == "alignment" and METRICS[row["figure"]].better == "lower"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, NoOverlap, NotIdentifiable, noting_warnings
+from ..errors import CharmWarning, NoOverlap, NotIdentifiable, counted, noting_warnings, verb
 from ..given import ScoresLike, as_scores
 from ..margins import PairedMargins, SampledMargins, Tally, pair_samples, swap_models, tally_margins
 from ..mismatch.effect import measure_effect
@@ -173,7 +173,7 @@ def _in_common(scores: Scores, baseline: Scores) -> tuple[Scores, Scores]:
         )
     if dropped := len(scores) + len(baseline) - mine.height - theirs.height:
         warnings.warn(
-            f"alignment is over the {mine.height} scores that both models have; {dropped} others are left out",
+            f"alignment is over the {counted(mine.height, 'score')} that both models have; {counted(dropped, 'other')} {verb(dropped, 'is', 'are')} left out",
             CharmWarning,
             stacklevel=3,
         )

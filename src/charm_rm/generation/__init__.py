@@ -5,7 +5,7 @@ from __future__ import annotations
 from .check import COUNTS, ResponseCheck, check_responses
 from .costs import GenerationEstimate, estimate_generation
 from .folder import MANIFEST, changes, file_names, plan_record, prompts_record, read_manifest, save_responses
-from .plan import PolicyPlan, plan_of, plan_requests, seed_of
+from .plan import PolicyPlan, plan_of, plan_requests, seed_of, tell_of_systems
 from .prompts import load_prompts, prompts_from_frame, with_system
 from .run import Asked, Generated, answered, ask_policy, generate_responses
 from .taken import Taken, take_outputs
@@ -36,5 +36,6 @@ __all__ = [
     "save_responses",
     "seed_of",
     "take_outputs",
+    "tell_of_systems",
     "with_system",
 ]

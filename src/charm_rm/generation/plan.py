@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from ..conversations import prompt_hash
-from ..errors import BadSetting
+from ..errors import BadSetting, CharmWarning, counted, verb
 from ..memo import content_key
-from ..protocols import AnsweringPolicy, Prompt, Sampling
+from ..protocols import JOINS_SYSTEM, AnsweringPolicy, Prompt, Sampling
 from ..settings import PolicySettings
 from .prompts import prompt_length, with_system
 
@@ -128,6 +129,28 @@ def plan_requests(plan: PolicyPlan, prompts: pl.DataFrame) -> RequestPlan:
             keys.append(key)
     order = sorted(requests, key=lambda key: (-prompt_length(requests[key].prompt), key))
     return RequestPlan({key: requests[key] for key in order}, keys)
+
+
+def tell_of_systems(plan: PolicyPlan, prompts: pl.DataFrame) -> None:
+    """Warn, with counts, where a policy is asked otherwise than with just the system message that it or the prompt has.
+
+    The policy's goes before a prompt's own; and a chat template may have no place for either (:data:`~charm_rm.protocols.JOINS_SYSTEM`).
+    """
+    own = sum(not isinstance(p, str) and p[0]["role"] == "system" for p in prompts["prompt"].to_list())
+    of = f"{counted(own, 'prompt')} of {prompts.height:,}"
+    if plan.system and own:
+        has = verb(own, "has a system message of its", "have a system message of their")
+        _warn(plan, f"{of} {has} own: it follows the policy's, after a blank line")
+    if (plan.system or own) and dict(getattr(plan.policy, "about", {})).get(JOINS_SYSTEM):
+        whose = "its system prompt" if plan.system else f"what {of} {verb(own, 'has', 'have')}"
+        _warn(
+            plan,
+            f"its chat template has no place for a system message: {whose} goes before the first request, as part of it",
+        )
+
+
+def _warn(plan: PolicyPlan, what: str) -> None:
+    warnings.warn(f"policy {plan.name!r}: {what}", CharmWarning, stacklevel=4)
 
 
 def seed_of(plan: PolicyPlan, prompt: Prompt, sample: int) -> int:

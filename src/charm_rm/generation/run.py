@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from ..costs import Usage
-from ..errors import CharmWarning, ConfigError, ModelError, RemoteError, counted, listing
+from ..errors import CharmWarning, ConfigError, ModelError, RemoteError, counted, listing, verb
 from ..memo import Memo, in_portions
 from ..protocols import Answer
 from ..visible import visible
 from .marks import CUT_OFF, with_marks
-from .plan import PolicyPlan, Request, RequestPlan, plan_requests
+from .plan import PolicyPlan, Request, RequestPlan, plan_requests, tell_of_systems
 
 # Prompts per block for policies that answer in blocks: what a kill loses at most.
 BLOCK = 64
@@ -65,8 +65,9 @@ def generate_responses(
 
     Raises:
         ModelError: a prompt is too long, the policy leaves prompts unanswered, or answers nothing but empty texts.
-        CharmWarning: (as a warning) prompts have no answer, or many answers are cut off.
+        CharmWarning: (as a warning) prompts have no answer, many answers are cut off, or system messages are joined.
     """
+    tell_of_systems(plan, prompts)
     return answered(
         plan, prompts, ask_policy(plan, prompts, memo=memo, too_long=too_long, progress=progress), too_long
     )
@@ -279,7 +280,9 @@ def _check(plan: PolicyPlan, frame: pl.DataFrame, lost: Mapping[str, int]) -> No
     """Refuse a policy that says nothing at all; tell of what is missing or cut off."""
     if not frame.height or (frame["response"].str.strip_chars() == "").all():
         what = (
-            "not one prompt was answered" if not frame.height else f"all {frame.height:,} answers are empty"
+            "not one prompt was answered"
+            if not frame.height
+            else f"{verb(frame.height, 'the one answer is', f'all {frame.height:,} answers are')} empty"
         )
         raise ModelError(
             what,

@@ -26,7 +26,7 @@ def of_judge(frame: pl.DataFrame, judge: str | None, where: str) -> tuple[pl.Dat
     column = next((c for c in JUDGES if c in frame.columns), None)
     if column is None:
         return frame, judge
-    frame = frame.with_columns(_names(frame[column]))
+    frame = frame.with_columns(judge_names(frame[column]))
     known = frame[column].drop_nulls().unique().to_list()
     unnamed = frame[column].null_count()
     if judge == EVERYBODY and EVERYBODY not in known:
@@ -41,7 +41,7 @@ def of_judge(frame: pl.DataFrame, judge: str | None, where: str) -> tuple[pl.Dat
     return (frame if chosen is None else frame.filter(pl.col(column) == chosen)), chosen
 
 
-def _names(names: pl.Series) -> pl.Series:
+def judge_names(names: pl.Series) -> pl.Series:
     """Names of judges as text; of MT-Bench's, model and prompt, the model: its prompts differ by question and turn."""
     if names.dtype == pl.List(pl.String):
         return names.list.first()

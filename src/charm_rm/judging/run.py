@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from ..errors import CharmWarning, ConfigError, ModelError, NotIdentifiable
+from ..errors import CharmWarning, ConfigError, ModelError, NotIdentifiable, counted, verb
 from ..memo import Memo, in_portions
 from ..protocols import PairwisePreference
 from ..provenance import source_name
@@ -280,7 +280,7 @@ def _never_a_verdict(asked: int, judge: PairwisePreference) -> ModelError:
 
 def _no_verdict(counts: Mapping[str, int], judge: PairwisePreference) -> ModelError:
     return ModelError(
-        f"{counts['dropped']} pairs lack a verdict in one order or both",
+        f"{counted(counts['dropped'], 'pair')} {verb(counts['dropped'], 'lacks', 'lack')} a verdict in one order or both",
         where=judge.source,
         fix="look at the judge's answers and its prompt (--prompt), or leave such pairs out (--missing drop)",
     )

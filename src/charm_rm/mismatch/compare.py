@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..errors import CharmWarning, ConfigError, NoOverlap, counted, listing, noting_warnings
+from ..errors import CharmWarning, ConfigError, NoOverlap, counted, listing, noting_warnings, verb
 from ..estimates import SIGNIFICANT
 from ..given import SourceLike, as_source
 from ..ratings import Aliases, RatingsLike, as_ratings
@@ -219,7 +219,7 @@ def shared_sources(
     if dropped:
         _warn(
             f"the comparison is over the {counted(len(prompts), 'prompt')} and {counted(len(policies), 'policy', 'policies')} that both have; "
-            f"{dropped} rows are left out"
+            f"{counted(dropped, 'row')} {verb(dropped, 'is', 'are')} left out"
         )
     return first, second, {"rows": dropped}
 

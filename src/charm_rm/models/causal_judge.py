@@ -17,7 +17,7 @@ from .devices import device_kind
 from .extras import require
 from .loading.folders import fingerprint
 from .loading.libraries import quiet
-from .openings import opening_ids, set_greedy
+from .openings import layout_words, opening_ids, set_greedy
 from .precision import DTypeName
 from .scoring.batching import collate, plan_batches
 from .scoring.encoding import Encoded, choose_layout, resolve_max_length
@@ -275,6 +275,7 @@ def load_local_chat(
             length,
             trust_remote_code,
             *regimes.words,
+            *layout_words(tokenizer),
         ),
         pad_token_id=model.generation_config.pad_token_id,
         end_ids=end_ids,

@@ -9,12 +9,15 @@ from ..conversations import labelled_text
 from ..errors import ModelError
 from ..judging.chat import Messages
 from .extras import require
-from .rendering import render_chat
+from .rendering import render_chat, system_message
 from .scoring.encoding import choose_layout
 
 
 def opening_ids(tokenizer: Any, conversation: Messages, *, where: str) -> list[int]:
     """The conversation's tokens through the chat template, or as labelled text; turn marks that its texts spell out are no marks.
+
+    Where a template has no place for a system message (Gemma's refuses it, others leave it out without a word), its words go before
+    the first request, as part of it (:func:`joins_system` says so).
 
     Raises:
         ModelError: the template refuses the conversation.
@@ -26,12 +29,35 @@ def opening_ids(tokenizer: Any, conversation: Messages, *, where: str) -> list[i
     try:
         text = render_chat(tokenizer, turns, open_turn=True, where=where)
     except ModelError:
-        if len(turns) > 1 and turns[0]["role"] == "system":
-            # Templates without a place for a system turn (Gemma's) take its words as part of the request.
-            merged = {"role": "user", "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"}
-            return opening_ids(tokenizer, [merged, *turns[2:]], where=where)
-        raise
+        if not _has_system(turns):
+            raise
+        text = render_chat(tokenizer, _joined(turns), open_turn=True, where=where)
+    if _has_system(turns) and turns[0]["content"].strip() not in text and joins_system(tokenizer):
+        text = render_chat(tokenizer, _joined(turns), open_turn=True, where=where)
     return _ids(tokenizer, text, add_special_tokens=False)
+
+
+def joins_system(tokenizer: Any) -> bool:
+    """Whether the words of a system message go before the first request, as the chat template has no place for them."""
+    return choose_layout(tokenizer) == "chat" and system_message(tokenizer) != "kept"
+
+
+def layout_words(tokenizer: Any) -> tuple[str, ...]:
+    """What a fingerprint says of how conversations are laid out, besides the files: templates that leave a system message out are read otherwise than once."""
+    lost = choose_layout(tokenizer) == "chat" and system_message(tokenizer) == "left out"
+    return ("system message joined to the first request",) if lost else ()
+
+
+def _has_system(turns: Messages) -> bool:
+    return len(turns) > 1 and turns[0]["role"] == "system"
+
+
+def _joined(turns: Messages) -> Messages:
+    """The conversation with the system message's words before the first request."""
+    return [
+        {"role": "user", "content": f"{turns[0]['content']}\n\n{turns[1]['content']}"},
+        *turns[2:],
+    ]
 
 
 def _ids(tokenizer: Any, text: str, **options: Any) -> list[int]:

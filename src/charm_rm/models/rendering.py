@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import ModelError
 from .template_limits import TemplateLimit, limited_templates
 
 # The date that Llama's own template falls back to.
 PINNED_DATE = datetime.date(2024, 7, 26)
+SystemMessage = Literal["kept", "left out", "refused"]
+_OTHERS = ("Quartz.", "Feldspar.")
 # What templates ask strftime_now for.
 _CODES = ("%-d", "%-m", *(f"%{c}" for c in "aAbBdmyYjHIpMSFDxXc"))
 
@@ -64,6 +66,16 @@ def render_chat(
             where=where,
             fix="check the roles and their order",
         ) from error
+
+
+def system_message(tokenizer: Any) -> SystemMessage:
+    """What the chat template makes of a system message: it is written, left out without a word (what it says changes nothing), or refused."""
+    asked = {"role": "user", "content": "What is two plus two?"}
+    try:
+        texts = {render_chat(tokenizer, [{"role": "system", "content": words}, asked]) for words in _OTHERS}
+    except ModelError:
+        return "refused"
+    return "kept" if len(texts) > 1 else "left out"
 
 
 def pin_clock(template: str) -> str:

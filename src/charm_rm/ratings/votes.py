@@ -84,11 +84,20 @@ def _arena_rules(frame: pl.DataFrame) -> dict[str, pl.Series]:
     """The Arena counts votes whose voter did not see the names, and of prompts asked again and again a sample."""
     rules = {}
     if "anony" in frame.columns:
-        rules[NAMES_SHOWN] = _truths(frame["anony"], "anony")
+        rules[NAMES_SHOWN] = names_hidden(frame)
     tag = next((c for c in ("dedup_tag", "dedup_tag.sampled") if c in frame.columns), None)
     if tag is not None:
         rules[NOT_SAMPLED] = _truths(_sampled(frame[tag]), tag)
     return rules
+
+
+def names_hidden(frame: pl.DataFrame) -> pl.Series:
+    """Whether the voter of each row did not see whose answers they were, by the column ``anony``.
+
+    Raises:
+        SchemaError: a flag says neither yes nor no.
+    """
+    return _truths(frame["anony"], "anony")
 
 
 def _sampled(tags: pl.Series) -> pl.Series:

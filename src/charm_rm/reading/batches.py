@@ -7,7 +7,7 @@ import gzip
 import io
 import lzma
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -40,20 +40,30 @@ class Batch:
     frame: pl.DataFrame
 
 
-def batches_of(path: Path, *, size: int) -> Iterator[Batch]:
+def batches_of(
+    path: Path, *, size: int, texts: Collection[str] = (), unread: bool = False
+) -> Iterator[Batch]:
     """The rows of a file, folder or pattern, about ``size`` at a time, files in the order of their names.
 
     Parquet, JSONL (packed or not) and large separated text are never in memory as a whole; JSON documents and Arrow files are. What folders
     say (``lang=en/``) is a column. Files need not have the same columns.
 
+    Args:
+        path: where they are.
+        size: rows at once.
+        texts: columns that were told to hold prompts and the like, whatever they are called.
+        unread: conversations that cannot be read (a part is an image) stay as they are, so that one row does not end the reading; without
+            it they are refused in JSON and separated text.
+
     Raises:
         UnreadableFile: a file that is missing, damaged or of an unknown kind; it is named.
     """
+    as_told: Mapping[str, Any] = {"texts": texts, "unread": unread}
     several = is_several(path)
     for source in sources_of(path) if several else [source_of(path)]:
         said = said_by_folders(source.path, path) if several else {}
         first = 0
-        for frame in _frames(source, size):
+        for frame in _frames(source, size, as_told):
             if twice := [c for c in said if c in frame.columns]:
                 raise SchemaError(
                     f"column {twice[0]!r} is in the file, and in the name of its folder",
@@ -64,19 +74,19 @@ def batches_of(path: Path, *, size: int) -> Iterator[Batch]:
             first += frame.height
 
 
-def _frames(source: Source, size: int) -> Iterator[pl.DataFrame]:
-    frames = _BY_KIND[source.kind](source, size)
+def _frames(source: Source, size: int, as_told: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
+    frames = _BY_KIND[source.kind](source, size, as_told)
     while True:
         with reading_file(source.path, source.kind):
             frame = next(frames, None)
         if frame is None:
             return
         if source.kind == "csv":
-            frame = with_messages(frame, untyped=True)
+            frame = with_messages(frame, untyped=True, **as_told)
         yield frame
 
 
-def _parquet(source: Source, size: int) -> Iterator[pl.DataFrame]:
+def _parquet(source: Source, size: int, _as_told: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
     if not source.on_disk:
         yield from read_typed(source).iter_slices(size)
         return
@@ -84,20 +94,20 @@ def _parquet(source: Source, size: int) -> Iterator[pl.DataFrame]:
     yield from _at_most(size, scan, source)
 
 
-def _arrow(source: Source, size: int) -> Iterator[pl.DataFrame]:
+def _arrow(source: Source, size: int, _as_told: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
     yield from read_typed(source).iter_slices(size)
 
 
-def _json(source: Source, size: int) -> Iterator[pl.DataFrame]:
-    yield from read_json_table(source).iter_slices(size)
+def _json(source: Source, size: int, as_told: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
+    yield from read_json_table(source, **as_told).iter_slices(size)
 
 
-def _jsonl(source: Source, size: int) -> Iterator[pl.DataFrame]:
+def _jsonl(source: Source, size: int, as_told: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
     with _lines(source) as lines:
         try:
             for rows in json_line_batches(source, lines, size):
                 if rows.values:
-                    yield frame_of(rows, source)
+                    yield frame_of(rows, source, **as_told)
         except (EOFError, lzma.LZMAError) as error:
             raise UnreadableFile(
                 f"cannot be unpacked as {source.packing}: {error}",
@@ -112,7 +122,7 @@ def _lines(source: Source) -> TextIO:
     return source.lines()
 
 
-def _csv(source: Source, size: int) -> Iterator[pl.DataFrame]:
+def _csv(source: Source, size: int, _as_told: Mapping[str, Any]) -> Iterator[pl.DataFrame]:
     if not source.on_disk or source.path.stat().st_size <= WHOLE_TEXT:
         yield from read_separated(source).iter_slices(size)
         return
@@ -142,7 +152,7 @@ def _at_most(size: int, scan: pl.LazyFrame, source: Source) -> Iterator[pl.DataF
         )
 
 
-_BY_KIND: dict[str, Callable[[Source, int], Iterator[pl.DataFrame]]] = {
+_BY_KIND: dict[str, Callable[[Source, int, Mapping[str, Any]], Iterator[pl.DataFrame]]] = {
     "parquet": _parquet,
     "arrow": _arrow,
     "json": _json,

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from ..conversations import as_conversation
+from ..conversations import as_conversation, is_conversation
 from ..errors import CharmError, SchemaError
 from ..tables.schema import NUMBER, TRUTH, WHOLE, Column
 from .columns import CONVERSATIONS, TEXTS
@@ -36,7 +36,13 @@ _KEYS = frozenset(
 
 
 def json_series(
-    name: str, values: list[Any], place: Place, *, declared: Column | None = None, as_text: bool = False
+    name: str,
+    values: list[Any],
+    place: Place,
+    *,
+    declared: Column | None = None,
+    as_text: bool = False,
+    unread: bool = False,
 ) -> pl.Series:
     """One column of JSON.
 
@@ -45,14 +51,20 @@ def json_series(
     - Numbers of a declared column: finite; text that is a number counts as one.
     - Anything else as it is; kinds that fit no one column, as JSON text.
 
+    ``unread``: conversations that cannot be read (a part is an image) stay as they are, for the reader to leave out and count; their
+    column has dtype Object.
+
     Raises:
         SchemaError: with line or item and column.
     """
     may_talk = name in CONVERSATIONS or is_talk(name) or as_text
     if may_talk:
         values = [
-            _conversation(name, v, i, place) if isinstance(v, list) else v for i, v in enumerate(values)
+            _conversation(name, v, i, place, unread=unread) if isinstance(v, list) else v
+            for i, v in enumerate(values)
         ]
+        if unread and has_unread(values):
+            return pl.Series(name, values, dtype=pl.Object)
     kinds = {type(v) for v in values} - {type(None)}
     if (
         declared is not None
@@ -95,10 +107,18 @@ def _series(name: str, values: list[Any], kinds: set[type], *, may_talk: bool) -
     return pl.Series(name, texts, dtype=pl.String)
 
 
-def _conversation(name: str, value: list[Any], index: int, place: Place) -> Any:
+def has_unread(values: Sequence[Any]) -> bool:
+    """Whether some list of messages is no conversation of text."""
+    lists = (v for v in values if isinstance(v, list) and any(isinstance(m, dict) for m in v))
+    return not all(map(is_conversation, lists))
+
+
+def _conversation(name: str, value: list[Any], index: int, place: Place, *, unread: bool) -> Any:
     try:
         return as_conversation(value) or value
     except CharmError as error:
+        if unread:
+            return value
         error.where = f"{place(index)}, column {name!r}"
         raise
 

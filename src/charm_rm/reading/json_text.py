@@ -87,13 +87,13 @@ def _objects(found: Items, source: Source) -> Items:
 
 
 def read_json_table(
-    source: Source, texts: Collection[str] = (), noun: type[Table] | None = None
+    source: Source, texts: Collection[str] = (), noun: type[Table] | None = None, *, unread: bool = False
 ) -> pl.DataFrame:
-    """The rows as a frame; columns of names and ids are text, as :func:`~.json_columns.json_series` says."""
+    """The rows as a frame; columns of names and ids are text, as :func:`~.json_columns.json_series` says (``unread``, too)."""
     rows = items(source)
     if rows.note:
         warnings.warn(f"{source.path}: {rows.note}", ReadingNote, stacklevel=4)
-    return frame_of(rows, source, texts, noun)
+    return frame_of(rows, source, texts, noun, unread=unread)
 
 
 def json_line_batches(source: Source, lines: TextIO, size: int) -> Iterator[Items]:
@@ -119,7 +119,12 @@ def json_line_batches(source: Source, lines: TextIO, size: int) -> Iterator[Item
 
 
 def frame_of(
-    rows: Items, source: Source, texts: Collection[str] = (), noun: type[Table] | None = None
+    rows: Items,
+    source: Source,
+    texts: Collection[str] = (),
+    noun: type[Table] | None = None,
+    *,
+    unread: bool = False,
 ) -> pl.DataFrame:
     """Rows that were read as a frame."""
     columns = dict.fromkeys(name for row in rows.values for name in row)
@@ -132,6 +137,7 @@ def frame_of(
                 lambda index: f"{source.path}: {rows.place(index)}",
                 declared=declared.get(name),
                 as_text=name in texts,
+                unread=unread,
             )
             for name in columns
         ]

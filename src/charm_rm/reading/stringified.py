@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ import polars as pl
 from ..conversations import as_conversation
 from ..errors import CharmError, SchemaError
 from .columns import CONVERSATIONS
+from .json_columns import has_unread
 from .names import is_talk, spellings
 
 _LISTS = r"^\s*\["
@@ -20,31 +22,39 @@ _RESPONSES = frozenset(name for tier in spellings("response") for name in tier)
 _MEND = "write JSON (json.dumps), or keep the lists in a Parquet or JSONL file"
 
 
-def with_messages(frame: pl.DataFrame, *, untyped: bool) -> pl.DataFrame:
-    """Cells of prompts and responses that are JSON messages, or lists of one text, as such.
+def with_messages(
+    frame: pl.DataFrame, *, untyped: bool, texts: Collection[str] = (), unread: bool = False
+) -> pl.DataFrame:
+    """Cells of prompts and responses that are JSON messages, or lists of one text, as such; ``texts``: columns that were told to hold such.
 
     In a file that knows text alone (``untyped``: CSV) every cell of messages is read, and lists of one text where a whole column
-    is; in any other file only a column whose every cell is a list of messages, as text there may mean text.
+    is; in any other file only a column whose every cell is a list of messages, as text there may mean text. ``unread``: messages that
+    cannot be read (a part is an image) stay lists as they are, for the reader to leave out and count.
 
     Raises:
         SchemaError: messages or lists as Python prints them; with row and column.
     """
-    for name in [c for c in frame.columns if c in CONVERSATIONS or is_talk(c)]:
+    for name in [c for c in frame.columns if c in CONVERSATIONS or is_talk(c) or c in texts]:
         if frame[name].dtype == pl.String and frame[name].str.contains(_LISTS).any():
             cells = frame[name].to_list()
-            values = _untyped_column(name, cells) if untyped else _typed_column(cells)
+            values = (
+                _untyped_column(name, cells, told=name in texts, unread=unread)
+                if untyped
+                else _typed_column(cells)
+            )
             if values is not None:
                 frame = frame.with_columns(_column(name, values))
     return frame
 
 
-def _untyped_column(name: str, cells: list[str | None]) -> list[Any] | None:
-    values = [_messages(name, c, row) for row, c in enumerate(cells)]
-    told = [c for c in cells if c is not None]
-    if name not in _RESPONSES and all(_one_text(c) is not None for c in told):
+def _untyped_column(name: str, cells: list[str | None], *, told: bool, unread: bool) -> list[Any] | None:
+    values = [_messages(name, c, row, unread=unread) for row, c in enumerate(cells)]
+    some = [c for c in cells if c is not None]
+    may_be_listed = name not in _RESPONSES and not told  # a list may be what a response says
+    if may_be_listed and all(_one_text(c) is not None for c in some):
         return [None if c is None else _one_text(c) for c in cells]
-    if name not in _RESPONSES and all(_WRITTEN_TEXT.fullmatch(c) for c in told):
-        raise _printed(name, told[0], cells.index(told[0]))
+    if may_be_listed and all(_WRITTEN_TEXT.fullmatch(c) for c in some):
+        raise _printed(name, some[0], cells.index(some[0]))
     return values if any(isinstance(v, list) for v in values) else None
 
 
@@ -54,7 +64,7 @@ def _typed_column(cells: list[str | None]) -> list[Any] | None:
     return lists if all(m is not None for m, c in zip(lists, cells, strict=True) if c is not None) else None
 
 
-def _messages(name: str, cell: str | None, row: int) -> Any:
+def _messages(name: str, cell: str | None, row: int, *, unread: bool) -> Any:
     """The messages of a cell, or the cell."""
     if cell is None or not cell.lstrip().startswith("["):
         return cell
@@ -62,6 +72,8 @@ def _messages(name: str, cell: str | None, row: int) -> Any:
     try:
         messages = as_conversation(value) if isinstance(value, list) else None
     except CharmError as error:
+        if unread:
+            return value
         error.where = f"row {row}, column {name!r}"
         raise
     if messages is None and _WRITTEN_MESSAGES.match(cell):
@@ -83,7 +95,7 @@ def _parsed(cell: str) -> Any:
 
 def _column(name: str, values: list[Any]) -> pl.Series:
     kinds = {type(v) for v in values} - {type(None)}
-    if kinds == {list, str}:
+    if kinds == {list, str} or has_unread(values):
         return pl.Series(name, values, dtype=pl.Object)
     return pl.Series(name, values)
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..errors import CharmWarning, ConfigError, RemoteError
+from ..errors import CharmWarning, ConfigError, RemoteError, counted, verb
 from ..judging.chat import Messages, Reply
 from ..memo import content_key
 from .answers import Answered, read_answer
@@ -230,7 +230,7 @@ class OpenAIChat:
     def _tell(self, run: _Run) -> None:
         if run.failed:
             warnings.warn(
-                f"{self.source}: {run.failed} conversations have no answer; the last: {run.last_failure}",
+                f"{self.source}: {counted(run.failed, 'conversation')} {verb(run.failed, 'has', 'have')} no answer; the last: {run.last_failure}",
                 CharmWarning,
                 stacklevel=3,
             )

@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup
 
 from .. import store
-from ..comparison import ModelComparison
+from ..comparison import NO_DIFFERENCE, ModelComparison
 from ..mismatch import METRICS
 from ..mismatch.metrics import WHAT_P_IS
 from ..provenance import versions
@@ -24,7 +24,6 @@ from .theme import css_variables
 from .words import chance, clean, elo, interval, number
 
 _MOST = 24  # differences of favour in the figure
-_WITHIN = ("within chance", "not tested")
 
 
 def write_comparison(found: ModelComparison, path: Path) -> Path:
@@ -74,7 +73,7 @@ def _finding(found: ModelComparison) -> str:
     beaten = [r for r in found.pareto.iter_rows(named=True) if r["standing"] == "dominated"]
     if beaten:
         return "; ".join(f"{clean(r['model'])} is dominated by {clean(', '.join(r['by']))}" for r in beaten)
-    beyond = sum(r not in _WITHIN for r in found.differences["reading"])
+    beyond = sum(r not in NO_DIFFERENCE for r in found.differences["reading"])
     if beyond == 0:
         return f"No difference between {words.count(len(found.models), 'model')} is beyond chance"
     return f"{len(found.models)} models, {words.count(beyond, 'difference')} beyond chance"
@@ -82,7 +81,7 @@ def _finding(found: ModelComparison) -> str:
 
 def _verdict(found: ModelComparison) -> Iterator[str]:
     for row in found.differences.iter_rows(named=True):
-        if row["reading"] not in _WITHIN:
+        if row["reading"] not in NO_DIFFERENCE:
             yield f"{clean(row['model'])} is {row['reading']} than {clean(row['baseline'])}: {label(row)} {_shown(row, 'difference', sign=True)}, q = {chance(row['q_value'])}."
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from ..errors import verb
 from ..evaluate import AlignmentResult, BenchmarkResult, Diagnosis
 from ..provenance import versions
 from . import words
@@ -158,7 +159,8 @@ def _sentences(result: BenchmarkResult, diagnosis: Diagnosis) -> Iterator[str]:
     if notes := diagnosis.saturation[-1]:
         yield f"{clean(result.frame['subset'][-1])}: {clean('; '.join(notes))}."
     if flagged := sum(bool(row) for row in diagnosis.saturation):
-        yield f"{flagged} of {words.count(len(diagnosis.saturation), 'figure')} say little by themselves: the table says why."
+        says = verb(flagged, "says little by itself", "say little by themselves")
+        yield f"{flagged} of {words.count(len(diagnosis.saturation), 'figure')} {says}: the table says why."
     if result.unanswered:
         yield f"{words.count(result.unanswered, 'comparison')} without a verdict in either order, counted wrong."
     yield from _beyond_sentence(result.frame)

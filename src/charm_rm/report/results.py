@@ -12,10 +12,11 @@ from ..errors import ConfigError, did_you_mean
 from ..evaluate import BenchmarkResult
 from ..mismatch import Audit, FamilyContrasts, FavourComparison, Influence
 from ..relabel import Relabelled
+from ..study.results import StudyAnalysis
 from ..style import Calibrator, Explanation
 from ..tables import Favouritism, Mismatch, Offsets, Ratings
 from .charts import Row, interval_rows
-from .cleaning import cleaned
+from .cleaning import clean_study, cleaned
 from .figures import draw_figure
 from .figures._registry import Picture, both
 from .figures._rows import colour_role, ends, favour_words
@@ -70,6 +71,8 @@ def findings_of(result: object) -> Findings:
         return replace(_NOTHING, ledger=cleaned(result.ledger))
     if isinstance(result, BenchmarkResult):
         return replace(_NOTHING, benchmarks=cleaned(result.frame))
+    if isinstance(result, StudyAnalysis):
+        return replace(_NOTHING, study=clean_study(result))
     return _NOTHING
 
 
@@ -91,6 +94,7 @@ def _drawn_by_report(result: object) -> tuple[str, ...]:
         Explanation: ("explanation", "explanation_map"),
         Relabelled: ("ledger",),
         BenchmarkResult: ("benchmarks",),
+        StudyAnalysis: ("study_agreement", "study_difference", "study_ratings", "study_raters"),
     }
     names = next((names for kind, names in kinds.items() if isinstance(result, kind)), ())
     no_favour = isinstance(result, Audit) and result.favouritism is None

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from ..conversations import prompt_text
-from ..errors import CharmWarning, ConfigError, MissingExtra, SchemaError, counted
+from ..errors import CharmWarning, ConfigError, MissingExtra, SchemaError, counted, verb
 from ..provenance import source_name, versions
 from ..settings import SampleSettings, parse_columns
 from ..tables import Prompts
@@ -225,14 +225,24 @@ def _outside(text: str, settings: SampleSettings) -> str | None:
 
 
 def _benchmarks(parts: Iterable[Part], settings: SampleSettings) -> Benchmarks:
-    """The prompts of the benchmark files; those without one are refused, as nothing would be cleared of them."""
+    """The prompts of the benchmark files; those without one are refused, as nothing would be cleared of them. Rows without one are told."""
     found: list[tuple[str, str]] = []
+    unreadable: Counter[str] = Counter()
     for part, asked in _rows(parts, {}, ()):
         if asked.prompt is not None:
             found.append((f"{part.name}, row {asked.place}", prompt_text(asked.prompt)))
+        else:
+            unreadable[str(asked.problem)] += 1
     if not found:
         raise SchemaError(
             "the benchmark files hold no prompt", fix="check --benchmark (benchmarks= in Python)"
+        )
+    if lost := sum(unreadable.values()):
+        warnings.warn(
+            f"{counted(lost, 'row')} of the benchmark files {verb(lost, 'has', 'have')} no prompt that can be read, so nothing is left out "
+            f"for {verb(lost, 'it', 'them')} ({'; '.join(_told_reasons(unreadable))})",
+            CharmWarning,
+            stacklevel=4,
         )
     return Benchmarks(found, n=settings.ngram)
 
@@ -274,13 +284,16 @@ def _refuse_nothing_left(
         return
     if any_state and not unreadable:
         raise SchemaError("the source has no rows", fix="check the path")
-    why = [f"{name}: {n:,}" for name, n in sorted(unreadable.items())] if any_state else []
-    why += [] if any_state else [
-        f"{state}: {n:,}" for state, n in work.sql.execute("SELECT state, COUNT(*) FROM prompts GROUP BY state")
-    ]  # fmt: skip
+    if any_state:
+        raise SchemaError(
+            f"no row has {what} ({'; '.join(_told_reasons(unreadable)[:5])})",
+            fix="check the column of the prompts: --column prompt=... (prompts are text: what an image shows cannot be read)",
+        )
+    states = dict(work.sql.execute("SELECT state, COUNT(*) FROM prompts GROUP BY state"))
     raise SchemaError(
-        f"no row has {what} ({'; '.join(why[:5])})"
-        if any_state
-        else f"no prompt is {what} ({'; '.join(why[:5])})",
-        fix="check the column of the prompts: --column prompt=..." if any_state else "loosen the filters",
+        f"no prompt is {what} ({'; '.join(_told_reasons(states)[:5])})", fix="loosen the filters"
     )
+
+
+def _told_reasons(counts: Mapping[str, int]) -> list[str]:
+    return [f"{name}: {n:,}" for name, n in sorted(counts.items())]

@@ -17,7 +17,7 @@ import polars as pl
 from .. import store
 from ..errors import CharmError, CharmWarning, RemoteError, StageFailed, counted
 from ..extras import require
-from ..generation import Asked, Generated, answered, ask_policy, plan_of, plan_requests
+from ..generation import Asked, Generated, answered, ask_policy, plan_of, plan_requests, tell_of_systems
 from ..generation.prompts import prompt_length
 from ..generation.run import usage_of
 from ..memo import Memo, content_key
@@ -254,6 +254,7 @@ def _made(one: PolicySettings, prompts: pl.DataFrame, found: _Found, known: Memo
         raise _part_lost(found)
     about: Any = _About(**found.done[0]["policy"])
     plan = plan_of(one, about)
+    tell_of_systems(plan, prompts)
     requests = plan_requests(plan, prompts)
     long = {key: int(by) for summary in found.done for key, by in summary["long"].items()}
     none = {key: Answer("", "error") for summary in found.done for key in summary["failed"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,8 +42,14 @@ def attention_checks(responses: Responses, *, n: int, votes_wanted: int, seed: i
         if right.prompt_id in prompts or not right.is_sound:
             continue
         if others := [other for other in answers if other.is_wrong_beside(right)]:
-            rows.append(_check(right, others[int(rng.integers(len(others)))], len(rows) + 1, votes_wanted))
+            wrong = others[int(rng.integers(len(others)))]
+            rows.append(check_row(right.key, wrong.key, number=len(rows) + 1, votes_wanted=votes_wanted))
             prompts.add(right.prompt_id)
+    return checks_table(rows)
+
+
+def checks_table(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
+    """Rows of :func:`check_row` as rows of :class:`.nouns.Comparisons`."""
     return pl.DataFrame(rows, schema=_SCHEMA)
 
 
@@ -63,6 +70,11 @@ class _Answer:
     asked: frozenset[str]
     said: frozenset[str]
     form: tuple[bool, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(prompt_id, policy)."""
+        return self.prompt_id, self.policy
 
     @property
     def is_sound(self) -> bool:
@@ -92,8 +104,12 @@ def _looked_at(responses: Responses, rng: np.random.Generator, *, most: int) -> 
 
 def _described(prompt_id: str, prompt: Prompt, policy: str, said: str) -> _Answer:
     asked = as_messages(prompt)[-1]["content"]
-    form = ("```" in said, bool(_LIST.search(said)), bool(_HEADING.search(said)))
-    return _Answer(prompt_id, policy, len(said), len(asked), _words(asked), _words(said), form)
+    return _Answer(prompt_id, policy, len(said), len(asked), _words(asked), _words(said), form_of(said))
+
+
+def form_of(said: str) -> tuple[bool, bool, bool]:
+    """Whether an answer has code, a list, a heading."""
+    return "```" in said, bool(_LIST.search(said)), bool(_HEADING.search(said))
 
 
 def _words(text: str) -> frozenset[str]:
@@ -105,18 +121,21 @@ def _share(answer: _Answer, asked: frozenset[str]) -> float:
     return len(asked & answer.said) / len(asked)
 
 
-def _check(right: _Answer, wrong: _Answer, number: int, votes_wanted: int) -> dict[str, object]:
-    first, second = sorted((right.policy, wrong.policy))
-    expected = "a" if first == right.policy else "b"
+def check_row(
+    right: tuple[str, str], wrong: tuple[str, str], *, number: int, votes_wanted: int
+) -> dict[str, object]:
+    """A check as a row: the (prompt_id, policy) of the right answer, whose prompt is shown, and of one to another prompt."""
+    first, second = sorted((right[1], wrong[1]))
+    expected = "a" if first == right[1] else "b"
     return {
         "comparison_id": f"check{number:03d}",
-        "prompt_id": right.prompt_id,
+        "prompt_id": right[0],
         "policy_a": first,
         "policy_b": second,
         "kind": CHECK,
         "inclusion": None,
         "votes_wanted": votes_wanted,
         "expected": expected,
-        "answered_a": None if expected == "a" else wrong.prompt_id,
-        "answered_b": None if expected == "b" else wrong.prompt_id,
+        "answered_a": None if expected == "a" else wrong[0],
+        "answered_b": None if expected == "b" else wrong[0],
     }

@@ -198,7 +198,8 @@ def refuse_same_names(models: Sequence[StudyModel]) -> None:
     names = [model.name for model in models]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(
-            f"two models are called {listing(twice)}", fix="give each its own name: --scores NAME=PATH"
+            f"two models are called {listing(twice)}",
+            fix="give each its own name: NAME=PATH, NAME=COLUMN, or leave one out",
         )
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import polars as pl
 
 from ..errors import counted, listing
 from ..judgements.checks import note, refuse_rows
 from ..policy_names import fold_name, near_policies
+from ..ratings.votes import names_hidden
+from .frame import KEY
 from .nouns import StudyModel
 
-_KEY = ["prompt_id", "policy_a", "policy_b"]
 _WEIGHTS = ("weight", "inclusion", "sample_weight", "weights")
+# Seconds since 1970 that a date of votes may be: from 1973 to 5138. Numbers below count from something else, those above are no seconds.
+_EARLIEST, _LATEST = 1e8, 1e11
 _ISO, _NUMBER = r"^\d{4}-\d\d-\d\d", r"^\d+(\.\d+)?$"
 
 
@@ -36,12 +41,20 @@ def first_turns(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     if "turn" not in frame.columns:
         return frame, 0
     voter = [c for c in ("rater", "judge") if c in frame.columns]
-    pair = [pl.min_horizontal(_KEY[1:]).alias("first"), pl.max_horizontal(_KEY[1:]).alias("second")]
+    pair = [pl.min_horizontal(KEY[1:]).alias("first"), pl.max_horizontal(KEY[1:]).alias("second")]
     turns = frame.group_by("prompt_id", *pair, *voter).agg(pl.col("turn").n_unique())["turn"]
     if not len(turns) or turns.max() == 1:
         return frame, 0
     later = (frame["turn"] > frame["turn"].min()).fill_null(False)
     return frame.filter(~later), int(later.sum())
+
+
+def blind_votes(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Votes cast with the policies' names hidden, where ``anony`` tells, as the Arena counts them; and how many others are left out."""
+    if "anony" not in frame.columns:
+        return frame, 0
+    hidden = names_hidden(frame)
+    return frame.filter(hidden).drop("anony"), int((~hidden).sum())
 
 
 def earliest_first(frame: pl.DataFrame) -> pl.DataFrame:
@@ -54,6 +67,35 @@ def earliest_first(frame: pl.DataFrame) -> pl.DataFrame:
     if told.str.contains(_NUMBER).all():
         return frame.sort(told.cast(pl.Float64), maintain_order=True)
     return frame.sort(told, maintain_order=True) if told.str.contains(_ISO).all() else frame
+
+
+def with_times(votes: pl.DataFrame, where: str) -> pl.DataFrame:
+    """``voted_at`` as ISO 8601: numbers are seconds (or thousandths) since 1970; what is no date is left out, and said."""
+    if "voted_at" not in votes.columns:
+        return votes
+    given = votes["voted_at"]
+    times = pl.Series("voted_at", [_as_time(text) for text in given.to_list()], dtype=pl.String)
+    lost = (times.is_null() & given.is_not_null()).arg_true()
+    if len(lost):
+        note(
+            f"{where}: {counted(len(lost), 'time')} of votes left out, {given[int(lost[0])]!r} for one: write them as 2026-11-26T14:30:00Z"
+        )
+    return votes.with_columns(times)
+
+
+def _as_time(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        if not re.match(_NUMBER, text.strip()):
+            datetime.fromisoformat(text.strip())
+            return text.strip()
+        seconds = float(text)
+        while seconds >= _LATEST:
+            seconds /= 1000
+        return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds >= _EARLIEST else None
+    except ValueError:
+        return None
 
 
 def say_unknown_policies(frame: pl.DataFrame, models: Sequence[StudyModel], where: str) -> None:

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from ..errors import ConfigError, ReadingNote, SchemaError, counted, listing
-from ..judgements.checks import note, refuse_rows
-from ..judgements.margins import as_margins
-from ..judgements.pair_rows import Columns, outcomes, pair_rows
+from ..errors import SchemaError, counted, listing
+from ..judgements.checks import note
 from ..judgements.prompts import prompt_keys
 from ..provenance import source_record
-from ..ratings.votes import is_automatic
+from ..ratings.battles import ONE_HOT
+from ..ratings.votes import NAMES_SHOWN
 from ..tables import Responses
-from .frame import margin_column, with_margins
+from ..text_hash import refuse_other_texts
+from .frame import KEY
 from .import_checks import (
-    earliest_first,
+    blind_votes,
     first_turns,
     refuse_missing_policies,
     say_unknown_policies,
     say_what_may_mislead,
+    with_times,
 )
+from .import_hints import say_unused_models
+from .import_judges import judge_model, original_first, people_and_judges, that_all_judged
+from .import_labels import label_meanings, refuse_unused_labels, with_meanings, with_policy_names
+from .import_models import ModelColumns, model_columns, model_of_columns
+from .import_people import people_votes, with_repeats
+from .import_prompts import SEVERAL_IDS, Texts, match_prompts, prompt_hashes
+from .import_texts import answer_columns, texts_in_votes
 from .nouns import MAIN, Comparisons, Study, StudyModel, StudyVotes
-from .vote_columns import NOUN, in_our_columns
+from .vote_columns import in_our_columns
+from .vote_shapes import flat_votes, with_a_row_each
 
-EVERYBODY = "all"
 TARGET = "these comparisons"
-_BOTH_BAD = r"both[ _-]?bad"
-_KEY = ["prompt_id", "policy_a", "policy_b"]
 _EXTRAS = ("left", "seconds", "comment", "voted_at")
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """People's votes, and the judges beside them by name, all with prompt_id, policy_a, policy_b, winner and row."""
-
-    people: pl.DataFrame
-    judges: Mapping[str, pl.DataFrame]
 
 
 def import_votes(
@@ -54,12 +51,16 @@ def import_votes(
     anonymous: bool = False,
     first_left: bool = False,
     models: Sequence[StudyModel] = (),
+    columns_of_models: Sequence[str] = (),
+    columns_of_raters: Sequence[str] = (),
+    labels: Sequence[str] = (),
     responses: Responses | None = None,
+    texts: Mapping[str, Texts] | None = None,
 ) -> Study:
     """A study of the votes in a frame, of any of the layouts that :mod:`.vote_columns` knows.
 
     Every comparison that people voted on weighs 1: what is estimated is about these comparisons, since nobody knows how they were chosen.
-    Votes of automatic judges in the same table (told by a column ``judge``) become models with margins, after ``models``.
+    Models are ``models``, then those in columns of the votes, then automatic judges in rows of their own (told by a column ``judge``).
 
     Args:
         where: what messages call the table.
@@ -68,7 +69,12 @@ def import_votes(
         original: the model that the others are compared with; the first by default.
         anonymous: votes whose rater is not named are taken, each as a person's of its own; without it they are refused.
         first_left: the first policy of every row stood on the left of the screen.
+        models: of tables of their own.
+        columns_of_models: ``NAME=COLUMN`` or ``NAME=COLUMN_A,COLUMN_B``: models whose verdicts or scores stand in columns of ``votes``.
+        columns_of_raters: ``NAME=COLUMN``: people whose votes stand in a column of their own, each.
+        labels: ``LABEL=WINNER``: what labels of winners mean that are not known by themselves.
         responses: the texts; every answer that is compared has to be there.
+        texts: model -> the prompts' ids and texts of its table, for votes that have texts in place of ids, or other ids.
 
     Where one rater voted on one comparison again, the first vote counts (by ``voted_at`` where all rows tell it, else in the order of the
     file), the second is a repeat and tells consistency, later ones are dropped. Later turns of a conversation are dropped. Rows without a verdict, of a policy against itself, and comparisons on which a model has no verdict are dropped. All of this
@@ -78,29 +84,45 @@ def import_votes(
         SchemaError: a field is missing, a label means nothing, nothing is left, or a text is missing in ``responses``.
         ConfigError: ``columns``, ``people`` or ``original`` name what is not there; raters are not named.
     """
-    frame = in_our_columns(votes, columns or {}, where=where)
-    refuse_missing_policies(frame, where)
-    frame = frame.with_columns(prompt_keys(frame, where))
-    say_what_may_mislead(votes, frame, list((columns or {}).values()), where)
-    frame, later = first_turns(frame.drop("prompt", strict=False))
-    judged = _people_and_judges(frame, people, where)
-    told, dropped = _people_votes(judged.people, where, anonymous=anonymous, first_left=first_left)
-    found = [*models, *(_judge(n, rows, where) for n, rows in judged.judges.items())]
-    found = _original_first(found, original)
-    say_unknown_policies(told, found, where)
-    told, unjudged = _that_all_judged(told, found)
-    dropped |= {"no verdict of a model": unjudged, "a later turn, which is another prompt": later}
-    told, again = _repeats(told)
-    dropped |= {"votes of one rater on one comparison beyond the second": again}
+    votes, columns = with_a_row_each(flat_votes(votes, where=where), columns_of_raters, columns or {})
+    read = _read(votes, columns, columns_of_models, labels, where)
+    given = responses if responses is not None else texts_in_votes(votes, read.frame, read.found, where)
+    matched = match_prompts(
+        read.frame.drop("prompt", strict=False),
+        models,
+        given,
+        own_ids=read.own_ids,
+        texts=texts or {},
+        where=where,
+    )
+    frame, later = first_turns(matched.votes.drop("text", strict=False))
+    frame, seen = blind_votes(frame)
+    judged = people_and_judges(frame, people, where)
+    told, dropped = people_votes(judged.people, where, anonymous=anonymous, first_left=first_left)
+    in_columns = [model_of_columns(votes, frame, one, where, labels=read.labels) for one in read.asked]
+    in_rows = [judge_model(n, rows, where) for n, rows in judged.judges.items()]
+    beside = original_first([*matched.models, *in_columns, *in_rows], original)
+    say_unknown_policies(told, beside, where)
+    told, unjudged = that_all_judged(told, beside)
+    told, again = with_repeats(told)
+    dropped |= {
+        "no verdict of a model": unjudged,
+        "a later turn, which is another prompt": later,
+        NAMES_SHOWN: seen,
+        SEVERAL_IDS: matched.dropped,
+        "votes of one rater on one comparison beyond the second": again,
+    }
     _say(dropped, told, where)
+    told = with_times(told, where)
     comparisons = _comparisons(told)
-    _refuse_missing_texts(comparisons, responses)
+    _refuse_missing_texts(comparisons, matched.responses)
+    _check_scored_texts(comparisons, matched.responses, beside, where, given=responses is not None)
     return Study(
         name=name,
         comparisons=Comparisons(comparisons.drop("n_votes")),
         votes=_votes(told, comparisons),
-        models=tuple(found),
-        responses=responses,
+        models=tuple(beside),
+        responses=matched.responses,
         provenance={
             "verb": "import_votes",
             **source_record(where),
@@ -112,176 +134,57 @@ def import_votes(
     )
 
 
-# --- who judged -----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Read:
+    """Votes under our names, with ``text`` beside ``prompt_id`` where the prompt's text is known; which column is which field; the models asked for; what labels mean."""
+
+    frame: pl.DataFrame
+    found: Mapping[str, str]
+    asked: Sequence[ModelColumns]
+    own_ids: bool
+    labels: Mapping[str, str]
 
 
-def _people_and_judges(frame: pl.DataFrame, people: Collection[str], where: str) -> _Judged:
-    """Rows of people, and rows of each automatic judge."""
-    if "judge" not in frame.columns:
-        if set(people) - {EVERYBODY}:
-            raise ConfigError(
-                f"people are called {listing(people)}, and no column says who judged",
-                where=where,
-                fix="say which column it is: --column judge=COLUMN",
-            )
-        return _Judged(frame, {})
-    known = frame["judge"].drop_nulls().unique().sort().to_list()
-    mine = _people_of(known, people, where)
-    judges = [name for name in known if name not in mine]
-    if judges:
-        text = f"{where}: taken for people: {listing(mine, limit=6)}; for automatic judges: {listing(judges, limit=6)}"
-        warnings.warn(f"{text} (--people NAME says otherwise)", ReadingNote, stacklevel=4)
-    told = frame.filter(~pl.col("judge").is_in(judges).fill_null(False))
-    if told.is_empty():
-        raise SchemaError(f"{NOUN}: no row is one of people", where=where, fix="name them: --people NAME")
-    return _Judged(told, {name: frame.filter(pl.col("judge") == name) for name in judges})
-
-
-def _people_of(known: Sequence[str], people: Collection[str], where: str) -> list[str]:
-    if EVERYBODY in people:
-        return list(known)
-    if lost := sorted(set(people) - set(known)):
-        raise ConfigError(
-            f"nobody is called {listing(lost)} in the column of judges",
-            where=where,
-            fix=f"choose of {listing(known, limit=12)}",
-        )
-    return [name for name in known if name in people or not (people or is_automatic(name))]
-
-
-def _judge(name: str, rows: pl.DataFrame, where: str) -> StudyModel:
-    """A judge's rows as margins; the mean where it was asked in both orders, or again."""
-    rows = rows.select(
-        "row", "prompt_id", pl.col("policy_a").alias("model_a"), pl.col("policy_b").alias("model_b"), "winner"
+def _read(
+    votes: pl.DataFrame,
+    columns: Mapping[str, str],
+    of_models: Sequence[str],
+    labels: Sequence[str],
+    where: str,
+) -> _Read:
+    """The table under our names, and what in it may mean otherwise said."""
+    asked = [model_columns(text, votes.columns) for text in of_models]
+    taken = {column for one in asked for column in one.columns}
+    frame, found = in_our_columns(votes, columns, but=taken, where=where)
+    refuse_missing_policies(frame, where)
+    meanings = label_meanings(labels)
+    refuse_unused_labels([frame["winner"], *(votes[one.columns[0]] for one in asked)], meanings)
+    frame = frame.with_columns(with_meanings(frame["winner"], meanings))
+    frame = with_policy_names(frame, "winner", where)
+    frame, own_ids = _with_prompts(frame, votes.columns, where)
+    say_what_may_mislead(votes, frame, list(found.values()), where)
+    say_unused_models(
+        votes, frame, {*found.values(), *ONE_HOT, *taken, *(answer_columns(votes, found) or ())}, where
     )
-    record = {"verb": "import_votes", "annotator": name, **source_record(where)}
-    return StudyModel(
-        name, margins=as_margins(pair_rows(rows, where), where=f"{where}, {name}", provenance=record)
-    )
+    return _Read(frame, found, asked, own_ids, meanings)
 
 
-def _original_first(models: Sequence[StudyModel], original: str | None) -> list[StudyModel]:
-    names = [one.name for one in models]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(
-            f"two models are called {listing(twice)}", fix="name them apart: NAME=FILE, or leave one out"
-        )
-    if original is None:
-        return list(models)
-    if original not in names:
-        raise ConfigError(
-            f"no model is called {original!r}",
-            where="--original",
-            fix=f"choose of {listing(names, limit=12) or 'the models given with --scores or --judgements'}",
-        )
-    return sorted(models, key=lambda one: one.name != original)
-
-
-# --- people's votes -------------------------------------------------------------------------------
-
-
-def _people_votes(
-    frame: pl.DataFrame, where: str, *, anonymous: bool, first_left: bool
-) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Votes with rater, winner (a, b, tie, both_bad) and policies in order, and how many rows were dropped, by reason."""
-    frame = frame.with_columns(_winners(frame, where))
-    silent = frame["winner"].is_null()
-    itself = (frame["policy_a"] == frame["policy_b"]).fill_null(False) & ~silent
-    dropped = {"no verdict": int(silent.sum()), "a policy against itself": int(itself.sum())}
-    frame = frame.filter(~silent & ~itself)
-    if frame.is_empty():
+def _with_prompts(frame: pl.DataFrame, there: Sequence[str], where: str) -> tuple[pl.DataFrame, bool]:
+    """The votes with ``prompt_id``, and ``text``, a hash of the prompt's text, where they have one; and whether the ids are their own."""
+    if not {"prompt", "prompt_id"} & set(frame.columns):
         raise SchemaError(
-            f"{NOUN}: no vote of people is left", where=where, fix="check the column of winners"
+            f"no column says which prompt was judged; found {listing(there, limit=20)}",
+            where=where,
+            fix="say which: --column prompt_id=COLUMN, or prompt=COLUMN for its text; votes without prompts are fitted by: charm ratings fit FILE",
         )
-    frame = frame.with_columns(_raters(frame, where, anonymous=anonymous))
-    frame = frame.with_columns(pl.lit("a").alias("left")) if first_left else _with_left(frame, where)
-    return _in_order(frame), dropped
-
-
-def _with_left(frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """``left`` as a or b, where the table says which answer stood there, as a side or by the policy's name."""
-    if "left" not in frame.columns:
-        return frame
-    told = pl.col("left")
-    side = (
-        pl.when(told == pl.col("policy_a"))
-        .then(pl.lit("a"))
-        .when(told == pl.col("policy_b"))
-        .then(pl.lit("b"))
-    )
-    named = frame.with_columns(side.otherwise(told.str.to_lowercase()).alias("left"))
-    unknown = named["left"].is_not_null() & ~named["left"].is_in(["a", "b"])
-    refuse_rows(frame, unknown, "left", where, "is neither a, b, nor one of the two policies")
-    return named
-
-
-def _winners(frame: pl.DataFrame, where: str) -> pl.Series:
-    """Who won, by any label, number or name that judgements know; null for no verdict."""
-    p = outcomes(frame, Columns("policy_a", "policy_b", "winner"), where)
-    label = frame["winner"].cast(pl.String).str.to_lowercase()
-    tie = (
-        pl.when(label.str.contains(_BOTH_BAD).fill_null(False))
-        .then(pl.lit("both_bad"))
-        .otherwise(pl.lit("tie"))
-    )
-    side = pl.when(pl.col("p") > 0.5).then(pl.lit("a")).when(pl.col("p") < 0.5).then(pl.lit("b"))
-    winner = pl.when(pl.col("p").is_not_null()).then(side.otherwise(tie))
-    return p.to_frame().select(winner.alias("winner"))["winner"]
-
-
-def _raters(frame: pl.DataFrame, where: str, *, anonymous: bool) -> pl.Series:
-    """Who voted: the column of raters, else of judges. Nobody's vote is a person's of its own, where that is asked for."""
-    column = next((c for c in ("rater", "judge") if c in frame.columns), None)
-    nobody = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
-    names = nobody if column is None else frame[column]
-    unnamed = names.is_null() | (names.str.strip_chars() == "")
-    if not anonymous and unnamed.any():
-        row = int(frame["row"][int(unnamed.arg_true()[0])])
-        raise ConfigError(
-            f"{int(unnamed.sum())} of {frame.height} votes do not say who voted, so nobody knows which belong together",
-            where=f"{where}, row {row}",
-            fix="say which column it is: --column rater=COLUMN, or take each as a person's of its own: --anonymous",
-        )
-    own = pl.select(pl.format("unnamed {}", frame["row"])).to_series()
-    return names.zip_with(~unnamed, own).alias("rater")
-
-
-def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
-    """policy_a before policy_b, as the noun has them; winner and left go with them."""
-    swap = pl.col("policy_a") > pl.col("policy_b")
-    other = {"a": "b", "b": "a"}
-    sides = [c for c in ("winner", "left") if c in frame.columns]
-    return frame.with_columns(
-        pl.min_horizontal("policy_a", "policy_b").alias("policy_a"),
-        pl.max_horizontal("policy_a", "policy_b").alias("policy_b"),
-        *(pl.when(swap).then(pl.col(c).replace(other)).otherwise(c).alias(c) for c in sides),
-    )
-
-
-def _repeats(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """``repeat`` on a rater's second vote on a comparison; later ones are dropped and counted."""
-    frame = earliest_first(frame)
-    turn = pl.int_range(pl.len()).over(*_KEY, "rater")
-    kept = frame.with_columns(turn.alias("_turn")).filter(pl.col("_turn") < 2)
-    return kept.with_columns((pl.col("_turn") == 1).alias("repeat")).drop("_turn"), frame.height - kept.height
-
-
-# --- what models say ------------------------------------------------------------------------------
-
-
-def _that_all_judged(frame: pl.DataFrame, models: Sequence[StudyModel]) -> tuple[pl.DataFrame, int]:
-    """Votes on comparisons on which every model has a verdict, and how many are left out."""
-    judged = with_margins(frame.select(_KEY), models)
-    kept = pl.repeat(True, frame.height, dtype=pl.Boolean, eager=True)
-    for model in models:
-        known = judged[margin_column(model.name)].is_not_null()
-        if not (kept & known).any():
-            raise SchemaError(
-                f"{model.name!r} has no verdict on any comparison that people voted on and the models before it judged",
-                fix="ids of prompts or names of policies differ: name the columns with --column, or use the same names",
-            )
-        kept = kept & known
-    return frame.filter(kept), int((~kept).sum())
+    keys = prompt_keys(frame, where)
+    if "prompt" not in frame.columns:
+        return frame.with_columns(keys), True
+    text = prompt_hashes(frame["prompt"])
+    own = "prompt_id" in frame.columns
+    if not own and not keys.equals(text, check_names=False):
+        return frame.with_columns(keys), True  # the column of prompts holds ids
+    return frame.with_columns(keys, text), own
 
 
 # --- the tables -----------------------------------------------------------------------------------
@@ -289,7 +192,7 @@ def _that_all_judged(frame: pl.DataFrame, models: Sequence[StudyModel]) -> tuple
 
 def _comparisons(votes: pl.DataFrame) -> pl.DataFrame:
     """A row per comparison, numbered in the order of prompts and policies."""
-    table = votes.group_by(_KEY).agg((~pl.col("repeat")).sum().alias("n_votes")).sort(_KEY)
+    table = votes.group_by(KEY).agg((~pl.col("repeat")).sum().alias("n_votes")).sort(KEY)
     width = len(str(table.height))
     number = (pl.int_range(pl.len()) + 1).cast(pl.String).str.zfill(width)
     return table.with_columns(
@@ -301,7 +204,7 @@ def _comparisons(votes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _votes(frame: pl.DataFrame, comparisons: pl.DataFrame) -> StudyVotes:
-    named = frame.join(comparisons.select(*_KEY, "comparison_id"), on=_KEY, how="left", maintain_order="left")
+    named = frame.join(comparisons.select(*KEY, "comparison_id"), on=KEY, how="left", maintain_order="left")
     extras = [c for c in _EXTRAS if c in named.columns]
     return StudyVotes(named.select("comparison_id", "rater", "winner", "repeat", *extras))
 
@@ -321,6 +224,35 @@ def _refuse_missing_texts(comparisons: pl.DataFrame, responses: Responses | None
                 f"({counted(lost.height, 'comparison')} of {comparisons.height} lack one)",
                 fix="give all answers, name the columns (--column responses.prompt_id=...), or leave out --responses",
             )
+
+
+def _check_scored_texts(
+    comparisons: pl.DataFrame,
+    responses: Responses | None,
+    models: Sequence[StudyModel],
+    where: str,
+    *,
+    given: bool,
+) -> None:
+    """Refuse scores of other texts than those compared, where scores keep their texts' hashes; of texts that the rows brought it is said.
+
+    Raises:
+        SchemaError: the responses that were ``given`` are other texts.
+    """
+    if responses is None:
+        return
+    sides = [
+        comparisons.select("prompt_id", pl.col(side).alias("policy")) for side in ("policy_a", "policy_b")
+    ]
+    compared = Responses(responses.frame.join(pl.concat(sides), on=["prompt_id", "policy"], how="semi"))
+    for model in models:
+        try:
+            if model.scores is not None:
+                refuse_other_texts(model.scores, compared)
+        except SchemaError as error:
+            if given:
+                raise
+            note(f"{where}: {model.name!r}: {error.what}")
 
 
 def _say(dropped: Mapping[str, int], votes: pl.DataFrame, where: str) -> None:
@@ -346,6 +278,7 @@ def study_summary(study: Study) -> dict[str, Any]:
         "repeats": int(votes["repeat"].sum()),
         "raters": votes["rater"].n_unique(),
         "models": [one.name for one in study.models],
+        "texts": study.responses is not None,
         "target": study.provenance.get("target"),
         "dropped": study.provenance.get("dropped", {}),
     }

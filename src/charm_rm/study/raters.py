@@ -19,20 +19,8 @@ from .vote_pairs import first_votes, vote_pairs
 LOCAL = 20  # comparisons that others share with a rater's: from so many on, they alone say what agreement to expect there
 FEW_TIMED = 5  # votes; a rater with fewer says nothing of how long people take
 COLUMNS = [
-    "rater",
-    "votes",
-    "repeats",
-    "consistent",
-    "checks",
-    "passed",
-    "agreement",
-    "expected_agreement",
-    "left_share",
-    "tie_share",
-    "seconds",
-    "p_value",
-    "q_value",
-    "flags",
+    *("rater", "votes", "repeats", "consistent", "checks", "passed", "agreement", "expected_agreement"),
+    *("left_share", "tie_share", "seconds", "p_value", "q_value", "flags"),
 ]
 _COUNTS = ("votes", "repeats", "consistent", "checks", "passed")
 _SAID = 0.2  # where checks, repeats and agreement stand together, those with a p-value up to this, or the least one, are told
@@ -223,8 +211,7 @@ def _flagged(table: pl.DataFrame) -> pl.DataFrame:
     tested = (~np.isnan(found)).sum(axis=1)
     p = np.where(tested > 0, np.minimum(1.0, _least(found) * tested), np.nan)
     q = benjamini_hochberg(p)
-    cut = float(np.max(p, where=q <= SIGNIFICANT, initial=-1.0))
-    stands = found * tested[:, None] <= cut
+    stands = found * tested[:, None] <= _cut(p, q)
     read = stands[:, :1] & (reading <= np.maximum(_SAID, _least(reading))[:, None])
     said = np.column_stack([read, stands[:, 1:]])
     words = [_words(row, said[i]) for i, row in enumerate(table.iter_rows(named=True))]
@@ -233,6 +220,18 @@ def _flagged(table: pl.DataFrame) -> pl.DataFrame:
         pl.Series("q_value", q, dtype=pl.Float64).fill_nan(None),
         pl.Series("flags", words, dtype=pl.String),
     )
+
+
+def _cut(p: FloatArray, q: FloatArray) -> float:
+    """α k / m, up to which p-values stand: k of m are flagged (Benjamini and Hochberg). Below any p where none is.
+
+    Not the greatest p that was flagged: where all flagged raters are as plain as can be, their lesser signs are signs, too.
+    """
+    flagged = q <= SIGNIFICANT
+    if not flagged.any():
+        return -1.0
+    share = int(flagged.sum()) / int((~np.isnan(p)).sum())
+    return max(SIGNIFICANT * share, float(p[flagged].max()))
 
 
 def _least(p_values: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ..errors import SchemaError, listing
+from ..errors import SchemaError, counted, listing, verb
 from ..tables import Battles
 from .nouns import MAIN, Study
 
@@ -42,7 +42,7 @@ def refuse_unknown(votes: pl.DataFrame, comparisons: pl.DataFrame) -> None:
     lost = votes.join(comparisons, on="comparison_id", how="anti")
     if lost.height:
         raise SchemaError(
-            f"{lost.height} votes are on comparisons that the study does not have: {listing(lost['comparison_id'].unique().sort())}",
+            f"{counted(lost.height, 'vote')} {verb(lost.height, 'is', 'are')} on comparisons that the study does not have: {listing(lost['comparison_id'].unique().sort())}",
             where="votes of a study",
             fix="add these comparisons, or leave these votes out",
         )

@@ -156,7 +156,7 @@ def _positive(matrix: FloatArray) -> FloatArray:
 
 def _step(normal: FloatArray, gradient: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """The δ between the bounds that minimises 2 g·δ + δ'Nδ."""
-    step = np.asarray(np.linalg.lstsq(normal, -gradient)[0])
+    step = np.asarray(np.linalg.lstsq(normal, -gradient, rcond=None)[0])
     if ((step >= low) & (step <= high)).all():
         return step
     from scipy.optimize import lsq_linear

@@ -68,6 +68,12 @@ def test_a_run_that_needs_no_scoring_says_so() -> None:
     assert bar.line() == "all 1,234 responses came from the store"
 
 
+def test_rows_are_those_of_the_table_and_texts_are_said_where_they_are_fewer() -> None:
+    bar = Progress(rows=805, texts=790, size=790, from_store=15, stream=io.StringIO(), clock=Clock())
+    bar.advance(805, 790)
+    assert bar.line() == "scored 805 of 805 responses (790 different texts); 15 from the store"
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.2, "0 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
 )

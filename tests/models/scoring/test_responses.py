@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,31 @@ def test_identical_texts_are_scored_once(model: RewardModel, monkeypatch: pytest
     scores = score_responses(model, Responses(pl.concat([frame, twin])), progress=False).frame
     assert count.rows == 10
     assert scores.filter(policy="one")["score"].equals(scores.filter(policy="twin")["score"])
+
+
+def test_progress_counts_rows_and_says_how_many_texts_they_are(
+    model: RewardModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = table(10, policies=("one",)).frame
+    twin = frame.with_columns(pl.lit("twin").alias("policy"))
+    score_responses(model, Responses(pl.concat([frame, twin])))
+    assert "scored 20 of 20 responses (10 different texts)" in capsys.readouterr().err
+
+
+def test_system_messages_that_the_template_leaves_out_are_counted(make_rm: Any, tmp_path: Path) -> None:
+    loses = "{{ bos_token }}{% for m in messages if m['role'] != 'system' %}<{{ m['role'] }}> {{ m['content'] }} {{ eos_token }}{% endfor %}"
+    asked = [{"role": "system", "content": "p1"}, {"role": "user", "content": "p2"}]
+    model = load_reward_model(make_rm(tmp_path / "rm", loses))
+    with pytest.warns(
+        CharmWarning,
+        match="1 of 2 conversations has a system message, which the model's chat template leaves out",
+    ):
+        score_texts(model, [asked, "p2"], ["r1", "r1"], progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CharmWarning)
+        score_texts(
+            load_reward_model(make_rm(tmp_path / "keeps")), [asked, "p2"], ["r1", "r1"], progress=False
+        )
 
 
 def test_truncation_is_counted_per_row(tiny_rm_dir: Path) -> None:

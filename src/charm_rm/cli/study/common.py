@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..common import say
 from ..options import PATH
 
 if TYPE_CHECKING:
@@ -116,3 +117,11 @@ def url_is_typed() -> bool:
     """Whether the URL stands on the command line, not in the environment."""
     source = click.get_current_context().get_parameter_source("database_url")
     return source is click.core.ParameterSource.COMMANDLINE
+
+
+def say_if_done(database: StudyDatabase) -> None:
+    """Say so where no comparison wants a vote any more, as of an imported study: raters would be told that they are done."""
+    if all(row.votes >= row.votes_wanted for row in database.policies()):
+        say(
+            "every comparison has all the votes that it wants: whoever opens a link is told that nothing is left to vote on"
+        )

@@ -8,17 +8,28 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..common import echo, heading, print_json, say
+from ..common import echo, print_frame, print_json, say
 from ..help import CharmCommand
-from ..options import force_option, json_option, output_option, seed_option
+from ..options import force_option, json_option, output_option
 
 if TYPE_CHECKING:
     from ...pipeline.study_demo import StudyDemo
 
+# Of the seeds 0 to 19 the one whose study is nearest to the typical one: sixteen figures (estimates, their errors and half widths, p-values,
+# repeats, checks passed, agreement of people) each lie within one interquartile range of their median over these seeds. It is no lucky one,
+# and no test of the method; tests/pipeline/test_study_demo.py holds intervals against the truth over several.
+SEED = 6
+
 
 @click.command("demo", cls=CharmCommand)
 @output_option("charm-study-demo", what="Folder for the study, its inputs, tables and page.")
-@seed_option
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=SEED,
+    show_default=True,
+    help="Seed of all that is simulated; the default gives a typical study.",
+)
 @click.option(
     "--serve/--no-serve",
     default=None,
@@ -31,7 +42,8 @@ def command(output: Path, seed: int, serve: bool | None, force: bool, as_json: b
 
     Twelve simulated policies answer prompts with checkable answers. Two reward models score the answers by a stated rule: the first
     ("before") falls for style, in the second ("after") that is nearly taken out. A plan chooses comparisons for people. Eight simulated
-    raters vote through the same interface as the page for raters: six read with care, one clicks at random, one on the left.
+    raters vote through the same interface as the page for raters: six read with care, one clicks at random, one on the left. Attention
+    checks and second looks tell them apart.
 
     Then it is analysed like a study of yours, and its intervals are held against the truth, which here is known. Comparisons are left to
     vote on: the demo ends with a link for you, and, on a terminal, serves the page.
@@ -44,7 +56,8 @@ def command(output: Path, seed: int, serve: bool | None, force: bool, as_json: b
     """
     from ...extras import require
     from ...folders import refuse_folder, replacing_directory
-    from ...pipeline.study_demo import CARELESS, make_study_demo
+    from ...pipeline.simulated_raters import CARELESS
+    from ...pipeline.study_demo import make_study_demo
     from ..print_study import print_study
 
     for module in ("sqlalchemy", "nltk"):
@@ -64,28 +77,48 @@ def command(output: Path, seed: int, serve: bool | None, force: bool, as_json: b
 
 
 def _print_truth(found: StudyDemo, careless: tuple[str, ...]) -> None:
-    """The truth beside what was estimated, with everybody's votes and without the careless raters'."""
-    from ...pipeline.study_demo import difference_of
-    from ...study.words import points
+    """The truth beside what was estimated, with everybody's votes and without the careless raters'; and how it is to be read."""
+    import polars as pl
 
-    heading("Known truth: how much more often the simulated public agrees with after than with before")
-    echo(f"  truth: {100 * found.true_difference:+.1f} points")
-    echo(f"  by all raters' votes: {points(difference_of(found.everybody))}")
-    echo(f"  without {' and '.join(careless)}: {points(difference_of(found.careful))}")
-    echo("  careless raters draw every agreement towards one half, and every difference towards 0")
+    title = f"Known truth: agreement of the simulated public, on all {found.everybody.summary['candidates']:,} comparisons that the plan chose from"
+    print_frame(pl.DataFrame(_truth_rows(found)), title=title, main=False)
+    echo(
+        f"  Careless raters ({' and '.join(careless)}) draw every agreement towards one half, and every difference towards 0. Repeats and "
+        "checks tell who they are, and no vote is dropped by itself: --without NAME leaves a rater out."
+    )
+    echo(
+        "  Of 95 % intervals about 1 in 20 misses the truth; with people nobody knows which. --seed 1 is another study."
+    )
+
+
+def _truth_rows(found: StudyDemo) -> list[dict[str, str]]:
+    """Of each model's agreement, and of the difference: the truth, and both estimates with their intervals."""
+    from ...study.words import leading, per_cent, points
+
+    studies = {"by all votes": found.everybody, "without careless raters": found.careful}
+    rows = [
+        {"figure": f"agreement with {model}", "truth": f"{100 * value:.1f} %"}
+        | {
+            name: per_cent(next(r for r in leading(one.agreement) if r["model"] == model))
+            for name, one in studies.items()
+        }
+        for model, value in found.truth.items()
+    ]
+    told = {name: points(leading(one.differences)[0]) for name, one in studies.items()}
+    return [*rows, {"figure": "difference", "truth": f"{100 * found.true_difference:+.1f} points"} | told]
 
 
 def _record(found: StudyDemo) -> dict[str, object]:
     """The demo for machines; nothing in it lets anyone vote."""
-    from ...pipeline.study_demo import difference_of
+    from ...study.words import leading
 
     return {
         "simulated": True,
         "votes": found.votes,
         "true_agreement": dict(found.truth),
         "true_difference": found.true_difference,
-        "difference": dict(difference_of(found.everybody)),
-        "difference_without_careless": dict(difference_of(found.careful)),
+        "difference": dict(leading(found.everybody.differences)[0]),
+        "difference_without_careless": dict(leading(found.careful.differences)[0]),
         "analysis": found.everybody.to_json(),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from ..options import PATH, force_option, json_option, table_options
 from .common import Place, study_output
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from ...study.nouns import StudyModel
 
 
@@ -38,6 +40,27 @@ if TYPE_CHECKING:
     type=PATH,
     metavar="[NAME=]TABLE[@JUDGE]",
     help="Judgements of a judge that votes are held against; repeatable.",
+)
+@click.option(
+    "--model",
+    "columns_of_models",
+    multiple=True,
+    metavar="NAME=COLUMN[,COLUMN_B]",
+    help="A model in columns of VOTES: who won by it, or its margin; or its two scores, of the first policy and of the second; repeatable.",
+)
+@click.option(
+    "--votes-of",
+    "columns_of_raters",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="A person whose votes are a column of their own; repeatable, instead of a column of raters and one of winners.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="LABEL=WINNER",
+    help="What a label of who won means: a, b, tie, both_bad, left, right, or none for no verdict; repeatable.",
 )
 @click.option(
     "--people",
@@ -69,6 +92,9 @@ def command(
     responses: Path | None,
     scores: tuple[Path, ...],
     judgements: tuple[Path, ...],
+    columns_of_models: tuple[str, ...],
+    columns_of_raters: tuple[str, ...],
+    labels: tuple[str, ...],
     people: tuple[str, ...],
     judge_column: str | None,
     original: str | None,
@@ -82,9 +108,17 @@ def command(
     """Make a study of votes that exist already, so that they can be analysed like one's own.
 
     VOTES has a row per vote: the prompt, two policies (policy_a and policy_b, or model_a and model_b), who won, and who voted (rater,
-    worker, voter, annotator). Winners are read in every known spelling: a name, model_a, A, [[A]], A>>B, 1 and 2, tie, bothbad. Where a
-    column judge names automatic judges beside people, people's rows are the votes, and each judge becomes a model that they are held
-    against. Reward models and judges in other files are given with --scores and --judgements.
+    worker, voter, annotator). Winners are read in every known spelling: a name, model_a, A, [[A]], A>>B, 1 and 2, tie, bothbad; others are
+    explained: --label skipped=none, or --label 1=a --label 0=b. Where each person's votes are a column, --votes-of ann=annotator_1 takes one.
+
+    Where a column judge names automatic judges beside people, people's rows are the votes, and each judge becomes a model that they are
+    held against. Reward models and judges in other files are given with --scores and --judgements.
+
+    Where a model's verdicts stand in the rows of the votes, --model gpt4=gpt4_winner takes the column, and --model rm=rm_a,rm_b takes two of
+    scores. A single column is read as who won, or, of numbers above and below 0, as a margin (above 0 prefers the first policy); say
+    which where numbers may mean several things: --model rm=p:probability, :margin, :winner, or :preference (AlpacaEval's 1 to 2).
+
+    Votes without ids of prompts are matched with the other tables by the prompts' texts, which have to be the same word for word.
 
     Nobody knows how these comparisons were chosen. So each weighs the same, and all that is found is about these comparisons. What is
     dropped is counted and said: rows without a verdict, third votes of one rater on one comparison, comparisons that a model did not judge.
@@ -94,6 +128,8 @@ def command(
       charm study import votes.csv -o study.db
       charm study import votes.csv --scores before=old.parquet \\
           --scores after=new.parquet -o study.db
+      charm study import votes.csv --model gpt4=gpt4_winner \\
+          --model rm=score_a,score_b -o study.db
       charm study import comparisons.parquet --people human-crowd \\
           --original gpt3 -o llmfao.db
       charm study import arena.jsonl --column rater=judge \\
@@ -108,7 +144,8 @@ def command(
     if judge_column is not None:
         columns["judge"] = judge_column
     frame = read_frame(votes, texts=[*columns.values(), "winner", "prompt_id", "prompt", "rater", "worker"])
-    texts = load_responses(responses, columns=read_as.named("responses")) if responses else None
+    shown = load_responses(responses, columns=read_as.named("responses")) if responses else None
+    models, texts = _models([*scores, *judgements], read_as)
     study = import_votes(
         frame,
         where=str(votes),
@@ -118,8 +155,12 @@ def command(
         original=original,
         anonymous=anonymous,
         first_left=first_left,
-        models=_models([*scores, *judgements], read_as),
-        responses=texts,
+        models=models,
+        columns_of_models=columns_of_models,
+        columns_of_raters=columns_of_raters,
+        labels=labels,
+        responses=shown,
+        texts=texts,
     )
     output.create(study, force=force).close()
     found = study_summary(study)
@@ -130,19 +171,24 @@ def command(
     say(f"wrote {output}; next: charm study analyse {output}")
 
 
-def _models(words: Sequence[Path], read_as: TableSettings) -> list[StudyModel]:
-    """The tables of models, in the order given."""
+def _models(
+    words: Sequence[Path], read_as: TableSettings
+) -> tuple[list[StudyModel], dict[str, Callable[[], pl.DataFrame | None]]]:
+    """The tables of models, in the order given; and what each file says of its prompts' texts, should that be asked."""
+    from ...study.import_prompts import texts_of_file
     from ...study.nouns import StudyModel
     from ...tables import Margins, Scores
     from ..side_by_side import contenders, load_contender
 
     table = TableSettings.of(read_as.named("scores"))
     found = []
+    texts = {}
     for one in contenders([str(word) for word in words]) if words else []:
         if one.source is None:
             raise ConfigError(
                 "is an evaluation, not scores or judgements", where=str(one.evaluation), fix="give a table"
             )
+        texts[one.name] = texts_of_file(Path(str(one.source)), table.fields("scores"))
         source = load_contender(one, annotator=None, baseline=None, table=table)
         if isinstance(source, Scores):
             found.append(StudyModel(one.name, scores=source))
@@ -154,7 +200,7 @@ def _models(words: Sequence[Path], read_as: TableSettings) -> list[StudyModel]:
                 where=str(one.source),
                 fix="give the scores or judgements they were made from",
             )
-    return found
+    return found, texts
 
 
 def print_summary(found: dict[str, Any]) -> None:
@@ -177,4 +223,8 @@ def print_summary(found: dict[str, Any]) -> None:
         echo(f"  compared with {models[0]!r} (--original NAME chooses another)")
     for reason, count in found["dropped"].items():
         echo(f"  left out: {count:,} ({reason})")
+    if not found["texts"]:
+        echo(
+            "  without texts: it can be analysed and exported, not shown to raters (--responses TABLE brings them)"
+        )
     echo(f"  about {found['target']}: nobody knows how they were chosen, so each weighs the same")

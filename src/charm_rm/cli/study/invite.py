@@ -12,7 +12,7 @@ from ..common import conclude, echo, print_frame, print_json, say
 from ..help import CharmCommand
 from ..look import look
 from ..options import json_option
-from .common import Place, database_url_option, place_of, url_is_typed
+from .common import Place, database_url_option, place_of, say_if_done, url_is_typed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -97,6 +97,8 @@ def command(
         if list_:
             _print_raters(database, now, as_json=as_json)
         elif names or count:
+            database.refuse_without_texts()
+            say_if_done(database)
             asked = [*names, *_numbered(database, count or 0)]
             _print_links(
                 database.invite_all(asked, now=now, days=days, quota=quota, renew=renew),

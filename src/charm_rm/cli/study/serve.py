@@ -10,7 +10,7 @@ from ...settings import ServeSettings
 from ..common import echo, say
 from ..help import CharmCommand
 from ..options import settings_options
-from .common import Place, study_argument
+from .common import Place, say_if_done, study_argument
 
 if TYPE_CHECKING:
     from ...study.database.study_database import StudyDatabase
@@ -70,7 +70,12 @@ def serve_study(
     show: bool = False,
     token: str | None = None,
 ) -> None:
-    """Serve until Ctrl-C, saying where; ``token`` is a rater's, whose link is said, too."""
+    """Serve until Ctrl-C, saying where; ``token`` is a rater's, whose link is said, too.
+
+    Raises:
+        ConfigError: the study has no texts to show.
+    """
+    database.refuse_without_texts()
     from ...study.web.app import create_app
     from ...study.web.server import base_url, listen, serve_app
 
@@ -84,6 +89,7 @@ def serve_study(
             link = f"{url}/admin/i/{database.new_admin_token()}"
             echo(link, label="Admin:", wrap=False)
         _advise(where, url, settings)
+        say_if_done(database)
         if show:
             import webbrowser
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...conversations import Messages
 from ...errors import ModelError
-from ..rendering import PINNED_DATE, render_chat
+from ..rendering import PINNED_DATE, render_chat, system_message
 from ..scoring.encoding import ResponseEncoder
 from ..scoring.reward import RewardModel
 from .check import Check, common_start, shorten, show_tokens
@@ -146,7 +146,7 @@ def _check_system_prompt(encoder: ResponseEncoder) -> Check:
     if encoder.layout != "chat":
         return Check("system_prompt", "ok", "no template, no system prompt")
     words = own_words(encoder.tokenizer)
-    given = _system_message(encoder.tokenizer)
+    given = system_message(encoder.tokenizer)
     data = {"text": words, "system_message": given}
     if words:
         return Check(
@@ -253,14 +253,6 @@ def _with_response(tokenizer: Any, response: str) -> str | None:
         return render(tokenizer, [HISTORY[0], {"role": "assistant", "content": response}])
     except ModelError:
         return None
-
-
-def _system_message(tokenizer: Any) -> str:
-    try:
-        text = render(tokenizer, [{"role": "system", "content": _MARK}, HISTORY[0]])
-    except ModelError:
-        return "refused"
-    return "kept" if _MARK in text else "left out"
 
 
 def _naive(encoder: ResponseEncoder, bos: int) -> list[str]:

@@ -20,7 +20,7 @@ from ..extras import require
 from ..loading.folders import fingerprint, model_folder
 from ..loading.libraries import quiet
 from ..loading.tokenizers import read_tokenizer
-from ..openings import end_tokens, opening_ids
+from ..openings import end_tokens, layout_words, opening_ids
 from ..precision import DTypeName, check_dtype
 from .drawing import cut_at
 from .local import template_record
@@ -162,7 +162,8 @@ def load_engine_policy(
         source=source,
         # Another engine rounds in other ways: its version is part of what decides an answer.
         fingerprint=content_key(
-            "vllm policy", _WAY, files, dtype, length, trust_remote_code, versions(("vllm",)).get("vllm")
+            *("vllm policy", _WAY, files, dtype, length, trust_remote_code, versions(("vllm",)).get("vllm")),
+            *layout_words(tokenizer),
         ),
         end_ids=end_tokens(tokenizer, _generation_config(folder)),
         about={"files": files} | about,

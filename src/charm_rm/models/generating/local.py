@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...memo import content_key
-from ...protocols import Answer, Prompt, Sampling
+from ...protocols import JOINS_SYSTEM, Answer, Prompt, Sampling
 from ...provenance import versions
 from ...tables import as_messages
 from ..causal import CausalModel, open_causal
@@ -19,7 +19,7 @@ from ..devices import device_kind
 from ..extras import require
 from ..loading.folders import fingerprint
 from ..loading.libraries import quiet
-from ..openings import opening_ids, set_greedy
+from ..openings import joins_system, layout_words, opening_ids, set_greedy
 from ..precision import DTypeName
 from ..rendering import PINNED_DATE
 from ..scoring.batching import collate, plan_batches
@@ -217,6 +217,7 @@ def load_local_policy(
                 length,
                 trust_remote_code,
                 *regimes.words,
+                *layout_words(opened.tokenizer),
             )
         ),
         end_ids=end_ids,
@@ -242,7 +243,9 @@ def template_record(tokenizer: Any) -> dict[str, Any]:
     if choose_layout(tokenizer) != "chat":
         return {"layout": "labelled text"}
     template = tokenizer.get_chat_template()
+    joined = {JOINS_SYSTEM: True} if joins_system(tokenizer) else {}
     return {
+        **joined,
         "layout": "chat template",
         "template_sha256": hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest(),
         "template_date": PINNED_DATE.isoformat(),

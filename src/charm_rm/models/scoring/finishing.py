@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CharmWarning, ModelError
+from ...errors import CharmWarning, ModelError, counted, verb
+from ...protocols import Prompt
+from ..rendering import system_message
 from .engine import run_rows
 from .local import LocalReward, Memory, TokenRow
 
@@ -35,6 +37,21 @@ def warn_truncated(truncated: Sequence[bool], max_length: int) -> None:
         warnings.warn(
             f"{cut} of {len(truncated)} conversations ({cut / len(truncated):.1%}) were longer than {max_length} tokens "
             "and scored without part of their text",
+            CharmWarning,
+            stacklevel=4,
+        )
+
+
+def warn_unread_systems(model: LocalReward, prompts: Sequence[Prompt]) -> None:
+    """Say by a :class:`CharmWarning` how many conversations have a system message that the model's chat template leaves out."""
+    n = sum(not isinstance(p, str) and any(m["role"] == "system" for m in p) for p in prompts)
+    if not n or model.layout != "chat":
+        return
+    tokenizer = getattr(model, "tokenizer", None) or getattr(model, "encoder").tokenizer  # noqa: B009  # a member that not all have
+    if system_message(tokenizer) == "left out":
+        warnings.warn(
+            f"{n:,} of {counted(len(prompts), 'conversation')} {verb(n, 'has', 'have')} a system message, which the model's chat template leaves "
+            "out: scored without it",
             CharmWarning,
             stacklevel=4,
         )

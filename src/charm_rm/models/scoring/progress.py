@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
+from ...errors import counted
+
 # Seconds between two lines, on a terminal and elsewhere.
 _ON_TERMINAL, _ELSEWHERE = 0.2, 30.0
 
@@ -16,7 +18,8 @@ class Progress:
     """Says rows, tokens per second, time left and how many scores came from the store, on standard error.
 
     Args:
-        rows: how many there are to score.
+        rows: how many there are to score, each text as often as it stands there.
+        texts: how many different texts these are, each of which is scored once; None: all of them.
         size: their size in any unit; time left is reckoned by it.
         from_store: how many scores were known.
         show: False: say nothing.
@@ -27,12 +30,14 @@ class Progress:
         *,
         rows: int,
         size: int,
+        texts: int | None = None,
         from_store: int = 0,
         show: bool = True,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rows, self._size, self._from_store, self._show = rows, size, from_store, show
+        self._texts = rows if texts is None else texts
         self._stream = stream or sys.stderr
         self._clock = clock
         self._terminal = self._stream.isatty()
@@ -61,7 +66,8 @@ class Progress:
         left = ""
         if 0 < self._done_size < self._size:
             left = f", {duration(seconds / self._done_size * (self._size - self._done_size))} left"
-        return f"scored {self._done:,} of {self._rows:,} responses{speed}{left}{known}"
+        apart = f" ({counted(self._texts, 'different text')})" if self._texts < self._rows else ""
+        return f"scored {self._done:,} of {self._rows:,} responses{apart}{speed}{left}{known}"
 
     def __enter__(self) -> Progress:
         return self

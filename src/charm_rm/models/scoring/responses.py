@@ -8,6 +8,7 @@ batches are made and computed in :mod:`.engine`.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from ...tables import Responses, Scores, as_messages
 from ...text_hash import text_hashes
 from ..loading.lineage import anchored_on
 from .engine import run_batches
-from .finishing import check_finite, warn_truncated
+from .finishing import check_finite, warn_truncated, warn_unread_systems
 from .journal import Journal, Row
 from .local import LocalReward
 from .progress import Progress
@@ -137,17 +138,19 @@ def score_texts(
     with Memo.open(memo) as opened:
         journal = Journal(opened, list(dict.fromkeys(keys)), request=[identity, budget])
         run = _start(model, journal, texts, budget)
-        with _progress(journal, texts, show=progress) as bar, contextlib.closing(run.rows()) as new:
+        copies = Counter(keys)
+        with _progress(journal, texts, copies, show=progress) as bar, contextlib.closing(run.rows()) as new:
             for rows, limit in new:
                 _check(rows, row_of, source=model.source, names=names)
                 journal.add(rows, limit=limit)
                 bar.advance(
-                    len(rows),
+                    sum(copies[key] for key in rows),
                     sum(_size(*texts[key]) for key in rows),
                     tokens=sum(row.n_tokens or 0 for row in rows.values()),
                 )
     if isinstance(model, LocalReward):
         warn_truncated([bool(journal.rows[key].truncated) for key in keys], model.max_length)
+        warn_unread_systems(model, prompts)
     return run.result(keys)
 
 
@@ -256,10 +259,14 @@ def _values(rows: Sequence[Row]) -> NDArray[np.float64]:
     return np.array([row.score for row in rows], dtype=np.float64)
 
 
-def _progress(journal: Journal, texts: Mapping[str, tuple[Prompt, str]], *, show: bool) -> Progress:
+def _progress(
+    journal: Journal, texts: Mapping[str, tuple[Prompt, str]], copies: Mapping[str, int], *, show: bool
+) -> Progress:
+    """Rows are counted as they stand in the table; time goes by the texts, which are scored once each."""
     missing = [key for key in journal.planned if key not in journal.rows]
-    size = sum(_size(*texts[key]) for key in missing)
-    return Progress(rows=len(missing), size=size, from_store=len(texts) - len(missing), show=show)
+    rows, size = sum(copies[key] for key in missing), sum(_size(*texts[key]) for key in missing)
+    known = sum(copies.values()) - rows
+    return Progress(rows=rows, texts=len(missing), size=size, from_store=known, show=show)
 
 
 def _size(prompt: Prompt, response: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import polars as pl
 
 from ... import store
 from ...costs import Prices
-from ...errors import CharmError, ConfigError, counted
+from ...errors import CharmError, ConfigError, ReadingNote, counted, listing, verb
 from ...generation import (
     Generated,
     GenerationEstimate,
@@ -61,14 +62,17 @@ def wanted_policies(settings: GenerateSettings) -> list[PolicySettings]:
     """
     shared = {name: getattr(settings, name) for name in _SHARED}
     found = [_of_spec(text, shared) for text in settings.policies]
+    owned: list[frozenset[str]] = [frozenset()] * len(found)  # what each policy says itself
     if settings.policies_file is not None:
         from ..load import load_entries
 
         entries = load_entries(settings.policies_file, PolicySettings, key="policies", defaults=shared)
         found += [_of_entry(entry, own) for entry, own in entries]
+        owned += [own for _, own in entries]
     if not found:
         raise ConfigError("no policy to ask", fix="give --policy SPEC, or --policies FILE")
     _refuse_idle(shared, [split_policy_spec(one.spec)[0] for one in found])
+    _tell_overruled(shared, found, owned)
     _refuse_twice([one.name for one in found if one.name])
     return found
 
@@ -199,6 +203,35 @@ def _refuse_idle(shared: Mapping[str, Any], kinds: Iterable[str]) -> None:
     taken = {name for kind in kinds for name in POLICY_OPTIONS[kind]}
     if idle := [name for name, value in shared.items() if value != _DEFAULTS[name] and name not in taken]:
         raise no_effect(idle, "on these policies")
+
+
+def _tell_overruled(
+    shared: Mapping[str, Any], policies: Sequence[PolicySettings], owned: Sequence[frozenset[str]]
+) -> None:
+    """Say which settings of the command line are not those of policies that have their own in the file; refuse what none is left to take.
+
+    Raises:
+        ConfigError: every policy that could take a setting says its own.
+    """
+    for name, value in shared.items():
+        takes = [
+            i for i, one in enumerate(policies) if name in POLICY_OPTIONS[split_policy_spec(one.spec)[0]]
+        ]
+        own = [str(policies[i].name) for i in takes if name in owned[i]]
+        if value == _DEFAULTS[name] or not own:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        if len(own) == len(takes):
+            raise ConfigError(
+                f"{flag} has no effect: {listing(own)} {verb(len(own), 'says its', 'say their')} own in the file",
+                fix=f"leave out {flag}, or {name} in the file",
+            )
+        warnings.warn(
+            f"{flag} does not hold for {counted(len(own), 'policy', 'policies')} of {len(policies)} with {verb(len(own), 'its', 'their')} own "
+            f"in the file: {listing(own)}",
+            ReadingNote,
+            stacklevel=4,
+        )
 
 
 def _refuse_twice(names: Sequence[str]) -> None:

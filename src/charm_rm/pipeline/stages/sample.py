@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from ...models import dataset_batches, is_dataset_source, load_embedder
 from ...provenance import source_name, source_record
 from ...reading import batches_of
 from ...sampling import Drawn, Part, draw_prompts
-from ...settings import SampleSettings
+from ...settings import SampleSettings, parse_columns
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -44,7 +44,7 @@ def sample_prompts(
             fix="leave out --split (split in a configuration), or name the split's own file",
         )
     drawn = draw_prompts(
-        _parts(sources, settings.split, batch_size),
+        _parts(sources, settings.split, batch_size, parse_columns(settings.columns).values()),
         settings,
         seed=seed,
         benchmarks=_parts(settings.benchmarks, None, batch_size),
@@ -76,8 +76,10 @@ def _records(sources: Sequence[str | Path]) -> list[dict[str, Any]]:
     return [source_record(one) for one in sources]
 
 
-def _parts(sources: Sequence[str | Path], split: str | None, size: int) -> Iterator[Part]:
-    """The rows of every source, in order; files are called by their path within the source."""
+def _parts(
+    sources: Sequence[str | Path], split: str | None, size: int, texts: Collection[str] = ()
+) -> Iterator[Part]:
+    """The rows of every source, in order; files are called by their path within the source. ``texts``: columns told to hold prompts."""
     for source in sources:
         if is_dataset_source(source):
             first, name = 0, source_name(source)
@@ -85,7 +87,7 @@ def _parts(sources: Sequence[str | Path], split: str | None, size: int) -> Itera
                 yield Part(name, first, frame)
                 first += frame.height
             continue
-        for batch in batches_of(Path(source), size=size):
+        for batch in batches_of(Path(source), size=size, texts=texts, unread=True):
             yield Part(_name(batch.path, Path(source)), batch.first, batch.frame)
 
 

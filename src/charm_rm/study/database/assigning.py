@@ -97,11 +97,30 @@ def open_assignment(connection: Connection, rater_id: int) -> Assignment | None:
         return None
     public_id, left, slot, comment, prompt, *texts = found
     if prompt is None or None in texts:
-        raise ConfigError("the study has no texts to show", fix="import it with responses")
+        raise _no_texts()
     answers = [unpacked(text) for text in texts]
     first, second = answers if left == _A_SIDE else reversed(answers)
     return Assignment(
         public_id, unpacked(prompt), first, second, slot + 1, unpacked(comment) if comment else ""
+    )
+
+
+def refuse_without_texts(connection: Connection) -> None:
+    """Raise where raters could not be shown some comparison.
+
+    Raises:
+        ConfigError: a comparison has no text of its prompt, or of an answer.
+    """
+    silent = or_(schema.prompts.c.prompt.is_(None), _C.answer_a.is_(None), _C.answer_b.is_(None))
+    joined = schema.comparisons.join(schema.prompts, schema.prompts.c.prompt_id == _C.prompt_id)
+    if connection.execute(select(_C.id).select_from(joined).where(silent).limit(1)).first() is not None:
+        raise _no_texts()
+
+
+def _no_texts() -> ConfigError:
+    return ConfigError(
+        "the study has no texts to show: it was imported without them",
+        fix="import it anew with the answers that were compared: charm study import VOTES --responses RESPONSES -o STUDY",
     )
 
 

@@ -69,6 +69,18 @@ class StudyDatabase:
         """What the study is, in short."""
         return self._read(reading.read_facts)
 
+    def refuse_without_texts(self) -> None:
+        """Raise where raters could be shown nothing: before a page is opened, or anyone invited to it.
+
+        Raises:
+            ConfigError: a comparison has no texts.
+        """
+        try:
+            self._read(assigning.refuse_without_texts)
+        except ConfigError as error:
+            error.where = self.where
+            raise
+
     def secret(self) -> str:
         """What signs sessions."""
         found: str = self._read(lambda c: c.execute(select(schema.study.c.secret)).scalar_one())

@@ -1,0 +1,110 @@
+"""Columns of votes that look like a model's verdicts or scores, and that nobody named: said, with the option that takes them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection
+
+import polars as pl
+
+from ..errors import SchemaError
+from ..judgements.checks import NO_VERDICT, note
+from ..judgements.pair_rows import Columns, outcomes
+from ..reading.names import OTHER_NUMBERS, folded, is_index
+
+_SIDES = (("a", "b"), ("1", "2"), ("0", "1"), ("chosen", "rejected"), ("left", "right"), ("first", "second"))
+# Words in the names of columns that are measures of something else than how good an answer is.
+_OTHER = {
+    *(word for name in OTHER_NUMBERS for word in name.split("_")),
+    *("id", "ids", "idx", "index", "tokens", "token", "count", "number", "num", "elo", "price", "sum", "weight", "date", "age", "version"),
+}  # fmt: skip
+_VERDICTS = {
+    *("winner", "verdict", "judgement", "judgment", "preference", "pref", "prefers", "preferred", "prefer", "label", "choice", "vote"),
+    *("margin", "logit", "logits", "diff", "delta", "prob", "probability", "score", "scores", "reward", "rm", "outcome", "decision"),
+}  # fmt: skip
+# Of a column's name, what says only that it holds verdicts or scores, and not whose.
+_PLAIN = _VERDICTS | {"model", "of", "answer", "response", "by"}
+
+
+def say_unused_models(votes: pl.DataFrame, frame: pl.DataFrame, used: Collection[str], where: str) -> None:
+    """Say which columns may be a model's, and how to take them.
+
+    Two columns of numbers whose names differ in the side alone (``rm_a``, ``rm_b``) look like scores; one column of labels, or of numbers that is
+    called so, like verdicts.
+
+    Args:
+        votes: as they came.
+        frame: the same rows with policy_a, policy_b and row.
+        used: the columns that are a field of the votes, or a model's already.
+        where: what messages call the table.
+    """
+    spare = [c for c in votes.columns if c not in used and not is_index(c)]
+    pairs = _pairs(votes, spare)
+    in_pairs = {column for _, *pair in pairs for column in pair}
+    found = [(_named(stem), ",".join(pair)) for stem, *pair in pairs]
+    found += [
+        (_named(folded(c).split("_")), c)
+        for c in spare
+        if c not in in_pairs and _is_verdict(votes[c], frame, where)
+    ]
+    if found:
+        options = ", ".join(f"--model {shlex.quote(f'{name}={columns}')}" for name, columns in found)
+        one = len(found) == 1
+        note(
+            f"{where}: {'what looks' if one else f'{len(found)} things that look'} like a model's verdicts or scores "
+            f"{'is' if one else 'are'} not used. To hold votes against {'it' if one else 'them'}: {options}"
+        )
+
+
+def _words(column: str) -> list[str]:
+    """The words of a column's name; a last letter or number that is joined to one is a word."""
+    return [part for word in folded(column).split("_") for part in re.findall(r"\d+|[^\d]+", word)]
+
+
+def _named(words: list[str]) -> str:
+    """A model's name out of the words of its columns: those that say whose they are."""
+    return "_".join([w for w in words if w not in _PLAIN] or words)
+
+
+def _pairs(votes: pl.DataFrame, spare: list[str]) -> list[tuple[list[str], str, str]]:
+    """(words without the side, first column, second column) of columns of numbers that differ in the side alone."""
+    numbers = {tuple(_words(c)): c for c in spare if not _OTHER & set(_words(c)) and _are_numbers(votes[c])}
+    found = []
+    for words, column in numbers.items():
+        for one, other in _SIDES:
+            at = [i for i, word in enumerate(words) if word == one]
+            for i in at:
+                second = numbers.get((*words[:i], other, *words[i + 1 :]))
+                if second is not None:
+                    found.append(([*words[:i], *words[i + 1 :]] or ["model"], column, second))
+    return found
+
+
+def _are_numbers(cells: pl.Series) -> bool:
+    if cells.dtype.is_numeric():
+        return cells.null_count() < cells.len()
+    if cells.dtype != pl.String:
+        return False
+    words = cells.str.strip_chars().str.to_lowercase()
+    told = words.filter(words.is_not_null() & ~words.is_in(list(NO_VERDICT)))
+    return told.len() > 0 and told.cast(pl.Float64, strict=False).null_count() == 0
+
+
+def _is_verdict(cells: pl.Series, frame: pl.DataFrame, where: str) -> bool:
+    """Whether a column holds nothing but labels that name a winner in some row; or numbers, and is called like verdicts or scores."""
+    words = set(_words(cells.name))
+    if _are_numbers(cells) or cells.dtype == pl.Boolean:
+        return bool(words & _VERDICTS) and not words & _OTHER
+    if cells.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return False
+    rows = frame.select("row", "policy_a", "policy_b").with_columns(
+        cells[frame["row"].to_list()].cast(pl.String).alias("_told")
+    )
+    if any(rows["_told"].equals(rows[side], check_names=False) for side in ("policy_a", "policy_b")):
+        return False
+    try:
+        p = outcomes(rows, Columns("policy_a", "policy_b", "_told"), where)
+    except SchemaError:
+        return False
+    return bool((p != 0.5).any())

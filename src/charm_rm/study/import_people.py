@@ -1,0 +1,128 @@
+"""People's votes out of a table: who won, who voted, what stood on the left, and which vote of a rater counts."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from ..errors import ConfigError, SchemaError
+from ..judgements.checks import refuse_rows
+from ..judgements.pair_rows import Columns
+from .frame import KEY
+from .import_checks import earliest_first
+from .import_labels import winners_told
+from .vote_columns import NOUN
+
+_BOTH_BAD = r"both[ _-]?bad"
+
+
+def people_votes(
+    frame: pl.DataFrame, where: str, *, anonymous: bool, first_left: bool
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Votes with rater, winner (a, b, tie, both_bad) and policies in order, and how many rows were dropped, by reason."""
+    frame = frame.with_columns(pl.lit("a").alias("left")) if first_left else _with_left(frame, where)
+    frame = _without_side_labels(frame, where)
+    frame = frame.with_columns(_winners(frame, where))
+    silent = frame["winner"].is_null()
+    itself = (frame["policy_a"] == frame["policy_b"]).fill_null(False) & ~silent
+    dropped = {"no verdict": int(silent.sum()), "a policy against itself": int(itself.sum())}
+    frame = frame.filter(~silent & ~itself)
+    if frame.is_empty():
+        raise SchemaError(
+            f"{NOUN}: no vote of people is left", where=where, fix="check the column of winners"
+        )
+    return _in_order(frame.with_columns(_raters(frame, where, anonymous=anonymous))), dropped
+
+
+def _with_left(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """``left`` as a or b, where the table says which answer stood there, as a side or by the policy's name."""
+    if "left" not in frame.columns:
+        return frame
+    told = pl.col("left")
+    side = (
+        pl.when(told == pl.col("policy_a"))
+        .then(pl.lit("a"))
+        .when(told == pl.col("policy_b"))
+        .then(pl.lit("b"))
+    )
+    named = frame.with_columns(side.otherwise(told.str.to_lowercase()).alias("left"))
+    unknown = named["left"].is_not_null() & ~named["left"].is_in(["a", "b"])
+    refuse_rows(frame, unknown, "left", where, "is neither a, b, nor one of the two policies")
+    return named
+
+
+def _without_side_labels(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """Winners told by their side of the screen (left, right) as those of policies, by what stood there.
+
+    Raises:
+        ConfigError: a row does not say which policy stood on the left.
+    """
+    if frame["winner"].dtype != pl.String:
+        return frame
+    label = frame["winner"].str.strip_chars().str.to_lowercase()
+    by_side = label.is_in(["left", "right"]).fill_null(False)
+    if not by_side.any():
+        return frame
+    left = (
+        frame["left"]
+        if "left" in frame.columns
+        else pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    )
+    if unknown := int((by_side & left.is_null()).sum()):
+        raise ConfigError(
+            f"{unknown} votes are for the left or the right answer, and do not say which policy stood there",
+            where=where,
+            fix="say that the first policy of every row stood on the left: --first-left, or which column names the one that did: --column left=COLUMN",
+        )
+    won = pl.when((label == "left") == (left == "a")).then(pl.lit("model_a")).otherwise(pl.lit("model_b"))
+    return frame.with_columns(pl.when(by_side).then(won).otherwise("winner").alias("winner"))
+
+
+def _winners(frame: pl.DataFrame, where: str) -> pl.Series:
+    """Who won, by any label, number or name that judgements know; null for no verdict."""
+    p = winners_told(frame, Columns("policy_a", "policy_b", "winner"), where)
+    label = frame["winner"].cast(pl.String).str.to_lowercase()
+    tie = (
+        pl.when(label.str.contains(_BOTH_BAD).fill_null(False))
+        .then(pl.lit("both_bad"))
+        .otherwise(pl.lit("tie"))
+    )
+    side = pl.when(pl.col("p") > 0.5).then(pl.lit("a")).when(pl.col("p") < 0.5).then(pl.lit("b"))
+    winner = pl.when(pl.col("p").is_not_null()).then(side.otherwise(tie))
+    return p.to_frame().select(winner.alias("winner"))["winner"]
+
+
+def _raters(frame: pl.DataFrame, where: str, *, anonymous: bool) -> pl.Series:
+    """Who voted: the column of raters, else of judges. Nobody's vote is a person's of its own, where that is asked for."""
+    column = next((c for c in ("rater", "judge") if c in frame.columns), None)
+    nobody = pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    names = nobody if column is None else frame[column]
+    unnamed = names.is_null() | (names.str.strip_chars() == "")
+    if not anonymous and unnamed.any():
+        row = int(frame["row"][int(unnamed.arg_true()[0])])
+        raise ConfigError(
+            f"{int(unnamed.sum())} of {frame.height} votes do not say who voted, so nobody knows which belong together",
+            where=f"{where}, row {row}",
+            fix="say which column it is: --column rater=COLUMN, or take each as a person's of its own: --anonymous",
+        )
+    own = pl.select(pl.format("unnamed {}", frame["row"])).to_series()
+    return names.zip_with(~unnamed, own).alias("rater")
+
+
+def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """policy_a before policy_b, as the noun has them; winner and left go with them."""
+    swap = pl.col("policy_a") > pl.col("policy_b")
+    other = {"a": "b", "b": "a"}
+    sides = [c for c in ("winner", "left") if c in frame.columns]
+    return frame.with_columns(
+        pl.min_horizontal("policy_a", "policy_b").alias("policy_a"),
+        pl.max_horizontal("policy_a", "policy_b").alias("policy_b"),
+        *(pl.when(swap).then(pl.col(c).replace(other)).otherwise(c).alias(c) for c in sides),
+    )
+
+
+def with_repeats(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """``repeat`` on a rater's second vote on a comparison; later ones are dropped and counted."""
+    frame = earliest_first(frame)
+    turn = pl.int_range(pl.len()).over(*KEY, "rater")
+    kept = frame.with_columns(turn.alias("_turn")).filter(pl.col("_turn") < 2)
+    return kept.with_columns((pl.col("_turn") == 1).alias("repeat")).drop("_turn"), frame.height - kept.height
