@@ -130,6 +130,8 @@ def test_names_of_columns_may_hold_what_takes_the_option_apart() -> None:
         ("m=gtp", r"no column 'gtp'\. Did you mean 'gpt'"),
         ("m=gpt,other", "no column 'other'"),
         ("m=gpt:margn", r"'margn' is nothing that a column holds\. Did you mean 'margin'"),
+        ("m=raw", "column 'raw' should hold labels, found Binary"),
+        ("m=raw:margin", "column 'raw' should hold a number a row"),
         ("m=many,many", "'many' is given for both answers"),
         ("m=r_rejected,r_chosen", "scores of the answer that was not chosen come first"),
         ("m=words", "'good' is neither of the two models' names"),
@@ -140,7 +142,14 @@ def test_names_of_columns_may_hold_what_takes_the_option_apart() -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
-    rows = votes(gpt=["x"] * 6, words=["good"] * 6, many=[7] * 6, r_chosen=[1] * 6, r_rejected=[0] * 6)
+    rows = votes(
+        gpt=["x"] * 6,
+        words=["good"] * 6,
+        many=[7] * 6,
+        raw=[b"\xff"] * 6,
+        r_chosen=[1] * 6,
+        r_rejected=[0] * 6,
+    )
     with pytest.raises((ConfigError, SchemaError), match=says):
         imported(rows, columns_of_models=[text])
 

@@ -246,6 +246,7 @@ def test_scores_of_other_texts_are_refused_and_of_texts_in_the_rows_told() -> No
     [
         ({"winner": ["a", "c d", "a", "b"]}, "'c d' is neither of the two models' names, nor a known label"),
         ({"winner": [1, 0, 1, 0]}, "may mean several things"),
+        ({"winner": [b"\xff"] * 4}, "'winner' should hold labels, found Binary"),
         ({"winner": None}, "no column is 'winner'"),
         ({"policy_b": None}, "no column is 'policy_b'"),
         ({"prompt_id": None}, "no column says which prompt was judged"),

@@ -8,7 +8,7 @@ import polars as pl
 
 from ..errors import ConfigError, SchemaError, counted, did_you_mean, listing
 from ..judgements.checks import note, refuse_rows
-from ..judgements.pair_rows import LABELS, Columns, outcomes
+from ..judgements.pair_rows import LABELS, Columns, has_cells, outcomes
 
 # What a label may mean, and the label of that meaning which every reader knows.
 MEANINGS = {
@@ -47,7 +47,7 @@ def label_meanings(texts: Sequence[str]) -> dict[str, str]:
 
 def with_meanings(cells: pl.Series, meanings: Mapping[str, str]) -> pl.Series:
     """A column of winners with the labels that were explained as known ones."""
-    if not meanings or cells.dtype.is_nested() or cells.dtype == pl.Object:
+    if not meanings or not has_cells(cells):
         return cells
     words = _folded(cells)
     return (
@@ -68,8 +68,7 @@ def refuse_unused_labels(columns: Sequence[pl.Series], meanings: Mapping[str, st
     Raises:
         ConfigError: there is one.
     """
-    plain = [c for c in columns if not (c.dtype.is_nested() or c.dtype == pl.Object)]
-    there = {label for cells in plain for label in _folded(cells).drop_nulls().unique()}
+    there = {label for cells in columns if has_cells(cells) for label in _folded(cells).drop_nulls().unique()}
     if lost := [label for label in meanings if label not in there]:
         raise ConfigError(
             f"no winner is told as {lost[0]!r}.{did_you_mean(lost[0], there)}",

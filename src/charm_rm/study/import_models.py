@@ -12,7 +12,7 @@ import polars as pl
 from ..errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
 from ..judgements.checks import NO_VERDICT, note, refuse_rows
 from ..judgements.margins import as_margins
-from ..judgements.pair_rows import Columns
+from ..judgements.pair_rows import Columns, has_cells
 from ..provenance import source_record
 from ..reading.names import folded
 from ..tables import Margins
@@ -206,7 +206,7 @@ def _scores(rows: pl.DataFrame, asked: ModelColumns, where: str) -> tuple[pl.Ser
 def _numbers(rows: pl.DataFrame, side: str, column: str, where: str) -> pl.Series:
     """Cells as numbers; what stands for no verdict is null."""
     cells = rows[side]
-    if cells.dtype.is_nested() or cells.dtype == pl.Object:
+    if not has_cells(cells):
         raise SchemaError(
             f"column {column!r} should hold a number a row, found {cells.dtype}",
             where=where,
@@ -254,11 +254,9 @@ def _kind_of(cells: pl.Series, asked: ModelColumns) -> str:
     Raises:
         ConfigError: numbers of one sign alone, which as margins would prefer one side in every row.
     """
-    words = (
-        cells.cast(pl.String).str.strip_chars().str.to_lowercase() if not cells.dtype.is_nested() else cells
-    )
-    if words.dtype != pl.String:
+    if not has_cells(cells):
         return WINNER  # which refuses it, with the reason
+    words = cells.cast(pl.String).str.strip_chars().str.to_lowercase()
     words = words.replace({"true": "1", "false": "0"}) if cells.dtype == pl.Boolean else words
     told = words.filter(words.is_not_null() & ~words.is_in(list(NO_VERDICT)))
     numbers = told.cast(pl.Float64, strict=False)

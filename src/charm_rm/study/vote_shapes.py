@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ..errors import ConfigError, ReadingNote, did_you_mean, listing
+from ..judgements.pair_rows import has_cells
 from ..reading.names import folded
 from ..reading.nested import with_inner_rows
 from .vote_columns import SPELLINGS
@@ -69,7 +70,7 @@ def _rater_column(text: str, there: Sequence[str]) -> tuple[str, str]:
 
 def _refuse_nested(votes: pl.DataFrame, columns: Sequence[str]) -> None:
     for column in columns:
-        if votes.schema[column].is_nested() or votes.schema[column] == pl.Object:
+        if not has_cells(votes[column]):
             raise ConfigError(
                 f"column {column!r} holds {votes.schema[column]}, no labels of winners",
                 where=f"--votes-of NAME={column}",
