@@ -22,6 +22,24 @@ def test_help_teaches(charm: Charm) -> None:
     assert "Exits with 1" in result.output
 
 
+@pytest.mark.parametrize(
+    ("spec", "fix"),
+    [
+        ("openai:gpt-4o", "charm evaluate --judge"),
+        ("pair:./x", "position bias in charm judge"),
+        ("vllm:http://localhost:8000", "--against"),
+        ("dpo:a,b", "--against"),
+    ],
+)
+def test_what_is_no_reward_model_of_this_machine_is_told_where_to_go(
+    charm: Charm, spec: str, fix: str
+) -> None:
+    result = charm("doctor", "--rm", spec)
+    assert result.exit_code == 2
+    assert "the doctor looks into reward models that run here" in result.stderr
+    assert fix in result.stderr
+
+
 def test_a_temperature_of_zero_is_refused(charm: Charm) -> None:
     assert charm("doctor", "--rm", "x", "--temperature", 0).exit_code == 2
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from charm_rm.comparison import compare_models, is_evaluation, read_evaluation
+from charm_rm.comparison.benchmarks import with_interval
 from charm_rm.comparison.evaluations import bootstrap, contrast
 from charm_rm.errors import CharmWarning, NoOverlap, SchemaError, UnreadableFile
 from charm_rm.evaluate import (
@@ -199,6 +200,28 @@ def test_the_very_same_credits_are_a_difference_of_0_and_no_certainty(tmp_path: 
     else:
         assert found.differences["ci_low"].null_count() == 7
     assert "beyond chance" not in str(found.summary()) or "0 beyond chance" in str(found.summary())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("one_way", "differ", "least"), [(0.5, 1.0, 0.95), (0.5, 3.0, 0.92), (1.0, 1.0, 0.95), (1.0, 2.5, 0.87)]
+)
+def test_intervals_hold_where_models_hardly_ever_differ(one_way: float, differ: float, least: float) -> None:
+    """Of 50 prompts so many differ in the mean, a share of them for the better. The last is the worst case: none is seen in 8 % of draws."""
+    n, runs, rng = 50, 300, np.random.default_rng(0)
+    items = {"part": 0, "item": range(n), "prompt": [f"p{i:02d}" for i in range(n)], "weight": 1.0}
+    truth, held = differ / n * (2 * one_way - 1), 0
+    for run in range(runs):
+        turned, up = rng.random(n) < differ / n, rng.random(n) < one_way
+        base = np.where(turned, ~up, rng.random(n) < 0.7)
+        new = np.where(turned, up, base)
+        one, other = (pl.DataFrame({**items, "credit": c.astype(float)}) for c in (new, base))
+        _, low, high = with_interval(contrast(one, other, draws=300, seed=run))
+        assert low is not None
+        assert high is not None
+        assert low < 0 < high or (new != base).any()
+        held += low <= truth <= high
+    assert held / runs >= least
 
 
 def test_one_item_that_differs_is_no_sameness(tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def command(
     from ..models import load_any_responses
     from ..models.doctor import diagnose
 
+    _refuse_other_kinds(rm)
     columns = read_as.fields("responses")
     table = None if responses is None else load_any_responses(responses, columns=columns)
     if against is not None:
@@ -108,6 +109,30 @@ def command(
         show(found, verbose=verbose)
     if not found.sound:
         raise click.exceptions.Exit(1)
+
+
+def _refuse_other_kinds(rm: str) -> None:
+    """Say of a judge, a server, a function or a DPO policy that the doctor looks into none of these.
+
+    Raises:
+        ConfigError: the spec is of such a kind, and no folder is called so.
+    """
+    from pathlib import Path
+
+    from ..errors import ConfigError
+    from ..spec_options import JUDGE_OPTIONS, SCORER_OPTIONS
+
+    kind = rm.partition(":")[0]
+    if ":" not in rm or Path(rm).exists() or kind not in {*JUDGE_OPTIONS, *SCORER_OPTIONS}:
+        return
+    fix = (
+        "see a judge's position bias in charm judge, and whether its accuracy turns when labels do in charm evaluate --judge"
+        if kind not in SCORER_OPTIONS
+        else "give the folder or hub id of the reward model; a server or engine goes beside it: --against"
+    )
+    raise ConfigError(
+        "the doctor looks into reward models that run here, and this is none", where=rm, fix=fix
+    )
 
 
 def show(found: Diagnosis, *, verbose: bool = False) -> None:

@@ -46,13 +46,12 @@ _TIES = (
     "both_good",
     "bothgood",
     "tie (inconsistent)",
-    "neither",
     "draw",
     "equal",
     "same",
 )
 # Of a label in lower case, without brackets: the probability that the first model is preferred.
-_LABELS = {
+LABELS = {
     **dict.fromkeys(_FIRST, 1.0),
     **dict.fromkeys(_SECOND, 0.0),
     **dict.fromkeys(_TIES, 0.5),
@@ -139,7 +138,7 @@ def outcomes(frame: pl.DataFrame, columns: Columns, where: str) -> pl.Series:
         .then(0.0)
         .alias("p")
     )["p"]
-    known = _LABELS | _numbers(label, columns.outcome, where)
+    known = LABELS | _numbers(label, columns.outcome, where)
     labels = label.replace_strict(known, default=None, return_dtype=pl.Float64)
     both = names.is_not_null() & labels.is_not_null() & (names != labels)
     complaint = "is the name of one model and the label of the other"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,11 @@ import polars as pl
 from ..errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
 from ..judgements.checks import NO_VERDICT, note, refuse_rows
 from ..judgements.margins import as_margins
-from ..judgements.pair_rows import Columns, outcomes
+from ..judgements.pair_rows import Columns
 from ..provenance import source_record
 from ..reading.names import folded
 from ..tables import Margins
+from .import_labels import by_policy, winners_told, with_meanings, with_policy_names
 from .nouns import StudyModel
 
 WINNER, MARGIN, PROBABILITY, PREFERENCE, SCORES = "winner", "margin", "probability", "preference", "scores"
@@ -79,7 +80,7 @@ def model_columns(text: str, there: Sequence[str]) -> ModelColumns:
     for i in range(1, len(parts)):
         pair = (",".join(parts[:i]).strip(), ",".join(parts[i:]).strip())
         if set(pair) <= set(there):
-            return ModelColumns(name, pair, SCORES, text)
+            return _pair(ModelColumns(name, pair, SCORES, text))
     lost = [part.strip() for part in parts if part.strip() not in there]
     raise ConfigError(
         f"the table has no column {lost[0]!r}.{did_you_mean(lost[0], there)}",
@@ -88,7 +89,32 @@ def model_columns(text: str, there: Sequence[str]) -> ModelColumns:
     )
 
 
-def model_of_columns(votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColumns, where: str) -> StudyModel:
+def _pair(asked: ModelColumns) -> ModelColumns:
+    """Two columns of scores, where they are two, and in the order in which they are read.
+
+    Raises:
+        ConfigError: they are one, or that of the answer that was not chosen comes first.
+    """
+    first, second = asked.columns
+    if first == second:
+        raise ConfigError(
+            f"column {first!r} is given for both answers",
+            where=f"--model {asked.told}",
+            fix="name the column of each answer's score",
+        )
+    turned = ModelColumns(asked.name, (second, first), asked.kind, asked.told)
+    if turned.of_the_chosen:
+        raise ConfigError(
+            "the scores of the answer that was not chosen come first",
+            where=f"--model {asked.told}",
+            fix=f"write --model {asked.name}={second},{first}",
+        )
+    return asked
+
+
+def model_of_columns(
+    votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColumns, where: str, *, labels: Mapping[str, str]
+) -> StudyModel:
     """What a model says of each comparison by its columns, as margins of the first policy over the second in each order.
 
     Rows of one comparison are votes on it, and repeat what the model said. Where they differ the mean counts, as of a judge that was asked
@@ -96,19 +122,21 @@ def model_of_columns(votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColum
 
     Args:
         votes: the table as it came.
-        frame: its rows that count, with prompt_id, policy_a, policy_b, winner, and ``row``, which numbers those of ``votes``.
+        frame: its rows that count, with prompt_id, policy_a, policy_b, winner, perhaps left (a or b), and ``row``, which numbers those of ``votes``.
         asked: the model, and which columns.
         where: what messages call the table.
+        labels: what labels mean that are not known by themselves.
 
     Raises:
         ConfigError: what numbers in a single column mean is not clear.
         SchemaError: a label or a number means nothing, or there is no verdict at all.
     """
     raw = votes.select(asked.columns)[frame["row"].to_list()]
-    rows = frame.select("row", "policy_a", "policy_b", "winner").hstack(
+    told = [c for c in ("row", "policy_a", "policy_b", "winner", "left") if c in frame.columns]
+    rows = frame.select(told).hstack(
         [raw.to_series(i).alias(name) for i, name in enumerate(("_first", "_second")[: raw.width])]
     )
-    value, kind = _scores(rows, asked, where) if raw.width == 2 else _verdicts(rows, asked, where)
+    value, kind = _scores(rows, asked, where) if raw.width == 2 else _verdicts(rows, asked, where, labels)
     judged = frame.select(
         "prompt_id", pl.col("policy_a").alias("policy"), pl.col("policy_b").alias("reference"), value
     ).filter(pl.col("value").is_not_null() & (pl.col("policy") != pl.col("reference")))
@@ -170,7 +198,7 @@ def _scores(rows: pl.DataFrame, asked: ModelColumns, where: str) -> tuple[pl.Ser
         return margin, SCORES
     told = f"scores of the answer that the vote of their row prefers, and of the other one ({listing(asked.columns)})"
     warnings.warn(f"{where}: {asked.name!r}: read as {told}", ReadingNote, stacklevel=4)
-    p = outcomes(rows, Columns("policy_a", "policy_b", "winner"), where)
+    p = winners_told(rows, Columns("policy_a", "policy_b", "winner"), where)
     turn = pl.when(p > 0.5).then(1.0).when(p < 0.5).then(-1.0)
     return pl.select((margin * turn).alias("value")).to_series(), SCORES
 
@@ -196,17 +224,19 @@ def _numbers(rows: pl.DataFrame, side: str, column: str, where: str) -> pl.Serie
 # --- one column -----------------------------------------------------------------------------------
 
 
-def _verdicts(rows: pl.DataFrame, asked: ModelColumns, where: str) -> tuple[pl.Series, str]:
+def _verdicts(
+    rows: pl.DataFrame, asked: ModelColumns, where: str, labels: Mapping[str, str]
+) -> tuple[pl.Series, str]:
     """A row's value, and what it is: a margin, or the probability that the first answer is preferred."""
     column = asked.columns[0]
     kind = asked.kind or _kind_of(rows["_first"], asked)
     if asked.kind is None:
         warnings.warn(f"{where}: {asked.name!r}: read {column!r} as {KINDS[kind]}", ReadingNote, stacklevel=4)
     if kind == WINNER:
-        sides = ("row", "policy_a", "policy_b")
-        shown = "_first" if column in sides else column
-        named = rows.select(*sides, pl.col("_first").alias(shown))
-        return outcomes(named, Columns("policy_a", "policy_b", shown), where).alias("value"), kind
+        shown = "_first" if column in ("row", "policy_a", "policy_b", "left") else column
+        named = rows.drop("winner", "_first").with_columns(with_meanings(rows["_first"], labels).alias(shown))
+        named = by_policy(with_policy_names(named, shown, where), shown, where)
+        return winners_told(named, Columns("policy_a", "policy_b", shown), where).alias("value"), kind
     numbers = _numbers(rows, "_first", column, where)
     if kind == PROBABILITY:
         refuse_rows(

@@ -31,7 +31,7 @@ def texts_in_votes(
         found: which column of ``votes`` is which field.
         where: what messages call the table.
     """
-    pair = _columns(votes, found)
+    pair = answer_columns(votes, found)
     if pair is None or "text" not in frame.columns:
         return None
     sides = [
@@ -60,7 +60,7 @@ def texts_in_votes(
     return responses
 
 
-def _columns(votes: pl.DataFrame, found: Mapping[str, str]) -> tuple[str, str] | None:
+def answer_columns(votes: pl.DataFrame, found: Mapping[str, str]) -> tuple[str, str] | None:
     """The columns of the first and the second answer, where both are texts and neither is another field."""
     chosen = "chosen" in folded(found["policy_a"]).split("_")
     texts = {

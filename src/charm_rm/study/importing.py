@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import SchemaError, counted
+from ..errors import SchemaError, counted, listing
 from ..judgements.checks import note
-from ..judgements.prompts import prompt_keys
+from ..judgements.prompts import prompt_hashes, prompt_keys
 from ..provenance import source_record
 from ..ratings.battles import ONE_HOT
 from ..ratings.votes import NAMES_SHOWN
@@ -27,13 +27,21 @@ from .import_checks import (
 )
 from .import_hints import say_unused_models
 from .import_judges import judge_model, original_first, people_and_judges, that_all_judged
+from .import_labels import (
+    by_policy,
+    label_meanings,
+    refuse_unused_labels,
+    with_left,
+    with_meanings,
+    with_policy_names,
+)
 from .import_models import ModelColumns, model_columns, model_of_columns
 from .import_people import people_votes, with_repeats
-from .import_prompts import SEVERAL_IDS, Texts, match_prompts, prompt_hashes
-from .import_texts import texts_in_votes
+from .import_prompts import SEVERAL_IDS, Texts, match_prompts
+from .import_texts import answer_columns, texts_in_votes
 from .nouns import MAIN, Comparisons, Study, StudyModel, StudyVotes
 from .vote_columns import in_our_columns
-from .vote_shapes import flat_votes
+from .vote_shapes import flat_votes, with_a_row_each
 
 TARGET = "these comparisons"
 _EXTRAS = ("left", "seconds", "comment", "voted_at")
@@ -51,6 +59,8 @@ def import_votes(
     first_left: bool = False,
     models: Sequence[StudyModel] = (),
     columns_of_models: Sequence[str] = (),
+    columns_of_raters: Sequence[str] = (),
+    labels: Sequence[str] = (),
     responses: Responses | None = None,
     texts: Mapping[str, Texts] | None = None,
 ) -> Study:
@@ -68,6 +78,8 @@ def import_votes(
         first_left: the first policy of every row stood on the left of the screen.
         models: of tables of their own.
         columns_of_models: ``NAME=COLUMN`` or ``NAME=COLUMN_A,COLUMN_B``: models whose verdicts or scores stand in columns of ``votes``.
+        columns_of_raters: ``NAME=COLUMN``: people whose votes stand in a column of their own, each.
+        labels: ``LABEL=WINNER``: what labels of winners mean that are not known by themselves.
         responses: the texts; every answer that is compared has to be there.
         texts: model -> the prompts' ids and texts of its table, for votes that have texts in place of ids, or other ids.
 
@@ -79,8 +91,8 @@ def import_votes(
         SchemaError: a field is missing, a label means nothing, nothing is left, or a text is missing in ``responses``.
         ConfigError: ``columns``, ``people`` or ``original`` name what is not there; raters are not named.
     """
-    votes = flat_votes(votes, where=where)
-    read = _read(votes, columns or {}, columns_of_models, where)
+    votes, columns = with_a_row_each(flat_votes(votes, where=where), columns_of_raters, columns or {})
+    read = _read(votes, columns, columns_of_models, labels, where, first_left=first_left)
     given = responses if responses is not None else texts_in_votes(votes, read.frame, read.found, where)
     matched = match_prompts(
         read.frame.drop("prompt", strict=False),
@@ -93,8 +105,8 @@ def import_votes(
     frame, later = first_turns(matched.votes.drop("text", strict=False))
     frame, seen = blind_votes(frame)
     judged = people_and_judges(frame, people, where)
-    told, dropped = people_votes(judged.people, where, anonymous=anonymous, first_left=first_left)
-    in_columns = [model_of_columns(votes, frame, one, where) for one in read.asked]
+    told, dropped = people_votes(judged.people, where, anonymous=anonymous)
+    in_columns = [model_of_columns(votes, frame, one, where, labels=read.labels) for one in read.asked]
     in_rows = [judge_model(n, rows, where) for n, rows in judged.judges.items()]
     beside = original_first([*matched.models, *in_columns, *in_rows], original)
     say_unknown_policies(told, beside, where)
@@ -131,28 +143,50 @@ def import_votes(
 
 @dataclass(frozen=True)
 class _Read:
-    """Votes under our names, with ``text`` beside ``prompt_id`` where the prompt's text is known; which column is which field; the models asked for."""
+    """Votes under our names, with ``text`` beside ``prompt_id`` where the prompt's text is known; which column is which field; the models asked for; what labels mean."""
 
     frame: pl.DataFrame
     found: Mapping[str, str]
     asked: Sequence[ModelColumns]
     own_ids: bool
+    labels: Mapping[str, str]
 
 
-def _read(votes: pl.DataFrame, columns: Mapping[str, str], of_models: Sequence[str], where: str) -> _Read:
+def _read(
+    votes: pl.DataFrame,
+    columns: Mapping[str, str],
+    of_models: Sequence[str],
+    labels: Sequence[str],
+    where: str,
+    *,
+    first_left: bool,
+) -> _Read:
     """The table under our names, and what in it may mean otherwise said."""
     asked = [model_columns(text, votes.columns) for text in of_models]
     taken = {column for one in asked for column in one.columns}
     frame, found = in_our_columns(votes, columns, but=taken, where=where)
     refuse_missing_policies(frame, where)
-    frame, own_ids = _with_prompts(frame, where)
+    meanings = label_meanings(labels)
+    refuse_unused_labels([frame["winner"], *(votes[one.columns[0]] for one in asked)], meanings)
+    frame = frame.with_columns(with_meanings(frame["winner"], meanings))
+    frame = with_left(with_policy_names(frame, "winner", where), where, first_left=first_left)
+    frame = by_policy(frame, "winner", where)
+    frame, own_ids = _with_prompts(frame, votes.columns, where)
     say_what_may_mislead(votes, frame, list(found.values()), where)
-    say_unused_models(votes, frame, {*found.values(), *ONE_HOT, *taken}, where)
-    return _Read(frame, found, asked, own_ids)
+    say_unused_models(
+        votes, frame, {*found.values(), *ONE_HOT, *taken, *(answer_columns(votes, found) or ())}, where
+    )
+    return _Read(frame, found, asked, own_ids, meanings)
 
 
-def _with_prompts(frame: pl.DataFrame, where: str) -> tuple[pl.DataFrame, bool]:
+def _with_prompts(frame: pl.DataFrame, there: Sequence[str], where: str) -> tuple[pl.DataFrame, bool]:
     """The votes with ``prompt_id``, and ``text``, a hash of the prompt's text, where they have one; and whether the ids are their own."""
+    if not {"prompt", "prompt_id"} & set(frame.columns):
+        raise SchemaError(
+            f"no column says which prompt was judged; found {listing(there, limit=20)}",
+            where=where,
+            fix="say which: --column prompt_id=COLUMN, or prompt=COLUMN for its text; votes without prompts are fitted by: charm ratings fit FILE",
+        )
     keys = prompt_keys(frame, where)
     if "prompt" not in frame.columns:
         return frame.with_columns(keys), True

@@ -180,7 +180,9 @@ def _refuse_missing(frame: pl.DataFrame, found: Mapping[str, str]) -> None:
         return
     raise SchemaError(
         f"{NOUN}: no column is {listing(lost)}; found {listing(frame.columns, limit=20)}.{did_you_mean(lost[0], frame.columns)}",
-        fix="say which column it is: " + " ".join(option(f, "COLUMN") for f in lost),
+        fix="say which column it is: "
+        + " ".join(option(f, "COLUMN") for f in lost)
+        + ("; where each person's votes are a column: --votes-of NAME=COLUMN" if "winner" in lost else ""),
     )
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from charm_rm.errors import CharmWarning, UnknownPolicy
+from charm_rm.errors import CharmWarning, SeveralSamples, UnknownPolicy
 from charm_rm.pipeline.stages.calibrate import calibrate
+from charm_rm.pipeline.stages.style import calibrate_style
 from charm_rm.settings import AuditSettings, CalibrateSettings
 from charm_rm.tables import Margins, Ratings, Scores
 
@@ -91,3 +92,23 @@ def test_a_ranking_upside_down_is_warned_of(settings: CalibrateSettings, draws: 
     assert "check the sign of the scores" in note
     offsets = calibrate(right, _ratings(), settings, audit, seed=0)
     assert not any("would hide" in note for note in offsets.provenance["warnings"])
+
+
+@pytest.mark.parametrize("method", ["pair", "joint", "style"])
+def test_several_samples_are_refused_with_what_to_do_instead(method: str) -> None:
+    once = _scores({}).frame
+    twice = Scores(pl.concat([once.with_columns(sample=pl.lit(i, pl.Int64)) for i in range(2)]))
+    with pytest.raises(
+        SeveralSamples, match=r"(?s)solved on one response of each.*--sample first.*charm apply"
+    ):
+        if method == "style":
+            calibrate_style(
+                twice, None, _ratings(), CalibrateSettings(method="style", sharpness=True), draws=0, seed=0
+            )
+        else:
+            settings = (
+                CalibrateSettings(method="joint")
+                if method == "joint"
+                else CalibrateSettings(over="a", references="b")
+            )
+            calibrate(twice, _ratings(), settings, QUICK, seed=0)

@@ -49,6 +49,20 @@ if TYPE_CHECKING:
     help="A model in columns of VOTES: who won by it, or its margin; or its two scores, of the first policy and of the second; repeatable.",
 )
 @click.option(
+    "--votes-of",
+    "columns_of_raters",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="A person whose votes are a column of their own; repeatable, instead of a column of raters and one of winners.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="LABEL=WINNER",
+    help="What a label of who won means: a, b, tie, both_bad, left, right, or none for no verdict; repeatable.",
+)
+@click.option(
     "--people",
     multiple=True,
     metavar="NAME",
@@ -79,6 +93,8 @@ def command(
     scores: tuple[Path, ...],
     judgements: tuple[Path, ...],
     columns_of_models: tuple[str, ...],
+    columns_of_raters: tuple[str, ...],
+    labels: tuple[str, ...],
     people: tuple[str, ...],
     judge_column: str | None,
     original: str | None,
@@ -92,9 +108,11 @@ def command(
     """Make a study of votes that exist already, so that they can be analysed like one's own.
 
     VOTES has a row per vote: the prompt, two policies (policy_a and policy_b, or model_a and model_b), who won, and who voted (rater,
-    worker, voter, annotator). Winners are read in every known spelling: a name, model_a, A, [[A]], A>>B, 1 and 2, tie, bothbad. Where a
-    column judge names automatic judges beside people, people's rows are the votes, and each judge becomes a model that they are held
-    against. Reward models and judges in other files are given with --scores and --judgements.
+    worker, voter, annotator). Winners are read in every known spelling: a name, model_a, A, [[A]], A>>B, 1 and 2, tie, bothbad; others are
+    explained: --label skipped=none, or --label 1=a --label 0=b. Where each person's votes are a column, --votes-of ann=annotator_1 takes one.
+
+    Where a column judge names automatic judges beside people, people's rows are the votes, and each judge becomes a model that they are
+    held against. Reward models and judges in other files are given with --scores and --judgements.
 
     Where a model's verdicts stand in the rows of the votes, --model gpt4=gpt4_winner takes the column, and --model rm=rm_a,rm_b takes two of
     scores. A single column is read as who won, or, of numbers above and below 0, as a margin (above 0 prefers the first policy); say
@@ -139,6 +157,8 @@ def command(
         first_left=first_left,
         models=models,
         columns_of_models=columns_of_models,
+        columns_of_raters=columns_of_raters,
+        labels=labels,
         responses=shown,
         texts=texts,
     )

@@ -25,6 +25,7 @@ from ...mismatch.words import upside_down_words
 from ...offsets import solve_joint_offsets, solve_offsets, solve_streamed_joint_offsets
 from ...policy_names import near_policies
 from ...ratings import expected_win_rate
+from ...samples import refuse_samples
 from ...settings import AUTO, AuditSettings, CalibrateSettings, Unrated, as_names
 from ...streaming import ScoreStream, refuse_streaming
 from ...tables import Favouritism, Margins, Offsets, Ratings, Scores
@@ -51,6 +52,9 @@ def calibrate(
 
     ``audit`` says how the audit behind `auto` is made, and how many draws there are. What `auto` chose is in the provenance, and
     what the offsets make of the agreement with people (``effect``: :func:`charm_rm.evaluate.attained.effect_of_offsets`).
+
+    Raises:
+        SeveralSamples: the scores are of several samples of a policy on a prompt.
     """
     settings.check_method()
     if settings.method == "style":
@@ -59,7 +63,7 @@ def calibrate(
         _check_held_out(source, settings.held_out)
         source = source.only(set(source.policies) - set(settings.held_out))
     else:
-        source = without(source, settings.held_out)
+        source = without(single_responses(source), settings.held_out)
     names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
     over, references = chosen_pair(source, ratings, settings, audit, seed=seed, names=names)
     table = _table(source, settings, [*over, *references])
@@ -208,6 +212,20 @@ def _met(source: Scores | Margins | ScoreStream, name: str) -> set[str]:
         return set(frame.filter(pl.col("prompt_id").is_in(prompts.to_list()))["policy"])
     pairs = frame.filter((pl.col("policy") == name) | (pl.col("reference") == name))
     return {*pairs["policy"], *pairs["reference"]}
+
+
+def single_responses(source: Scores | Margins) -> Scores | Margins:
+    """The source itself, where a policy has one response to a prompt: what a calibration is solved on.
+
+    Raises:
+        SeveralSamples: a policy has several.
+    """
+    return refuse_samples(
+        source,
+        why="a calibration is solved on one response of each",
+        fix="solve on one: --sample first, as voters saw them (or mean, or max; score.sample in a run). What is solved is for every sample: "
+        "charm apply and charm relabel take --sample all",
+    )
 
 
 def without(source: Scores | Margins, held_out: Sequence[str]) -> Scores | Margins:

@@ -12,46 +12,33 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import polars as pl
-
 from ...benchmarks import (
     Benchmark,
-    ScoredItem,
     load_benchmark,
     load_found,
     load_own,
     load_panel,
-    scored_by_judge,
 )
-from ...errors import ConfigError, NoOverlap, counted, listing, noting_warnings
+from ...errors import ConfigError, counted, listing, noting_warnings
 from ...evaluate import (
     AlignmentResult,
     BenchmarkResult,
-    Details,
     Diagnosis,
     alignment_with_ratings,
     compare_with_baseline,
     diagnose,
     measure_benchmark,
     save_evaluation,
-    score_items,
 )
-from ...judging import JudgeRun, run_judge
-from ...memo import Memo
 from ...mismatch.metrics import say_figures
-from ...models import score_texts
 from ...models.benchmark_data import benchmark_files
-from ...models.scoring.unknown import refuse_unknown
-from ...protocols import PairwisePreference, ScalarReward
 from ...provenance import source_name
 from ...report.evaluation import render_evaluation
 from ...settings import EvaluateSettings, ModelSettings
 from ...specs import load_judge, load_scorer
-from ...tables import Responses, as_messages
 from ..config import MODEL
 from ..run import SCORES, SCORES_AFTER, Run
-from .again import asked_again
+from .asking import Ask, AskedJudge, AskedReward
 from .outputs import run_store
 from .score import loading_of
 
@@ -69,11 +56,11 @@ class Contestant:
     options: dict[str, Any] = field(default_factory=dict)
     unchecked: bool = False
 
-    def open(self) -> _Ask:
+    def open(self) -> Ask:
         """Load the model."""
         if self.kind == "judge":
-            return _Judge(load_judge(self.spec, **self.options))
-        return _Reward(load_scorer(self.spec, **self.options), self.unchecked)
+            return AskedJudge(load_judge(self.spec, **self.options))
+        return AskedReward(load_scorer(self.spec, **self.options), self.unchecked)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +158,7 @@ def evaluate_models(
     truncated: dict[str, dict[str, int]] = {"rm": cut}
     others: list[BenchmarkResult] = []
     if baseline is not None:
+        gc.collect()  # models hold circles of references; the next one needs the memory
         (others, *_), truncated["baseline"] = _evaluate_one(baseline, benchmarks, **asking)
         pairs = zip(results, others, strict=True)
         results = [compare_with_baseline(mine, theirs, **how) for mine, theirs in pairs]
@@ -198,7 +186,7 @@ def _evaluate_one(
     seed: int,
     repeats: int = 1,
 ) -> tuple[list[list[BenchmarkResult]], dict[str, int]]:
-    """The results of one model, a list a run, and by benchmark how many conversations were cut; the model is gone afterwards."""
+    """The results of one model, a list a run, and by benchmark how many conversations were cut; nothing refers to the model afterwards."""
     runs: list[list[BenchmarkResult]] = [[] for _ in range(repeats)]
     truncated: dict[str, int] = {}
     model = contestant.open()
@@ -211,8 +199,6 @@ def _evaluate_one(
             truncated.setdefault(benchmark.name, said.truncated)
             how: dict[str, Any] = {"draws": draws, "seed": seed, "warnings": notes, "details": said.details}
             runs[run].append(measure_benchmark(benchmark, said.scored, **how))
-    del model
-    gc.collect()  # models hold circles of references; the next one needs the memory
     return runs, truncated
 
 
@@ -298,127 +284,3 @@ def _contestant(run: Run, model: str) -> Contestant:
     """A reward model of the run, with the run's settings."""
     unchecked = bool(run.config.evaluate and run.config.evaluate.unchecked)
     return Contestant(model, options=loading_of(run, model).values(ModelSettings), unchecked=unchecked)
-
-
-# --- asking -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _Said:
-    """What a model said of a benchmark; ``truncated``: how many texts, or questions, it read shortened."""
-
-    scored: Sequence[ScoredItem]
-    truncated: int
-    details: Details
-
-
-@dataclass(frozen=True, eq=False)
-class _Reward:
-    """A reward model: it scores each distinct response once."""
-
-    model: ScalarReward
-    unchecked: bool = False
-
-    def ask(self, benchmark: Benchmark, *, memo: Path | None, progress: bool, run: int = 0) -> _Said:
-        texts = benchmark.texts()
-        prompts, responses = [p for p, _ in texts.values()], [r for _, r in texts.values()]
-        if not self.unchecked:
-            refuse_unknown(self.model, responses, where=f"{self.model.source} on {benchmark.name}")
-        found = score_texts(asked_again(self.model, run), prompts, responses, memo=memo, progress=progress)
-        cut = {
-            key for key, short in zip(texts, found.truncated or [False] * len(texts), strict=True) if short
-        }
-        at = frozenset(
-            (i, j)
-            for i, item in enumerate(benchmark.items)
-            for j, response in enumerate(item.responses)
-            if cut and (item.prompt_key, response) in cut
-        )
-        by_subset = dict.fromkeys(benchmark.subsets, 0)
-        for subset, _ in {
-            (item.subset, (item.prompt_key, r))
-            for item in benchmark.items
-            for r in item.responses
-            if cut and (item.prompt_key, r) in cut
-        }:
-            by_subset[subset] += 1
-        known = {} if found.truncated is None else by_subset
-        return _Said(score_items(benchmark, found.values), len(cut), Details(at, truncated=known))
-
-
-@dataclass(frozen=True, eq=False)
-class _Judge:
-    """A judge: it is asked for the comparisons that the benchmark's rules read, each in both orders."""
-
-    model: PairwisePreference
-
-    def ask(self, benchmark: Benchmark, *, memo: Path | None, progress: bool, run: int = 0) -> _Said:
-        pairs = _pairs(benchmark)
-        if not pairs.height:
-            raise NoOverlap(
-                f"benchmark {benchmark.name}: its rules read no comparison, so there is nothing to ask a judge",
-                fix="evaluate a reward model on it",
-            )
-        with Memo.open(memo) as opened:
-            found = run_judge(
-                asked_again(self.model, run),
-                _responses(benchmark),
-                pairs,
-                memo=opened,
-                missing="keep",
-                progress=progress,
-            )
-        names = found.margins.frame.select("prompt_id", "policy", "reference").rows()
-        margin = dict(zip(names, found.margins.frame["margin"].to_list(), strict=True))
-        scored = [
-            scored_by_judge(
-                item,
-                cells,
-                [margin.get((str(i), str(a), str(b)), np.nan) for a, b in cells],
-                tie_value=benchmark.tie_value_of_judges,
-            )
-            for i, (item, cells) in enumerate(zip(benchmark.items, benchmark.comparisons(), strict=True))
-        ]
-        return _Said(scored, found.margins.provenance["truncated"], _details(benchmark, found))
-
-
-def _details(benchmark: Benchmark, run: JudgeRun) -> Details:
-    """What the judge said in either order, where that is known, and which pairs it saw shortened."""
-    orders = _said_in_orders(run.margins.frame)
-    cut = [(int(i), int(a), int(b)) for i, a, b in run.cut]
-    by_subset = dict.fromkeys(benchmark.subsets, 0)
-    for i, _, _ in cut:
-        by_subset[benchmark.items[i].subset] += 1
-    return Details(frozenset((i, j) for i, a, b in cut for j in (a, b)), orders, by_subset)
-
-
-def _said_in_orders(margins: pl.DataFrame) -> dict[tuple[int, int, int], tuple[float, float]]:
-    """By (item, response, other): the preference when it was shown first, and second. A calibrated judge has none: only its margins are corrected."""
-    if "p_first" not in margins.columns:
-        return {}
-    frame = margins.select("prompt_id", "policy", "reference", "p_first", "p_second")
-    return {
-        (int(i), int(a), int(b)): (np.nan if one is None else one, np.nan if two is None else two)
-        for i, a, b, one, two in frame.iter_rows()
-    }
-
-
-_Ask = _Reward | _Judge
-
-
-def _responses(benchmark: Benchmark) -> Responses:
-    """The items as responses: a prompt is an item's position, a policy the position of a response in it."""
-    chat = any(not isinstance(item.prompt, str) for item in benchmark.items)
-    prompts = [as_messages(item.prompt) if chat else item.prompt for item in benchmark.items]
-    rows = [
-        {"prompt_id": str(i), "prompt": prompts[i], "policy": str(j), "response": response}
-        for i, item in enumerate(benchmark.items)
-        for j, response in enumerate(item.responses)
-    ]
-    return Responses(pl.DataFrame(rows, infer_schema_length=None), {"benchmark": benchmark.name})
-
-
-def _pairs(benchmark: Benchmark) -> pl.DataFrame:
-    rows = [(str(i), str(a), str(b)) for i, cells in enumerate(benchmark.comparisons()) for a, b in cells]
-    names = ("prompt_id", "policy", "reference")
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")

@@ -28,7 +28,7 @@ from ...tables import Margins, Ratings, Responses, Scores
 from ..config import BESIDE, CALIBRATED, CALIBRATOR
 from .audit import audit_source
 from .beside import compare_calibrations
-from .calibrate import without
+from .calibrate import single_responses, without
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -51,9 +51,10 @@ def calibrate_style(
 
     Raises:
         ConfigError: the settings do not fit together, or responses are missing where style is measured in them.
+        SeveralSamples: the scores are of several samples of a policy on a prompt.
     """
     settings.check_method()
-    source = without(source, settings.held_out)
+    source = without(single_responses(source), settings.held_out)
     names: dict[str, Any] = {"aliases": aliases, "unrated": unrated}
     if settings.sharpness:
         return solve_sharpness(source, ratings, folds=settings.folds, draws=draws, seed=seed, **names)
