@@ -46,6 +46,7 @@ class Cluster:
 
     folder: Path
     user: str
+    durable: bool = False
 
     def url(self, database: str, **query: str) -> str:
         """The URL of a database, by the socket."""
@@ -60,7 +61,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = f"-k {self.folder} -c listen_addresses='' -c max_connections=60 -c fsync=off"
+        options = f"-k {self.folder} -c listen_addresses='' -c max_connections=60 -c fsync={'on' if self.durable else 'off'}"
         _pg_ctl(self.folder, "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def kill(self) -> None:
@@ -83,8 +84,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Start a server in a new folder; stopped, and the folder removed, at the end."""
+def cluster(*, durable: bool = False) -> Iterator[Cluster]:
+    """Start a server in a new folder; stopped, and the folder removed, at the end. ``durable``: it waits for the disk, as a real one does."""
     bin_ = binaries()
     assert bin_ is not None
     # Sockets have short names, and another user must get there: so not pytest's own folder.
@@ -109,7 +110,7 @@ def cluster() -> Iterator[Cluster]:
         (folder / "data" / "pg_hba.conf").write_text(
             f"local all {LOCKED} scram-sha-256\nlocal all all trust\n"
         )
-        running = Cluster(folder, user)
+        running = Cluster(folder, user, durable)
         running.start()
         try:
             yield running

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charm_rm.errors import NotConverged
-from charm_rm.mismatch.line import fit_lines, fit_sharpness_line, quasi_variances
+from charm_rm.mismatch.line import fit_lines, fit_sharpness_line, quasi_covariances, quasi_variances
 from reference import slow_favour
 
 
@@ -33,6 +33,32 @@ def test_the_line_is_the_slow_twins(seed: int, size: int, scatter: float, rating
     c, a, tau2 = slow_favour.line(rho, theta, v, u)
     assert (float(found.intercept), float(found.slope)) == pytest.approx((c, a), abs=2e-5)
     assert float(found.tau2) == pytest.approx(tau2, abs=2e-5)
+
+
+@given(st.integers(0, 10_000), st.integers(4, 9), st.floats(-0.9, 0.9))
+@settings(max_examples=15, deadline=None)
+def test_with_errors_that_go_together_it_is_the_slow_twins(seed: int, size: int, together: float) -> None:
+    rho, theta, v, u = measured(seed, size, scatter=0.2, rating_error=0.1)
+    shared = together * np.sqrt(u * v)
+    found = fit_lines(rho, theta, v, u, shared=shared)
+    if not found.found:
+        return
+    wanted = slow_favour.line(rho, theta, v, u, shared)
+    assert (float(found.intercept), float(found.slope), float(found.tau2)) == pytest.approx(wanted, abs=2e-5)
+
+
+def test_errors_that_go_together_do_not_steepen_the_line() -> None:
+    """Of noise that strengths and ratings have in common, taken as if it were apart, the slope is too steep."""
+    rng, size, error = np.random.default_rng(0), 20, 0.25
+    aware, unaware = [], []
+    for _ in range(200):
+        true, noise = 0.6 * rng.normal(size=size), error * rng.normal(size=(2, size))
+        theta, rho = 1.5 * true + 3 * noise[0] + noise[1] / 2, true + noise[0]
+        v, u = np.full(size, error**2 * 9.25), np.full(size, error**2)
+        aware.append(float(fit_lines(rho, theta, v, u, shared=3 * u).slope))
+        unaware.append(float(fit_lines(rho, theta, v, u).slope))
+    assert np.median(aware) == pytest.approx(1.5, abs=0.05)
+    assert np.median(unaware) > 1.6
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -138,3 +164,12 @@ def test_quasi_variances_add_up_to_those_of_differences() -> None:
     np.testing.assert_allclose(quasi_variances(np.diag(own)), own)
     q = quasi_variances((np.eye(2) - 0.5) @ np.diag([0.01, 0.03]) @ (np.eye(2) - 0.5))
     assert q.sum() == pytest.approx(0.04)
+
+
+def test_quasi_covariances_are_of_differences_and_within_the_variances() -> None:
+    own = np.array([0.01, -0.04, 0.02, 0.09, 0.03])
+    centre = np.eye(5) - 1 / 5
+    wide = np.ones(5)
+    np.testing.assert_allclose(quasi_covariances(centre @ np.diag(own) @ centre, wide, wide), own)
+    tight = np.full(5, 0.03)
+    np.testing.assert_allclose(quasi_covariances(np.diag(own), tight, tight), np.clip(own, -0.03, 0.03))

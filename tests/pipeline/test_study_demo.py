@@ -72,7 +72,7 @@ def studies(
                 voted = database.read()
             assert study.candidates is not None
             truth = true_agreement(world, study.candidates)
-            both = (analyse_study(voted, without=without, draws=0) for without in ((), CARELESS))
+            both = (analyse_study(voted, without=without) for without in ((), CARELESS))
             found[seed] = (*both, truth["after"] - truth["before"])
     return found
 

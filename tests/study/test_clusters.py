@@ -47,6 +47,16 @@ def test_in_no_direction_is_it_below_either_part(rows, direction) -> None:
     assert found.covariance == pytest.approx(found.covariance.T)
 
 
+@given(_rows(), st.integers(0, 2**32))
+def test_combinations_are_what_their_own_influences_give(rows, seed) -> None:
+    u, prompt, rater = rows
+    weights = np.random.default_rng(seed).normal(size=(2, 3))
+    found = two_way_covariance(u, prompt, rater).combined(weights)
+    wanted = two_way_covariance(u @ weights.T, prompt, rater)
+    assert found.covariance == pytest.approx(wanted.covariance, rel=1e-6, abs=1e-9, nan_ok=True)
+    assert found.df == pytest.approx(wanted.df)
+
+
 @given(_rows(), st.randoms(use_true_random=False))
 def test_names_and_order_of_clusters_do_not_matter(rows, random) -> None:
     u, prompt, rater = rows

@@ -235,6 +235,11 @@ def test_scores_of_other_texts_are_refused_and_of_texts_in_the_rows_told() -> No
         ({"policy_b": None}, "no column is 'policy_b'"),
         ({"prompt_id": None}, "no column says which prompt was judged"),
         ({"prompt_id": ["p", None, "p", "p"]}, "prompt_id None is missing"),
+        ({"prompt_id": None, "prompt": [[1], [2], [1], [2]]}, "prompt .* is neither text nor messages"),
+        (
+            {"prompt_id": None, "prompt": [True, False, True, False]},
+            "prompt True is neither text nor messages",
+        ),
         ({"rater": ["ann", None, "ann", "bob"]}, "1 of 4 votes do not say who voted"),
         ({"rater": None}, "4 of 4 votes do not say who voted"),
         ({"rater": [1.5, 2.0, 2.5, 3.0]}, "should hold a text"),

@@ -30,7 +30,7 @@ def found(raw: pl.DataFrame) -> StudyAnalysis:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return analyse_study(import_votes(raw, where="llmfao", name="llmfao"), draws=100)
+        return analyse_study(import_votes(raw, where="llmfao", name="llmfao"))
 
 
 @pytest.fixture(scope="module")

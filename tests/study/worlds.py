@@ -47,6 +47,44 @@ def small_study(
     return Counted(frame, everything, tuple(f"rm{k}" for k in range(len(noise))))
 
 
+def liked_study(
+    seed: int = 0,
+    *,
+    prompts: int = 80,
+    policies: int = 6,
+    share: float = 0.4,
+    raters: int = 10,
+    favoured: float = 0.0,
+) -> Counted:
+    """Policies of different strength; a model that scores what people like, with some noise, and favours the last by so many log-odds.
+
+    One vote on about so large a ``share`` of all comparisons, each of weight 1.
+    """
+    rng = np.random.default_rng(seed)
+    a, b = np.triu_indices(policies, 1)
+    liking = np.linspace(1.0, -1.0, policies) + 0.8 * rng.standard_normal((prompts, policies))
+    score = 1.5 * liking + 0.5 * rng.standard_normal((prompts, policies))
+    score[:, -1] += favoured
+    better = (liking[:, a] - liking[:, b]).ravel()
+    everything = pl.DataFrame(
+        {
+            "prompt_id": [f"p{i:03}" for i in np.repeat(np.arange(prompts), len(a))],
+            "policy_a": [f"m{k}" for k in np.tile(a, prompts)],
+            "policy_b": [f"m{k}" for k in np.tile(b, prompts)],
+            "margin_rm": (score[:, a] - score[:, b]).ravel(),
+        }
+    )
+    on = np.flatnonzero(rng.random(len(better)) < share)
+    frame = everything[on.tolist()].with_columns(
+        comparison_id=pl.Series([f"c{j}" for j in on]),
+        rater=pl.Series([f"r{r}" for r in rng.integers(0, raters, len(on))]),
+        y=pl.Series((rng.random(len(on)) < 1 / (1 + np.exp(-better[on]))).astype(float)),
+        decided=pl.Series(np.full(len(on), fill_value=True)),
+        weight=pl.Series(np.ones(len(on))),
+    )
+    return Counted(frame, everything, ("rm",))
+
+
 def small_studies() -> st.SearchStrategy[Counted]:
     """Studies of all shapes, thin ones among them."""
     return st.builds(

@@ -32,7 +32,8 @@ from ..ratings.names import find_names, rated_names
 from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray, sigmoid
 from ..tables import Candidates, Margins, Scores, WinRates
-from .favour import Errors, check_scope, fieller
+from .favour import check_scope
+from .gaps import Errors, fieller
 from .held import Held, hold_against
 from .published import tally_published
 from .strengths import FEWEST_PROMPTS

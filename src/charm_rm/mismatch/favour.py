@@ -22,7 +22,8 @@ from ..ratings import Yardstick
 from ..settings import Scope
 from ..statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg
 from ..tables import Favouritism
-from .line import Lines, fit_lines, fit_sharpness_line, quasi_variances
+from .gaps import Joint, fieller, line_errors
+from .line import Lines, fit_lines, fit_sharpness_line, quasi_covariances, quasi_variances
 from .strengths import FEWEST_PROMPTS, RMStrengths
 from .student import student_p, student_quantile
 
@@ -41,7 +42,10 @@ def check_scope(scope: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Strengths and ratings of the same policies in natural log-odds, with covariances and the line through all of them."""
+    """Strengths and ratings of the same policies in natural log-odds, with covariances and the line through all of them.
+
+    ``joint`` is how strengths and ratings go together, where both come from the same prompts; None where they are independent.
+    """
 
     theta: FloatArray
     theta_covariance: FloatArray
@@ -49,6 +53,7 @@ class Measured:
     rho_covariance: FloatArray
     line: Lines
     tested: NDArray[np.bool_]
+    joint: Joint | None = None
 
     @property
     def theta_noise(self) -> FloatArray:
@@ -60,15 +65,27 @@ class Measured:
         """(K,) variances of each rating by itself."""
         return quasi_variances(self.rho_covariance)
 
+    @property
+    def shared_noise(self) -> FloatArray:
+        """(K,) covariances of each strength with its rating; 0 where they are independent."""
+        return _shared(self.joint, self.theta_noise, self.rho_noise)
 
-def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
-    """Fit the line of an RM's strengths on ratings.
+
+def _shared(joint: Joint | None, of_theta: FloatArray, of_rho: FloatArray) -> FloatArray:
+    return np.zeros(len(of_rho)) if joint is None else quasi_covariances(joint.cross, of_theta, of_rho)
+
+
+def measure_line(strengths: RMStrengths, rated: Yardstick, *, joint: Joint | None = None) -> Measured:
+    """Fit the line of an RM's strengths on ratings, whose errors are independent unless ``joint`` says otherwise.
 
     Raises:
         NotIdentifiable: fewer than three policies, or ratings that do not differ beyond their own errors.
         NotConverged: the solver finds no line.
     """
     rho, rho_covariance = rated.rating / ELO_PER_LOGIT, rated.full_covariance / ELO_PER_LOGIT**2
+    theta_covariance = strengths.covariance
+    if joint is not None:
+        theta_covariance, rho_covariance = joint.theta, joint.rho
     if len(rho) >= FEWEST and np.ptp(rho) == 0:
         raise NotIdentifiable(
             f"the ratings of these {len(rho)} policies are all equal, so there is no order to compare with",
@@ -79,34 +96,43 @@ def measure_line(strengths: RMStrengths, rated: Yardstick) -> Measured:
             f"favour needs three or more policies with different ratings, found {len(rho)}",
             fix="audit more policies; the mismatch of single pairs needs no line",
         )
-    noise = quasi_variances(strengths.covariance), quasi_variances(rho_covariance)
+    noise = quasi_variances(theta_covariance), quasi_variances(rho_covariance)
     if not fit_lines(rho, strengths.theta, *noise).told_apart:
         raise NotIdentifiable(
             f"the ratings of these {len(rho)} policies differ by no more than their own errors: "
             "there is no order to compare with",
             fix="use more precise ratings, or policies that are further apart",
         )
-    line = fit_sharpness_line(rho, strengths.theta, *noise)
-    return Measured(strengths.theta, strengths.covariance, rho, rho_covariance, line, strengths.tested)
+    line = fit_sharpness_line(rho, strengths.theta, *noise, shared=_shared(joint, *noise))
+    return Measured(strengths.theta, theta_covariance, rho, rho_covariance, line, strengths.tested, joint)
 
 
 def sharpness(measured: Measured, scope: Scope) -> Estimate:
     """The slope a, with its 95 % interval.
 
-    With A the influence of residuals on the slope and V = cov θ + a² cov ρ, var a = A (V + τ² I) Aᵀ and Student's t with K - 2
+    With A the influence of residuals on the slope and V = cov(θ - a ρ), var a = A (V + τ² I) Aᵀ and Student's t with K - 2
     degrees of freedom (scope ``sample``); A V Aᵀ and the normal distribution (``these``). No interval where strengths are not tested.
     """
     line = measured.line
     if not measured.tested.all():
         return Estimate(float(line.slope))
-    noise = measured.theta_covariance + line.slope**2 * measured.rho_covariance
-    variance = float(line.tilt @ noise @ line.tilt)
-    quantile = Z95
+    variance, freedom = _noise_of_slope(measured)
     if scope == "sample":
         variance += float(line.tau2 * (line.tilt**2).sum())
-        quantile = float(student_quantile(line.freedom))
+        freedom = min(freedom, float(line.freedom))
+    quantile = float(student_quantile(freedom)) if np.isfinite(freedom) else Z95
     error, value = float(np.sqrt(variance)), float(line.slope)
     return Estimate(value, error, value - quantile * error, value + quantile * error)
+
+
+def _noise_of_slope(measured: Measured) -> tuple[float, float]:
+    """A V Aᵀ, and its degrees of freedom."""
+    line = measured.line
+    if measured.joint is not None:
+        covariance, freedom = measured.joint.along(line.tilt[None], -line.slope * line.tilt[None])
+        return float(covariance[0, 0]), freedom
+    noise = measured.theta_covariance + line.slope**2 * measured.rho_covariance
+    return float(line.tilt @ noise @ line.tilt), np.inf
 
 
 # --- favour ---------------------------------------------------------------------------------------
@@ -144,6 +170,7 @@ def leave_one_out(measured: Measured, scope: Scope) -> Favours:
         measured.theta_noise,
         measured.rho_noise,
         used=~np.eye(size, dtype=bool),
+        shared=measured.shared_noise,
     )
     found = np.asarray(lines.found & (lines.slope > 0))
     slope = np.where(found, lines.slope, float(measured.line.slope))
@@ -172,63 +199,6 @@ def leave_one_out(measured: Measured, scope: Scope) -> Favours:
         freedom=np.where(judged, errors.freedom, 0.0),
         found=found,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Errors:
-    """(K,) var d, cov(d, a), var a of the lines without each policy, and degrees of freedom of d."""
-
-    gap: FloatArray
-    both: FloatArray
-    slope: FloatArray
-    freedom: FloatArray
-
-
-def line_errors(measured: Measured, lines: Lines, scope: Scope) -> Errors:
-    """Noise of every policy, and for a sample the scatter τ² of the others, carried through each line.
-
-    With g_k = e_k - (influence of residuals on the line at ρ_k): var d_k = g_k V g_kᵀ + τ² Σ_{l≠k} g_kl², V = cov θ + a² cov ρ. The
-    scatter has K - 3 degrees of freedom, the policy's own noise is known: Satterthwaite's (1946) are
-    (K - 3) (var d / (var d - own))².
-    """
-    size = len(measured.theta)
-    at = np.nan_to_num(np.eye(size) - lines.influence(measured.rho))
-    tilt = np.nan_to_num(lines.tilt)
-    scatter = np.nan_to_num(lines.tau2) if scope == "sample" else np.zeros(size)
-    a2, others = np.nan_to_num(lines.slope) ** 2, 1 - np.eye(size)
-
-    def covariance(x: FloatArray, y: FloatArray) -> FloatArray:
-        noise = ((x @ measured.theta_covariance) * y).sum(axis=1)
-        noise = noise + a2 * ((x @ measured.rho_covariance) * y).sum(axis=1)
-        return np.asarray(noise + scatter * (x * y * others).sum(axis=1))
-
-    gap = covariance(at, at)
-    freedom = np.full(size, np.inf)
-    if scope == "sample":
-        rest = np.maximum(gap - measured.theta_noise - a2 * measured.rho_noise, 1e-12)
-        freedom = (lines.freedom) * (gap / rest) ** 2
-    return Errors(gap, covariance(at, tilt), covariance(tilt, tilt), freedom)
-
-
-def fieller(
-    gap: FloatArray, slope: FloatArray, errors: Errors, t: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """The f >= or <= which (d - a f)² = t² (var d - 2 f cov(d, a) + f² var a), a > 0 being known.
-
-    (a² - t² var a) f² - 2 (a d - t² cov) f + d² - t² var d = 0. Where the slope is not told apart from 0 the set has no upper or no
-    lower end, or neither.
-    """
-    with np.errstate(all="ignore"):
-        square = slope**2 - t**2 * errors.slope
-        half = slope * gap - t**2 * errors.both
-        root = np.sqrt(np.maximum(half**2 - square * (gap**2 - t**2 * errors.gap), 0.0))
-        ends = np.stack([(half - root) / square, (half + root) / square])
-        significant = np.isfinite(t) & (gap**2 > t**2 * errors.gap)
-    closed = np.isfinite(t) & (square > 0)
-    # Of the two open pieces beside the hole, the one on the side of d: the other belongs to negative slopes.
-    low = np.where(closed, ends.min(axis=0), np.where(significant & (gap > 0), ends.max(axis=0), -np.inf))
-    high = np.where(closed, ends.max(axis=0), np.where(significant & (gap < 0), ends.min(axis=0), np.inf))
-    return low, high
 
 
 # --- the table ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The sharpness line θ = c + a·ρ through policies whose strengths and ratings are both measured with error.
 
 Errors in variables (York 1966) with scatter: the line minimises Σ w_k r_k², r_k = θ_k - c - a·ρ_k, with
-w_k = 1 / (τ² + var θ_k + a² var ρ_k), and τ², the variance of the policies' real favour, is such that the minimum
+w_k = 1 / (τ² + var θ_k + a² var ρ_k - 2a cov(θ_k, ρ_k)), and τ², the variance of the policies' real favour, is such that the minimum
 is its expectation, the number of policies less 2 (Paule and Mandel 1982), or 0 where it is less even so. Many lines are fitted at
 once, each through policies of its own: the line without each policy in turn is what that policy's favour is held against.
 """
@@ -58,12 +58,25 @@ def quasi_variances(covariance: FloatArray) -> FloatArray:
     own = np.diag(covariance)
     if np.array_equal(covariance, np.diag(own)):
         return own.copy()
-    size = len(own)
-    rows = (own[:, None] + own - 2 * covariance).sum(axis=1)
+    q = _by_policy(covariance)
+    return q if len(own) == _FEWEST else np.asarray(np.maximum(q, 0.0))
+
+
+def quasi_covariances(cross: FloatArray, one: FloatArray, other: FloatArray) -> FloatArray:
+    """(K,) covariances c with c_k + c_l ≈ cov(x_k - x_l, y_k - y_l) of ``cross`` = cov(x, y), as :func:`quasi_variances` of x and of y.
+
+    These, ``one`` and ``other``, bound it: |c_k| <= √(q_k q'_k).
+    """
+    bound = np.sqrt(one * other)
+    return np.asarray(np.clip(_by_policy((cross + cross.T) / 2), -bound, bound))
+
+
+def _by_policy(symmetric: FloatArray) -> FloatArray:
+    own, size = np.diag(symmetric), len(symmetric)
+    rows = (own[:, None] + own - 2 * symmetric).sum(axis=1)
     if size == _FEWEST:
         return np.asarray(rows / 2)
-    q = (rows - rows.sum() / (2 * (size - 1))) / (size - 2)
-    return np.asarray(np.maximum(q, 0.0))
+    return np.asarray((rows - rows.sum() / (2 * (size - 1))) / (size - 2))
 
 
 def fit_lines(
@@ -73,9 +86,11 @@ def fit_lines(
     rho_variance: FloatArray,
     *,
     used: NDArray[np.bool_] | None = None,
+    shared: FloatArray | float = 0.0,
 ) -> Lines:
     """Fit a line through the policies ``used`` (..., K), all of them by default; the rest is broadcast over leading axes.
 
+    ``shared`` (K,) is the covariance of each policy's two errors, where both come from the same prompts.
     York's steps for the slope and Newton's for τ² are taken together until neither moves.
     """
     shape = np.broadcast_shapes(rho.shape, theta.shape, np.shape(used) if used is not None else ())
@@ -91,7 +106,7 @@ def fit_lines(
     with np.errstate(all="ignore"):
         for count in range(_STEPS):
             before = slope, tau2
-            step = _Step.of(rho, theta, noise, rho_variance, mask, slope, tau2)
+            step = _Step.of(rho, theta, noise, rho_variance, shared, mask, slope, tau2)
             slope, tau2 = step.slope, step.tau2(size)
             moved = np.abs(slope - before[0]) / np.maximum(np.abs(slope), 1e-3)
             moved = np.maximum(moved, np.abs(tau2 - before[1]) / np.maximum(tau2, floor))
@@ -100,7 +115,7 @@ def fit_lines(
             slope, tau2 = (b + share * (x - b) for b, x in zip(before, (slope, tau2), strict=True))
             if not (moved[told_apart & (size >= _FEWEST)] > _TOLERANCE).any():
                 break
-        step = _Step.of(rho, theta, noise, rho_variance, mask, slope, tau2)
+        step = _Step.of(rho, theta, noise, rho_variance, shared, mask, slope, tau2)
         found = told_apart & (size >= _FEWEST) & (moved <= 1e-6) & np.isfinite(slope)
         tilt = step.weights * step.adjusted / (step.weights * step.adjusted**2).sum(axis=-1, keepdims=True)
         level = step.weights / step.weights.sum(axis=-1, keepdims=True)
@@ -118,14 +133,19 @@ def fit_lines(
 
 
 def fit_sharpness_line(
-    rho: FloatArray, theta: FloatArray, theta_variance: FloatArray, rho_variance: FloatArray
+    rho: FloatArray,
+    theta: FloatArray,
+    theta_variance: FloatArray,
+    rho_variance: FloatArray,
+    *,
+    shared: FloatArray | float = 0.0,
 ) -> Lines:
     """The one line through all policies.
 
     Raises:
         NotConverged: York's steps find no line, as where errors of ratings are nearly as large as their differences.
     """
-    line = fit_lines(rho, theta, theta_variance, rho_variance)
+    line = fit_lines(rho, theta, theta_variance, rho_variance, shared=shared)
     if not line.found:
         raise NotConverged(
             "no line of the RM's strengths on human ratings was found",
@@ -153,18 +173,19 @@ class _Step:
         theta: FloatArray,
         noise: FloatArray,
         rho_variance: FloatArray,
+        shared: FloatArray | float,
         mask: FloatArray,
         slope: FloatArray,
         tau2: FloatArray,
     ) -> _Step:
-        """York's: with x_k = ρ_k + a·var ρ_k·w_k·r_k, the rating as the line corrects it, a = Σ w x θ / Σ w x ρ (centred)."""
+        """York's: with x_k = ρ_k + (a·var ρ_k - cov(θ_k, ρ_k)) w_k·r_k, the rating as the line corrects it, a = Σ w x θ / Σ w x ρ (centred)."""
         a = slope[..., None]
-        weights = mask / (noise + tau2[..., None] + a**2 * rho_variance)
+        weights = mask / (noise + tau2[..., None] + a**2 * rho_variance - 2 * a * shared)
         total = weights.sum(axis=-1)
         rho_mean, theta_mean = (weights * rho).sum(axis=-1) / total, (weights * theta).sum(axis=-1) / total
         u, v = rho - rho_mean[..., None], theta - theta_mean[..., None]
         residual = v - a * u
-        x = u + a * rho_variance * weights * residual
+        x = u + (a * rho_variance - shared) * weights * residual
         x = x - ((weights * x).sum(axis=-1) / total)[..., None]
         better = (weights * x * v).sum(axis=-1) / (weights * x * u).sum(axis=-1)
         return cls(weights, rho_mean, theta_mean, x, better, weights * residual**2, tau2)

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mismatch.favour import Measured, leave_one_out, line_errors
+from ..mismatch.favour import Measured, leave_one_out
+from ..mismatch.gaps import line_errors
 from ..mismatch.held import lines_without_each
 from ..mismatch.line import Lines
 from ..mismatch.student import student_power

@@ -25,7 +25,7 @@ from .people import inter_rater
 from .predictions import predict_votes
 from .raters import judge_raters, without_raters
 from .rating_estimates import rating_table
-from .results import StudyAnalysis
+from .results import CARELESS, OTHER_TASTE, UNCLEAR, StudyAnalysis
 from .warning_words import study_warnings
 
 StudyLike = Study | str | os.PathLike[str]
@@ -38,17 +38,15 @@ def analyse_study(
     *,
     without: Collection[str] = (),
     prior: float = 0.0,
-    draws: int = 1000,
     seed: int = 0,
 ) -> StudyAnalysis:
     """Hold models against the votes of a study, and the raters against each other.
 
     Args:
         study: a :class:`.nouns.Study`, or the path of a study.db, which may be served meanwhile.
-        without: raters whose votes are left out, such as flagged ones. Nobody's are by themselves.
+        without: raters whose votes are left out, such as who looks careless. Nobody's are by themselves.
         prior: pseudo-votes per pair of policies that met, for ratings where a policy is undefeated; 0 is none.
-        draws: behind the intervals of favour; 0 gives normal intervals.
-        seed: of these draws, and of the folds on which predictions are fitted.
+        seed: of the folds on which predictions are fitted.
 
     Returns:
         Tables, figures (``summary``), and warnings: what is right, and may mislead.
@@ -73,7 +71,7 @@ def analyse_study(
         predicted = predict_votes(counted, seed=seed)
         ratings, human, powered = rating_table(counted, predicted, prior=prior)
         by_models = model_rating_table(counted, prior=prior)
-        favour, sharpness = favour_table(kept, counted, human, draws=draws, seed=seed)
+        favour, sharpness = favour_table(counted, human, prior=prior)
         agreement, differences = agreement_table(counted, predicted), difference_table(counted, predicted)
         for text in (
             *cautions(counted),
@@ -98,7 +96,7 @@ def analyse_study(
         warnings=tuple(notes),
         provenance={
             "verb": "analyse_study",
-            "settings": {"without": sorted(without), "prior": prior, "draws": draws, "seed": seed},
+            "settings": {"without": sorted(without), "prior": prior, "seed": seed},
             "study": json.loads(store.as_json(dict(study.provenance))),
             "models": [
                 {"name": m.name, "kind": "scores" if m.scores is not None else "margins"}
@@ -177,7 +175,10 @@ def _summary(
         "consistent": int(raters["consistent"].sum()),
         "checks": int(raters["checks"].sum()),
         "passed": int(raters["passed"].sum()),
-        "flagged": raters.filter(pl.col("flags") != "")["rater"].to_list(),
+        **{
+            name: raters.filter(pl.col("verdict") == verdict)["rater"].to_list()
+            for name, verdict in (("flagged", CARELESS), ("other_taste", OTHER_TASTE), ("unclear", UNCLEAR))
+        },
         "without": sorted(without),
         "simulated": bool(study.provenance.get("simulated", False)),
         "target": study.provenance.get("target"),

@@ -51,6 +51,13 @@ class Clustered2:
         parts = (float(d @ part @ d) for part in (self.by_prompt, self.by_rater, self.by_both))
         return _along(*parts, prompts=self.n_prompts, raters=self.effective_raters)
 
+    def combined(self, directions: FloatArray) -> Clustered2:
+        """Of the combinations with weights ``directions`` (m, p): what the sums of their own influences would give."""
+        parts = (directions @ part @ directions.T for part in (self.by_prompt, self.by_rater, self.by_both))
+        return _put_together(
+            *parts, n_prompts=self.n_prompts, n_raters=self.n_raters, raters=self.effective_raters
+        )
+
     @property
     def std_err(self) -> FloatArray:
         """(p,) of each figure by itself."""
@@ -99,6 +106,18 @@ def two_way_covariance(
     by_prompt = _by_cluster(u, prompt, n_prompts)
     by_rater = _by_cluster(u[voted], rater[voted], raters)
     by_both = _by_cluster(u[voted], cell[voted], n_cells)
+    return _put_together(by_prompt, by_rater, by_both, n_prompts=n_prompts, n_raters=n_raters, raters=raters)
+
+
+def _put_together(
+    by_prompt: FloatArray,
+    by_rater: FloatArray,
+    by_both: FloatArray,
+    *,
+    n_prompts: int,
+    n_raters: int,
+    raters: float,
+) -> Clustered2:
     if n_prompts < 2 and n_raters < 2:
         covariance = np.full(by_prompt.shape, np.nan)
     elif n_raters < 2:

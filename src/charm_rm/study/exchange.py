@@ -22,6 +22,14 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What of a study's facts every page for raters has: the question, and whether the study pauses."""
+
+    question: str
+    paused: bool
+
+
+@dataclass(frozen=True)
 class Rater:
     """Someone who may vote. ``mark`` changes with every new link: a session that carries another one is over."""
 

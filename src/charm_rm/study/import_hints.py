@@ -23,6 +23,8 @@ _VERDICTS = {
     *("winner", "verdict", "judgement", "judgment", "preference", "pref", "prefers", "preferred", "prefer", "label", "choice", "vote"),
     *("margin", "logit", "logits", "diff", "delta", "prob", "probability", "score", "scores", "reward", "rm", "outcome", "decision"),
 }  # fmt: skip
+# Sides of the screen as labels, whichever policy stood there.
+_BY_SIDE = {"left": "a", "Left": "a", "LEFT": "a", "right": "b", "Right": "b", "RIGHT": "b"}
 # Of a column's name, what says only that it holds verdicts or scores, and not whose.
 _PLAIN = _VERDICTS | {"model", "of", "answer", "response", "by"}
 
@@ -99,7 +101,7 @@ def _is_verdict(cells: pl.Series, frame: pl.DataFrame, where: str) -> bool:
     if cells.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return False
     rows = frame.select("row", "policy_a", "policy_b").with_columns(
-        cells[frame["row"].to_list()].cast(pl.String).alias("_told")
+        cells[frame["row"].to_list()].cast(pl.String).str.strip_chars().replace(_BY_SIDE).alias("_told")
     )
     if any(rows["_told"].equals(rows[side], check_names=False) for side in ("policy_a", "policy_b")):
         return False

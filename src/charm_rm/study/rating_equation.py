@@ -24,6 +24,7 @@ from ..ratings.counts import joined, pseudo_battles
 from ..ratings.fit import to_elo
 from ..ratings.sandwich import at_least, one_battle_each, score_variance
 from ..statistics import FloatArray, IntArray, sigmoid
+from .clusters import Clustered2
 from .nouns import Counted
 from .powered import Layout
 from .predictions import Predictions
@@ -36,7 +37,8 @@ class Sample:
     """Votes and candidates between the policies that have votes, as index arrays.
 
     ``weight`` of votes is scaled to their number; ``f`` and ``f_all`` are what is predicted of votes and candidates; ``pseudo`` is the prior's
-    pseudo-votes, None without one; ``unrated`` are the policies of candidates that have no votes.
+    pseudo-votes, None without one; ``unrated`` are the policies of candidates that have no votes. ``prompts`` are the sorted names that
+    the layout's codes are places of.
     """
 
     policies: list[str]
@@ -51,6 +53,7 @@ class Sample:
     layout: Layout
     pseudo: Counts | None
     unrated: list[str]
+    prompts: pl.Series
 
     @property
     def n(self) -> int:
@@ -105,6 +108,7 @@ def sample_of(counted: Counted, predicted: Predictions | None, prior: float) -> 
         layout=layout,
         pseudo=pseudo_battles(rows, prior) if prior > 0 else None,
         unrated=sorted({*counted.all["policy_a"], *counted.all["policy_b"]} - set(policies)),
+        prompts=pl.concat([frame["prompt_id"], everything["prompt_id"]]).unique().sort(),
     )
 
 
@@ -226,31 +230,50 @@ def bread(sample: Sample, lam: float, theta: FloatArray) -> FloatArray:
         ) from error
 
 
+@dataclass(frozen=True, eq=False)
+class RatingErrors:
+    """How sure θ with mean 0 is: ``influence`` (votes + prompts, K), its covariance by two clusterings, and what it lacks.
+
+    ``lacking`` (K, K) is the prior's own variance, and what the covariance falls short of one battle of every policy, as in
+    :func:`charm_rm.fit_ratings`: a run without a defeat is no certainty.
+    """
+
+    influence: FloatArray
+    clustered: Clustered2
+    lacking: FloatArray
+
+
+def rating_errors(sample: Sample, lam: float, theta: FloatArray) -> RatingErrors:
+    """The errors of θ(λ), log-odds."""
+    gauge = np.eye(len(theta)) - 1.0 / len(theta)
+    inverse = bread(sample, lam, theta)
+    influence = influences(sample, lam, theta) @ gauge
+    clustered = sample.layout.covariance(influence)
+    if not np.isfinite(clustered.covariance).all():
+        return RatingErrors(influence, clustered, np.zeros_like(inverse))
+    information = np.linalg.inv(inverse)
+    found = information @ clustered.covariance @ information
+    filling = found if sample.pseudo is None else found + score_variance(theta, sample.pseudo)
+    filling = at_least(filling, one_battle_each(theta, sample.with_prior(sample.votes)))
+    return RatingErrors(influence, clustered, gauge @ inverse @ (filling - found) @ inverse @ gauge)
+
+
 def with_errors(
     sample: Sample, lam: float, theta: FloatArray, mean: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Ratings (K,) on the Elo scale, their covariance (K, K), widened by Student's t, and its degrees of freedom (K,).
 
-    To the two-way covariance are added the prior's own variance, and what it lacks to one battle of every policy, as in
-    :func:`charm_rm.fit_ratings`: a run without a defeat is no certainty.
-
     Raises:
         NotIdentifiable: one rater on one prompt.
     """
-    gauge = np.eye(len(theta)) - 1.0 / len(theta)
-    inverse = bread(sample, lam, theta)
-    clustered = sample.layout.covariance(influences(sample, lam, theta) @ gauge)
-    df = np.array([clustered.along(direction)[1] for direction in gauge])
+    errors = rating_errors(sample, lam, theta)
+    df = np.array([errors.clustered.along(direction)[1] for direction in np.eye(len(theta))])
     if not (df > 0).all():
         raise NotIdentifiable(
             "votes of one rater on one prompt tell nothing of how sure ratings are",
             fix="gather votes on more prompts, or of more raters",
         )
-    information = np.linalg.inv(inverse)
-    filling = information @ clustered.covariance @ information
-    if sample.pseudo is not None:
-        filling = filling + score_variance(theta, sample.pseudo)
-    filling = at_least(filling, one_battle_each(theta, sample.with_prior(sample.votes)))
-    rating, covariance = to_elo(theta, inverse @ filling @ inverse, gauge, mean)
+    gauge = np.eye(len(theta)) - 1.0 / len(theta)
+    rating, covariance = to_elo(theta, errors.clustered.covariance + errors.lacking, gauge, mean)
     widen = student_quantile(df, tail=1 - LEVEL) / Z95
     return rating, covariance * np.outer(widen, widen), df

@@ -3,17 +3,19 @@
 A rater's comparisons are numbered by slots, from 0. A check or a repeat is due when their planned share of the slots so far says so;
 otherwise comes the comparison with the fewest votes and open assignments, drawn among equals. Sides are drawn, too, and kept in balance.
 All draws are hashes of the study's seed, the rater and what is drawn, so that nothing depends on who came first beyond the counts.
+
+Statements are built once, with places for what changes: building one takes longer than SQLite takes to answer it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, true
 from sqlalchemy.orm import aliased
 
 from ...errors import ConfigError
@@ -39,10 +41,43 @@ class _Seen:
     def slot(self) -> int:
         return len(self.rows)
 
-    def draw(self, *what: object) -> int:
-        """64 bits that depend on the seed, this rater and ``what``."""
-        words = ":".join(map(str, (self.rules.seed, self.rater_id, *what)))
-        return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
+    def draw(self, what: object, *more: object) -> int:
+        """64 bits that depend on the seed, this rater and what is drawn."""
+        *first, last = (what, *more)
+        return int.from_bytes(self.draws(*first)(last), "big")
+
+    def draws(self, *what: object) -> Callable[[object], bytes]:
+        """:meth:`draw` of ``what`` and one thing more, as 8 bytes, highest first: for many things, hashing what is common once."""
+        common = "".join(f"{word}:" for word in (self.rules.seed, self.rater_id, *what))
+        begun = hashlib.blake2b(common.encode(), digest_size=8)
+
+        def drawn(last: object) -> bytes:
+            one = begun.copy()
+            one.update(str(last).encode())
+            return one.digest()
+
+        return drawn
+
+
+# --- what the database is asked -------------------------------------------------------------------
+
+_RATER: Any = bindparam("rater")
+_FRESH: Any = bindparam("fresh")
+_MINE = schema.assignments.alias("mine")
+_OWN = select(_MINE.c.comparison_id).where(_MINE.c.rater_id == _RATER)
+_HEAD = (
+    select(schema.study.c.provenance, schema.study.c.paused, schema.raters.c.quota)
+    .select_from(schema.raters.join(schema.study, true()))
+    .where(schema.raters.c.id == _RATER)
+)
+_SEEN = (
+    select(_A.slot, _A.comparison_id, _A.repeat, _A.left, _C.kind, _A.vote_id.is_not(None).label("voted"))
+    .join_from(schema.assignments, schema.comparisons, _A.comparison_id == _C.id)
+    .where(_A.rater_id == _RATER)
+    .order_by(_A.slot)
+)
+_SIDES = select(_A.left).where(_A.comparison_id == bindparam("comparison"), _A.repeat.is_(False))
+_ADD = insert(schema.assignments)
 
 
 def _undone_comment() -> Any:
@@ -54,7 +89,7 @@ def _undone_comment() -> Any:
 
 
 def _open_query() -> Any:
-    """The texts of a rater's first open assignment. Built once: it is what every look at the page asks."""
+    """The texts of a rater's first open assignment."""
     a, b = aliased(schema.answers), aliased(schema.answers)
     tables = (
         schema.assignments.join(schema.comparisons, _A.comparison_id == _C.id)
@@ -73,14 +108,41 @@ def _open_query() -> Any:
             b.c.response,
         )
         .select_from(tables)
-        .where(_A.rater_id == bindparam("rater"), _A.vote_id.is_(None))
+        .where(_A.rater_id == _RATER, _A.vote_id.is_(None))
         .order_by(_A.slot)
         .limit(1)
     )
 
 
+def _places_query() -> Any:
+    """(comparison, votes and open assignments) of what a rater has not seen and what wants more."""
+    taken = func.count(_A.id)
+    counts = and_(
+        _A.comparison_id == _C.id, _A.repeat.is_(False), or_(_A.vote_id.is_not(None), _A.opened_at > _FRESH)
+    )
+    return (
+        select(_C.id, taken.label("taken"))
+        .select_from(schema.comparisons.outerjoin(schema.assignments, counts))
+        .where(_C.kind == MAIN, _C.id.not_in(_OWN))
+        .group_by(_C.id, _C.votes_wanted)
+        .having(taken < _C.votes_wanted)
+    )
+
+
+def _checks_query() -> Any:
+    """(check, how often it was given) of the checks that a rater has not seen."""
+    return (
+        select(_C.id, func.count(_A.id).label("given"))
+        .select_from(schema.comparisons.outerjoin(schema.assignments, _A.comparison_id == _C.id))
+        .where(_C.kind == CHECK, _C.id.not_in(_OWN))
+        .group_by(_C.id)
+    )
+
+
 _OPEN = _open_query()
-_MINE = schema.assignments.alias("mine")
+_PLACES = _places_query()
+_N_PLACES = select(func.count()).select_from(_PLACES.subquery())
+_CHECKS = _checks_query()
 
 
 # --- the open one ---------------------------------------------------------------------------------
@@ -129,12 +191,10 @@ def _no_texts() -> ConfigError:
 
 def open_another(connection: Connection, rater_id: int, *, now: float) -> bool:
     """Open the rater's next assignment, within a writing transaction; False where there is nothing left for this rater, or a pause."""
-    head = connection.execute(select(schema.study.c.provenance, schema.study.c.paused)).one()
-    quota = connection.execute(
-        select(schema.raters.c.quota).where(schema.raters.c.id == rater_id)
-    ).scalar_one()
-    seen = _seen(connection, rater_id, rules_of(unpacked(head.provenance)))
-    if head.paused or (quota is not None and seen.slot >= quota):
+    head = connection.execute(_HEAD, {"rater": rater_id}).one()
+    rules = rules_of(unpacked(head.provenance))
+    seen = _Seen(rater_id, connection.execute(_SEEN, {"rater": rater_id}).all(), rules)
+    if head.paused or (head.quota is not None and seen.slot >= head.quota):
         return False
     chosen = _next(connection, seen, now=now)
     if chosen is None:
@@ -149,18 +209,8 @@ def open_another(connection: Connection, rater_id: int, *, now: float) -> bool:
         "left": left,
         "opened_at": now,
     }
-    connection.execute(insert(schema.assignments), [row])
+    connection.execute(_ADD, [row])
     return True
-
-
-def _seen(connection: Connection, rater_id: int, rules: Rules) -> _Seen:
-    query = (
-        select(_A.slot, _A.comparison_id, _A.repeat, _A.left, _C.kind, _A.vote_id.is_not(None).label("voted"))
-        .join_from(schema.assignments, schema.comparisons, _A.comparison_id == _C.id)
-        .where(_A.rater_id == rater_id)
-        .order_by(_A.slot)
-    )
-    return _Seen(rater_id, connection.execute(query).all(), rules)
 
 
 def _next(connection: Connection, seen: _Seen, *, now: float) -> tuple[int, bool, str] | None:
@@ -169,7 +219,7 @@ def _next(connection: Connection, seen: _Seen, *, now: float) -> tuple[int, bool
     if fewest is None:
         return None
     if _due(seen, "check", seen.rules.checks, sum(row.kind == CHECK for row in seen.rows)):
-        check = _fewest(seen, _checks(connection, seen.rater_id))
+        check = _fewest(seen, connection.execute(_CHECKS, {"rater": seen.rater_id}).all())
         if check is not None:
             return check, False, _side(connection, seen, check)
     if _due(seen, "repeat", seen.rules.repeats, sum(row.repeat for row in seen.rows)):
@@ -189,55 +239,25 @@ def _fewest(seen: _Seen, counted: Iterable[tuple[int, int]]) -> int | None:
     """The comparison of the fewest, drawn among equals, from (comparison, count)."""
     rows = list(counted)
     least = min((count for _, count in rows), default=0)
-    return min(
-        (comparison for comparison, count in rows if count == least),
-        key=lambda comparison: seen.draw("order", comparison),
-        default=None,
-    )
+    drawn = seen.draws("order")
+    return min((comparison for comparison, count in rows if count == least), key=drawn, default=None)
 
 
-def places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -> list[tuple[int, int]]:
+def places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -> Sequence[tuple[int, int]]:
     """(comparison, votes and open assignments) of the comparisons that this rater has not seen and that want more.
 
     An assignment that has been open for longer than ``stale_minutes`` is not counted: its place is free again.
     """
-    return [(row.id, row.taken) for row in connection.execute(_places(rater_id, rules, now=now))]
+    return connection.execute(_PLACES, _of(rater_id, rules, now)).all()
 
 
 def n_places(connection: Connection, rater_id: int, rules: Rules, *, now: float) -> int:
     """How many :func:`places` there are, counted by the database: every page asks it."""
-    query = select(func.count()).select_from(_places(rater_id, rules, now=now).subquery())
-    return connection.execute(query).scalar_one()
+    return connection.execute(_N_PLACES, _of(rater_id, rules, now)).scalar_one()
 
 
-def _places(rater_id: int, rules: Rules, *, now: float) -> Select[tuple[int, int]]:
-    taken = func.count(_A.id)
-    fresh = now - 60.0 * rules.stale_minutes
-    counts = and_(
-        _A.comparison_id == _C.id, _A.repeat.is_(False), or_(_A.vote_id.is_not(None), _A.opened_at > fresh)
-    )
-    return (
-        select(_C.id, taken.label("taken"))
-        .select_from(schema.comparisons.outerjoin(schema.assignments, counts))
-        .where(_C.kind == MAIN, _C.id.not_in(_own(rater_id)))
-        .group_by(_C.id, _C.votes_wanted)
-        .having(taken < _C.votes_wanted)
-    )
-
-
-def _own(rater_id: int) -> Any:
-    return select(_MINE.c.comparison_id).where(_MINE.c.rater_id == rater_id)
-
-
-def _checks(connection: Connection, rater_id: int) -> list[tuple[int, int]]:
-    """(check, how often it was given) of the checks that this rater has not seen."""
-    query = (
-        select(_C.id, func.count(_A.id).label("given"))
-        .select_from(schema.comparisons.outerjoin(schema.assignments, _A.comparison_id == _C.id))
-        .where(_C.kind == CHECK, _C.id.not_in(_own(rater_id)))
-        .group_by(_C.id)
-    )
-    return [(row.id, row.given) for row in connection.execute(query)]
+def _of(rater_id: int, rules: Rules, now: float) -> dict[str, float]:
+    return {"rater": rater_id, "fresh": now - 60.0 * rules.stale_minutes}
 
 
 def _repeat(seen: _Seen) -> tuple[int, bool, str] | None:
@@ -261,11 +281,7 @@ def _repeat(seen: _Seen) -> tuple[int, bool, str] | None:
 def _side(connection: Connection, seen: _Seen, comparison_id: int) -> str:
     """The answer on the left: the rarer one of this rater's where one leads by two, else of this comparison's, else drawn."""
     mine = _lead(row.left for row in seen.rows if not row.repeat)
-    theirs = _lead(
-        connection.execute(
-            select(_A.left).where(_A.comparison_id == comparison_id, _A.repeat.is_(False))
-        ).scalars()
-    )
+    theirs = _lead(connection.execute(_SIDES, {"comparison": comparison_id}).scalars())
     lead = mine if abs(mine) >= 2 else theirs
     if lead == 0:
         return _A_SIDE if seen.draw("side", comparison_id) % 2 else _B_SIDE

@@ -9,7 +9,7 @@ import secrets
 import statistics
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, true, update
 
 from ...errors import ConfigError, did_you_mean
 from ...visible import visible
@@ -90,17 +90,20 @@ def revoke_rater(connection: Connection, name: str, *, now: float) -> None:
         )
 
 
+_HOLDS = select(schema.raters).where(
+    or_(_R.id == bindparam("number"), _R.token_hash == bindparam("hash")),
+    _R.token_hash.is_not(None),
+    _R.revoked_at.is_(None),
+    or_(_R.expires_at.is_(None), _R.expires_at > bindparam("now")),
+)
+
+
 def rater_of(
     connection: Connection, *, now: float, number: int | None = None, token: str | None = None
 ) -> Rater | None:
     """The rater of this number, or of this token, whose link holds; None otherwise."""
-    which = _R.id == number if token is None else _R.token_hash == hashed(token)
-    holds = (
-        _R.token_hash.is_not(None),
-        _R.revoked_at.is_(None),
-        or_(_R.expires_at.is_(None), _R.expires_at > now),
-    )
-    row = connection.execute(select(schema.raters).where(which, *holds)).one_or_none()
+    asked = {"now": now, "number": number, "hash": None if token is None else hashed(token)}
+    row = connection.execute(_HOLDS, asked).one_or_none()
     return None if row is None else Rater(row.id, row.name, row.token_hash[:16], row.quota, row.expires_at)
 
 
@@ -123,12 +126,22 @@ def is_admin(connection: Connection, token: str) -> bool:
 # --- who has done what ----------------------------------------------------------------------------
 
 
+_COUNTED = (
+    select(func.count(_A.id).label("opened"), func.count(_A.vote_id).label("done"))
+    .where(_A.rater_id == bindparam("rater"))
+    .subquery()
+)
+_GIVEN = (
+    select(schema.study.c.provenance, _R.quota, _COUNTED.c.opened, _COUNTED.c.done)
+    .select_from(schema.raters.join(schema.study, true()).join(_COUNTED, true()))
+    .where(_R.id == bindparam("rater"))
+)
+
+
 def progress_of(connection: Connection, rater_id: int, *, now: float) -> Progress:
     """How far a rater is. The total is what may still come: own open ones, and places left with their share of repeats and checks."""
-    quota = connection.execute(select(_R.quota).where(_R.id == rater_id)).scalar_one()
-    given = select(func.count(_A.id), func.count(_A.vote_id)).where(_A.rater_id == rater_id)
-    opened, done = connection.execute(given).one()
-    rules = rules_of(unpacked(connection.execute(select(schema.study.c.provenance)).scalar_one()))
+    row = connection.execute(_GIVEN, {"rater": rater_id}).one()
+    rules, quota, opened, done = rules_of(unpacked(row.provenance)), row.quota, row.opened, row.done
     left = n_places(connection, rater_id, rules, now=now)
     total = opened + math.floor(left / (1.0 - rules.repeats - rules.checks) + 1e-9) if left else opened
     return Progress(done, total if quota is None else max(done, min(quota, total)), quota)

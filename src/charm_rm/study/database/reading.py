@@ -12,13 +12,14 @@ from sqlalchemy.orm import aliased
 from ...conversations import MESSAGES
 from ...errors import UnreadableFile, first_line
 from ...tables import Margins, Responses, Scores, read_payload
-from ..exchange import Facts
+from ..exchange import Asked, Facts
 from ..nouns import MAIN, Comparisons, Study, StudyModel, StudyVotes
 from ..rules import rules_of
 from . import schema
 from .rows import as_time
 from .texts import unpacked
 
+_HEAD = select(schema.study.c.provenance, schema.study.c.paused)
 _FIX = "give a copy of the study that was kept, or plan it anew"
 
 
@@ -42,6 +43,12 @@ def read_study(connection: Connection) -> Study:
         )
     except (ValueError, pl.exceptions.PolarsError) as error:
         raise UnreadableFile(f"a table in it is damaged: {first_line(error)}", fix=_FIX) from error
+
+
+def read_asked(connection: Connection) -> Asked:
+    """What raters are asked, and whether they are to wait."""
+    head = connection.execute(_HEAD).one()
+    return Asked(rules_of(unpacked(head.provenance)).question, bool(head.paused))
 
 
 def read_facts(connection: Connection) -> Facts:

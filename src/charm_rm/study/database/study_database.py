@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection, select, update
 
 from ...errors import CharmError, ConfigError, UnreadableFile
-from ..exchange import Assignment, Facts, Invitation, PolicyRow, Progress, Rater, RaterRow, Voted
+from ..exchange import Asked, Assignment, Facts, Invitation, PolicyRow, Progress, Rater, RaterRow, Voted
 from ..nouns import Study
 from . import assigning, people, reading, schema, voting
 from .creating import check_format, create_file, create_tables
@@ -68,6 +68,10 @@ class StudyDatabase:
     def facts(self) -> Facts:
         """What the study is, in short."""
         return self._read(reading.read_facts)
+
+    def asked(self) -> Asked:
+        """What raters are asked: that of :meth:`facts` which no comparison has to be counted for."""
+        return self._read(reading.read_asked)
 
     def refuse_without_texts(self) -> None:
         """Raise where raters could be shown nothing: before a page is opened, or anyone invited to it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ...errors import SchemaError
 from ..exchange import PRESSED, Outcome
@@ -14,6 +14,30 @@ from .texts import packed
 
 _A, _V = schema.assignments.c, schema.votes.c
 MOST_COMMENT = 10_000
+
+# --- what the database is asked: built once, as in `assigning` ------------------------------------
+
+_MINE = _A.rater_id == bindparam("rater")
+_FIRST_OPEN = (
+    select(_A.id, _A.public_id, _A.left).where(_MINE, _A.vote_id.is_(None)).order_by(_A.slot).limit(1)
+)
+_LAST_VOTE = (
+    select(_A.id)
+    .where(_MINE, _A.vote_id.is_not(None), _A.left.is_not(None))
+    .order_by(_A.vote_id.desc())
+    .limit(1)
+)
+_BY_REQUEST = (
+    select(_A.public_id, _A.left, _V.choice, _V.comment)
+    .join_from(schema.votes, schema.assignments, _V.assignment_id == _A.id)
+    .where(_V.rater_id == bindparam("rater"), _V.request_id == bindparam("request"))
+)
+_ADD = insert(schema.votes).returning(_V.id)
+_STANDS = (
+    update(schema.assignments).where(_A.id == bindparam("assignment")).values(vote_id=bindparam("stands"))
+)
+
+# --- votes ----------------------------------------------------------------------------------------
 
 
 def cast_vote(
@@ -41,7 +65,7 @@ def cast_vote(
     if earlier is not None:
         same = (public_id, choice_of(pressed, earlier.left), text)
         return "repeated" if same == (earlier.public_id, earlier.choice, earlier.comment) else "superseded"
-    current = _open(connection, rater_id)
+    current = connection.execute(_FIRST_OPEN, {"rater": rater_id}).one_or_none()
     if current is None or current.public_id != public_id:
         return "superseded"
     row = {
@@ -66,13 +90,7 @@ def undo_last(connection: Connection, rater_id: int, *, request_id: str, now: fl
     earlier = _of_request(connection, rater_id, request_id)
     if earlier is not None:
         return earlier.choice is None
-    query = (
-        select(_A.id)
-        .where(_A.rater_id == rater_id, _A.vote_id.is_not(None), _A.left.is_not(None))
-        .order_by(_A.vote_id.desc())
-        .limit(1)
-    )
-    last = connection.execute(query).scalar_one_or_none()
+    last = connection.execute(_LAST_VOTE, {"rater": rater_id}).scalar_one_or_none()
     if last is None:
         return False
     row = {"assignment_id": last, "rater_id": rater_id, "request_id": request_id, "voted_at": now}
@@ -87,31 +105,15 @@ def choice_of(pressed: str, left: str) -> str:
     return left if pressed == "left" else {"a": "b", "b": "a"}[left]
 
 
-def _open(connection: Connection, rater_id: int) -> Any:
-    query = (
-        select(_A.id, _A.public_id, _A.left)
-        .where(_A.rater_id == rater_id, _A.vote_id.is_(None))
-        .order_by(_A.slot)
-        .limit(1)
-    )
-    return connection.execute(query).one_or_none()
-
-
 def _of_request(connection: Connection, rater_id: int, request_id: str) -> Any:
     """What an earlier request of this name did."""
-    query = (
-        select(_A.public_id, _A.left, _V.choice, _V.comment)
-        .join_from(schema.votes, schema.assignments, _V.assignment_id == _A.id)
-        .where(_V.rater_id == rater_id, _V.request_id == request_id)
-    )
-    return connection.execute(query).one_or_none()
+    return connection.execute(_BY_REQUEST, {"rater": rater_id, "request": request_id}).one_or_none()
 
 
 def _add(connection: Connection, row: dict[str, Any], *, stands: bool) -> None:
     """Add a row of votes, and say which vote of its assignment stands."""
-    added = connection.execute(insert(schema.votes).returning(_V.id), [row]).scalar_one()
-    query = update(schema.assignments).where(_A.id == row["assignment_id"])
-    connection.execute(query.values(vote_id=added if stands else None))
+    added = connection.execute(_ADD, [row]).scalar_one()
+    connection.execute(_STANDS, {"assignment": row["assignment_id"], "stands": added if stands else None})
 
 
 def _refuse_malformed(pressed: str, comment: str | None, request_id: str) -> None:

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from . import entry, rating
-from .guards import BelowPath, CatchFailures, CheckHost, LimitBody, SetHeaders, as_page
+from .guards import BelowPath, CatchFailures, CheckHost, LimitBody, SetHeaders, TurnAway, as_page
 from .limiting import Limits
 from .pages import STATIC
 from .serving import Serving
@@ -51,6 +51,7 @@ def create_app(
     app.add_middleware(LimitBody)
     app.add_middleware(BelowPath, root=settings.root_path)
     app.add_middleware(CheckHost, settings=settings)
+    app.add_middleware(TurnAway)
     app.add_middleware(SetHeaders)
     return app
 

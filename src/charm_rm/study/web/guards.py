@@ -16,8 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import CharmError, RemoteError, WriteFailed
 from ...settings import ServeSettings
+from .connections import CROWDED
 from .pages import refusal_page
-from .refusals import foreign_host, our_fault, refused, too_large, unavailable
+from .refusals import crowded, foreign_host, our_fault, refused, too_large, unavailable
 
 MOST_BYTES = 64 * 1024
 _LOG = logging.getLogger("charm_rm.study")
@@ -65,6 +66,20 @@ class SetHeaders:
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class TurnAway:
+    """Tell who came when there was no room for another connection; what the study is at work on goes on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] == "http" and scope.get("state", {}).get(CROWDED):
+            await refusal_page(Request(scope), crowded())(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
 
 
 class BelowPath:
@@ -204,5 +219,6 @@ __all__ = [
     "CheckHost",
     "LimitBody",
     "SetHeaders",
+    "TurnAway",
     "as_page",
 ]

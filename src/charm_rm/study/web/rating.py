@@ -47,7 +47,7 @@ def start(request: Request, rater: Annotated[Any, Depends(current_rater)]) -> Re
         request,
         "start.html.j2",
         rater=rater.name,
-        question=database.facts().question,
+        question=database.asked().question,
         progress=progress,
         minutes=_minutes(progress),
     )
@@ -57,15 +57,15 @@ def start(request: Request, rater: Annotated[Any, Depends(current_rater)]) -> Re
 def rate(request: Request, rater: Annotated[Any, Depends(current_rater)], note: str = "") -> Response:
     """The open comparison, or a new one; or that the study pauses, or that all is done."""
     here = serving(request)
-    facts, progress = here.database.facts(), here.database.progress(rater.id, now=here.now())
+    asked, progress = here.database.asked(), here.database.progress(rater.id, now=here.now())
     known: dict[str, Any] = {
-        "question": facts.question,
+        "question": asked.question,
         "progress": progress,
         "csrf": csrf_token(request),
         "undo_id": _request_id(),
         "note": NOTES.get(note, ""),
     }
-    if facts.paused:
+    if asked.paused:
         return page(request, "paused.html.j2", **known)
     assignment = here.database.next_assignment(rater.id, now=here.now())
     if assignment is None:

@@ -119,6 +119,16 @@ def unavailable(seconds: int = 5) -> Refused:
     )
 
 
+def crowded(seconds: int = 5) -> Refused:
+    """The study is at work for as many as it can be; the page's script asks again after ``seconds``, on a connection of its own."""
+    return Refused(
+        503,
+        "Too many are here at once",
+        "Every vote that was saved is kept. Wait a moment, then load the page again.",
+        headers={"Retry-After": str(seconds), "Connection": "close"},
+    )
+
+
 def our_fault() -> Refused:
     """Something failed here."""
     return Refused(
@@ -132,6 +142,7 @@ def our_fault() -> Refused:
 __all__ = [
     "Refused",
     "bad_form",
+    "crowded",
     "ended_session",
     "foreign_host",
     "forged",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from ...errors import CharmError, ConfigError
+from .connections import BACKLOG, Impatient
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -61,7 +62,7 @@ def listen(settings: ServeSettings) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(at)
-        listening.listen(256)
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise PortTaken(
@@ -88,12 +89,14 @@ def serve_app(app: FastAPI, settings: ServeSettings, listening: socket.socket) -
 
 
 def configuration(app: FastAPI, settings: ServeSettings) -> uvicorn.Config:
-    """How uvicorn serves the page: no access log, as addresses hold tokens; nothing tells what software this is."""
+    """How uvicorn serves the page: no access log, as addresses hold tokens; nothing tells what software this is; no client is waited for without end."""
     options: dict[str, Any] = {"proxy_headers": settings.behind_proxy}
     if settings.behind_proxy:
         options["forwarded_allow_ips"] = list(settings.proxies)
     return uvicorn.Config(
         app,
+        http=Impatient,
+        backlog=BACKLOG,
         access_log=False,
         log_level="warning",
         server_header=False,
