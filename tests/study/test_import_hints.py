@@ -64,6 +64,13 @@ def test_other_columns_are_not(columns: dict[str, Any]) -> None:
     assert "not used" not in imported(votes(**columns))[1]
 
 
+def test_columns_that_are_called_after_people_are_told_as_theirs() -> None:
+    _, said = imported(votes(annotator_1=LABELS, annotator_2=LABELS))
+    assert "2 things that look like a person's votes are not used" in said
+    assert "--votes-of annotator_1=annotator_1, --votes-of annotator_2=annotator_2" in said
+    assert "--model" not in said
+
+
 def test_several_are_told_at_once() -> None:
     _, said = imported(votes(rm_a=NUMBERS, rm_b=NUMBERS, gpt4_winner=LABELS))
     assert "2 things that look like" in said
