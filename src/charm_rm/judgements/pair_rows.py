@@ -46,7 +46,6 @@ _TIES = (
     "both_good",
     "bothgood",
     "tie (inconsistent)",
-    "neither",
     "draw",
     "equal",
     "same",

@@ -18,9 +18,12 @@ pytest.importorskip("httpx", reason="the test client needs httpx")
 from starlette.testclient import TestClient
 
 from charm_rm.settings import ServeSettings
+from charm_rm.study import live_findings
 from charm_rm.study.database import create_study
 from charm_rm.study.export import as_battles
+from charm_rm.study.live_findings import RaterMark
 from charm_rm.study.nouns import Comparisons, Study, StudyVotes
+from charm_rm.study.results import CARELESS, OTHER_TASTE
 from charm_rm.study.web import admin
 from charm_rm.study.web.app import create_app
 from charm_rm.tables import Battles
@@ -460,3 +463,16 @@ def test_ten_thousand_votes_are_counted_once(tmp_path: Path) -> None:
     client.get("/admin/live")
     assert here.app.state.figures.made == max(made, 1)  # what is kept is not made again
     here.database.close()
+
+
+def test_a_mark_says_which_of_the_three_it_is(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Carelessness in the colour of a warning, a taste not; reasons are text."""
+    marks = {
+        "rater 0": RaterMark(CARELESS, ("failed 8 of 8 attention checks", HOSTILE)),
+        "rater 1": RaterMark(OTHER_TASTE, ("agrees with the others on 40% of 30 comparisons",)),
+    }
+    monkeypatch.setattr(live_findings, "rater_flags", lambda _: marks)
+    page = served.admin().get("/admin").text
+    assert '<span class="flag"><b>Looks careless:</b> failed 8 of 8 attention checks; &lt;script&gt;' in page
+    assert '<span class="flag note"><b>Another taste:</b> agrees with the others on 40% of' in page
+    assert HOSTILE not in page
