@@ -69,7 +69,7 @@ def line_errors(measured: Measured, lines: Lines, scope: Scope) -> Errors:
         rest = gap - measured.theta_noise - slope**2 * measured.rho_noise + 2 * slope * measured.shared_noise
         freedom = lines.freedom * (gap / np.maximum(rest, 1e-12)) ** 2
         if measured.joint is not None:
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):  # no line, or three policies
                 freedom = 1 / (1 / freedom + (noise.gap / gap) ** 2 / noise.freedom)
     return Errors(gap, with_scatter(noise.both, at, tilt), with_scatter(noise.slope, tilt, tilt), freedom)
 

@@ -90,6 +90,14 @@ def served(tmp_path: Path) -> Iterator[Served]:
     here.database.close()
 
 
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A study for tests of what changes nothing, one for all of them."""
+    here = serve(tmp_path_factory.mktemp("untouched"), simulated(prompts=30, votes_each=20))
+    yield here
+    here.database.close()
+
+
 def csrf(client: TestClient) -> str:
     found = re.search(r'name="csrf" value="(\w+)"', client.get("/admin").text)
     assert found
@@ -161,18 +169,18 @@ def test_wrong_links_look_alike_and_are_counted(served: Served) -> None:
     )
 
 
-@pytest.mark.parametrize(("path", "fields"), POSTS)
-def test_a_form_without_its_token_changes_nothing(served: Served, path: str, fields: dict[str, str]) -> None:
+def test_a_form_without_its_token_changes_nothing(served: Served) -> None:
     client = served.admin()
     served.database.invite("Ann", now=served.clock[0])
-    before = served.state()
-    for wrong in ({}, {"csrf": "0" * 64}):
-        assert client.post(path, data={**fields, **wrong}).status_code == 403
-    good = csrf(client)
-    other = client.post(path, data={**fields, "csrf": good}, headers={"Sec-Fetch-Site": "cross-site"})
-    assert other.status_code == 403
-    assert served.state() == before
-    assert client.get("/admin").status_code == 200
+    before, good = served.state(), csrf(client)
+    for path, fields in POSTS:
+        for wrong in ({}, {"csrf": "0" * 64}):
+            assert client.post(path, data={**fields, **wrong}).status_code == 403, path
+        elsewhere = {"Sec-Fetch-Site": "cross-site"}
+        other = client.post(path, data={**fields, "csrf": good}, headers=elsewhere)
+        assert other.status_code == 403, path
+        assert served.state() == before, path
+        assert client.get("/admin").status_code == 200, path
 
 
 # --- what the forms do --------------------------------------------------------------------------------
@@ -210,12 +218,12 @@ def test_an_invitation_is_shown_once_and_works(served: Served) -> None:
     ],
 )
 def test_a_malformed_invitation_is_refused_with_the_reason(
-    served: Served, fields: dict[str, str], words: str
+    untouched: Served, fields: dict[str, str], words: str
 ) -> None:
-    answer = post(served.admin(), "/admin/invite", **fields)
+    answer = post(untouched.admin(), "/admin/invite", **fields)
     assert answer.status_code == 400
     assert words in answer.text
-    assert all(row.status == "imported" for row in served.database.raters(now=served.clock[0]))
+    assert all(row.status == "imported" for row in untouched.database.raters(now=untouched.clock[0]))
 
 
 def test_what_ends_something_asks_first(served: Served) -> None:
@@ -442,8 +450,8 @@ def test_csv_is_safe_and_parquet_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["votes", "votes.exe", ".csv", "..%2f..%2fstudy.db", "votes.csv.csv", "VOTES.csv"]
 )
-def test_there_is_no_other_download(served: Served, name: str) -> None:
-    assert served.admin().get(f"/admin/export/{name}").status_code == 404
+def test_there_is_no_other_download(untouched: Served, name: str) -> None:
+    assert untouched.admin().get(f"/admin/export/{name}").status_code == 404
 
 
 @pytest.mark.slow
