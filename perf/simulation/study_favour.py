@@ -18,7 +18,8 @@ import polars as pl
 
 from charm_rm.errors import NotConverged, NotIdentifiable
 from charm_rm.margins import pair_margins, tally_margins
-from charm_rm.mismatch.favour import Favours, Measured, favour_verdict, leave_one_out, measure_line, sharpness
+from charm_rm.mismatch.favour import Favours, favour_verdict, leave_one_out, sharpness
+from charm_rm.mismatch.measured import Measured, measure_line
 from charm_rm.mismatch.strengths import fit_strengths, rm_strengths
 from charm_rm.ratings import yardstick
 from charm_rm.statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg, sigmoid

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from charm_rm.mismatch.favour import Measured, leave_one_out, measure_line, sharpness
+from charm_rm.mismatch.favour import leave_one_out, sharpness
+from charm_rm.mismatch.measured import Measured, measure_line
 from charm_rm.mismatch.strengths import RMStrengths
 from charm_rm.ratings import Yardstick
 from charm_rm.statistics import ELO_PER_LOGIT, FloatArray
