@@ -28,7 +28,7 @@ def tables() -> str:
     for path in sorted(RESULTS.glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        cells = [list(group) for _, group in groupby(rows, key=lambda r: r["settings"] + r["replicates"])]
+        cells = [list(group) for _, group in groupby(rows, key=lambda r: r["settings"])]
         cells = [cell for many in cells for cell in _split(many)]
         parts.append(f"**{path.stem}**")
         alike: dict[tuple[str, ...], list[list[dict[str, str]]]] = {}
@@ -52,15 +52,18 @@ def _table(cells: list[list[dict[str, str]]]) -> str:
     names = [f"{r['figure']} ({float(r['nominal']):g})" if r["nominal"] else r["figure"] for r in cells[0]]
     lines = [f"| setting | {' | '.join(names)} | audits |", "|---" * (len(names) + 2) + "|"]
     for cell in cells:
-        numbers = " | ".join(_number(row) for row in cell)
-        lines.append(f"| {cell[0]['settings']} | {numbers} | {cell[0]['replicates']} |")
+        audits = max(int(row["replicates"]) for row in cell)
+        numbers = " | ".join(_number(row, audits) for row in cell)
+        lines.append(f"| {cell[0]['settings']} | {numbers} | {audits} |")
     return "\n".join(lines)
 
 
-def _number(row: dict[str, str]) -> str:
+def _number(row: dict[str, str], audits: int) -> str:
+    """The estimate, with a mark where it falls short, and of how many audits it is where the figure does not exist in some."""
     estimate = float(row["estimate"])
     text = f"{estimate:.3f}" if abs(estimate) < 10 else f"{estimate:.1f}"
-    return f"**{text} ▼**" if row["falls_short"] == "1" else text
+    text = f"**{text} ▼**" if row["falls_short"] == "1" else text
+    return text if int(row["replicates"]) == audits else f"{text} (of {row['replicates']})"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
     python perf/study.py --comparisons 20000 --beside OLD/src     a larger study; another checkout's server in turn with this one
 
 Raters here wait for nothing but the server, and they share this machine with it: people, who read, ask a hundred times less often.
-Each votes on 20 comparisons. Every vote is on disk before its answer is sent. CPU is the server's own, a vote with its page.
+Each votes on 20 comparisons (--votes). Every vote is on disk before its answer is sent. CPU is the server's own, a vote with its page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from charm_rm.study.database import create_study, open_study  # noqa: E402
 from study.web.crowd import Crowd, saved, server, tokens  # noqa: E402
 from study.web.served import study  # noqa: E402
 
-RATERS, VOTES = 50, 20
+RATERS = 50
 _HEAD = (
     "server",
     "database",
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--database-url", help="an empty PostgreSQL database; one round")
     parser.add_argument("--cluster", action="store_true", help="start a PostgreSQL of its own")
     parser.add_argument("--comparisons", type=int, default=600)
+    parser.add_argument("--votes", type=int, default=20, help="of each rater")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument(
         "--beside", type=Path, help="src folder of another checkout, served in turn with this one"
@@ -62,13 +63,13 @@ def main() -> None:
         for _ in range(args.rounds):
             for name, source in sources.items():
                 url = cluster.url(cluster.new_database()) if cluster else args.database_url
-                row = measure(url, args.comparisons, source)
+                row = measure(url, args.comparisons, args.votes, source)
                 print(f"| {name} | {' | '.join(row)} |", flush=True)
                 if row[-1] != "none":
                     sys.exit("votes are not those that were acknowledged")
 
 
-def measure(url: str | None, comparisons: int, source: Path | None) -> list[str]:
+def measure(url: str | None, comparisons: int, votes: int, source: Path | None) -> list[str]:
     """One round in a new study: all but the first cell of a row."""
     with tempfile.TemporaryDirectory() as folder:
         where = None if url else Path(folder) / "study.db"
@@ -79,7 +80,7 @@ def measure(url: str | None, comparisons: int, source: Path | None) -> list[str]
             environment["PYTHONPATH"] = str(source.resolve())
         arguments = [*([] if url else [str(where)]), "--votes-per-minute", "100000"]
         with server(arguments, **environment) as running:
-            crowd = Crowd(running.url, VOTES)
+            crowd = Crowd(running.url, votes)
             started = time.perf_counter()
             books = crowd.vote(people)
             seconds = time.perf_counter() - started

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -28,6 +30,36 @@ settings.register_profile(
     max_examples=int(os.environ.get("CHARM_EXAMPLES", "50")),
 )
 settings.load_profile("charm")
+
+
+# What is there to stay (modules, thousands of tests) is a million objects, and whoever collects garbage looks at each: half a
+# second, many times over, as every training does so once. Set aside, they are looked at no more.
+NEW_MODULES = 300
+_modules = 0
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests without collecting garbage; then set aside what has come."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        _set_aside()
+
+
+def pytest_runtest_logfinish() -> None:
+    """After a test that has imported much, torch say, set that aside, too."""
+    if len(sys.modules) >= _modules + NEW_MODULES:
+        gc.collect()
+        _set_aside()
+
+
+def _set_aside() -> None:
+    global _modules
+    gc.freeze()
+    _modules = len(sys.modules)
 
 
 @pytest.fixture(scope="session")

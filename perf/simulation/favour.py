@@ -11,7 +11,8 @@ from perf.simulation.world import World, draw_world
 
 from charm_rm.errors import NotConverged, NotIdentifiable
 from charm_rm.margins import pair_margins, tally_margins
-from charm_rm.mismatch.favour import Favours, Measured, leave_one_out, measure_line, sharpness
+from charm_rm.mismatch.favour import Favours, leave_one_out, sharpness
+from charm_rm.mismatch.measured import Measured, measure_line
 from charm_rm.mismatch.power import favour_power
 from charm_rm.mismatch.strengths import rm_strengths
 from charm_rm.ratings import yardstick

@@ -17,7 +17,8 @@ from charm_rm.errors import CharmWarning
 from charm_rm.evaluate import exact_mcnemar
 from charm_rm.margins import Tally, pair_margins, tally_margins
 from charm_rm.mismatch import compare_favour
-from charm_rm.mismatch.favour import leave_one_out, measure_line
+from charm_rm.mismatch.favour import leave_one_out
+from charm_rm.mismatch.measured import measure_line
 from charm_rm.mismatch.pair_tests import pair_p_values
 from charm_rm.mismatch.strengths import rm_strengths
 from charm_rm.planning import (

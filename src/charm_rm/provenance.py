@@ -9,6 +9,7 @@ import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,16 @@ class Manifest:
 def versions(packages: Sequence[str] = ("charm-rm", "numpy", "scipy", "polars")) -> dict[str, str]:
     """Versions of Python and the named packages, where installed."""
     found = {"python": platform.python_version()}
-    for package in packages:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
+    found |= {package: version for package in packages if (version := _installed(package)) is not None}
     return found
+
+
+@cache
+def _installed(package: str) -> str | None:
+    """The version of an installed package: found once, as all that is told of a package is read for it (10 ms)."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    return None
 
 
 def hash_path(path: str | Path) -> str:

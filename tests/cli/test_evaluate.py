@@ -266,9 +266,9 @@ def test_a_reward_model_on_both_benchmarks(
 
 @pytest.mark.models
 def test_truncated_conversations_are_said_and_counted(
-    charm: Charm, data: Path, minilm_rm_dir: Path, tmp_path: Path
+    charm: Charm, data: Path, small_rm: Path, tmp_path: Path
 ) -> None:
-    arguments = ("--rm", minilm_rm_dir, "--benchmark", "llmbar", "--data", data, "--max-length", 12)
+    arguments = ("--rm", small_rm, "--benchmark", "llmbar", "--data", data, "--max-length", 12)
     result = charm("evaluate", *arguments, "-o", tmp_path / "evaluation")
     assert result.exit_code == 0, result.output
     assert "longer than 12 tokens" in result.stderr
@@ -283,8 +283,8 @@ def test_truncated_conversations_are_said_and_counted(
 
 
 @pytest.mark.models
-def test_a_limit_is_labelled_as_a_sample(charm: Charm, data: Path, minilm_rm_dir: Path) -> None:
-    arguments = ("--rm", minilm_rm_dir, "--benchmark", "rm-bench", "--data", data, "--limit", "2", "--json")
+def test_a_limit_is_labelled_as_a_sample(charm: Charm, data: Path, small_rm: Path) -> None:
+    arguments = ("--rm", small_rm, "--benchmark", "rm-bench", "--data", data, "--limit", "2", "--json")
     found = json.loads(charm("evaluate", *arguments).stdout)
     assert found["benchmarks"][0]["items"] == 2
     assert any("a seeded sample of 2 of 4 items" in note for note in found["warnings"])

@@ -153,6 +153,7 @@ def test_an_item_with_one_candidate_is_refused(charm: Charm, tmp_path: Path) -> 
     assert "list of 3 texts" in result.output
 
 
+@pytest.mark.usefixtures("drawn_charts")
 def test_the_page_is_self_contained_and_escapes(charm: Charm, data: Path, tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     file = tmp_path / "pairs.jsonl"

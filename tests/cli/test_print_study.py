@@ -35,7 +35,7 @@ def test_the_decision_comes_first_with_both_estimates_and_the_ceiling() -> None:
     )
     assert lines[2].strip() == "from the votes alone: +8.0 points [-2.0, +18.0], p = 0.11"
     assert "people with each other 72.0 % [68.0, 76.0]" in lines[4]
-    assert any(line.startswith("  raters to look at: 'clicker'") for line in lines)
+    assert any(line.startswith("  raters who look careless: 'clicker'") for line in lines)
 
 
 def test_in_one_line_as_a_table_and_as_markdown() -> None:

@@ -1,4 +1,4 @@
-"""``charm run``: plan, run, skip, show; on scores made elsewhere, and once with a real small model."""
+"""``charm run``: plan, run, skip, show; on scores made elsewhere, and once with a small model."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_unknown_stage(charm, config):
 @pytest.mark.filterwarnings(
     "ignore::charm_rm.errors.CharmWarning"
 )  # tiny data: underpowered, short of prompts
-def test_the_whole_of_it_with_a_real_model(charm, tmp_path, minilm_rm_dir):
+def test_the_whole_of_it_with_a_small_model(charm, tmp_path, small_rm):
     """Every stage that needs a model, on a dozen prompts; a second run does nothing, an anchor trains anew."""
     arena = simulate_arena(
         seed=2, n_prompts=14, n_votes=8000, policies=[p for p in POLICIES if p.skill > 0.65]
@@ -110,7 +110,7 @@ def test_the_whole_of_it_with_a_real_model(charm, tmp_path, minilm_rm_dir):
         "name": "out",
         "responses": {"source": "responses.parquet", "test_fraction": 0.4},
         "ratings": {"battles": "battles.parquet"},
-        "rm": {"model": str(minilm_rm_dir), "max_length": 64},
+        "rm": {"model": str(small_rm), "max_length": 64},
         "audit": {"draws": 0},
         "calibrate": {"over": "parade", "references": ["lantern"]},
         "train": {"learning_rate": 1e-4, **training},

@@ -120,35 +120,35 @@ class TestScoring:
         assert [p.name for p in tmp_path.iterdir() if "partial" in p.name] == []
 
     def test_a_sample_of_prompts_and_policies(
-        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+        self, charm: Charm, table: Path, small_rm: Path, tmp_path: Path
     ) -> None:
         output = tmp_path / "scores.csv"
         options = ("--policy", "one", "--n-prompts", 3, "--seed", 4)
-        result = charm("score", table, "--rm", minilm_rm_dir, "-o", output, *options)
+        result = charm("score", table, "--rm", small_rm, "-o", output, *options)
         assert result.exit_code == 0, result.output
         assert load(Scores, output).frame.select(pl.col("policy", "prompt_id").n_unique()).row(0) == (1, 3)
 
-    def test_truncation_is_said(self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path) -> None:
+    def test_truncation_is_said(self, charm: Charm, table: Path, small_rm: Path, tmp_path: Path) -> None:
         output = tmp_path / "scores.parquet"
-        result = charm("score", table, "--rm", minilm_rm_dir, "-o", output, "--max-length", 12)
+        result = charm("score", table, "--rm", small_rm, "-o", output, "--max-length", 12)
         assert result.exit_code == 0, result.output
         assert "longer than 12 tokens" in result.stderr
         assert load(Scores, output).frame["truncated"].sum() > 0
 
     def test_a_second_output_comes_from_the_store(
-        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+        self, charm: Charm, table: Path, small_rm: Path, tmp_path: Path
     ) -> None:
         first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"
-        charm("score", table, "--rm", minilm_rm_dir, "-o", first)
-        result = charm("score", table, "--rm", minilm_rm_dir, "-o", second)
+        charm("score", table, "--rm", small_rm, "-o", first)
+        result = charm("score", table, "--rm", small_rm, "-o", second)
         assert "all 12 responses came from the store" in result.stderr
         assert second.read_bytes() == first.read_bytes()
 
     def test_the_store_may_lie_elsewhere(
-        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+        self, charm: Charm, table: Path, small_rm: Path, tmp_path: Path
     ) -> None:
         output, store = tmp_path / "s.parquet", tmp_path / "mine" / "scores.sqlite"
-        result = charm("score", table, "--rm", minilm_rm_dir, "-o", output, "--cache", store)
+        result = charm("score", table, "--rm", small_rm, "-o", output, "--cache", store)
         assert result.exit_code == 0, result.output
         assert store.exists()
         assert not default_memo().exists()
@@ -157,7 +157,7 @@ class TestScoring:
         self,
         charm: Charm,
         table: Path,
-        minilm_rm_dir: Path,
+        small_rm: Path,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -172,7 +172,7 @@ class TestScoring:
             return whole(model, batch)
 
         monkeypatch.setattr(RewardModel, "launch", launch)
-        command = ("score", table, "--rm", minilm_rm_dir, "-o", output, "--no-cache", "--unchecked")
+        command = ("score", table, "--rm", small_rm, "-o", output, "--no-cache", "--unchecked")
         command += ("--token-budget", 40)
         assert charm(*command).exit_code != 0
         assert not output.exists()
@@ -187,18 +187,16 @@ class TestScoring:
         assert not default_memo().exists()
 
     def test_a_store_that_is_none_is_named(
-        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+        self, charm: Charm, table: Path, small_rm: Path, tmp_path: Path
     ) -> None:
-        result = charm("score", table, "--rm", minilm_rm_dir, "-o", tmp_path / "s.parquet", "--cache", table)
+        result = charm("score", table, "--rm", small_rm, "-o", tmp_path / "s.parquet", "--cache", table)
         assert result.exit_code == 2
         assert "not a store of scores" in result.stderr
 
-    def test_how_it_runs_is_kept(
-        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
-    ) -> None:
+    def test_how_it_runs_is_kept(self, charm: Charm, table: Path, small_rm: Path, tmp_path: Path) -> None:
         output = tmp_path / "s.parquet"
         options = ("--attention", "eager", "--dtype", "bfloat16", "--device", "cpu,cpu", "--token-budget", 64)
-        result = charm("score", table, "--rm", minilm_rm_dir, "-o", output, *options)
+        result = charm("score", table, "--rm", small_rm, "-o", output, *options)
         assert result.exit_code == 0, result.output
         about = load(Scores, output).provenance
         assert (about["attention"], about["dtype"], about["device"]) == ("eager", "bfloat16", "cpu")
@@ -206,9 +204,9 @@ class TestScoring:
         assert 0 <= about["padding_share"] < 1
 
     def test_unpadded_encoders_are_refused(
-        self, charm: Charm, table: Path, minilm_rm_dir: Path, tmp_path: Path
+        self, charm: Charm, table: Path, small_rm: Path, tmp_path: Path
     ) -> None:
-        result = charm("score", table, "--rm", minilm_rm_dir, "-o", tmp_path / "s.parquet", "--unpadded")
+        result = charm("score", table, "--rm", small_rm, "-o", tmp_path / "s.parquet", "--unpadded")
         assert result.exit_code == 2
         assert "cannot be scored unpadded" in result.stderr
 

@@ -32,6 +32,19 @@ def slow_batches() -> None:
     reward.RewardModel.launch = launch  # type: ignore[method-assign]
 
 
+def slow_tables() -> None:
+    """Every table that is written to a study's file takes a while, so that many a kill comes while it is half written."""
+    from charm_rm.study.database import rows
+
+    whole = rows._write
+
+    def write(connection: Any, table: Any, written: Any) -> None:
+        whole(connection, table, written)
+        time.sleep(20 * PAUSE)
+
+    rows._write = write
+
+
 def slow_reward(prompts: Sequence[Any], responses: Sequence[str]) -> list[float]:
     """A reward by a hash of the texts; every text that it is asked for is noted, and takes a while."""
     for text in zip(prompts, responses, strict=True):

@@ -32,7 +32,7 @@ class Plan:
         before: folder whose content lies there before (an older output).
         whole: names at the top of the folder that must be as before or as in the end, whenever a kill comes.
         again_later: files under such a name that a later step of the command writes again; any state of them will do.
-        differs: files in which bytes may differ, with what must not.
+        differs: files in which bytes may differ, with what must not; those under ``whole`` are held to it after every kill, too.
         kills: how many, at random moments within the time that an undisturbed run takes; or
         events: at so many of its file-system events, evenly spread.
     """
@@ -49,6 +49,11 @@ class Plan:
     kills: int = 20
     events: bool = False
 
+    @property
+    def copied(self) -> list[str]:
+        """Files that are kept as each kill left them, as a hash says too little of them."""
+        return [file for file in self.differs if any(_is_under(file, name) for name in self.whole)]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -64,6 +69,10 @@ class Outcome:
     def late(self) -> int:
         """Kills that came after the command had begun to write, or to keep what it had: more lay there than the lock."""
         return sum(kill["kept"] or any(not n.endswith(".lock") for n in kill["left"]) for kill in self.kills)
+
+    def left(self, number: int) -> Path:
+        """The folder with what the kill of this number left of files that are kept."""
+        return self.folder / "left" / str(number)
 
     def work(self, name: str) -> Path:
         """The folder in which a round's command ran."""
@@ -101,6 +110,7 @@ def _spec(plan: Plan, folder: Path, seed: int) -> dict[str, Any]:
         "folder": str(folder),
         "kills": plan.kills,
         "events": plan.events,
+        "copied": plan.copied,
         "seed": seed,
     }
 
@@ -110,13 +120,19 @@ def judge(plan: Plan, outcome: Outcome) -> None:
     right = outcome.work("undisturbed")
     wanted = tree(right)
     before = tree(plan.before) if plan.before else {}
-    for kill in outcome.kills:
+    for number, kill in enumerate(outcome.kills):
         for name in plan.whole:
             left, *ends = (
-                {file: digest for file, digest in _under(found, name).items() if file not in plan.again_later}
+                {
+                    file: digest
+                    for file, digest in _under(found, name).items()
+                    if file not in (*plan.again_later, *plan.copied)
+                }
                 for found in (kill["left"], before, wanted)
             )
             assert left in ends, f"{kill}: {name} is half there"
+        for file in plan.copied:
+            _judge_copy(plan, file, outcome.left(number), right, told=str(kill))
     for name in outcome.rounds:
         found = tree(outcome.work(name))
         assert found.keys() == wanted.keys(), f"{name}: {sorted(found.keys() ^ wanted.keys())}"
@@ -131,5 +147,16 @@ def judge(plan: Plan, outcome: Outcome) -> None:
                 )
 
 
+def _judge_copy(plan: Plan, file: str, left: Path, right: Path, *, told: str) -> None:
+    """What a kill left of a file says what it said before, or says in the end; where there was none before, it may be missing."""
+    places = [folder / file for folder in (left, *([plan.before] if plan.before else []), right)]
+    said, *ends = (plan.differs[file](path.read_bytes()) if path.exists() else None for path in places)
+    assert said in ends or (said is None and not plan.before), f"{told}: {file} is half there"
+
+
 def _under(found: Mapping[str, str], name: str) -> dict[str, str]:
-    return {file: digest for file, digest in found.items() if file == name or file.startswith(f"{name}/")}
+    return {file: digest for file, digest in found.items() if _is_under(file, name)}
+
+
+def _is_under(file: str, name: str) -> bool:
+    return file == name or file.startswith(f"{name}/")

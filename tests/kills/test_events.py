@@ -146,17 +146,3 @@ def test_at_file_system_events(
     judge(plan, outcome)
     assert len(outcome.kills) >= min(plan.kills, outcome.events or 0)
     tell(words(name, outcome))
-
-
-@pytest.mark.slow
-def test_an_export_of_a_study(inputs: Path, tmp_path: Path, tell: Tell) -> None:
-    pytest.importorskip("sqlalchemy", reason="needs the [study] extra")
-    study = tmp_path / "study.db"
-    _charm("study", "import", inputs / "battles.parquet", "--anonymous", "-o", study)
-    plan = Plan(
-        ("study", "export", study, "-o", "battles.parquet"), "battles.parquet", whole=("battles.parquet",),
-        kills=EVENTS, events=True, preload=(*CORE, "charm_rm.study.database.study_database"),
-    )  # fmt: skip
-    outcome = kill({"study export": plan}, tmp_path / "killed")["study export"]
-    judge(plan, outcome)
-    tell(words("study export", outcome))

@@ -119,14 +119,14 @@ def words(name: str, outcome: Outcome) -> str:
     return f"kills of charm {name}: {len(outcome.kills)} {where}; {outcome.late} after it had begun to write"
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
-def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "prompts"), [(3, 4), pytest.param(KILLS, 12, marks=pytest.mark.slow)])
+def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: int, prompts: int) -> None:
     """The judge is a server: it counts what it is asked, and a kill loses no more than the answers under way."""
     pytest.importorskip("httpx", reason="needs the [api] extra")
     from remote.fault_server import FaultServer
     from remote.malice import chat
 
-    responses = store.save(many_responses(12), tmp_path / "responses.parquet")
+    responses = store.save(many_responses(prompts), tmp_path / "responses.parquet")
     with FaultServer(lambda asked: replace(chat(asked), delay=0.004)).running() as server:
         command = (
             "judge",
@@ -147,7 +147,7 @@ def test_a_judge_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: in
         questions = {json.dumps(asked.body["messages"]) for asked in server.asked if asked.body}
     judge(plan, outcome)
     rounds = len(outcome.rounds) + 1
-    assert len(questions) == 2 * 3 * 12
+    assert len(questions) == 2 * 3 * prompts
     # Two are asked at once, and two more may be answered while the last answer is being kept.
     assert 0 <= len(server.asked) - rounds * len(questions) <= 4 * kills
     tell(words("judge", outcome))
@@ -182,14 +182,14 @@ def test_a_benchmark_asks_a_function_for_no_score_twice(inputs: Path, tmp_path: 
     tell(words("evaluate a function", outcome))
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
-def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "prompts"), [(3, 6), pytest.param(KILLS, 20, marks=pytest.mark.slow)])
+def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: int, prompts: int) -> None:
     """Two policies behind a server that counts: a kill loses no more than the answers under way."""
     pytest.importorskip("httpx", reason="needs the [api] extra")
     from remote.fault_server import FaultServer
     from remote.malice import chat
 
-    responses = store.save(many_responses(20), tmp_path / "responses.parquet")
+    responses = store.save(many_responses(prompts), tmp_path / "responses.parquet")
     with FaultServer(lambda asked: replace(chat(asked), delay=0.004)).running() as server:
         spec = f"openai:m@{server.url}/v1"
         command = (
@@ -206,7 +206,7 @@ def test_a_policy_is_paid_for_nothing_twice(tmp_path: Path, tell: Tell, kills: i
         ]
     judge(plan, outcome)
     rounds = len(outcome.rounds) + 1
-    assert len(set(asked)) == 2 * 2 * 20
+    assert len(set(asked)) == 2 * 2 * prompts
     # Two are asked at once, and two more may be answered while the last answer is being kept.
     assert 0 <= len(asked) - rounds * len(set(asked)) <= 4 * kills
     tell(words("generate", outcome))

@@ -116,8 +116,17 @@ class Victims:
             return False
         what = after if at_event is None else (work.parent / "event.txt").read_text()
         kept = (work.parent / "cache").exists()
+        self._copy(work)
         self.kills.append({"round": work.parent.name, "at": what, "left": tree(work), "kept": kept})
         return True
+
+    def _copy(self, work: Path) -> None:
+        """Keep files as this kill left them."""
+        for name in self.plan["copied"]:
+            if (work / name).exists():
+                kept = self.folder / "left" / str(len(self.kills)) / name
+                kept.parent.mkdir(parents=True)
+                shutil.copyfile(work / name, kept)
 
     def _run_to_the_end(self, work: Path, *, again: bool = False, count: bool = False) -> None:
         if self._is_done(work):

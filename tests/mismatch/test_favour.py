@@ -10,8 +10,9 @@ from perf.simulation.world import draw_world
 from charm_rm.errors import CharmWarning, ConfigError
 from charm_rm.margins import pair_margins, tally_margins
 from charm_rm.mismatch import audit
-from charm_rm.mismatch.favour import Measured, favour_verdict, leave_one_out, measure_line, sharpness
+from charm_rm.mismatch.favour import favour_verdict, leave_one_out, sharpness
 from charm_rm.mismatch.line import fit_lines
+from charm_rm.mismatch.measured import Measured, measure_line
 from charm_rm.mismatch.power import detectable_favour, favour_power
 from charm_rm.mismatch.strengths import rm_strengths
 from charm_rm.mismatch.words import sharpness_words

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from charm_rm.mismatch.favour import Measured, leave_one_out, measure_line, sharpness
+from charm_rm.mismatch.favour import leave_one_out, sharpness
+from charm_rm.mismatch.measured import Measured, measure_line
 from charm_rm.mismatch.strengths import RMStrengths
 from charm_rm.ratings import Yardstick
 from charm_rm.statistics import ELO_PER_LOGIT, FloatArray
@@ -38,9 +39,8 @@ def _covariance(shared: float) -> FloatArray:
     return np.block([[np.diag(v), cross], [cross, np.diag(u)]])
 
 
-def _measured(joint: Together | None, seed: int = 0) -> Measured:
-    rng = np.random.default_rng(seed)
-    true, covariance = np.linspace(-1, 1, K), _covariance(0.0)
+def _measured(joint: Together | None, seed: int = 0, true: FloatArray = np.linspace(-1, 1, K)) -> Measured:  # noqa: B008
+    rng, covariance = np.random.default_rng(seed), _covariance(0.0)
     theta = 1.5 * true + 0.2 * rng.normal(size=K)
     rated = Yardstick(
         tuple("abcdefg"), ELO_PER_LOGIT * true, ELO_PER_LOGIT**2 * covariance[K:, K:], has_uncertainty=True
@@ -82,3 +82,12 @@ def test_the_interval_leaves_0_out_exactly_where_the_test_rejects(seed) -> None:
     for joint in (None, Together(_covariance(0.7), 6.0)):
         found = leave_one_out(_measured(joint, seed), "sample")
         np.testing.assert_array_equal((found.low > 0) | (found.high < 0), found.p < 0.05)
+
+
+def test_a_policy_without_whom_there_is_no_order_has_no_test() -> None:
+    """Without the last, all ratings are alike."""
+    found = leave_one_out(_measured(Together(_covariance(0.5), 9.0), true=np.eye(K)[-1]), "sample")
+    assert found.found.tolist() == [True] * (K - 1) + [False]
+    assert np.isnan(found.p[-1])
+    assert (found.low[-1], found.high[-1]) == (-np.inf, np.inf)
+    assert np.isfinite(found.p[:-1]).all()

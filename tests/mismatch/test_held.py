@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from charm_rm.errors import ConfigError, NotIdentifiable
-from charm_rm.mismatch.favour import Measured, leave_one_out, measure_line
+from charm_rm.mismatch.favour import leave_one_out
 from charm_rm.mismatch.held import Held, derivatives, hold_against
+from charm_rm.mismatch.measured import Measured, measure_line
 from charm_rm.sources import load_example
 from charm_rm.tables import Ratings
 

@@ -43,6 +43,26 @@ def test_the_demo_writes_nothing_without_it(charm: Charm, tmp_path: Path) -> Non
     assert not (tmp_path / "demo").exists()
 
 
+def test_while_it_is_unpacked_a_file_is_read_once(tmp_path: Path) -> None:
+    """... and names are made once; afterwards gguf is what it was."""
+    gguf = pytest.importorskip("gguf", reason="reads the pip-shipped model")
+    file = tmp_path / "few.gguf"
+    writer = gguf.GGUFWriter(file, "llama")
+    writer.add_name("few")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    before, names = gguf.GGUFReader, gguf.get_tensor_name_map
+    with shipped._read_once():
+        one, again = gguf.GGUFReader(file), gguf.GGUFReader(file)
+        assert one is again
+        assert "general.name" in one.fields
+        assert gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 2) is gguf.get_tensor_name_map(
+            gguf.MODEL_ARCH.LLAMA, 2
+        )
+    assert (gguf.GGUFReader, gguf.get_tensor_name_map) == (before, names)
+
+
 def test_what_is_unpacked_is_taken_as_it_is(smollm2_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unpack(*_any: Any) -> None:
         raise AssertionError("unpacked again")

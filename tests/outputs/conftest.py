@@ -69,6 +69,10 @@ def write_inputs(folder: Path) -> Path:
     store.save(arena.responses, folder / "responses.parquet")
     arena.responses.frame.write_csv(folder / "responses.csv")
     store.save(arena.battles, folder / "battles.parquet")
+    votes = arena.battles.frame.head(300).with_row_index()
+    votes.select(
+        "prompt_id", "policy_a", "policy_b", "winner", rater=pl.format("rater {}", pl.col("index") % 6)
+    ).write_csv(folder / "votes.csv")
     ratings = fit_ratings(arena.battles)
     store.save(ratings, folder / "ratings.parquet")
     board = ratings.frame.select(pl.col("policy").str.to_uppercase(), "rating", "ci_low", "ci_high")

@@ -1,4 +1,4 @@
-"""What a file holds, as text to search: Parquet unpacked (metadata and columns), all else as it is."""
+"""What a file holds, as text to search: Parquet unpacked (metadata and columns), a study's tables, all else as it is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from pathlib import Path
 
 import polars as pl
 
+import study_tables
+
 
 def contents(path: Path) -> bytes:
-    """The bytes of a file, and with a Parquet file all of its texts, unpacked."""
+    """The bytes of a file, and with a Parquet file or a study all of its texts, unpacked."""
     raw = path.read_bytes()
+    if path.suffix == ".db":
+        return raw + _unescaped(study_tables.searchable(raw))
     if path.suffix != ".parquet":
         return raw + _unescaped(raw)
     frame = pl.read_parquet(path)

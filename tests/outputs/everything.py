@@ -54,8 +54,13 @@ CORE = (
     "report {out}/audit -o {out}/page.html",
 )  # fmt: skip
 STUDY = (
+    "study plan {in}/responses.parquet --scores {in}/scores.parquet --scores after={out}/scores.parquet --comparisons 60 -o {out}/planned/study.db",
     "study import {in}/battles.parquet --anonymous -o {out}/study.db",
     "study export {out}/study.db -o {out}/exported.parquet",
+)
+ANALYSIS = (
+    "study import {in}/votes.csv --responses {in}/responses.parquet --scores {in}/scores.parquet --scores after={out}/scores.parquet -o {out}/imported/study.db",
+    "study analyse {out}/imported/study.db -o {out}/analysed",
 )
 MODELS = (
     "score {in}/responses.csv --rm {in}/rm --unchecked --max-length 64 -o {out}/rm.parquet",
@@ -76,7 +81,8 @@ def main(inputs: Path, outputs: Path, *, models: bool) -> None:
     sys.path.insert(0, str(inputs))
     warnings.simplefilter("ignore")
     study = STUDY if importlib.util.find_spec("sqlalchemy") else ()
-    for line in (*CORE, *study, *(MODELS if models else ())):
+    analysis = ANALYSIS if study and importlib.util.find_spec("nltk") else ()
+    for line in (*CORE, *study, *analysis, *(MODELS if models else ())):
         words = [word.format(**{"in": inputs, "out": outputs}) for word in line.split()]
         print("$ charm", *words, flush=True)
         charm(words, standalone_mode=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+import study_tables
 from charm_rm import store
 from charm_rm.tables import Scores
 from charm_rm.testbed import simulate_arena
@@ -92,20 +95,11 @@ def _hashes_alone(path: Path) -> Any:
     return {name: kept[-1] for name, kept in seen.items() if not name.startswith("elsewhere:")}
 
 
-def _what_it_holds(path: Path) -> Any:
-    """A study without its secret and the names that its rows have on the page."""
-    from charm_rm.study.database import open_study
-
-    with open_study(path) as database:
-        study = database.read()
-    return study.name, study.comparisons.frame.to_dicts(), study.votes.frame.to_dicts(), study.provenance
-
-
 # A run's own memory, and secrets drawn by chance. What they say otherwise is the same.
 VARIES: dict[str, Callable[[Path], Any]] = {
     "manifest.json": _without_times,
     ".hashes.json": _hashes_alone,
-    "study.db": _what_it_holds,
+    "study.db": lambda path: study_tables.same(path.read_bytes()),
     ".lock": lambda path: path.read_text().strip().isdigit(),
 }
 
@@ -130,12 +124,17 @@ def test_intervals_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> Non
 
 
 def test_the_search_would_find_what_it_looks_for(tmp_path: Path) -> None:
-    """In a packed column and in metadata of Parquet, and escaped in JSON."""
+    """In a packed column and in metadata of Parquet, in Parquet within a study, and escaped in JSON."""
     text = "/somewhere/else/" + "x" * 50
     frame = pl.DataFrame({"source": [text] * 100})
     frame.write_parquet(tmp_path / "column.parquet", compression="zstd")
     pl.DataFrame({"a": [1]}).write_parquet(
         tmp_path / "metadata.parquet", metadata={"charm": json.dumps({"p": text})}
     )
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as connection:
+        connection.execute("CREATE TABLE blobs (name, part, bytes)")
+        blob = (tmp_path / "column.parquet").read_bytes()
+        connection.execute("INSERT INTO blobs VALUES ('candidates', 0, ?)", [blob])
+        connection.commit()
     (tmp_path / "a.json").write_text(json.dumps({"path": text}).replace("/", "\\/"))
     assert all(text.encode() in contents(path) for path in tmp_path.iterdir())

@@ -15,6 +15,12 @@ from charm_rm import store
 from charm_rm.pipeline import Config, load_config
 from charm_rm.tables import Scores
 from charm_rm.testbed import simulate_arena
+from plain_charts import plain_charts  # noqa: F401  (a fixture)
+
+
+@pytest.fixture(autouse=True)
+def no_drawing(plain_charts: object) -> None:  # noqa: F811
+    """The pages of a run without drawn charts: how charts look is tested where they are made."""
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +41,11 @@ def arena_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(arena_files: Path) -> dict[str, Any]:
+    """Those of :func:`small`, to be changed at will."""
+    return small(arena_files)
+
+
+def small(arena_files: Path) -> dict[str, Any]:
     """Plain values of a configuration that needs no model, and no report."""
     return {
         "name": "small",

@@ -14,14 +14,16 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+import yaml
 
 from charm_rm import store
 from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, OutputExists, StageFailed, UnknownPolicy
 from charm_rm.locks import locked
-from charm_rm.pipeline import plan_run, run_pipeline
+from charm_rm.pipeline import load_config, plan_run, run_pipeline
 from charm_rm.pipeline.graph import planned_stages
 from charm_rm.pipeline.manifest import LOCK
 from charm_rm.tables import Mismatch, Offsets, Preferences
+from pipeline.conftest import small
 
 STAGES = ("ratings", "responses", "score", "audit", "calibrate", "relabel")
 CHARM = [sys.executable, "-c", "from charm_rm.cli import main; main()"]
@@ -30,13 +32,20 @@ CHARM = [sys.executable, "-c", "from charm_rm.cli import main; main()"]
 pytestmark = pytest.mark.filterwarnings("ignore:the sharpness is imprecise")
 
 
-@pytest.fixture
-def done(configure, tmp_path):
-    """A finished small run: its configuration and directory."""
-    config = configure()
-    result = run_pipeline(config, tmp_path / "run")
+@pytest.fixture(scope="module")
+def finished(arena_files, tmp_path_factory):
+    """The directory of a small run that went through; to be copied, not changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "config.yaml").write_text(yaml.safe_dump(small(arena_files)))
+    result = run_pipeline(load_config(folder / "config.yaml"), folder / "run")
     assert result.ran == STAGES
-    return config, tmp_path / "run"
+    return folder / "run"
+
+
+@pytest.fixture
+def done(finished, configure, tmp_path):
+    """A finished small run of one's own: its configuration and directory."""
+    return configure(), shutil.copytree(finished, tmp_path / "run")
 
 
 def test_a_run_leaves_the_promised_files(done):

@@ -10,7 +10,8 @@ import pytest
 
 from charm_rm.evaluate import exact_mcnemar
 from charm_rm.margins import pair_margins, tally_margins
-from charm_rm.mismatch.favour import leave_one_out, measure_line
+from charm_rm.mismatch.favour import leave_one_out
+from charm_rm.mismatch.measured import measure_line
 from charm_rm.mismatch.power import favour_power
 from charm_rm.mismatch.strengths import rm_strengths
 from charm_rm.planning.designs import AccuracyDesign, FavourDesign, MeanDesign, PairDesign, policies_tested

@@ -41,7 +41,7 @@ def test_in_parts_of_any_size(kind: str, step: int, data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["gzip", "deflate"])
 def test_a_bomb_costs_no_more_than_the_limit(kind: str) -> None:
-    bomb = PACKED[kind](b"\0" * 200_000_000)
+    bomb = PACKED[kind](b"\0" * 40_000_000)
     tracemalloc.start()
     try:
         with pytest.raises(TooLong):

@@ -17,6 +17,7 @@ from charm_rm.report import write_report
 from report.synthetic import HOSTILE, build_run, names, write_audit
 from report.test_report import Outline
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
 Charm = Callable[..., Result]
 DIGEST = "9f" * 32
 

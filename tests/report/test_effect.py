@@ -17,6 +17,8 @@ from charm_rm.report.gather import Findings, gather
 from charm_rm.report.notices import notices
 from report.synthetic import build_run, names
 
+pytestmark = pytest.mark.usefixtures("plain_charts")
+
 
 @pytest.fixture(scope="module")
 def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:

@@ -45,6 +45,7 @@ def explained(policies: list[str], group: str = "markdown") -> Explanation:
 
 
 @pytest.mark.parametrize("where", ["", "before"])
+@pytest.mark.usefixtures("plain_charts")
 def test_a_folder_with_an_explanation_shows_it(tmp_path: Path, where: str) -> None:
     folder = build_run(tmp_path / "run", policies=names(4))
     assert "What style explains" not in write_report(folder).read_text(encoding="utf-8")

@@ -34,6 +34,7 @@ def page(run: Path) -> str:
     return (run / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_the_page_names_that_of_the_evaluation_where_there_is_one(run: Path) -> None:
     assert not gather(run).evaluation_page
     page = run / "evaluation" / "evaluation.html"
@@ -111,6 +112,7 @@ def test_figures_are_whole_svg_and_png(run: Path) -> None:
         assert svg.with_suffix(".png").read_bytes().startswith(b"\x89PNG\r\n")
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_a_simulated_run_says_so(page: str, tmp_path: Path) -> None:
     assert "Simulated run." in Outline(page).text
     real = write_report(build_run(tmp_path / "real", policies=names(4), simulated=False))
@@ -147,6 +149,7 @@ def test_charts_and_tables_are_described(page: str) -> None:
     assert len(outline.named("caption")) == len(outline.named("table"))
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_a_plain_audit_directory_is_enough(tmp_path: Path) -> None:
     import numpy as np
 
@@ -185,6 +188,7 @@ def test_groups_by_hand(tmp_path: Path) -> None:
         assert getattr(found["All pairs"], stage) == pytest.approx(mean)
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_mismatch_alone_is_enough(tmp_path: Path) -> None:
     run = build_run(tmp_path / "run", policies=names(2))
     only = tmp_path / "only"
@@ -195,6 +199,7 @@ def test_mismatch_alone_is_enough(tmp_path: Path) -> None:
     assert "Favouritism" not in outline.text
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_few_references_give_bars_and_many_a_map(tmp_path: Path) -> None:
     one = build_run(tmp_path / "one", policies=names(6), references=names(6)[:1])
     every = build_run(tmp_path / "every", policies=names(6))
@@ -215,6 +220,7 @@ def test_another_output_is_replaced_only_by_force(run: Path, tmp_path: Path) -> 
     assert "CHARM" in other.read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_figures_of_an_earlier_report_do_not_linger(tmp_path: Path) -> None:
     folder = build_run(tmp_path / "run", policies=names(4))
     (folder / "offsets.parquet").unlink()

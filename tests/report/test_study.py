@@ -50,11 +50,13 @@ def test_a_name_is_text_and_nothing_is_fetched(hostile: str) -> None:
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_it_says_that_raters_are_simulated() -> None:
     assert "Raters are simulated." in render_study(findings(simulated=True))
     assert "Raters are simulated." not in render_study(findings())
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_without_a_second_model_ratings_or_repeats_it_still_says_what_there_is() -> None:
     whole = findings()
     alone = replace(
@@ -74,6 +76,7 @@ def test_without_a_second_model_ratings_or_repeats_it_still_says_what_there_is()
     assert "<h1>400 votes of 3 raters on 150 comparisons</h1>" in render_study(nothing)
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_a_difference_within_chance_is_no_finding() -> None:
     whole = findings()
     page = render_study(
@@ -90,6 +93,7 @@ def test_it_is_written_whole_and_not_over_another(tmp_path: Path) -> None:
         write_study(findings(), page, force=False)
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_what_votes_do_not_determine_is_a_gap_and_no_number() -> None:
     whole = findings()
     none = [pl.lit(None, dtype=pl.Float64).alias(c) for c in ("difference", "ci_low", "ci_high", "p_value")]

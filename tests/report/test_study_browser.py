@@ -11,7 +11,7 @@ import pytest
 
 from charm_rm.report.study import write_study
 from report.synthetic import HOSTILE
-from report.test_browser import CONTRAST, Visit
+from report.test_browser import CONTRAST, ON_EVERY_MARK, Visit
 from study.findings import findings
 
 pytestmark = pytest.mark.browser
@@ -42,8 +42,9 @@ def visit(browser: Any, report: Path) -> Iterator[Visit]:
 def test_nothing_is_fetched_nothing_hostile_runs_and_names_show_literally(visit: Visit, report: Path) -> None:
     page = visit.page
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    for mark in page.locator("svg.wide [data-tip]").all():
-        mark.hover(force=True)
+    told = page.evaluate(ON_EVERY_MARK)
+    assert told
+    assert all(told)
     assert [url for url in visit.requests if not url.startswith("data:")] == [report.as_uri()]
     assert visit.trouble == []
     for text in HOSTILE:

@@ -44,6 +44,7 @@ def test_the_page_has_weights_and_figures_on_policies_never_rated(
     assert "Offsets of all" not in page
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_ways_of_calibrating_stand_side_by_side(tmp_path: Path, calibrator: Calibrator) -> None:
     rows = [{"metric": r["metric"], "n": 66, "floor": r["floor"]} | dict.fromkeys(
         ("before", "pair", "joint", "style", "placebo", "length_only"), 0.4321) for r in calibrator.held_out]  # fmt: skip
@@ -60,6 +61,7 @@ def test_a_calibrator_is_untrusted_text(tmp_path: Path, calibrator: Calibrator) 
     assert "&lt;script&gt;alert(1)" in page
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_figures_of_the_wrong_kind_are_refused(tmp_path: Path, calibrator: Calibrator) -> None:
     with pytest.raises(CharmError, match="held_out"):
         report(
@@ -67,6 +69,7 @@ def test_figures_of_the_wrong_kind_are_refused(tmp_path: Path, calibrator: Calib
         )
 
 
+@pytest.mark.usefixtures("plain_charts")
 def test_the_scale_alone_has_no_figure(tmp_path: Path, calibrator: Calibrator) -> None:
     page = report(tmp_path, replace(calibrator, features=(), held_out=()))
     assert "only the scale was found" in page

@@ -92,6 +92,7 @@ def _rater(name: str, i: int) -> dict[str, Any]:
         "seconds": 2.5 if bad else 21.0,
         "p_value": 0.0003 if bad else 0.6,
         "q_value": 0.001 if bad else 0.8,
+        "verdict": "looks careless" if bad else "",
         "flags": "agrees with nobody; fails checks" if bad else "",
     }
 

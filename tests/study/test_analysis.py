@@ -155,7 +155,7 @@ def test_skewed_weights_sides_and_flags_are_told() -> None:
     said = "\n".join(str(w.message) for w in caught)
     assert "weights are skewed" in said
     assert "raters chose the answer on the left" in said
-    assert "1 rater flagged: 'u'. Their votes count all the same; without=('u',)" in said
+    assert "1 rater looks careless: 'u'. Their votes count all the same; without=('u',)" in said
 
 
 def test_what_people_could_not_be_asked_is_told(study: Study) -> None:
@@ -204,4 +204,4 @@ def test_votes_of_a_crowd(real_data: Path) -> None:
     assert set(found.agreement["model"]) == {"gpt3", "gpt4"}
     assert found.people["value"].null_count() == 0
     assert found.ratings.height
-    assert found.raters.filter(pl.col("flags") != "").height < 20
+    assert found.raters.filter(pl.col("verdict") != "").height < 20

@@ -69,7 +69,7 @@ def test_votes_cast_with_names_shown_are_no_blind_votes() -> None:
 
 def test_a_winner_by_the_side_of_the_screen_needs_to_know_who_stood_there() -> None:
     rows = [vote(winner="left"), vote(winner="Right", rater="bob")]
-    with pytest.raises(ConfigError, match="do not say which policy stood there") as caught:
+    with pytest.raises(ConfigError, match="does not say which policy stood there") as caught:
         _study(rows)
     assert "--first-left" in str(caught.value.fix)
     assert _study(rows, first_left=True)[0].votes.frame["winner"].to_list() == ["a", "b"]

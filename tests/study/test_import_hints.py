@@ -16,6 +16,7 @@ LABELS, NUMBERS = ["x", "tie", "y", "x", "x", "y"], [0.5, 1, 2, 3, 4, 5]
     [
         ({"gpt4_winner": LABELS}, "--model gpt4=gpt4_winner"),
         ({"GPT-4 verdict": LABELS}, "--model 'gpt_4=GPT-4 verdict'"),
+        ({"gpt4_side": ["left", "Right"] * 3}, "--model gpt4_side=gpt4_side"),
         ({"opinion": ["A>>B", "A=B"] * 3}, "--model opinion=opinion"),
         ({"rm_a": NUMBERS, "rm_b": NUMBERS}, "--model rm=rm_a,rm_b"),
         ({"scoreA": NUMBERS, "scoreB": ["1", "n/a"] * 3}, "--model score=scoreA,scoreB"),
@@ -41,7 +42,7 @@ def test_what_looks_like_a_models_is_told_and_the_option_takes_it(
         if "," not in option and set(map(type, next(iter(columns.values())))) & {float, bool}
         else ""
     )
-    _, said = imported(rows, columns_of_models=[name_and_columns + kind])
+    _, said = imported(rows, columns_of_models=[name_and_columns + kind], first_left=True)
     assert "not used" not in said
 
 
@@ -61,6 +62,13 @@ def test_what_looks_like_a_models_is_told_and_the_option_takes_it(
 )  # fmt: skip
 def test_other_columns_are_not(columns: dict[str, Any]) -> None:
     assert "not used" not in imported(votes(**columns))[1]
+
+
+def test_columns_that_are_called_after_people_are_told_as_theirs() -> None:
+    _, said = imported(votes(annotator_1=LABELS, annotator_2=LABELS))
+    assert "2 things that look like a person's votes are not used" in said
+    assert "--votes-of annotator_1=annotator_1, --votes-of annotator_2=annotator_2" in said
+    assert "--model" not in said
 
 
 def test_several_are_told_at_once() -> None:

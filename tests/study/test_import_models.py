@@ -99,6 +99,14 @@ def test_comparisons_without_a_value_are_left_out_and_counted_and_none_at_all_is
         imported(votes(rm=[None] * 6), columns_of_models=["rm=rm:winner"])
 
 
+def test_a_models_side_of_the_screen_is_a_policy_by_what_stood_there() -> None:
+    rows = votes(gpt=["left", "right", "tie"] * 2, left=["x", "y", "a", "x", "b", "b"])
+    study, _ = imported(rows, columns_of_models=["gpt=gpt"])
+    assert margins(study) == {"gpt": [SURE, 0.0, 0.0]}
+    with pytest.raises(ConfigError, match="6 cells of 'gpt' are left or right"):
+        imported(votes(gpt=["left", "right"] * 3), columns_of_models=["gpt=gpt"])
+
+
 def test_models_are_in_the_order_given_beside_other_ones() -> None:
     rows = votes(gpt=["x"] * 6, a=range(6), b=[2] * 6, judge=["crowd"] * 3 + ["gpt-4"] * 3)
     study, _ = imported(rows, columns_of_models=["rm=a,b", "gpt=gpt"])
@@ -122,6 +130,10 @@ def test_names_of_columns_may_hold_what_takes_the_option_apart() -> None:
         ("m=gtp", r"no column 'gtp'\. Did you mean 'gpt'"),
         ("m=gpt,other", "no column 'other'"),
         ("m=gpt:margn", r"'margn' is nothing that a column holds\. Did you mean 'margin'"),
+        ("m=raw", "column 'raw' should hold labels, found Binary"),
+        ("m=raw:margin", "column 'raw' should hold a number a row"),
+        ("m=many,many", "'many' is given for both answers"),
+        ("m=r_rejected,r_chosen", "scores of the answer that was not chosen come first"),
         ("m=words", "'good' is neither of the two models' names"),
         ("m=words:margin", "words 'good' is no number"),
         ("m=gpt,words", "'x' is no number"),
@@ -130,7 +142,14 @@ def test_names_of_columns_may_hold_what_takes_the_option_apart() -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
-    rows = votes(gpt=["x"] * 6, words=["good"] * 6, many=[7] * 6)
+    rows = votes(
+        gpt=["x"] * 6,
+        words=["good"] * 6,
+        many=[7] * 6,
+        raw=[b"\xff"] * 6,
+        r_chosen=[1] * 6,
+        r_rejected=[0] * 6,
+    )
     with pytest.raises((ConfigError, SchemaError), match=says):
         imported(rows, columns_of_models=[text])
 

@@ -135,8 +135,11 @@ def test_a_text_with_two_ids_is_matched_with_neither() -> None:
 
 def test_the_same_ids_of_other_texts_are_told() -> None:
     rows = [row | {"prompt": TEXTS[row["prompt_id"]]} for row in votes()]
-    _, said = imported(rows, responses=_responses(list(TEXTS), ["Why?", "Who?", "How?"]))
-    assert "of 3 prompts that responses have by the same id, 2 have another text there ('p2', 'p3')" in said
+    other = ["Why?", "Who?", "How?"]
+    _, said = imported(rows, responses=_responses(list(TEXTS), other))
+    assert "of 3 prompts that 'responses' has by the same id, 2 have another text there ('p2', 'p3')" in said
+    _, said = imported(rows, models=[_scores(list(TEXTS))], texts=_texts(list(TEXTS), other))
+    assert "of 3 prompts that 'rm' has by the same id, 2 have another text there ('p2', 'p3')" in said
     assert "another text" not in imported(rows, responses=_responses(list(TEXTS)))[1]
 
 

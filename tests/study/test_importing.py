@@ -152,6 +152,21 @@ def test_automatic_judges_become_models_and_people_stay_raters() -> None:
     assert signs == {("1", "x"): True, ("2", "y"): True, ("3", "x"): False}
 
 
+def test_a_judge_and_its_prompt_in_a_list_is_that_judge() -> None:
+    """MT-Bench's file of human and GPT-4 judgements: lists of judge and prompt, and ties that two orders made."""
+    who = [
+        ["expert_1", ""],
+        ["author_2", ""],
+        ["gpt-4", "pair-v2"],
+        ["gpt-4", "pair-v2"],
+        ["gpt-4", "pair-v2"],
+    ]
+    rows = {k: v for k, v in WITH_JUDGES.items() if k != "worker"} | {"judge": who}
+    found = _study(rows | {"winner": ["model_a", "tie", "tie (inconsistent)", "model_a", "model_b"]})
+    assert sorted(found.votes.frame["rater"]) == ["author_2", "expert_1"]
+    assert [one.name for one in found.models] == ["gpt-4"]
+
+
 def test_who_is_people_can_be_said() -> None:
     found = _study(WITH_JUDGES | {"judge": ["gpt4", "gpt4", "crowd", "crowd", "crowd"]}, people=["gpt4"])
     assert [one.name for one in found.models] == ["crowd"]
@@ -231,10 +246,16 @@ def test_scores_of_other_texts_are_refused_and_of_texts_in_the_rows_told() -> No
     [
         ({"winner": ["a", "c d", "a", "b"]}, "'c d' is neither of the two models' names, nor a known label"),
         ({"winner": [1, 0, 1, 0]}, "may mean several things"),
+        ({"winner": [b"\xff"] * 4}, "'winner' should hold labels, found Binary"),
         ({"winner": None}, "no column is 'winner'"),
         ({"policy_b": None}, "no column is 'policy_b'"),
         ({"prompt_id": None}, "no column says which prompt was judged"),
         ({"prompt_id": ["p", None, "p", "p"]}, "prompt_id None is missing"),
+        ({"prompt_id": None, "prompt": [[1], [2], [1], [2]]}, "prompt .* is neither text nor messages"),
+        (
+            {"prompt_id": None, "prompt": [True, False, True, False]},
+            "prompt True is neither text nor messages",
+        ),
         ({"rater": ["ann", None, "ann", "bob"]}, "1 of 4 votes do not say who voted"),
         ({"rater": None}, "4 of 4 votes do not say who voted"),
         ({"rater": [1.5, 2.0, 2.5, 3.0]}, "should hold a text"),

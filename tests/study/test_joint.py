@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from charm_rm.margins import pair_margins, tally_margins
-from charm_rm.mismatch.favour import Measured
 from charm_rm.mismatch.gaps import line_errors
 from charm_rm.mismatch.line import Lines, fit_lines
+from charm_rm.mismatch.measured import Measured
 from charm_rm.mismatch.strengths import fit_strengths, rm_strengths, win_matrix
 from charm_rm.statistics import FloatArray
 from charm_rm.study.favour import People, measure_favour, verdicts_of

@@ -18,6 +18,7 @@ from charm_rm.study.frame import counted
 from charm_rm.study.live import live_study
 from charm_rm.study.nouns import Study, StudyVotes
 from charm_rm.study.raters import judge_raters
+from charm_rm.study.results import CARELESS
 from study.studies import comparisons, main, simulated, vote, votes
 
 
@@ -167,7 +168,8 @@ def test_who_fails_the_checks_is_marked_with_the_reason() -> None:
         winner=pl.when(check & careless).then(pl.lit("a")).when(check).then(pl.lit("b")).otherwise("winner")
     )
     flags = findings.rater_flags(replace(study, votes=StudyVotes(turned)))
-    assert flags["rater 5"][0] == "failed 8 of 8 attention checks"
+    assert flags["rater 5"].verdict == CARELESS
+    assert flags["rater 5"].reasons[0] == "failed 8 of 8 attention checks"
     assert set(flags) == {"rater 5"}
 
 

@@ -67,6 +67,7 @@ def test_each_persons_column_is_a_row_of_votes_and_empty_cells_are_none() -> Non
     ("asked", "says"),
     [
         (["one"], "is not NAME=COLUMN"),
+        (["Ann=nested"], "'nested' holds List"),
         (["Ann=on"], "no column 'on'"),
         (["Ann=one", "Ann=two"], "the name 'Ann' is given twice"),
         (["Ann=one", "Bob=one"], "the column 'one' is given twice"),
@@ -74,7 +75,7 @@ def test_each_persons_column_is_a_row_of_votes_and_empty_cells_are_none() -> Non
 )
 def test_columns_of_people_that_cannot_be_are_refused(asked: list[str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        with_a_row_each(pl.DataFrame({"one": ["a"], "two": ["b"]}), asked, {})
+        with_a_row_each(pl.DataFrame({"one": ["a"], "two": ["b"], "nested": [[1]]}), asked, {})
 
 
 def test_columns_of_people_leave_no_room_for_one_of_winners() -> None:

@@ -43,7 +43,7 @@ EVALUATE_NAMES: dict[str, str | None] = {
 }
 STUDY_NAMES: dict[str, str | None] = {
     **dict.fromkeys(("agreement", "difference", "p"), "model"),
-    **dict.fromkeys(("alpha", "pairwise_agreement", "raters_flagged")),
+    **dict.fromkeys(("alpha", "pairwise_agreement", "raters_flagged", "raters_unclear")),
 }
 
 
@@ -161,8 +161,9 @@ def _both_signs(row: Mapping[str, Any], name: str) -> dict[str, Figure]:
 
 
 def study_figures(found: StudyAnalysis) -> Measured:
-    """Of each model its agreement with people and, but of the first, its difference from the first and p; agreement of people."""
+    """Of each model its agreement with people and, but of the first, its difference from the first and p; agreement of people, raters."""
     from ..study import words
+    from ..study.results import CARELESS, UNCLEAR
 
     rows: dict[str, dict[str, Figure]] = {
         row["model"]: {"agreement": _figure(row, "value")} for row in words.leading(found.agreement)
@@ -171,7 +172,10 @@ def study_figures(found: StudyAnalysis) -> Measured:
         rows.setdefault(row["model"], {}).update(
             difference=_figure(row, "difference"), p=Figure(row["p_value"])
         )
-    whole = {"raters_flagged": Figure(words.flagged(found).height)}
+    whole = {
+        "raters_flagged": Figure(len(words.raters_of(found, CARELESS))),
+        "raters_unclear": Figure(len(words.raters_of(found, UNCLEAR))),
+    }
     for name, figure in (("alpha", words.alpha(found)), ("pairwise_agreement", words.ceiling(found))):
         whole[name] = Figure(None) if figure is None else _figure(figure, "value")
     return Measured(whole, {"model": rows})

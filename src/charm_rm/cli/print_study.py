@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import listing
 from ..estimates import SIGNIFICANT, signed
 from .common import conclude, echo, heading, interval_column, print_frame
 
@@ -46,10 +45,8 @@ def _print_decision(found: StudyAnalysis) -> None:
         echo(f"  agreement with people: {agreement}")
     if target := words.about(found):
         echo(f"  about: {target}")
-    if (flags := words.flagged(found)).height:
-        echo(
-            f"  raters to look at: {listing(flags['rater'], limit=6)} (below; --without NAME leaves one out)"
-        )
+    for line in words.rater_sentences(found):
+        echo(f"  {line}")
 
 
 def _print_agreement(found: StudyAnalysis) -> None:
@@ -236,8 +233,8 @@ def _print_raters(found: StudyAnalysis, top: int) -> None:
 
     if not found.raters.height:
         return
-    flags = pl.col("flags").fill_null("") != ""
-    frame = found.raters.sort([flags, pl.col("votes")], descending=[True, True], maintain_order=True)
+    marked = pl.col("verdict") != ""
+    frame = found.raters.sort([marked, pl.col("votes")], descending=[True, True], maintain_order=True)
     shown = frame.select(
         "rater",
         "votes",
@@ -251,7 +248,8 @@ def _print_raters(found: StudyAnalysis, top: int) -> None:
         .map_elements(lambda q: f"{q:.2g}", return_dtype=pl.String)
         .fill_null("-")
         .alias("q"),
-        pl.col("flags").fill_null("").alias("flags"),
+        "verdict",
+        pl.col("flags").fill_null("").alias("why"),
     )
     print_frame(
         shown,

@@ -16,8 +16,9 @@ from ..margins import PairedMargins, Tally, only_policies, pair_margins, swap_mo
 from ..mismatch.compare import favour_differences
 from ..mismatch.compare_figures import sharpness_difference
 from ..mismatch.effect import EffectRow, measure_effect
-from ..mismatch.favour import favouritism_table, measure_line, sharpness
+from ..mismatch.favour import favouritism_table, sharpness
 from ..mismatch.held import Held, prompts_of
+from ..mismatch.measured import measure_line
 from ..mismatch.ordering import ordering_rows
 from ..mismatch.strengths import rm_strengths
 from ..ratings import Aliases, Yardstick, match_ratings, yardstick

@@ -27,6 +27,7 @@ def refuse_rows(
     if bad.any():
         at = int(bad.arg_true()[0])
         value = (frame[column] if shown is None else shown)[at]
+        value = value.to_list() if isinstance(value, pl.Series) else value
         raise SchemaError(
             f"{column} {value!r} {complaint} ({int(bad.sum())} such rows)",
             where=f"{where}: judgements, row {frame['row'][at]}",

@@ -46,7 +46,6 @@ _TIES = (
     "both_good",
     "bothgood",
     "tie (inconsistent)",
-    "neither",
     "draw",
     "equal",
     "same",
@@ -151,9 +150,14 @@ def outcomes(frame: pl.DataFrame, columns: Columns, where: str) -> pl.Series:
     return p.alias("p")
 
 
+def has_cells(column: pl.Series) -> bool:
+    """Whether a column holds one text, number or flag a row: no lists, objects or bytes."""
+    return not (column.dtype.is_nested() or column.dtype in (pl.Object, pl.Binary))
+
+
 def _as_labels(outcome: pl.Series, where: str) -> pl.Series:
     """Outcomes as text, null for none."""
-    if outcome.dtype.is_nested() or outcome.dtype == pl.Object:
+    if not has_cells(outcome):
         raise SchemaError(
             f"column {outcome.name!r} should hold labels, found {outcome.dtype}",
             where=where,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from ..conversations import prompt_hash
+from ..conversations import as_conversation, prompt_hash
 from ..errors import SchemaError, listing
 from ..tables import TEXT, with_kinds
 from .checks import refuse_rows
@@ -39,7 +39,24 @@ def prompt_keys(frame: pl.DataFrame, where: str) -> pl.Series:
     refuse_rows(frame, frame[column].is_null(), column, where, "is missing")
     if column in IDS or frame.schema[column].is_integer() or _all_digits(frame[column]):
         return with_kinds(frame.select(column), {column: TEXT}, noun="judgements")[column].alias("prompt_id")
-    return pl.Series("prompt_id", [prompt_hash(p) for p in frame[column].to_list()], dtype=pl.String)
+    hashes = prompt_hashes(frame[column])
+    refuse_rows(frame, hashes.is_null(), column, where, "is neither text nor messages of role and content")
+    return hashes.alias("prompt_id")
+
+
+def prompt_hashes(prompts: pl.Series) -> pl.Series:
+    """A hash of each prompt's text or messages; null for none, and for what is neither."""
+    return pl.Series("text", [_hash(prompt) for prompt in prompts.to_list()], dtype=pl.String)
+
+
+def _hash(prompt: object) -> str | None:
+    if isinstance(prompt, str):
+        return prompt_hash(prompt)
+    try:
+        messages = as_conversation(prompt) if isinstance(prompt, list) else None
+    except SchemaError:  # a part that is no text
+        return None
+    return None if messages is None else prompt_hash(messages)
 
 
 def _all_digits(prompts: pl.Series) -> bool:

@@ -28,7 +28,7 @@ from ..store import save, write_frame, write_json
 from ..tables import Margins, Ratings, Scores, WinRates
 from .compare_figures import FigureDifference, correlation_differences, sharpness_difference
 from .compare_scatter import line_scatter
-from .favour import FEWEST, leave_one_out
+from .favour import leave_one_out
 from .held import (
     Held,
     derivatives,
@@ -38,6 +38,7 @@ from .held import (
     prompts_of,
     quadratic,
 )
+from .measured import FEWEST
 from .verdicts import count_verdicts
 
 _FIGURES_SCHEMA = {f.name: pl.Float64 for f in fields(FigureDifference)} | {"figure": pl.String}

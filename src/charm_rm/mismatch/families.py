@@ -33,9 +33,10 @@ from ..settings import AuditSettings, Outcome, Scope, Unrated
 from ..shown import Summarised
 from ..statistics import ELO_PER_LOGIT, benjamini_hochberg
 from ..tables import TEXT
-from .favour import FEWEST, Measured, favour_verdict
+from .favour import favour_verdict
 from .held import hold_against
 from .line import fit_lines
+from .measured import FEWEST, Measured
 from .student import student_p, student_quantile
 
 Groups = Mapping[str, str] | str | Path

@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..settings import Scope
 from ..statistics import FloatArray
 from .line import Lines
-
-if TYPE_CHECKING:
-    from .favour import Measured
-
-
-class Joint(Protocol):
-    """How strengths and ratings that come from the same prompts vary together; log-odds.
-
-    ``theta`` and ``rho`` are their (K, K) covariances, ``cross`` is cov(θ, ρ).
-    """
-
-    @property
-    def theta(self) -> FloatArray: ...
-
-    @property
-    def rho(self) -> FloatArray: ...
-
-    @property
-    def cross(self) -> FloatArray: ...
-
-    def along(self, by_theta: FloatArray, by_rho: FloatArray) -> tuple[FloatArray, float]:
-        """The covariance (m, m) of x θ + y ρ, x and y the rows of (m, K) weights, and the degrees of freedom of the first's variance."""
-        ...
+from .measured import Measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +46,7 @@ def line_errors(measured: Measured, lines: Lines, scope: Scope) -> Errors:
         rest = gap - measured.theta_noise - slope**2 * measured.rho_noise + 2 * slope * measured.shared_noise
         freedom = lines.freedom * (gap / np.maximum(rest, 1e-12)) ** 2
         if measured.joint is not None:
-            with np.errstate(divide="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore"):  # no line, or three policies
                 freedom = 1 / (1 / freedom + (noise.gap / gap) ** 2 / noise.freedom)
     return Errors(gap, with_scatter(noise.both, at, tilt), with_scatter(noise.slope, tilt, tilt), freedom)
 

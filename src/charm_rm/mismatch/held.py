@@ -12,8 +12,9 @@ from ..ratings import Aliases, Yardstick, match_ratings, yardstick
 from ..settings import Outcome, Unrated
 from ..statistics import ELO_PER_LOGIT, FloatArray
 from ..tables import Margins, Ratings, Scores, WinRates
-from .favour import Measured, measure_line, warn_of_untested
+from .favour import warn_of_untested
 from .line import Lines, fit_lines
+from .measured import Measured, measure_line
 from .published import tally_published
 from .strengths import RMStrengths, rm_strengths
 from .student import student_p, student_quantile

@@ -16,7 +16,8 @@ from ..margins import Swapped, Tally
 from ..ratings import Yardstick
 from ..statistics import ELO_PER_LOGIT, FloatArray, percentile_interval, permutation_p
 from .effect import EffectRow
-from .favour import Measured, leave_one_out, measure_line
+from .favour import leave_one_out
+from .measured import Measured, measure_line
 from .posterior import TrueDraws, draw_truth
 from .power import noise_floor
 from .rank import CORRELATIONS, plausible_pairs

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..statistics import FloatArray
-from .favour import Measured, sharpness
+from .favour import sharpness
+from .measured import Measured
 
 _TINY = 1e-12
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..estimates import SIGNIFICANT
 from ..statistics import FloatArray
-from .favour import NOTEWORTHY_FAVOUR, Favours, Measured, leave_one_out
+from .favour import NOTEWORTHY_FAVOUR, Favours, leave_one_out
+from .measured import Measured
 from .student import student_power
 
 WANTED = 0.8  # the power at which a favour counts as detectable

@@ -7,7 +7,7 @@ import numpy as np
 from ..estimates import Estimate
 from ..ratings import Yardstick
 from ..statistics import ELO_PER_LOGIT, FloatArray, draw_normal, kendall, percentile_interval, spearman
-from .favour import FEWEST
+from .measured import FEWEST
 from .posterior import TrueDraws
 from .strengths import RMStrengths
 

@@ -15,8 +15,9 @@ from ..ratings import Yardstick, fit_ratings, match_ratings, yardstick
 from ..settings import Outcome, Scope
 from ..statistics import benjamini_hochberg
 from ..tables import Battles, Ratings
-from .favour import Favours, Measured, favour_verdict, leave_one_out
+from .favour import Favours, favour_verdict, leave_one_out
 from .held import Held, hold_against, rising_line
+from .measured import Measured
 from .strengths import rm_strengths
 
 TOLD = {"change": pl.Float64, "favour": pl.Float64, "sharpness": pl.Float64, "verdict": pl.String}

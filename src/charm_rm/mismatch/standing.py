@@ -13,7 +13,8 @@ from ..margins import Tally
 from ..ratings import Yardstick
 from ..settings import Scope
 from ..tables import Favouritism
-from .favour import Favours, Measured, favouritism_table, measure_line
+from .favour import Favours, favouritism_table
+from .measured import Measured, measure_line
 from .ordering import mean_favour_estimate
 from .posterior import TrueDraws, draw_truth
 from .power import Detectable, detectable_favour, noise_floor

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import shutil
 import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ..errors import MissingExtra
@@ -56,7 +59,11 @@ def _unpack(source: Path, folder: Path, layers: int | None) -> None:
     split = require("tokenizers").pre_tokenizers
     gguf = next(source.glob("*.gguf")).name
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name, quiet():
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name,
+        quiet(),
+        _read_once(),
+    ):
         work = Path(name) / folder.name
         model = transformers.AutoModelForCausalLM.from_pretrained(source, gguf_file=gguf, dtype=torch.float32)
         if layers is not None:
@@ -73,6 +80,24 @@ def _unpack(source: Path, folder: Path, layers: int | None) -> None:
         tokenizer.backend_tokenizer.pre_tokenizer = split.Sequence([digits, byte_level])
         tokenizer.save_pretrained(work)
         _move(work, folder)
+
+
+@contextlib.contextmanager
+def _read_once() -> Iterator[None]:
+    """Within it gguf reads a file once, and names a model's tensors once.
+
+    transformers asks for the file three times and for the names once a module, which was more than half of the conversion. What
+    it gets is only looked at.
+    """
+    gguf = require("gguf", extra="hf,demo")
+    whole = {name: getattr(gguf, name) for name in ("GGUFReader", "get_tensor_name_map")}
+    try:
+        for name, call in whole.items():
+            setattr(gguf, name, cache(call))
+        yield
+    finally:
+        for name, call in whole.items():
+            setattr(gguf, name, call)
 
 
 def _move(work: Path, folder: Path) -> None:

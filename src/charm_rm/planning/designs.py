@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mismatch.favour import Measured, leave_one_out
+from ..mismatch.favour import leave_one_out
 from ..mismatch.gaps import line_errors
 from ..mismatch.held import lines_without_each
 from ..mismatch.line import Lines
+from ..mismatch.measured import Measured
 from ..mismatch.student import student_power
 from ..settings import Scope
 from ..statistics import ELO_PER_LOGIT, FloatArray, normal_tail

@@ -19,6 +19,7 @@ import tenacity
 
 from ..errors import ConfigError, RemoteError, RemoteRefused
 from .addresses import checked_key, checked_url, is_local, key_in, same_server
+from .certificates import trusted
 from .limits import Gate, retry_after, used_up_for
 from .parsing import parse_json
 from .patience import Patience, Tries
@@ -84,14 +85,16 @@ class Client:
     async def session(self) -> AsyncIterator[Session]:
         """Open connections for a block; how hard the server may be pressed is remembered from block to block."""
         key = key_in(self.key_variable)
+        # A proxy from the environment is not for this machine's own servers.
+        environment = not is_local(self.base_url)
         async with httpx.AsyncClient(
             headers={"user-agent": "charm-rm", "accept-encoding": "gzip, deflate"}
             | ({"authorization": f"Bearer {key}"} if key else {}),
             timeout=httpx.Timeout(self.timeout, connect=min(_CONNECT_SECONDS, self.timeout), pool=None),
             limits=httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency),
             follow_redirects=False,
-            # A proxy from the environment is not for this machine's own servers.
-            trust_env=not is_local(self.base_url),
+            trust_env=environment,
+            verify=trusted(environment=environment),
         ) as http:
             gate, secret = Gate(self.concurrency, self.patience.clock, limit=self._limit), Secret(key)
             try:

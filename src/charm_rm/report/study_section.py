@@ -217,6 +217,7 @@ def _raters(found: StudyAnalysis) -> Listing | None:
         "Ties, %": _number("tie_share", 0, scale=100),
         "Seconds": _number("seconds", 1),
         "q": _chance("q_value"),
-        "To look at": _word("flags"),
+        "Verdict": _word("verdict"),
+        "Why": _word("flags"),
     }
     return _listing("study_raters", "Raters", found.raters, columns)

@@ -25,7 +25,7 @@ from .people import inter_rater
 from .predictions import predict_votes
 from .raters import judge_raters, without_raters
 from .rating_estimates import rating_table
-from .results import StudyAnalysis
+from .results import CARELESS, OTHER_TASTE, UNCLEAR, StudyAnalysis
 from .warning_words import study_warnings
 
 StudyLike = Study | str | os.PathLike[str]
@@ -44,7 +44,7 @@ def analyse_study(
 
     Args:
         study: a :class:`.nouns.Study`, or the path of a study.db, which may be served meanwhile.
-        without: raters whose votes are left out, such as flagged ones. Nobody's are by themselves.
+        without: raters whose votes are left out, such as who looks careless. Nobody's are by themselves.
         prior: pseudo-votes per pair of policies that met, for ratings where a policy is undefeated; 0 is none.
         seed: of the folds on which predictions are fitted.
 
@@ -175,7 +175,10 @@ def _summary(
         "consistent": int(raters["consistent"].sum()),
         "checks": int(raters["checks"].sum()),
         "passed": int(raters["passed"].sum()),
-        "flagged": raters.filter(pl.col("flags") != "")["rater"].to_list(),
+        **{
+            name: raters.filter(pl.col("verdict") == verdict)["rater"].to_list()
+            for name, verdict in (("flagged", CARELESS), ("other_taste", OTHER_TASTE), ("unclear", UNCLEAR))
+        },
         "without": sorted(without),
         "simulated": bool(study.provenance.get("simulated", False)),
         "target": study.provenance.get("target"),

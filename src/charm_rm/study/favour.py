@@ -10,7 +10,8 @@ import polars as pl
 
 from ..errors import CharmError, CharmWarning, NoOverlap, NotConverged, NotIdentifiable, SchemaError
 from ..margins import pair_margins, tally_margins
-from ..mismatch.favour import Measured, favouritism_table, measure_line
+from ..mismatch.favour import favouritism_table
+from ..mismatch.measured import Measured, measure_line
 from ..mismatch.strengths import rm_strengths
 from ..mismatch.thin_data import check_thin_data
 from ..ratings import Yardstick, yardstick

@@ -1,10 +1,10 @@
-"""Columns of votes that look like a model's verdicts or scores, and that nobody named: said, with the option that takes them."""
+"""Columns of votes that look like a model's verdicts or scores, or a person's votes, and that nobody named: said, with the option that takes them."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -23,6 +23,21 @@ _VERDICTS = {
     *("winner", "verdict", "judgement", "judgment", "preference", "pref", "prefers", "preferred", "prefer", "label", "choice", "vote"),
     *("margin", "logit", "logits", "diff", "delta", "prob", "probability", "score", "scores", "reward", "rm", "outcome", "decision"),
 }  # fmt: skip
+_PEOPLE = {
+    "annotator",
+    "rater",
+    "worker",
+    "voter",
+    "human",
+    "person",
+    "labeler",
+    "labeller",
+    "crowd",
+    "expert",
+    "participant",
+}
+# Sides of the screen as labels, whichever policy stood there.
+_BY_SIDE = {"left": "a", "Left": "a", "LEFT": "a", "right": "b", "Right": "b", "RIGHT": "b"}
 # Of a column's name, what says only that it holds verdicts or scores, and not whose.
 _PLAIN = _VERDICTS | {"model", "of", "answer", "response", "by"}
 
@@ -42,18 +57,21 @@ def say_unused_models(votes: pl.DataFrame, frame: pl.DataFrame, used: Collection
     spare = [c for c in votes.columns if c not in used and not is_index(c)]
     pairs = _pairs(votes, spare)
     in_pairs = {column for _, *pair in pairs for column in pair}
-    found = [(_named(stem), ",".join(pair)) for stem, *pair in pairs]
-    found += [
-        (_named(folded(c).split("_")), c)
-        for c in spare
-        if c not in in_pairs and _is_verdict(votes[c], frame, where)
-    ]
+    verdicts = [c for c in spare if c not in in_pairs and _is_verdict(votes[c], frame, where)]
+    peoples = [c for c in verdicts if _PEOPLE & set(_words(c))]
+    found = [f"{_named(stem)}={','.join(pair)}" for stem, *pair in pairs]
+    found += [f"{_named(folded(c).split('_'))}={c}" for c in verdicts if c not in peoples]
+    _say_unused("a model's verdicts or scores", "To hold votes against {}", "--model", found, where)
+    taken = "To take {} in place of the column of winners"
+    _say_unused("a person's votes", taken, "--votes-of", [f"{folded(c)}={c}" for c in peoples], where)
+
+
+def _say_unused(what: str, aim: str, option: str, found: Sequence[str], where: str) -> None:
     if found:
-        options = ", ".join(f"--model {shlex.quote(f'{name}={columns}')}" for name, columns in found)
         one = len(found) == 1
         note(
-            f"{where}: {'what looks' if one else f'{len(found)} things that look'} like a model's verdicts or scores "
-            f"{'is' if one else 'are'} not used. To hold votes against {'it' if one else 'them'}: {options}"
+            f"{where}: {'what looks' if one else f'{len(found)} things that look'} like {what} {'is' if one else 'are'} not used. "
+            f"{aim.format('it' if one else 'them')}: {', '.join(f'{option} {shlex.quote(text)}' for text in found)}"
         )
 
 
@@ -99,7 +117,7 @@ def _is_verdict(cells: pl.Series, frame: pl.DataFrame, where: str) -> bool:
     if cells.dtype not in (pl.String, pl.Categorical, pl.Enum):
         return False
     rows = frame.select("row", "policy_a", "policy_b").with_columns(
-        cells[frame["row"].to_list()].cast(pl.String).alias("_told")
+        cells[frame["row"].to_list()].cast(pl.String).str.strip_chars().replace(_BY_SIDE).alias("_told")
     )
     if any(rows["_told"].equals(rows[side], check_names=False) for side in ("policy_a", "policy_b")):
         return False

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ..errors import ConfigError, SchemaError, counted, did_you_mean, listing
-from ..judgements.checks import note
-from ..judgements.pair_rows import LABELS, Columns, outcomes
+from ..judgements.checks import note, refuse_rows
+from ..judgements.pair_rows import LABELS, Columns, has_cells, outcomes
 
 # What a label may mean, and the label of that meaning which every reader knows.
 MEANINGS = {
@@ -47,7 +47,7 @@ def label_meanings(texts: Sequence[str]) -> dict[str, str]:
 
 def with_meanings(cells: pl.Series, meanings: Mapping[str, str]) -> pl.Series:
     """A column of winners with the labels that were explained as known ones."""
-    if not meanings or cells.dtype.is_nested() or cells.dtype == pl.Object:
+    if not meanings or not has_cells(cells):
         return cells
     words = _folded(cells)
     return (
@@ -68,8 +68,7 @@ def refuse_unused_labels(columns: Sequence[pl.Series], meanings: Mapping[str, st
     Raises:
         ConfigError: there is one.
     """
-    plain = [c for c in columns if not (c.dtype.is_nested() or c.dtype == pl.Object)]
-    there = {label for cells in plain for label in _folded(cells).drop_nulls().unique()}
+    there = {label for cells in columns if has_cells(cells) for label in _folded(cells).drop_nulls().unique()}
     if lost := [label for label in meanings if label not in there]:
         raise ConfigError(
             f"no winner is told as {lost[0]!r}.{did_you_mean(lost[0], there)}",
@@ -98,6 +97,52 @@ def with_policy_names(frame: pl.DataFrame, column: str, where: str) -> pl.DataFr
     )
     named = pl.when(near & a).then("policy_a").when(near).then("policy_b").otherwise(column)
     return frame.with_columns(named.alias(column))
+
+
+def with_left(frame: pl.DataFrame, where: str, *, first_left: bool) -> pl.DataFrame:
+    """``left`` as a or b, where the table says which answer stood there, as a side or by the policy's name, or the first did in every row (``first_left``)."""
+    if first_left:
+        return frame.with_columns(pl.lit("a").alias("left"))
+    if "left" not in frame.columns:
+        return frame
+    told = pl.col("left")
+    side = (
+        pl.when(told == pl.col("policy_a"))
+        .then(pl.lit("a"))
+        .when(told == pl.col("policy_b"))
+        .then(pl.lit("b"))
+    )
+    named = frame.with_columns(side.otherwise(told.str.to_lowercase()).alias("left"))
+    unknown = named["left"].is_not_null() & ~named["left"].is_in(["a", "b"])
+    refuse_rows(frame, unknown, "left", where, "is neither a, b, nor one of the two policies")
+    return named
+
+
+def by_policy(frame: pl.DataFrame, column: str, where: str) -> pl.DataFrame:
+    """A column's winners told by their side of the screen (left, right) as those of policies, by what stood there.
+
+    Raises:
+        ConfigError: a row does not say which policy stood on the left.
+    """
+    if frame[column].dtype != pl.String:
+        return frame
+    label = frame[column].str.strip_chars().str.to_lowercase()
+    by_side = label.is_in(["left", "right"]).fill_null(False)
+    if not by_side.any():
+        return frame
+    left = (
+        frame["left"]
+        if "left" in frame.columns
+        else pl.repeat(None, frame.height, dtype=pl.String, eager=True)
+    )
+    if unknown := int((by_side & left.is_null()).sum()):
+        raise ConfigError(
+            f"{counted(unknown, 'cell')} of {column!r} {'is' if unknown == 1 else 'are'} left or right, and the row does not say which policy stood there",
+            where=where,
+            fix="say that the first policy of every row stood on the left: --first-left, or which column names the one that did: --column left=COLUMN",
+        )
+    won = pl.when((label == "left") == (left == "a")).then(pl.lit("model_a")).otherwise(pl.lit("model_b"))
+    return frame.with_columns(pl.when(by_side).then(won).otherwise(column).alias(column))
 
 
 def winners_told(frame: pl.DataFrame, columns: Columns, where: str) -> pl.Series:

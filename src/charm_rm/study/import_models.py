@@ -12,11 +12,11 @@ import polars as pl
 from ..errors import ConfigError, ReadingNote, SchemaError, counted, did_you_mean, listing
 from ..judgements.checks import NO_VERDICT, note, refuse_rows
 from ..judgements.margins import as_margins
-from ..judgements.pair_rows import Columns
+from ..judgements.pair_rows import Columns, has_cells
 from ..provenance import source_record
 from ..reading.names import folded
 from ..tables import Margins
-from .import_labels import winners_told, with_meanings, with_policy_names
+from .import_labels import by_policy, winners_told, with_meanings, with_policy_names
 from .nouns import StudyModel
 
 WINNER, MARGIN, PROBABILITY, PREFERENCE, SCORES = "winner", "margin", "probability", "preference", "scores"
@@ -80,13 +80,36 @@ def model_columns(text: str, there: Sequence[str]) -> ModelColumns:
     for i in range(1, len(parts)):
         pair = (",".join(parts[:i]).strip(), ",".join(parts[i:]).strip())
         if set(pair) <= set(there):
-            return ModelColumns(name, pair, SCORES, text)
+            return _pair(ModelColumns(name, pair, SCORES, text))
     lost = [part.strip() for part in parts if part.strip() not in there]
     raise ConfigError(
         f"the table has no column {lost[0]!r}.{did_you_mean(lost[0], there)}",
         where=f"--model {text}",
         fix=f"name one of its columns: {listing(there, limit=20)}",
     )
+
+
+def _pair(asked: ModelColumns) -> ModelColumns:
+    """Two columns of scores, where they are two, and in the order in which they are read.
+
+    Raises:
+        ConfigError: they are one, or that of the answer that was not chosen comes first.
+    """
+    first, second = asked.columns
+    if first == second:
+        raise ConfigError(
+            f"column {first!r} is given for both answers",
+            where=f"--model {asked.told}",
+            fix="name the column of each answer's score",
+        )
+    turned = ModelColumns(asked.name, (second, first), asked.kind, asked.told)
+    if turned.of_the_chosen:
+        raise ConfigError(
+            "the scores of the answer that was not chosen come first",
+            where=f"--model {asked.told}",
+            fix=f"write --model {asked.name}={second},{first}",
+        )
+    return asked
 
 
 def model_of_columns(
@@ -99,7 +122,7 @@ def model_of_columns(
 
     Args:
         votes: the table as it came.
-        frame: its rows that count, with prompt_id, policy_a, policy_b, winner, and ``row``, which numbers those of ``votes``.
+        frame: its rows that count, with prompt_id, policy_a, policy_b, winner, perhaps left (a or b), and ``row``, which numbers those of ``votes``.
         asked: the model, and which columns.
         where: what messages call the table.
         labels: what labels mean that are not known by themselves.
@@ -109,7 +132,8 @@ def model_of_columns(
         SchemaError: a label or a number means nothing, or there is no verdict at all.
     """
     raw = votes.select(asked.columns)[frame["row"].to_list()]
-    rows = frame.select("row", "policy_a", "policy_b", "winner").hstack(
+    told = [c for c in ("row", "policy_a", "policy_b", "winner", "left") if c in frame.columns]
+    rows = frame.select(told).hstack(
         [raw.to_series(i).alias(name) for i, name in enumerate(("_first", "_second")[: raw.width])]
     )
     value, kind = _scores(rows, asked, where) if raw.width == 2 else _verdicts(rows, asked, where, labels)
@@ -182,7 +206,7 @@ def _scores(rows: pl.DataFrame, asked: ModelColumns, where: str) -> tuple[pl.Ser
 def _numbers(rows: pl.DataFrame, side: str, column: str, where: str) -> pl.Series:
     """Cells as numbers; what stands for no verdict is null."""
     cells = rows[side]
-    if cells.dtype.is_nested() or cells.dtype == pl.Object:
+    if not has_cells(cells):
         raise SchemaError(
             f"column {column!r} should hold a number a row, found {cells.dtype}",
             where=where,
@@ -209,10 +233,9 @@ def _verdicts(
     if asked.kind is None:
         warnings.warn(f"{where}: {asked.name!r}: read {column!r} as {KINDS[kind]}", ReadingNote, stacklevel=4)
     if kind == WINNER:
-        sides = ("row", "policy_a", "policy_b")
-        shown = "_first" if column in sides else column
-        named = rows.select(*sides, with_meanings(rows["_first"], labels).alias(shown))
-        named = with_policy_names(named, shown, where)
+        shown = "_first" if column in ("row", "policy_a", "policy_b", "left") else column
+        named = rows.drop("winner", "_first").with_columns(with_meanings(rows["_first"], labels).alias(shown))
+        named = by_policy(with_policy_names(named, shown, where), shown, where)
         return winners_told(named, Columns("policy_a", "policy_b", shown), where).alias("value"), kind
     numbers = _numbers(rows, "_first", column, where)
     if kind == PROBABILITY:
@@ -231,11 +254,9 @@ def _kind_of(cells: pl.Series, asked: ModelColumns) -> str:
     Raises:
         ConfigError: numbers of one sign alone, which as margins would prefer one side in every row.
     """
-    words = (
-        cells.cast(pl.String).str.strip_chars().str.to_lowercase() if not cells.dtype.is_nested() else cells
-    )
-    if words.dtype != pl.String:
+    if not has_cells(cells):
         return WINNER  # which refuses it, with the reason
+    words = cells.cast(pl.String).str.strip_chars().str.to_lowercase()
     words = words.replace({"true": "1", "false": "0"}) if cells.dtype == pl.Boolean else words
     told = words.filter(words.is_not_null() & ~words.is_in(list(NO_VERDICT)))
     numbers = told.cast(pl.Float64, strict=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import polars as pl
 
 from ..errors import ConfigError, SchemaError
-from ..judgements.checks import refuse_rows
 from ..judgements.pair_rows import Columns
 from .frame import KEY
 from .import_checks import earliest_first
@@ -15,12 +14,8 @@ from .vote_columns import NOUN
 _BOTH_BAD = r"both[ _-]?bad"
 
 
-def people_votes(
-    frame: pl.DataFrame, where: str, *, anonymous: bool, first_left: bool
-) -> tuple[pl.DataFrame, dict[str, int]]:
+def people_votes(frame: pl.DataFrame, where: str, *, anonymous: bool) -> tuple[pl.DataFrame, dict[str, int]]:
     """Votes with rater, winner (a, b, tie, both_bad) and policies in order, and how many rows were dropped, by reason."""
-    frame = frame.with_columns(pl.lit("a").alias("left")) if first_left else _with_left(frame, where)
-    frame = _without_side_labels(frame, where)
     frame = frame.with_columns(_winners(frame, where))
     silent = frame["winner"].is_null()
     itself = (frame["policy_a"] == frame["policy_b"]).fill_null(False) & ~silent
@@ -31,50 +26,6 @@ def people_votes(
             f"{NOUN}: no vote of people is left", where=where, fix="check the column of winners"
         )
     return _in_order(frame.with_columns(_raters(frame, where, anonymous=anonymous))), dropped
-
-
-def _with_left(frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """``left`` as a or b, where the table says which answer stood there, as a side or by the policy's name."""
-    if "left" not in frame.columns:
-        return frame
-    told = pl.col("left")
-    side = (
-        pl.when(told == pl.col("policy_a"))
-        .then(pl.lit("a"))
-        .when(told == pl.col("policy_b"))
-        .then(pl.lit("b"))
-    )
-    named = frame.with_columns(side.otherwise(told.str.to_lowercase()).alias("left"))
-    unknown = named["left"].is_not_null() & ~named["left"].is_in(["a", "b"])
-    refuse_rows(frame, unknown, "left", where, "is neither a, b, nor one of the two policies")
-    return named
-
-
-def _without_side_labels(frame: pl.DataFrame, where: str) -> pl.DataFrame:
-    """Winners told by their side of the screen (left, right) as those of policies, by what stood there.
-
-    Raises:
-        ConfigError: a row does not say which policy stood on the left.
-    """
-    if frame["winner"].dtype != pl.String:
-        return frame
-    label = frame["winner"].str.strip_chars().str.to_lowercase()
-    by_side = label.is_in(["left", "right"]).fill_null(False)
-    if not by_side.any():
-        return frame
-    left = (
-        frame["left"]
-        if "left" in frame.columns
-        else pl.repeat(None, frame.height, dtype=pl.String, eager=True)
-    )
-    if unknown := int((by_side & left.is_null()).sum()):
-        raise ConfigError(
-            f"{unknown} votes are for the left or the right answer, and do not say which policy stood there",
-            where=where,
-            fix="say that the first policy of every row stood on the left: --first-left, or which column names the one that did: --column left=COLUMN",
-        )
-    won = pl.when((label == "left") == (left == "a")).then(pl.lit("model_a")).otherwise(pl.lit("model_b"))
-    return frame.with_columns(pl.when(by_side).then(won).otherwise("winner").alias("winner"))
 
 
 def _winners(frame: pl.DataFrame, where: str) -> pl.Series:

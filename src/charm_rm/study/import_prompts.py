@@ -10,11 +10,12 @@ from typing import TypeAlias
 
 import polars as pl
 
-from ..conversations import as_conversation, prompt_hash
 from ..errors import CharmError, ReadingNote, SchemaError, counted, listing
 from ..judgements.checks import note
+from ..judgements.prompts import prompt_hashes
+from ..reading.names import is_spelling
 from ..reading.resolve import columns_of, preferring_texts
-from ..store import read_conversations
+from ..store import column_names, kind_of, read_conversations
 from ..tables import Margins, Responses, Scores
 from .nouns import StudyModel
 
@@ -43,26 +44,15 @@ class _Beside:
     texts: Texts
 
 
-def prompt_hashes(prompts: pl.Series) -> pl.Series:
-    """A hash of each prompt's text, white space around it aside; null for none, or for what is neither text nor messages."""
-    return pl.Series("text", [_hash(prompt) for prompt in prompts.to_list()], dtype=pl.String)
-
-
-def _hash(prompt: object) -> str | None:
-    if isinstance(prompt, str):
-        return prompt_hash(prompt)
-    try:
-        messages = as_conversation(prompt) if isinstance(prompt, list) else None
-    except SchemaError:
-        return None
-    return None if messages is None else prompt_hash(messages)
-
-
 def texts_of_file(path: Path, columns: Mapping[str, str]) -> Texts:
     """The prompts' ids and texts of a file of scores or judgements, where it has both; it is read when that is asked."""
 
     def read() -> pl.DataFrame | None:
         try:
+            if kind_of(path) not in ("json", "jsonl") and not any(
+                c in columns.values() or is_spelling(c, "prompt") for c in column_names(path)
+            ):
+                return None  # without reading what may be large
             frame = read_conversations(path, noun=Scores, texts=columns.values())
             known = {field: c for field, c in columns.items() if field in ("prompt_id", "prompt")}
             found = preferring_texts(
@@ -116,7 +106,7 @@ def match_prompts(
     shown: list[_Beside] = []
     if known is not None:
         shown = [_Beside(Responses.noun, frozenset(known["prompt_id"]), lambda: known)]
-        votes = _with_texts(votes, known, where)
+        votes = _with_texts(votes, known)
     if "text" not in votes.columns or votes["text"].null_count() == votes.height:
         return Matched(votes, tuple(models), responses, 0)
     votes, dropped = (votes, 0) if own_ids else _with_ids(votes, [*shown, *tables], where)
@@ -143,19 +133,28 @@ def _texts_of(responses: Responses) -> pl.DataFrame:
     return first.select("prompt_id").with_columns(prompt_hashes(first["prompt"]))
 
 
-def _with_texts(votes: pl.DataFrame, known: pl.DataFrame, where: str) -> pl.DataFrame:
-    """Votes with the texts that responses have of their ids, where the votes have none; texts that differ are told."""
+def _with_texts(votes: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Votes with the texts that responses have of their ids, where the votes have none."""
     told = votes.join(known.rename({"text": "_text"}), on="prompt_id", how="left", maintain_order="left")
     if "text" not in votes.columns:
         return told.rename({"_text": "text"})
-    both = told.filter(pl.col("text").is_not_null() & pl.col("_text").is_not_null()).unique("prompt_id")
-    other = both.filter(pl.col("text") != pl.col("_text"))["prompt_id"].sort()
+    return told.with_columns(pl.coalesce("text", "_text").alias("text")).drop("_text")
+
+
+def _say_other_texts(votes: pl.DataFrame, known: pl.DataFrame, name: str, where: str) -> None:
+    """Say which prompts of a table have the votes' id and another text."""
+    both = (
+        votes.select("prompt_id", "text")
+        .drop_nulls()
+        .unique("prompt_id")
+        .join(known.drop_nulls().unique("prompt_id"), on="prompt_id", suffix="_there")
+    )
+    other = both.filter(pl.col("text") != pl.col("text_there"))["prompt_id"].sort()
     if len(other):
         note(
-            f"{where}: of {counted(both.height, 'prompt')} that responses have by the same id, {len(other):,} {'has' if len(other) == 1 else 'have'} "
+            f"{where}: of {counted(both.height, 'prompt')} that {name!r} has by the same id, {len(other):,} {'has' if len(other) == 1 else 'have'} "
             f"another text there ({listing(other, limit=3)}). Where ids number other prompts, name the right column: --column prompt_id=COLUMN"
         )
-    return told.with_columns(pl.coalesce("text", "_text").alias("text")).drop("_text")
 
 
 # --- texts to ids ---------------------------------------------------------------------------------
@@ -186,6 +185,8 @@ def _links(
 ) -> dict[str, str]:
     """A table's id -> the votes' id of the same text; empty where ids meet as they are, or, unless they ``must``, cannot be matched."""
     if not one.ids.isdisjoint(votes["prompt_id"]):
+        if not must and (found := one.texts()) is not None:
+            _say_other_texts(votes, found, one.name, where)
         return {}
     theirs = _texts_beside(one, votes, known)
     if theirs is None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from ..errors import SchemaError, counted, listing
 from ..judgements.checks import note
-from ..judgements.prompts import prompt_keys
+from ..judgements.prompts import prompt_hashes, prompt_keys
 from ..provenance import source_record
 from ..ratings.battles import ONE_HOT
 from ..ratings.votes import NAMES_SHOWN
@@ -27,10 +27,17 @@ from .import_checks import (
 )
 from .import_hints import say_unused_models
 from .import_judges import judge_model, original_first, people_and_judges, that_all_judged
-from .import_labels import label_meanings, refuse_unused_labels, with_meanings, with_policy_names
+from .import_labels import (
+    by_policy,
+    label_meanings,
+    refuse_unused_labels,
+    with_left,
+    with_meanings,
+    with_policy_names,
+)
 from .import_models import ModelColumns, model_columns, model_of_columns
 from .import_people import people_votes, with_repeats
-from .import_prompts import SEVERAL_IDS, Texts, match_prompts, prompt_hashes
+from .import_prompts import SEVERAL_IDS, Texts, match_prompts
 from .import_texts import answer_columns, texts_in_votes
 from .nouns import MAIN, Comparisons, Study, StudyModel, StudyVotes
 from .vote_columns import in_our_columns
@@ -85,7 +92,7 @@ def import_votes(
         ConfigError: ``columns``, ``people`` or ``original`` name what is not there; raters are not named.
     """
     votes, columns = with_a_row_each(flat_votes(votes, where=where), columns_of_raters, columns or {})
-    read = _read(votes, columns, columns_of_models, labels, where)
+    read = _read(votes, columns, columns_of_models, labels, where, first_left=first_left)
     given = responses if responses is not None else texts_in_votes(votes, read.frame, read.found, where)
     matched = match_prompts(
         read.frame.drop("prompt", strict=False),
@@ -98,7 +105,7 @@ def import_votes(
     frame, later = first_turns(matched.votes.drop("text", strict=False))
     frame, seen = blind_votes(frame)
     judged = people_and_judges(frame, people, where)
-    told, dropped = people_votes(judged.people, where, anonymous=anonymous, first_left=first_left)
+    told, dropped = people_votes(judged.people, where, anonymous=anonymous)
     in_columns = [model_of_columns(votes, frame, one, where, labels=read.labels) for one in read.asked]
     in_rows = [judge_model(n, rows, where) for n, rows in judged.judges.items()]
     beside = original_first([*matched.models, *in_columns, *in_rows], original)
@@ -151,6 +158,8 @@ def _read(
     of_models: Sequence[str],
     labels: Sequence[str],
     where: str,
+    *,
+    first_left: bool,
 ) -> _Read:
     """The table under our names, and what in it may mean otherwise said."""
     asked = [model_columns(text, votes.columns) for text in of_models]
@@ -160,7 +169,8 @@ def _read(
     meanings = label_meanings(labels)
     refuse_unused_labels([frame["winner"], *(votes[one.columns[0]] for one in asked)], meanings)
     frame = frame.with_columns(with_meanings(frame["winner"], meanings))
-    frame = with_policy_names(frame, "winner", where)
+    frame = with_left(with_policy_names(frame, "winner", where), where, first_left=first_left)
+    frame = by_policy(frame, "winner", where)
     frame, own_ids = _with_prompts(frame, votes.columns, where)
     say_what_may_mislead(votes, frame, list(found.values()), where)
     say_unused_models(

@@ -21,7 +21,7 @@ from .rating_equation import RatingErrors, Sample
 
 @dataclass(frozen=True, eq=False)
 class JointErrors:
-    """Of strengths θ and ratings ρ of K policies in one order; log-odds (:class:`charm_rm.mismatch.gaps.Joint`).
+    """Of strengths θ and ratings ρ of K policies in one order; log-odds (:class:`charm_rm.mismatch.measured.Joint`).
 
     ``clustered`` is the covariance (2K, 2K) of θ, then ρ; ``lacking`` (K, K) is what is added for ratings (:class:`RatingErrors`).
     """

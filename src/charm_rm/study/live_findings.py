@@ -51,6 +51,14 @@ class Finding:
     note: str
 
 
+@dataclass(frozen=True)
+class RaterMark:
+    """A verdict on a rater (:data:`.results.CARELESS` and others), and the reasons in words."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Findings:
     """What votes so far say. ``people``: of raters among each other; ``ratings``: of policies; ``models``: agreement with people."""
@@ -58,7 +66,7 @@ class Findings:
     people: Finding
     ratings: Finding
     models: Finding
-    flags: Mapping[str, tuple[str, ...]]
+    flags: Mapping[str, RaterMark]
 
 
 def live_findings(study: Study, live: Live) -> Findings:
@@ -194,10 +202,13 @@ def live_people(study: Study) -> Finding:
     return Finding(pl.DataFrame(rows, schema=columns, orient="row"), note)
 
 
-def rater_flags(study: Study) -> dict[str, tuple[str, ...]]:
-    """What sets a rater apart, in words, by name; only raters whose tests stand (:func:`.raters.judge_raters`)."""
-    table = judge_raters(study).filter(pl.col("flags") != "")
-    return {name: tuple(words.split("; ")) for name, words in table.select("rater", "flags").iter_rows()}
+def rater_flags(study: Study) -> dict[str, RaterMark]:
+    """What sets a rater apart, by name; only raters whose tests stand (:func:`.raters.judge_raters`)."""
+    table = judge_raters(study).filter(pl.col("verdict") != "")
+    return {
+        name: RaterMark(verdict, tuple(words.split("; ")))
+        for name, verdict, words in table.select("rater", "verdict", "flags").iter_rows()
+    }
 
 
 def _quietly(make: Callable[[], Counted]) -> tuple[Counted, list[str]]:

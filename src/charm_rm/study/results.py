@@ -13,6 +13,7 @@ from ..tables import Ratings
 
 CLASSICAL, POWERED = "classical", "prediction-powered"
 BETTER, WORSE, WITHIN = "better", "worse", "within chance"
+CARELESS, OTHER_TASTE, UNCLEAR = "looks careless", "another taste", "taste or care"  # of a rater
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,7 +32,7 @@ class StudyAnalysis(Shown):
       winner, a tie by half, which is what a model's agreement over all votes is to be read beside; ``pairwise_decided``: the same beside
       decided votes), value, ci_low, ci_high, n_comparisons, n_raters; nulls where no comparison has two raters.
     - ``raters``: rater, votes, repeats, consistent, checks, passed, agreement (with the others), expected_agreement, left_share, tie_share, seconds (median),
-      p_value, q_value, flags (words, empty: none).
+      p_value, q_value, verdict (:data:`CARELESS`, :data:`OTHER_TASTE`, :data:`UNCLEAR`, or empty), flags (why, in words).
     - ``ratings``: policy, estimator, rating, std_err, ci_low, ci_high, votes.
     - ``model_ratings``: model, policy, rating, std_err, ci_low, ci_high, comparisons: the same by each model's verdicts on all candidates.
     - ``favour``: model, policy, favour, ci_low, ci_high, q_value, verdict (against ``human_ratings``, as an audit has
@@ -39,7 +40,7 @@ class StudyAnalysis(Shown):
     - ``human_ratings``: the classical ones as a noun with their covariance; None where votes do not determine them.
     - ``summary``: votes, raters, comparisons (with votes), planned_comparisons, votes_wanted, candidates, prompts, policies, models, ties (share),
       weight_efficiency (votes of equal weight that are worth as much, as a share of the votes), repeats, consistent, checks, passed, flagged
-      and without (raters), simulated, target, lambda_of_ratings, sharpness (by model). ``summary()`` is the text that the command prints.
+      (raters who look careless), other_taste, unclear and without (raters), simulated, target, lambda_of_ratings, sharpness (by model). ``summary()`` is the text that the command prints.
     """
 
     name: str

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ..errors import ConfigError, ReadingNote, did_you_mean, listing
+from ..judgements.pair_rows import has_cells
 from ..reading.names import folded
 from ..reading.nested import with_inner_rows
 from .vote_columns import SPELLINGS
@@ -45,6 +46,7 @@ def with_a_row_each(
                 f"the {kind} {twice[0]!r} is given twice", where="--votes-of", fix="give each person a column"
             )
     columns = {column: name for name, column in asked}
+    _refuse_nested(votes, list(columns))
     votes = votes.with_columns(pl.col(list(columns)).cast(pl.String))
     rest = [c for c in votes.columns if c not in columns]
     long = votes.unpivot(on=list(columns), index=rest, variable_name=_RATER, value_name=_WINNER)
@@ -64,6 +66,16 @@ def _rater_column(text: str, there: Sequence[str]) -> tuple[str, str]:
             fix=f"name one of its columns: {listing(there, limit=20)}",
         )
     return name.strip(), column
+
+
+def _refuse_nested(votes: pl.DataFrame, columns: Sequence[str]) -> None:
+    for column in columns:
+        if not has_cells(votes[column]):
+            raise ConfigError(
+                f"column {column!r} holds {votes.schema[column]}, no labels of winners",
+                where=f"--votes-of NAME={column}",
+                fix="name a column whose cells say who won",
+            )
 
 
 def _taken_out(votes: pl.DataFrame, where: str) -> pl.DataFrame:

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 
 from ..errors import counted as count_of
-from ..errors import listing
+from ..errors import listing, verb
 from ..estimates import SIGNIFICANT
 from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
 from .people import PAIRWISE
 from .rater_tests import lower_tail, upper_tail
+from .results import CARELESS, UNCLEAR
 
 FEW_SHARED = 30  # comparisons that two raters saw; with fewer, agreement of people is a rough figure
 EVEN_WEIGHTS = 0.5  # of the votes; where they are worth fewer of equal weight, it is said
@@ -89,18 +90,25 @@ def _weights(counted: Counted) -> Iterator[str]:
 
 
 def _quality(raters: pl.DataFrame) -> Iterator[str]:
-    """Checks, repeats, flags."""
+    """Checks, repeats, verdicts on raters. Of another taste nothing is said here: nothing has to be done about it."""
     checks, passed = int(raters["checks"].sum()), int(raters["passed"].sum())
     if passed < checks:
         yield f"{count_of(checks - passed, 'attention check')} of {checks:,} failed (table of raters)"
     repeats, same = int(raters["repeats"].sum()), int(raters["consistent"].sum())
     if repeats and same < 0.7 * repeats:
         yield f"raters gave the same answer again on {same:,} of {count_of(repeats, 'repeat')}: single votes say little, and more raters per comparison say more"
-    flagged = raters.filter(pl.col("flags") != "")["rater"].to_list()
-    if flagged:
+    careless = raters.filter(pl.col("verdict") == CARELESS)["rater"].to_list()
+    if careless:
         yield (
-            f"{count_of(len(flagged), 'rater')} flagged: {listing(flagged)}. Their votes count all the same; without={tuple(flagged[:3])!r} "
-            "(--without) shows what they carry"
+            f"{count_of(len(careless), 'rater')} {verb(len(careless), 'looks', 'look')} careless: {listing(careless)}. Their votes count all "
+            f"the same; without={tuple(careless[:3])!r} (--without) shows what they carry"
+        )
+    unclear = raters.filter(pl.col("verdict") == UNCLEAR)["rater"].to_list()
+    if unclear:
+        yield (
+            f"{count_of(len(unclear), 'rater')} {verb(len(unclear), 'agrees', 'agree')} less with the others, by taste or for want of care: "
+            f"{listing(unclear)}. Checks and repeats tell the two apart (--checks and --repeats of charm study plan); leaving out whoever "
+            "disagrees would make people agree more than they do"
         )
 
 

@@ -7,9 +7,18 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import counted
+from ..errors import counted, listing
 from ..estimates import signed
-from .results import BETTER, CLASSICAL, POWERED, WORSE, StudyAnalysis
+from .results import (
+    BETTER,
+    CARELESS,
+    CLASSICAL,
+    OTHER_TASTE,
+    POWERED,
+    UNCLEAR,
+    WORSE,
+    StudyAnalysis,
+)
 
 ALL, DECIDED = "all", "decided"
 Row = Mapping[str, Any]
@@ -106,9 +115,20 @@ def chance(p: float | None) -> str:
     return "-" if p is None else f"{p:.2g}" if p >= 0.0001 else "<0.0001"
 
 
-def flagged(found: StudyAnalysis) -> pl.DataFrame:
-    """Raters whose votes differ from what a careful rater's would."""
-    return found.raters.filter(pl.col("flags").fill_null("") != "")
+def raters_of(found: StudyAnalysis, verdict: str) -> list[str]:
+    """Names of the raters with a verdict: :data:`.results.CARELESS`, :data:`.results.OTHER_TASTE` or :data:`.results.UNCLEAR`."""
+    names: list[str] = found.raters.filter(pl.col("verdict") == verdict)["rater"].to_list()
+    return names
+
+
+def rater_sentences(found: StudyAnalysis, *, limit: int = 6) -> Iterator[str]:
+    """Who is not like the others, and what to do about it: one line a verdict."""
+    if names := raters_of(found, CARELESS):
+        yield f"raters who look careless: {listing(names, limit=limit)} (below; --without NAME leaves one out)"
+    if names := raters_of(found, OTHER_TASTE):
+        yield f"raters of another taste: {listing(names, limit=limit)} (below; they read, so keep them)"
+    if names := raters_of(found, UNCLEAR):
+        yield f"raters apart from the others by taste or by want of care: {listing(names, limit=limit)} (below; checks and repeats would tell)"
 
 
 def p_words(row: Row) -> str:

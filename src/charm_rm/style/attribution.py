@@ -20,8 +20,9 @@ import numpy as np
 
 from ..errors import CharmWarning
 from ..margins import PairedMargins, Tally, blocks, incidence, tally_margins
-from ..mismatch.favour import Favours, Measured, leave_one_out, measure_line
+from ..mismatch.favour import Favours, leave_one_out
 from ..mismatch.held import derivatives, lines_without_each, rising_line
+from ..mismatch.measured import Measured, measure_line
 from ..mismatch.strengths import RMStrengths, information, pseudo_inverse, rm_strengths, win_matrix
 from ..ratings import Yardstick
 from ..settings import Outcome, Scope

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..mismatch.families import contrasts_of_groups, members_of_groups
-from ..mismatch.favour import Measured
+from ..mismatch.measured import Measured
 from .attribution import How, Judged, take_style_off
 from .inputs import Problem
 from .weighing import Solver, Weighed

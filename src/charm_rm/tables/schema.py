@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -132,10 +132,7 @@ def _validated(noun: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
         raise SchemaError(f"{noun.noun}: the table has no rows", fix="check the stage that wrote it")
     kinds = {c.name: c.kind for c in noun.columns if c.kind != ANY}
     frame = with_kinds(frame, kinds, noun=noun.noun)
-    for column in noun.columns:
-        if column.name in frame.columns:
-            _check_values(noun, frame, column)
-    _check_key(noun, frame)
+    _check_rows(noun, frame)
     return frame
 
 
@@ -167,13 +164,12 @@ def with_kinds(frame: pl.DataFrame, kinds: Mapping[str, str], *, noun: str) -> p
     Raises:
         SchemaError: a value is of another kind; with row and column.
     """
-    found = [name for name in kinds if name in frame.columns]
-    return frame.with_columns([_cast(frame[name], kinds[name], noun) for name in found])
+    schema = frame.schema
+    others = [name for name in kinds if name in schema and schema[name] != _DTYPES[kinds[name]]]
+    return frame.with_columns([_cast(frame[name], kinds[name], noun) for name in others]) if others else frame
 
 
 def _cast(series: pl.Series, kind: str, noun: str) -> pl.Series:
-    if series.dtype == _DTYPES[kind]:
-        return series
     if series.null_count() == series.len():
         return pl.Series(series.name, [None] * series.len(), dtype=_DTYPES[kind])
     if not _may_become(series.dtype, kind):
@@ -259,40 +255,54 @@ def _short(value: Any) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _check_values(noun: type[Table], frame: pl.DataFrame, column: Column) -> None:
-    values = pl.col(column.name)
-    rules: list[tuple[pl.Expr, str]] = []
-    if not column.nullable:
-        rules.append((values.is_null(), "is missing (null)"))
-    if column.kind == NUMBER and column.finite:
-        rules.append((~values.is_finite(), "is not finite"))
-    if column.low is not None:
-        rules.append((values < column.low, f"is below {column.low:g}"))
-    if column.high is not None:
-        rules.append((values > column.high, f"is above {column.high:g}"))
-    for broken, complaint in rules:
-        bad = frame.select(broken.fill_null(False).alias("bad"))["bad"]
-        if bad.any():
-            row = int(bad.arg_true()[0])
-            raise SchemaError(
-                f"{column.name} {complaint}: {frame[column.name][row]!r} ({int(bad.sum())} such rows)",
-                where=_row_label(noun, frame, row),
-                fix="correct or drop these rows",
-            )
-
-
-def _check_key(noun: type[Table], frame: pl.DataFrame) -> None:
+def _check_rows(noun: type[Table], frame: pl.DataFrame) -> None:
+    """Refuse values that break a rule of their column, then keys that are there twice; all are looked for in one pass."""
+    present = [column for column in noun.columns if column.name in frame.columns]
+    rules = [(column.name, broken, complaint) for column in present for broken, complaint in _rules(column)]
     key = [k for k in noun.key if k in frame.columns]
-    if not key:
-        return
+    twice = [pl.struct(key).is_duplicated()] if key else []
+    looked = [broken.any().alias(str(i)) for i, broken in enumerate([*(rule[1] for rule in rules), *twice])]
+    found = frame.select(looked).row(0) if looked else ()
+    for (name, broken, complaint), is_broken in zip(rules, found, strict=False):
+        if is_broken:
+            _refuse_values(noun, frame, name, broken, complaint)
+    if twice and found[-1]:
+        _refuse_key(noun, frame, key)
+
+
+def _rules(column: Column) -> Iterator[tuple[pl.Expr, str]]:
+    """Where a value of the column is not allowed, and what is wrong with it there."""
+    values = pl.col(column.name)
+    if not column.nullable:
+        yield values.is_null(), "is missing (null)"
+    if column.kind == NUMBER and column.finite:
+        yield ~values.is_finite(), "is not finite"
+    if column.low is not None:
+        yield values < column.low, f"is below {column.low:g}"
+    if column.high is not None:
+        yield values > column.high, f"is above {column.high:g}"
+
+
+def _refuse_values(
+    noun: type[Table], frame: pl.DataFrame, column: str, broken: pl.Expr, complaint: str
+) -> None:
+    bad = frame.select(broken.fill_null(False).alias("bad"))["bad"]
+    row = int(bad.arg_true()[0])
+    raise SchemaError(
+        f"{column} {complaint}: {frame[column][row]!r} ({int(bad.sum())} such rows)",
+        where=_row_label(noun, frame, row),
+        fix="correct or drop these rows",
+    )
+
+
+def _refuse_key(noun: type[Table], frame: pl.DataFrame, key: list[str]) -> None:
     twice = frame.select(pl.struct(key).is_duplicated().alias("twice"))["twice"]
-    if twice.any():
-        row = int(twice.arg_true()[0])
-        raise SchemaError(
-            f"({', '.join(key)}) is not unique: {int(twice.sum())} rows share theirs with another",
-            where=_row_label(noun, frame, row),
-            fix="keep one row per key",
-        )
+    row = int(twice.arg_true()[0])
+    raise SchemaError(
+        f"({', '.join(key)}) is not unique: {int(twice.sum())} rows share theirs with another",
+        where=_row_label(noun, frame, row),
+        fix="keep one row per key",
+    )
 
 
 def _row_label(noun: type[Table], frame: pl.DataFrame, row: int) -> str:

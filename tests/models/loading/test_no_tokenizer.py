@@ -15,6 +15,7 @@ from charm_rm.models import diagnose, load_pair_ranker, load_reward_model
 from charm_rm.models.scoring.unknown import find_tokenizer, refuse_unknown, unknown_share
 from charm_rm.store import write_frame, write_json
 from charm_rm.tables import Responses
+from models.tiny_models import tiny_bert
 
 pytestmark = pytest.mark.models
 pytest.importorskip("transformers", reason="needs the [hf] extra")
@@ -99,13 +100,15 @@ class TestNoVocabulary:
 class TestUnknownText:
     RUNES = "ᚠᛇᚻ ᛒᛦᚦ ᚠᚱᚩᚠᚢᚱ ᚠᛁᚱᚪ"
 
-    def test_refused_unless_asked_for(self, charm: Charm, minilm_rm_dir: Path, tmp_path: Path) -> None:
+    def test_refused_unless_asked_for(self, charm: Charm, minilm_dir: Path, tmp_path: Path) -> None:
+        """By a tiny model with MiniLM's tokenizer, as one command trains it."""
+        rm = tiny_bert(tmp_path / "rm", minilm_dir)
         responses, given = table(tmp_path, self.RUNES), pairs(tmp_path, self.RUNES)
         quick = ("--max-steps", "1", "--max-length", "16")
         for command in (
-            ("score", responses, "--rm", minilm_rm_dir, "-o", tmp_path / "s.parquet", "--no-cache"),
-            ("train", given, "--rm", minilm_rm_dir, "-o", tmp_path / "model", *quick),
-            ("evaluate", "--rm", minilm_rm_dir, "--pairs", given, "--no-cache"),
+            ("score", responses, "--rm", rm, "-o", tmp_path / "s.parquet", "--no-cache"),
+            ("train", given, "--rm", rm, "-o", tmp_path / "model", *quick),
+            ("evaluate", "--rm", rm, "--pairs", given, "--no-cache"),
         ):
             result = charm(*command)
             assert result.exit_code == 2, command

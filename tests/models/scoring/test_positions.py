@@ -312,7 +312,7 @@ def test_an_original_context_beside_the_factors() -> None:
 
 
 def test_the_doctor_reads_texts_on_both_sides(longrope: Path) -> None:
-    check = next(c for c in diagnose(longrope, device="cpu", n=8).checks if c.id == "batching")
+    check = next(c for c in diagnose(longrope, device="cpu", n=4).checks if c.id == "batching")
     assert check.status == "ok"
     assert "on both sides of 32 tokens" in check.found
 
@@ -326,7 +326,7 @@ def test_the_doctor_finds_a_model_that_is_not_grouped(
     monkeypatch.setattr(reward, "find_regimes", lambda *_: Regimes())
     model = load_reward_model(longrope, device="cpu")
     model.model.config.auto_map = {"AutoModel": "own.Model"}
-    check = next(c for c in diagnose(model, n=8).checks if c.id == "batching")
+    check = next(c for c in diagnose(model, n=4).checks if c.id == "batching")
     assert check.status == "fail"
     assert "on both sides of 32 tokens" in check.found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,15 @@ def texts(n: int, *, seed: int = 0) -> tuple[list[str], list[str]]:
 
 
 def one_by_one(folder: Path, prompts: list[str], responses: list[str]) -> np.ndarray:
-    """The slow twin: each conversation alone, unpadded, read at its very last token (decoders) or CLS."""
+    """The slow twin: each conversation alone, unpadded, read at its very last token (decoders) or CLS.
+
+    What it has found of a folder and texts it knows from then on: many tests ask for the same.
+    """
+    return _one_by_one(folder, tuple(prompts), tuple(responses))
+
+
+@cache
+def _one_by_one(folder: Path, prompts: tuple[str, ...], responses: tuple[str, ...]) -> np.ndarray:
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     encoder = load_reward_model(folder).encoder
     scores = []
@@ -43,7 +52,9 @@ def one_by_one(folder: Path, prompts: list[str], responses: list[str]) -> np.nda
                 scores.append(float(model.score(model.model(ids).last_hidden_state[0, -1])))
             else:
                 scores.append(float(model(ids, token_type_ids=torch.tensor([encoded.token_type_ids])).logits))
-    return np.array(scores)
+    found = np.array(scores)
+    found.flags.writeable = False
+    return found
 
 
 def in_batches(model: RewardModel, prompts: list[str], responses: list[str], size: int) -> np.ndarray:

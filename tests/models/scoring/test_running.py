@@ -30,7 +30,7 @@ def test_unpadded_rows_score_as_alone(tiny_rm_dir: Path, size: int) -> None:
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_unpadded_smollm2(smollm2_rm_dir: Path, attention: Any) -> None:
-    prompts, responses = texts(10)
+    prompts, responses = texts(12)
     model = load_reward_model(smollm2_rm_dir, unpadded=True, attention=attention)
     assert model.attention == attention
     expected = one_by_one(smollm2_rm_dir, prompts, responses)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
-from dataclasses import replace
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +27,44 @@ pytestmark = pytest.mark.models
 QUICK = TrainSettings(
     learning_rate=1e-3, batch_size=8, eval_fraction=0.25, save_every=0, dropout=False, bf16=False
 )
+LORA = replace(QUICK, lora=True, learning_rate=1e-2)
 
 
 def train(rm: Path, output: Path, *, settings: TrainSettings = QUICK, **options: Any) -> Any:
     preferences = options.pop("preferences", None) or simple_preferences()
     return train_reward_model(preferences, rm, output, settings=settings, progress=False, **options)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that several tests look at, none of which may change its folder."""
+
+    folder: Path
+    result: Any
+    printed: str
+    sent: list[Any]
+
+
+@pytest.fixture(scope="module")
+def trained(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """As ``QUICK`` has it; what goes to standard output is kept, what would be sent somewhere is noted."""
+    from trl.trainer import base_trainer
+
+    folder, sent, printed = tmp_path_factory.mktemp("trained") / "out", list[Any](), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        patch.setattr(base_trainer, "send_telemetry", lambda *args, **_kwargs: sent.append(args))
+        patch.delenv("CI", raising=False)
+        result = train(bert, folder)
+    return Trained(folder, result, printed.getvalue(), sent)
+
+
+@pytest.fixture(scope="module")
+def adapter(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter that was trained and not merged, in a folder beside its base, which is ``../bases/rm``."""
+    place = tmp_path_factory.mktemp("place")
+    shutil.copytree(bert, place / "bases" / "rm")
+    train(place / "bases" / "rm", place / "adapter", settings=replace(LORA, merge=False))
+    return place / "adapter"
 
 
 def margins(model: Path, preferences: Preferences) -> np.ndarray:
@@ -80,14 +115,13 @@ def test_a_learnable_rule_is_learnt(kind: str, lora: bool, tmp_path: Path, reque
     assert result.steps == 10 * -(-result.pairs["train"] // 8)
 
 
-def test_the_saved_model_loads_without_us(bert: Path, tmp_path: Path) -> None:
+def test_the_saved_model_loads_without_us(trained: Trained) -> None:
     import transformers
 
-    train(bert, tmp_path / "out")
     model, loaded = transformers.AutoModelForSequenceClassification.from_pretrained(
-        tmp_path / "out", output_loading_info=True
+        trained.folder, output_loading_info=True
     )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(trained.folder)
     assert not loaded["missing_keys"]
     assert model.config.num_labels == 1
     batch = tokenizer(["why alpha"], ["good beta"], return_tensors="pt")
@@ -96,43 +130,48 @@ def test_the_saved_model_loads_without_us(bert: Path, tmp_path: Path) -> None:
     from charm_rm.models.scoring.reward import load_reward_model
 
     assert plain == pytest.approx(
-        load_reward_model(tmp_path / "out")(["why alpha"], ["good beta"])[0], abs=1e-5
+        load_reward_model(trained.folder)(["why alpha"], ["good beta"])[0], abs=1e-5
     )
 
 
-@pytest.mark.parametrize("kind", ["bert", "llama"])
-def test_merging_keeps_adapter_and_head(kind: str, tmp_path: Path, request: Any) -> None:
+def check_merged(rm: Path, merged: Path, adapter: Path) -> None:
     """The same seeded training saved both ways scores alike, and unlike its base."""
-    rm, preferences = request.getfixturevalue(kind), simple_preferences(20)
-    settings = replace(QUICK, lora=True, learning_rate=1e-2)
-    train(rm, tmp_path / "merged", settings=settings)
-    train(rm, tmp_path / "adapter", settings=replace(settings, merge=False))
-    assert (tmp_path / "adapter" / "adapter_config.json").exists()
-    assert not (tmp_path / "merged" / "adapter_config.json").exists()
-    merged, adapter = margins(tmp_path / "merged", preferences), margins(tmp_path / "adapter", preferences)
-    np.testing.assert_allclose(merged, adapter, atol=1e-4)
-    assert np.abs(merged - margins(rm, preferences)).max() > 1e-2
+    assert (adapter / "adapter_config.json").exists()
+    assert not (merged / "adapter_config.json").exists()
+    preferences = simple_preferences(20)
+    scores = margins(merged, preferences)
+    np.testing.assert_allclose(scores, margins(adapter, preferences), atol=1e-4)
+    assert np.abs(scores - margins(rm, preferences)).max() > 1e-2
 
 
-def test_an_adapter_moves_with_its_base(bert: Path, tmp_path: Path) -> None:
+def test_merging_keeps_adapter_and_head(bert: Path, adapter: Path, tmp_path: Path) -> None:
+    train(bert, tmp_path / "merged", settings=LORA)
+    check_merged(bert, tmp_path / "merged", adapter)
+
+
+def test_merging_keeps_adapter_and_head_of_a_decoder(llama: Path, tmp_path: Path) -> None:
+    settings = replace(LORA, max_steps=2, eval_fraction=0.0)
+    train(llama, tmp_path / "merged", settings=settings)
+    train(llama, tmp_path / "adapter", settings=replace(settings, merge=False))
+    check_merged(llama, tmp_path / "merged", tmp_path / "adapter")
+
+
+def test_an_adapter_moves_with_its_base(adapter: Path, tmp_path: Path) -> None:
     """It names the base by the way there, and modules in order."""
-    place = tmp_path / "place"
-    shutil.copytree(bert, place / "bases" / "rm")
-    train(place / "bases" / "rm", place / "adapter", settings=replace(QUICK, lora=True, merge=False))
-    told = json.loads((place / "adapter" / "adapter_config.json").read_text())
+    told = json.loads((adapter / "adapter_config.json").read_text())
     assert told["base_model_name_or_path"] == "../bases/rm"
     assert told["target_modules"] == sorted(told["target_modules"])
-    preferences = simple_preferences()
-    before = margins(place / "adapter", preferences)
-    place.rename(tmp_path / "elsewhere")
-    np.testing.assert_array_equal(margins(tmp_path / "elsewhere" / "adapter", preferences), before)
+    shutil.copytree(adapter.parent, tmp_path / "elsewhere")
+    preferences = simple_preferences(8)
+    np.testing.assert_array_equal(
+        margins(tmp_path / "elsewhere" / "adapter", preferences), margins(adapter, preferences)
+    )
 
 
-def test_lora_trains_the_head_and_no_base_weight(bert: Path, tmp_path: Path) -> None:
+def test_lora_trains_the_head_and_no_base_weight(bert: Path, adapter: Path) -> None:
     import safetensors.torch
 
-    train(bert, tmp_path / "out", settings=replace(QUICK, lora=True, merge=False))
-    saved = safetensors.torch.load_file(tmp_path / "out" / "adapter_model.safetensors")
+    saved = safetensors.torch.load_file(adapter / "adapter_model.safetensors")
     heads = [k for k in saved if "classifier" in k]
     assert any(k.endswith("classifier.weight") for k in heads)
     assert all("lora_" in k for k in saved if k not in heads)
@@ -148,7 +187,7 @@ def test_a_backbone_gets_a_head_only_on_request(minilm_dir: Path, bert: Path, tm
     assert list(tmp_path.iterdir()) == [backbone]
     with pytest.raises(ConfigError, match="has a reward head already"):
         train(bert, tmp_path / "out", settings=replace(QUICK, new_head=True))
-    train(backbone, tmp_path / "out", settings=replace(QUICK, new_head=True))
+    train(backbone, tmp_path / "out", settings=replace(QUICK, new_head=True, max_steps=1, eval_fraction=0.0))
     assert np.isfinite(margins(tmp_path / "out", simple_preferences(4))).all()
 
 
@@ -231,11 +270,13 @@ def test_a_checkpoint_cut_short_is_passed_over(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-40"
 
 
-def test_the_output_appears_whole_or_not_at_all(bert: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_the_output_appears_whole_or_not_at_all(
+    bert: Path, trained: Trained, tmp_path: Path, monkeypatch: Any
+) -> None:
     from charm_rm.models.training import train as module
 
     out = tmp_path / "out"
-    train(bert, out)
+    shutil.copytree(trained.folder, out)
     old = (out / "training.json").read_bytes()
     with pytest.raises(OutputExists, match="--force"):
         train(bert, out)
@@ -245,14 +286,14 @@ def test_the_output_appears_whole_or_not_at_all(bert: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(module, "write_card", full)
     with pytest.raises(Exception, match="No space left"):
-        train(bert, out, force=True, settings=replace(QUICK, seed=3))
+        train(bert, out, force=True, settings=replace(QUICK, seed=3, max_steps=1))
     assert (out / "training.json").read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_card_tells_where_the_model_comes_from(bert: Path, tmp_path: Path) -> None:
-    result = train(bert, tmp_path / "out")
-    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+def test_the_card_tells_where_the_model_comes_from(bert: Path, trained: Trained) -> None:
+    result = trained.result
+    card = (trained.folder / "README.md").read_text(encoding="utf-8")
     for fact in (
         f"{result.after.accuracy:.3f}",
         f"{result.before.ci_low:.3f}",
@@ -262,10 +303,10 @@ def test_the_card_tells_where_the_model_comes_from(bert: Path, tmp_path: Path) -
         "`pair`",
     ):
         assert fact in card
-    record = json.loads((tmp_path / "out" / "training.json").read_text(encoding="utf-8"))
+    record = json.loads((trained.folder / "training.json").read_text(encoding="utf-8"))
     assert record["settings" if "settings" in record else "provenance"]
     for text in (card, json.dumps(record)):
-        assert str(tmp_path) not in text
+        assert str(trained.folder.parent) not in text
         assert str(bert) not in text
 
 
@@ -323,13 +364,6 @@ def _other_pairs() -> Preferences:
     return Preferences(frame.with_columns(prompt=pl.Series(prompts)))
 
 
-def test_nothing_is_sent_or_printed(bert: Path, tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
-    from trl.trainer import base_trainer
-
-    def refuse(*_args: Any, **_kwargs: Any) -> None:
-        raise AssertionError("telemetry")
-
-    monkeypatch.setattr(base_trainer, "send_telemetry", refuse)
-    monkeypatch.delenv("CI", raising=False)
-    train(bert, tmp_path / "out")
-    assert capsys.readouterr().out == ""
+def test_nothing_is_sent_or_printed(trained: Trained) -> None:
+    assert trained.printed == ""
+    assert trained.sent == []

@@ -24,6 +24,7 @@ pytest.importorskip("sqlalchemy", reason="needs the [study] extra")
 
 from dataclasses import replace
 
+import study_tables
 from charm_rm.errors import (
     CharmError,
     CharmWarning,
@@ -34,7 +35,15 @@ from charm_rm.errors import (
     UnreadableFile,
     WriteFailed,
 )
-from charm_rm.study.database import create_study, engine, open_study, refuse_study, shown_url
+from charm_rm.study.database import (
+    create_study,
+    creating,
+    engine,
+    keep_study,
+    open_study,
+    refuse_study,
+    shown_url,
+)
 from charm_rm.study.database.study_database import StudyDatabase
 from charm_rm.tables import Responses
 from postgres import LOCKED, PASSWORD, Cluster
@@ -63,6 +72,28 @@ def test_only_its_owner_reads_a_study_and_nothing_is_left_beside_it(tmp_path: Pa
         os.umask(old)
     assert modes == dict.fromkeys(("study.db", "study.db-wal", "study.db-shm"), 0o600)
     assert [p.name for p in tmp_path.iterdir()] == ["study.db"]
+
+
+def test_a_study_has_its_name_last_when_all_else_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is killed from then on leaves the study alone."""
+    seen: list[list[str]] = []
+    monkeypatch.setattr(creating, "_sync_folder", lambda f: seen.append([p.name for p in f.iterdir()]))
+    for force in (False, True):
+        keep_study(tmp_path / "study.db", STUDY, force=force)
+    assert seen == [["study.db"]] * 2
+    assert [p.name for p in tmp_path.iterdir()] == ["study.db"]
+
+
+def test_two_files_of_one_study_differ_in_what_is_drawn_alone(tmp_path: Path) -> None:
+    for name, study in (("one", STUDY), ("other", STUDY), ("third", replace(STUDY, name="Another"))):
+        keep_study(tmp_path / name, study)
+    one, other, third = ((tmp_path / name).read_bytes() for name in ("one", "other", "third"))
+    assert study_tables.tables(one) != study_tables.tables(other)
+    assert study_tables.same(one) == study_tables.same(other) != study_tables.same(third)
+    with pytest.raises(sqlite3.DatabaseError):
+        study_tables.tables(one[: len(one) // 2])
 
 
 def test_a_study_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:

@@ -18,9 +18,12 @@ pytest.importorskip("httpx", reason="the test client needs httpx")
 from starlette.testclient import TestClient
 
 from charm_rm.settings import ServeSettings
+from charm_rm.study import live_findings
 from charm_rm.study.database import create_study
 from charm_rm.study.export import as_battles
+from charm_rm.study.live_findings import RaterMark
 from charm_rm.study.nouns import Comparisons, Study, StudyVotes
+from charm_rm.study.results import CARELESS, OTHER_TASTE
 from charm_rm.study.web import admin
 from charm_rm.study.web.app import create_app
 from charm_rm.tables import Battles
@@ -83,6 +86,14 @@ def serve(path: Path, study: Study) -> Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     here = serve(tmp_path, simulated(prompts=30, votes_each=20))
+    yield here
+    here.database.close()
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A study for tests of what changes nothing, one for all of them."""
+    here = serve(tmp_path_factory.mktemp("untouched"), simulated(prompts=30, votes_each=20))
     yield here
     here.database.close()
 
@@ -158,18 +169,18 @@ def test_wrong_links_look_alike_and_are_counted(served: Served) -> None:
     )
 
 
-@pytest.mark.parametrize(("path", "fields"), POSTS)
-def test_a_form_without_its_token_changes_nothing(served: Served, path: str, fields: dict[str, str]) -> None:
+def test_a_form_without_its_token_changes_nothing(served: Served) -> None:
     client = served.admin()
     served.database.invite("Ann", now=served.clock[0])
-    before = served.state()
-    for wrong in ({}, {"csrf": "0" * 64}):
-        assert client.post(path, data={**fields, **wrong}).status_code == 403
-    good = csrf(client)
-    other = client.post(path, data={**fields, "csrf": good}, headers={"Sec-Fetch-Site": "cross-site"})
-    assert other.status_code == 403
-    assert served.state() == before
-    assert client.get("/admin").status_code == 200
+    before, good = served.state(), csrf(client)
+    for path, fields in POSTS:
+        for wrong in ({}, {"csrf": "0" * 64}):
+            assert client.post(path, data={**fields, **wrong}).status_code == 403, path
+        elsewhere = {"Sec-Fetch-Site": "cross-site"}
+        other = client.post(path, data={**fields, "csrf": good}, headers=elsewhere)
+        assert other.status_code == 403, path
+        assert served.state() == before, path
+        assert client.get("/admin").status_code == 200, path
 
 
 # --- what the forms do --------------------------------------------------------------------------------
@@ -207,12 +218,12 @@ def test_an_invitation_is_shown_once_and_works(served: Served) -> None:
     ],
 )
 def test_a_malformed_invitation_is_refused_with_the_reason(
-    served: Served, fields: dict[str, str], words: str
+    untouched: Served, fields: dict[str, str], words: str
 ) -> None:
-    answer = post(served.admin(), "/admin/invite", **fields)
+    answer = post(untouched.admin(), "/admin/invite", **fields)
     assert answer.status_code == 400
     assert words in answer.text
-    assert all(row.status == "imported" for row in served.database.raters(now=served.clock[0]))
+    assert all(row.status == "imported" for row in untouched.database.raters(now=untouched.clock[0]))
 
 
 def test_what_ends_something_asks_first(served: Served) -> None:
@@ -439,8 +450,8 @@ def test_csv_is_safe_and_parquet_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["votes", "votes.exe", ".csv", "..%2f..%2fstudy.db", "votes.csv.csv", "VOTES.csv"]
 )
-def test_there_is_no_other_download(served: Served, name: str) -> None:
-    assert served.admin().get(f"/admin/export/{name}").status_code == 404
+def test_there_is_no_other_download(untouched: Served, name: str) -> None:
+    assert untouched.admin().get(f"/admin/export/{name}").status_code == 404
 
 
 @pytest.mark.slow
@@ -452,3 +463,16 @@ def test_ten_thousand_votes_are_counted_once(tmp_path: Path) -> None:
     client.get("/admin/live")
     assert here.app.state.figures.made == max(made, 1)  # what is kept is not made again
     here.database.close()
+
+
+def test_a_mark_says_which_of_the_three_it_is(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Carelessness in the colour of a warning, a taste not; reasons are text."""
+    marks = {
+        "rater 0": RaterMark(CARELESS, ("failed 8 of 8 attention checks", HOSTILE)),
+        "rater 1": RaterMark(OTHER_TASTE, ("agrees with the others on 40% of 30 comparisons",)),
+    }
+    monkeypatch.setattr(live_findings, "rater_flags", lambda _: marks)
+    page = served.admin().get("/admin").text
+    assert '<span class="flag"><b>Looks careless:</b> failed 8 of 8 attention checks; &lt;script&gt;' in page
+    assert '<span class="flag note"><b>Another taste:</b> agrees with the others on 40% of' in page
+    assert HOSTILE not in page

@@ -122,7 +122,7 @@ def test_an_answer_stays_in_its_place(opened: Any) -> None:
     assert opened.evaluate(fixed) == 0
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing_serious(opened: Any, theme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe")
     conversation = render_prompt(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "--without",
     multiple=True,
     metavar="RATER",
-    help="Leave out the votes of this rater, one that is flagged; repeatable.",
+    help="Leave out the votes of this rater, one who looks careless; repeatable.",
 )
 @click.option(
     "--prior",
@@ -61,8 +61,9 @@ def command(
     (prediction-powered), which is as unbiased and tighter; "effective" says how many votes alone would be as sure. How often people agree
     with each other stands beside it: no model agrees with a person much more often than another person does.
 
-    Then ratings fitted to the votes, whom the models favour against these people, and the raters: consistency, attention checks, flags. A
-    flag is a reason to look at somebody's votes, and drops none; --without does. Each vote counts by how likely the plan was to ask for
+    Then ratings fitted to the votes, whom the models favour against these people, and the raters: consistency, attention checks, who looks
+    careless, and who reads but is of another taste. The first is a reason to look at somebody's votes, the second none to leave them out; no
+    vote is dropped for either, --without does that. Each vote counts by how likely the plan was to ask for
     it, so figures are about all candidates, not about those that people were shown. The study may be served meanwhile.
 
     \b
@@ -104,12 +105,13 @@ def command(
 
 def _next(found: StudyAnalysis, study: Place, output: Path | None) -> None:
     """What to type next."""
-    from ...study.words import flagged
+    from ...study.results import CARELESS
+    from ...study.words import raters_of
 
     where = str(study) if study.path is not None else "--database-url ..."
-    if (flags := flagged(found)).height and not output:
+    if (careless := raters_of(found, CARELESS)) and not output:
         say(
-            f"next: charm study analyse {where} --without {flags['rater'][0]!r}   to see what one rater's votes carry"
+            f"next: charm study analyse {where} --without {careless[0]!r}   to see what one rater's votes carry"
         )
     if found.ratings.height:
         say(

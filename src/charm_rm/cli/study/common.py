@@ -65,11 +65,11 @@ class Place:
 
         refuse_study(self.path, url=self.url, force=force)
 
-    def create(self, study: Study, *, force: bool) -> StudyDatabase:
-        """Write a study there and open it. Errors as :func:`charm_rm.study.database.create_study`."""
-        from ...study.database import create_study
+    def keep(self, study: Study, *, force: bool) -> None:
+        """Write a study there. Errors as :func:`charm_rm.study.database.keep_study`."""
+        from ...study.database import keep_study
 
-        return create_study(self.path, study, url=self.url, force=force)
+        keep_study(self.path, study, url=self.url, force=force)
 
 
 def study_argument(command: _Command) -> _Command:
@@ -86,7 +86,7 @@ def study_argument(command: _Command) -> _Command:
 def study_output(command: _Command) -> _Command:
     """``-o study.db``, or ``--database-url`` instead; the command gets a :class:`Place` as ``output``.
 
-    It calls ``output.refuse(force=force)`` before the work, and ``output.create(study, force=force)`` after it.
+    It calls ``output.refuse(force=force)`` before the work, and ``output.keep(study, force=force)`` after it.
     """
 
     @functools.wraps(command)

@@ -26,7 +26,7 @@ from .common import Place, study_argument
     "--without",
     multiple=True,
     metavar="RATER",
-    help="Leave out the votes of this rater, one that the analysis flags; repeatable.",
+    help="Leave out the votes of this rater, one who looks careless in the analysis; repeatable.",
 )
 @click.option("--comments", is_flag=True, help="Keep what raters wrote.")
 @force_option

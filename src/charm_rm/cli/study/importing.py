@@ -162,7 +162,7 @@ def command(
         responses=shown,
         texts=texts,
     )
-    output.create(study, force=force).close()
+    output.keep(study, force=force)
     found = study_summary(study)
     if as_json:
         print_json(found)

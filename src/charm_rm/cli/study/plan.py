@@ -95,7 +95,7 @@ def command(
     called = name or (output.stem if output else "study")
     study = plan_study(texts, models, name=called, **settings.values())
     if place is not None:
-        place.create(study, force=force).close()
+        place.keep(study, force=force)
     if as_json:
         print_json(_as_json(study))
     else:

@@ -158,6 +158,7 @@ def evaluate_models(
     truncated: dict[str, dict[str, int]] = {"rm": cut}
     others: list[BenchmarkResult] = []
     if baseline is not None:
+        gc.collect()  # models hold circles of references; the next one needs the memory
         (others, *_), truncated["baseline"] = _evaluate_one(baseline, benchmarks, **asking)
         pairs = zip(results, others, strict=True)
         results = [compare_with_baseline(mine, theirs, **how) for mine, theirs in pairs]
@@ -185,7 +186,7 @@ def _evaluate_one(
     seed: int,
     repeats: int = 1,
 ) -> tuple[list[list[BenchmarkResult]], dict[str, int]]:
-    """The results of one model, a list a run, and by benchmark how many conversations were cut; the model is gone afterwards."""
+    """The results of one model, a list a run, and by benchmark how many conversations were cut; nothing refers to the model afterwards."""
     runs: list[list[BenchmarkResult]] = [[] for _ in range(repeats)]
     truncated: dict[str, int] = {}
     model = contestant.open()
@@ -198,8 +199,6 @@ def _evaluate_one(
             truncated.setdefault(benchmark.name, said.truncated)
             how: dict[str, Any] = {"draws": draws, "seed": seed, "warnings": notes, "details": said.details}
             runs[run].append(measure_benchmark(benchmark, said.scored, **how))
-    del model
-    gc.collect()  # models hold circles of references; the next one needs the memory
     return runs, truncated
 
 

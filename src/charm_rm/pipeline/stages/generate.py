@@ -272,8 +272,9 @@ def _opened_once(wanted: Sequence[PolicySettings]) -> Iterator[_Opened]:
             yield _Opened(one, None)
             continue
         if (opening := policy_opening(one)) != key:
-            policy = None
-            gc.collect()  # the memory of the model before goes first
+            if policy is not None:
+                policy = None
+                gc.collect()  # the memory of the model before goes first
             key, policy = opening, load_policy(**opening)
         yield _Opened(one, policy)
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from ...errors import counted
-from ...study.results import BETTER, CLASSICAL, POWERED, WORSE, StudyAnalysis
+from ...study.results import BETTER, CARELESS, CLASSICAL, POWERED, WORSE, StudyAnalysis
 from ...study.words import ALL, ceiling
 from ..charts import Row, interval_rows
 from ..gather import Findings
@@ -107,33 +107,38 @@ def study_ratings(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]
 
 @figure("study_raters", title="Raters", section="study", needs=("study",), order=3)
 def study_raters(_: Findings | None, found: StudyAnalysis) -> Iterator[Picture]:
-    """Each rater's agreement with the others; flagged ones in orange."""
+    """Each rater's agreement with the others; who looks careless in orange, who is apart otherwise in grey."""
     frame = found.raters.filter(pl.col("agreement").is_not_null())
     if not frame.height:
         return
-    flagged = pl.col("flags").fill_null("") != ""
+    marked = pl.col("verdict") != ""
     kept = (
-        frame.sort([flagged, pl.col("votes")], descending=True).head(_MOST).sort("agreement", descending=True)
+        frame.sort([marked, pl.col("votes")], descending=True).head(_MOST).sort("agreement", descending=True)
     )
     rows = [
         Row(
             name=r["rater"],
             value=100 * r["agreement"],
-            role="over" if r["flags"] else "accent",
-            tip=f"{r['rater']}\n{counted(r['votes'], 'vote')}, agreement {number(100 * r['agreement'], 0)} %\n{r['flags'] or 'nothing out of the ordinary'}",
+            role="over" if r["verdict"] == CARELESS else "even" if r["verdict"] else "accent",
+            tip=f"{r['rater']}\n{counted(r['votes'], 'vote')}, agreement {number(100 * r['agreement'], 0)} %\n{_why(r)}",
         )
         for r in kept.iter_rows(named=True)
     ]
     more = (
-        f" {_MOST} of {frame.height} raters: those flagged, and those with most votes."
+        f" {_MOST} of {frame.height} raters: those with a verdict, and those with most votes."
         if frame.height > _MOST
         else ""
     )
     yield both(
         lambda w: interval_rows(rows, width=w, axis="agreement with the other raters, %", zero=None),
         alt=f"Agreement of {counted(len(rows), 'rater')} with the others, in per cent.",
-        caption=f"How often a rater agrees with the others on the same comparison.{more} Orange: raters to look at, for the reasons in the table.",
+        caption=f"How often a rater agrees with the others on the same comparison.{more} Orange: looks careless. Grey: of another taste, or either. The table says why.",
     )
+
+
+def _why(rater: dict[str, Any]) -> str:
+    """A verdict with its reasons."""
+    return f"{rater['verdict']}: {rater['flags']}" if rater["verdict"] else "nothing out of the ordinary"
 
 
 def _in_order(frame: pl.DataFrame) -> list[dict[str, Any]]:

@@ -30,7 +30,15 @@ def open_study(where: str | Path | None = None, *, url: str | None = None) -> St
 def create_study(
     where: str | Path | None, study: Study, *, url: str | None = None, force: bool = False
 ) -> StudyDatabase:
-    """Write a study, planned or finished, to a new file or into an empty PostgreSQL database, and open it.
+    """:func:`keep_study`, and :func:`open_study`. Errors as there."""
+    keep_study(where, study, url=url, force=force)
+    return open_study(where, url=url)
+
+
+def keep_study(
+    where: str | Path | None, study: Study, *, url: str | None = None, force: bool = False
+) -> None:
+    """Write a study, planned or finished, to a new file or into an empty PostgreSQL database.
 
     What raters are asked, and the shares of repeats and checks, are in ``study.provenance`` (:class:`..rules.Rules`). Of the responses
     those that are compared are kept; of votes, the raters' names, without links.
@@ -44,7 +52,7 @@ def create_study(
     require("sqlalchemy", extra="study", what="a study's database")
     from . import study_database
 
-    return study_database.create_there(where, study, url=url, force=force)
+    study_database.keep_there(where, study, url=url, force=force)
 
 
 def refuse_study(where: str | Path | None, *, url: str | None = None, force: bool = False) -> None:
@@ -66,4 +74,4 @@ def shown_url(url: str) -> str:
     return shown(url)
 
 
-__all__ = ["create_study", "open_study", "refuse_study", "shown_url"]
+__all__ = ["create_study", "keep_study", "open_study", "refuse_study", "shown_url"]

@@ -84,17 +84,21 @@ def create_file(path: str | Path, study: Study, *, force: bool) -> Path:
         clear_litter(path)
         room = temporary_path(path)
         room.mkdir(mode=0o700)
+    whole = room / path.name
     try:
         with writing_to(path):
-            whole = room / path.name
             os.close(os.open(whole, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             _fill(whole, study)
             with whole.open("rb+") as written:
                 os.fsync(written.fileno())
+            # Out of its room first: a process that ends right after the file has its name has left nothing else.
+            whole = whole.replace(temporary_path(path))
+            room.rmdir()
             with _retired(path):
                 whole.replace(path)
             _sync_folder(path.parent)
     finally:
+        whole.unlink(missing_ok=True)
         shutil.rmtree(room, ignore_errors=True)
     _say_ended_links(invited)
     return path

@@ -239,14 +239,13 @@ def open_there(where: str | Path | None, *, url: str | None) -> StudyDatabase:
     return StudyDatabase(store)
 
 
-def create_there(where: str | Path | None, study: Study, *, url: str | None, force: bool) -> StudyDatabase:
-    """:func:`charm_rm.study.database.create_study`."""
+def keep_there(where: str | Path | None, study: Study, *, url: str | None, force: bool) -> None:
+    """:func:`charm_rm.study.database.keep_study`."""
     _one_of(where, url)
     if where is not None:
         create_file(where, study, force=force)
     else:
         create_tables(str(url), study, force=force)
-    return open_there(where, url=url)
 
 
 def _file(path: Path) -> Store:

@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from ...visible import visible
 from ..live import Live
-from ..live_findings import LOOKING, PEOPLE_WORDS, Finding
+from ..live_findings import LOOKING, PEOPLE_WORDS, Finding, RaterMark
+from ..results import CARELESS
 from .charts import interval_chart, votes_chart
 
 if TYPE_CHECKING:
@@ -42,13 +43,12 @@ def live_values(figures: Figures, rows: Sequence[RaterRow]) -> dict[str, Any]:
         "ratings_chart": _ratings_chart(ratings),
         "models": {"rows": _rows(found.models), "note": found.models.note},
         "looking": LOOKING,
+        "careless": CARELESS,
         **WORDS,
     }
 
 
-def rater_lines(
-    live: Live, rows: Sequence[RaterRow], flags: Mapping[str, Sequence[str]]
-) -> list[dict[str, Any]]:
+def rater_lines(live: Live, rows: Sequence[RaterRow], flags: Mapping[str, RaterMark]) -> list[dict[str, Any]]:
     """One line per rater, those with votes or not: what they did, the state of their link, what sets them apart."""
     did = {row["rater"]: row for row in live.raters.iter_rows(named=True)}
     return [
@@ -59,7 +59,7 @@ def rater_lines(
             "link": link_words(row),
             "open": row.status == "open",
             "quota": row.quota,
-            "flags": flags.get(row.name, ()),
+            "mark": flags.get(row.name),
         }
         for row in rows
     ]
