@@ -12,9 +12,8 @@ from ..errors import listing, verb
 from ..estimates import SIGNIFICANT
 from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
-from .people import PAIRWISE
 from .rater_tests import lower_tail, upper_tail
-from .results import CARELESS, UNCLEAR
+from .results import ALL, CARELESS, PAIRWISE, UNCLEAR
 
 FEW_SHARED = 30  # comparisons that two raters saw; with fewer, agreement of people is a rough figure
 EVEN_WEIGHTS = 0.5  # of the votes; where they are worth fewer of equal weight, it is said
@@ -130,7 +129,7 @@ def _sides(study: Study) -> Iterator[str]:
 
 def _apart(differences: pl.DataFrame) -> Iterator[str]:
     """Models that hardly differ."""
-    seen = differences.filter(pl.col("votes_used") == "all").unique(
+    seen = differences.filter(pl.col("votes_used") == ALL).unique(
         "model", keep="first", maintain_order=True
     )
     for row in seen.iter_rows(named=True):
