@@ -131,14 +131,19 @@ def _put_together(
     return Clustered2(covariance, min(freedom), n_prompts, n_raters, by_prompt, by_rater, by_both, raters)
 
 
+def effective_number(weight: FloatArray) -> float:
+    """(Σ w)² / Σ w²: so many things of equal weight are as good (Kish 1965); 0 of none."""
+    squares = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
 def effective_clusters(cluster: IntArray, weight: FloatArray) -> float:
-    """(Σ_g w_g)² / Σ_g w_g², w_g the weight of a cluster: so many of equal weight are as good (Kish 1965).
+    """:func:`effective_number` of clusters, each of the weight of its rows.
 
     With G of these, c = G/(G−1) makes up exactly for the mean that is taken off where votes have nothing in common but it.
     """
     _, code = np.unique(cluster, return_inverse=True)
-    share = np.bincount(code.ravel(), weight)
-    return float(share.sum() ** 2 / (share @ share))
+    return effective_number(np.bincount(code.ravel(), weight).astype(np.float64))
 
 
 def degrees_of_freedom(

@@ -16,10 +16,9 @@ from ..estimates import LEVEL, Estimate
 from ..extras import require
 from ..mismatch.student import student_quantile
 from ..statistics import FloatArray, IntArray
-from .clusters import degrees_of_freedom
+from .clusters import degrees_of_freedom, effective_number
 from .intervals import ranged_share
 from .nouns import Study
-from .powered import effective_number
 from .results import ALPHA, ALPHA_DECIDED, PAIRWISE, PAIRWISE_DECIDED
 from .vote_pairs import first_votes, vote_pairs
 

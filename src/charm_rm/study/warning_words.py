@@ -10,6 +10,7 @@ import polars as pl
 from ..errors import counted as count_of
 from ..errors import listing, verb
 from ..estimates import SIGNIFICANT
+from .clusters import effective_number
 from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
 from .rater_tests import lower_tail, upper_tail
@@ -79,7 +80,7 @@ def _overlaps(people: pl.DataFrame, study: Study) -> Iterator[str]:
 
 def _weights(counted: Counted) -> Iterator[str]:
     weight = counted.frame["weight"].to_numpy()
-    worth = float(weight.sum() ** 2 / (weight**2).sum())
+    worth = effective_number(weight)
     if worth < EVEN_WEIGHTS * len(weight):
         heaviest = float(np.max(weight) / weight.sum())
         yield (
@@ -129,9 +130,7 @@ def _sides(study: Study) -> Iterator[str]:
 
 def _apart(differences: pl.DataFrame) -> Iterator[str]:
     """Models that hardly differ."""
-    seen = differences.filter(pl.col("votes_used") == ALL).unique(
-        "model", keep="first", maintain_order=True
-    )
+    seen = differences.filter(pl.col("votes_used") == ALL).unique("model", keep="first", maintain_order=True)
     for row in seen.iter_rows(named=True):
         if row["discordant_share"] == 0:
             yield f"{row['model']} and {row['baseline']} name the same winner on every candidate: no vote can tell them apart"
