@@ -13,6 +13,7 @@ from ..estimates import SIGNIFICANT
 from .clusters import effective_number
 from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
+from .rater_record import sides_drawn
 from .rater_tests import lower_tail, upper_tail
 from .results import ALL, CARELESS, PAIRWISE, UNCLEAR
 
@@ -114,12 +115,10 @@ def _quality(raters: pl.DataFrame) -> Iterator[str]:
 
 def _sides(study: Study) -> Iterator[str]:
     """All raters together prefer a side of the screen."""
-    votes = study.votes.frame
-    if "left" not in votes.columns:
-        return
-    sided = votes.filter(pl.col("left").is_not_null() & pl.col("winner").is_in(["a", "b"]))
-    drawn = sided["left"].eq("a").mean() if sided.height else None
-    if not isinstance(drawn, float) or not 1 / 3 <= drawn <= 2 / 3:
+    sided = study.votes.with_all_columns().filter(
+        pl.col("left").is_not_null() & pl.col("winner").is_in(["a", "b"])
+    )
+    if not sides_drawn(sided["left"]):
         return
     n, left = sided.height, int((sided["left"] == sided["winner"]).sum())
     p = 2 * min(float(lower_tail(left, n, 0.5)), float(upper_tail(left, n, 0.5)))
