@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..mismatch.student import student_quantile
 from ..statistics import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
@@ -62,12 +61,6 @@ class Clustered2:
     def std_err(self) -> FloatArray:
         """(p,) of each figure by itself."""
         return np.array([self.along(d)[0] for d in np.eye(len(self.by_prompt))]) ** 0.5
-
-    def half_width(self, direction: ArrayLike, *, level: float = 0.95) -> float:
-        """t times the root of :meth:`along`: half the width of the interval of one combination; infinite where there are no degrees of freedom."""
-        variance, df = self.along(direction)
-        quantile = float(student_quantile(df, tail=1 - level))
-        return quantile * variance**0.5 if np.isfinite(quantile) else np.inf
 
 
 def two_way_covariance(

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from ..statistics import wilson_interval
 from ..tables import Battles
 from .nouns import CHECK, MAIN, Study
 
@@ -30,14 +29,6 @@ class Share:
     def value(self) -> float | None:
         """count / total; None where total is 0."""
         return self.count / self.total if self.total else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Wilson's 95 % interval, which takes every one of ``total`` as independent; None where total is 0."""
-        if not self.total:
-            return None
-        low, high = wilson_interval(self.count, self.total)
-        return float(low), float(high)
 
 
 @dataclass(frozen=True, eq=False)

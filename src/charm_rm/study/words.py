@@ -195,13 +195,6 @@ def agreement_sentence(found: StudyAnalysis) -> str:
     return ", ".join(told)
 
 
-def worth(row: Row) -> str:
-    """What joining with the models' verdicts brought; empty for an estimate of votes alone."""
-    if row["estimator"] != POWERED or row.get("effective_votes") is None:
-        return ""
-    return f"{row['n_votes']:,} votes are worth {row['effective_votes']:,.0f} here"
-
-
 def discordance(row: Row) -> str:
     """On how much the two models differ at all: outside of it no vote can tell them apart."""
     share = row.get("discordant_share")
