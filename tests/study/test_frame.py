@@ -195,3 +195,25 @@ def test_all_comparisons_of_46_policies_and_805_prompts(real_data: Path) -> None
     found = find_candidates(load_responses(real_data / "alpaca_eval" / "responses.parquet"), [])
     assert found.account["possible"] == 1035 * 805
     assert (found.account["missing"], found.account["blank"], found.frame.height) == (45, 990, 830_139)
+
+
+def test_ids_that_no_table_shares_are_told_with_the_column_that_has_them() -> None:
+    texts = responses(2)
+    other = texts.frame.with_columns(id=pl.col("prompt_id"), prompt_id=pl.lit("hash-") + pl.col("prompt_id"))
+    with pytest.raises(NoOverlap) as refused:
+        find_candidates(Responses(other), [StudyModel("rm", scores(texts))])
+    said = str(refused.value)
+    assert (
+        "not in rm: any of the responses' prompt ids ('hash-p000', 'hash-p001'), for it has 'p000', 'p001'"
+        in said
+    )
+    assert "as the responses' column 'id' has: add --column responses.prompt_id=id" in said
+
+
+def test_policies_that_a_model_calls_otherwise_are_named() -> None:
+    texts = responses(2)
+    table = scores(texts).frame.with_columns(pl.col("policy").replace({POLICIES[0]: "Ant v1"}))
+    match = f"not in rm: policy '{POLICIES[0]}', for it has 'Ant v1', which the responses do not have"
+    with pytest.warns(CharmWarning, match=match):
+        candidate_frame(texts, [StudyModel("rm", Scores(table))])
+    assert find_candidates(texts, [StudyModel("rm", scores(texts))]).account["unmatched"] == []

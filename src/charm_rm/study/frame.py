@@ -19,9 +19,10 @@ from ..tables import Battles, Responses
 from ..text_hash import refuse_other_texts
 from .answers import BLANK, IDENTICAL, MISSING, comparable_pairs
 from .nouns import MAIN, Counted, Study, StudyModel
+from .unmatched import unmatched_words
 
 KEY = list(Study.CANDIDATE_COLUMNS)
-NO_VERDICT, SELF_NAMING = "no_verdict", "self_naming"
+NO_VERDICT, SELF_NAMING, UNMATCHED = "no_verdict", "self_naming", "unmatched"
 _SAID = {
     MISSING: "one of the two policies has no answer",
     BLANK: "an answer is empty",
@@ -37,7 +38,8 @@ class Candidates:
 
     ``frame`` has prompt_id, policy_a, policy_b (policy_a < policy_b) and ``margin_NAME`` per model, sorted by the first three.
     ``account``: ``possible`` (prompts x pairs of policies), then how many were left out for each reason, each counted once under the
-    first reason that holds, and ``candidates``; ``no_verdict_of`` counts by model.
+    first reason that holds, and ``candidates``; ``no_verdict_of`` counts by model, and ``unmatched`` says which ids and names a model
+    does not have.
     """
 
     frame: pl.DataFrame
@@ -96,6 +98,7 @@ def find_candidates(
         "no_verdict_of": {name: int((~known).sum()) for name, known in has.items()},
         "candidates": kept.height,
         "candidate_prompts": kept["prompt_id"].n_unique(),
+        UNMATCHED: unmatched_words(responses, models, policies=policies),
     }
     if kept.is_empty():
         raise NoOverlap(
@@ -179,10 +182,11 @@ def left_out_words(account: Mapping[str, Any]) -> str:
         if some
         else ""
     )
-    return f"of {account['possible']:,} possible comparisons, left out are {', '.join(parts)}{rest}"
+    left = f"of {account['possible']:,} possible comparisons, left out are {', '.join(parts)}{rest}"
+    return ". ".join([left, *account.get(UNMATCHED, [])])
 
 
-_FIGURES = ("possible", "prompts", "policies", "no_verdict_of", "candidates", "candidate_prompts")
+_FIGURES = ("possible", "prompts", "policies", "no_verdict_of", "candidates", "candidate_prompts", UNMATCHED)
 
 
 def _whose(account: Mapping[str, Any]) -> str:

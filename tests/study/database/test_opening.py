@@ -27,6 +27,7 @@ from dataclasses import replace
 import study_tables
 from charm_rm.errors import (
     CharmError,
+    CharmWarning,
     ConfigError,
     OutputExists,
     RemoteError,
@@ -116,6 +117,17 @@ def test_a_study_stays_unless_forced_and_one_with_votes_whatever_is_said(tmp_pat
         with pytest.raises(OutputExists, match="a study with 1 vote"):
             refuse()
     assert path.read_bytes() == before
+
+
+def test_links_that_end_with_a_study_that_is_replaced_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    with create_study(path, STUDY) as database:
+        database.invite("Ann", now=0.0)
+    with pytest.warns(
+        CharmWarning,
+        match="had 1 rater, and this one has none of them: links that were given out open nothing",
+    ):
+        create_study(path, STUDY, force=True).close()
 
 
 def test_a_study_that_is_served_is_not_replaced(tmp_path: Path) -> None:

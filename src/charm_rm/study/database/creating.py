@@ -7,13 +7,15 @@ import os
 import shutil
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from sqlalchemy import Connection, func, inspect, select, text
 
-from ...errors import ConfigError, OutputExists, counted
+from ...errors import CharmWarning, ConfigError, OutputExists, counted
 from ...store import clear_litter, refuse_existing, temporary_path, writing_to
 from ..nouns import Study
 from . import schema
@@ -44,16 +46,16 @@ def refuse_database(path: str | Path, *, force: bool) -> Path:
             where=str(path),
             fix="move it to where the study is, or remove it",
         )
-    if path.exists() and (votes := _votes_in(path)):
+    if path.exists() and (votes := _rows_in(path, "votes")):
         raise OutputExists(f"a study with {counted(votes, 'vote')} is there", where=str(path), fix=_KEEP)
     return path
 
 
-def _votes_in(path: Path) -> int:
-    """Rows of votes in what may be a study; 0 where it is none, empty or damaged beyond reading."""
+def _rows_in(path: Path, table: Literal["votes", "raters"]) -> int:
+    """Rows of a table of what may be a study; 0 where it is none, empty or damaged beyond reading."""
     try:
         with contextlib.closing(_plain(path)) as connection:
-            found: int = connection.execute("SELECT count(*) FROM votes").fetchone()[0]
+            found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             return found
     except sqlite3.Error as error:
         if "locked" in str(error) or "busy" in str(error):
@@ -76,6 +78,7 @@ def create_file(path: str | Path, study: Study, *, force: bool) -> Path:
         WriteFailed: the file system refused.
     """
     path = refuse_database(path, force=force)
+    invited = _rows_in(path, "raters") if path.exists() else 0
     with writing_to(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_litter(path)
@@ -97,7 +100,19 @@ def create_file(path: str | Path, study: Study, *, force: bool) -> Path:
     finally:
         whole.unlink(missing_ok=True)
         shutil.rmtree(room, ignore_errors=True)
+    _say_ended_links(invited)
     return path
+
+
+def _say_ended_links(invited: int) -> None:
+    """Whoever was invited to the study that is replaced has a link that opens nothing now."""
+    if invited:
+        warnings.warn(
+            f"the study that was there had {counted(invited, 'rater')}, and this one has none of them: links that were given out open nothing any more; "
+            "invite them again (charm study invite)",
+            CharmWarning,
+            stacklevel=4,
+        )
 
 
 def _fill(path: Path, study: Study) -> None:
@@ -162,12 +177,15 @@ def create_tables(url: str, study: Study, *, force: bool) -> None:
     """
     with contextlib.closing(postgresql_store(url)) as store, store.said(), store.engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('charm study'))"))
+        invited = 0
         if _refuse_tables(connection, store, force=force):
             connection.execute(text("LOCK TABLE study, votes"))
             _refuse_tables(connection, store, force=force)  # nobody has voted since
+            invited = connection.execute(select(func.count()).select_from(schema.raters)).scalar_one()
             schema.metadata.drop_all(connection)
         schema.metadata.create_all(connection)
         write_study(connection, study, now=time.time())
+    _say_ended_links(invited)
 
 
 def _refuse_tables(connection: Connection, store: Store, *, force: bool) -> bool:
