@@ -136,3 +136,13 @@ def test_no_output_replaces_what_is_read(charm: Charm, files: Path) -> None:
     assert result.exit_code == 2
     assert Responses(pl.read_parquet(files / "responses.parquet")).frame.height == 180
     assert pl.read_parquet(files / "after.parquet").height == 180
+
+
+@pytest.mark.parametrize("name", ["study.parquet", "study.CSV", "study.jsonl"])
+def test_a_study_is_not_called_like_a_table(charm: Charm, files: Path, name: str) -> None:
+    pytest.importorskip("sqlalchemy")
+    result = _plan(charm, files, "-o", files / name)
+    assert result.exit_code == 2
+    assert "a study is a database" in result.stderr
+    assert "study.db" in result.stderr
+    assert not (files / name).exists()

@@ -53,9 +53,8 @@ def make(folder: Path) -> None:
             if code != 0:
                 raise RuntimeError(f"charm {line}: {err or through!r}")
         if has_study():
-            code, _out, err, through = run(
-                ["study", "import", "battles.parquet", "--anonymous", "-o", "study.sqlite"]
-            )
+            line = "study import battles.parquet --scores scores.parquet --responses responses.parquet --anonymous -o study.sqlite"
+            code, _out, err, through = run(line.split())
             if code != 0:
                 raise RuntimeError(f"charm study import: {err or through!r}")
         else:  # what is said then is that the extra is missing

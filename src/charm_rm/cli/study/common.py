@@ -61,6 +61,7 @@ class Place:
             from ...store import refuse_input
 
             refuse_input(self.path, given_paths())
+            _refuse_table_name(self.path)
         from ...study.database import refuse_study
 
         refuse_study(self.path, url=self.url, force=force)
@@ -70,6 +71,23 @@ class Place:
         from ...study.database import keep_study
 
         keep_study(self.path, study, url=self.url, force=force)
+
+
+def _refuse_table_name(path: Path) -> None:
+    """A database called .parquet or .csv would be taken for a table by everyone who meets it, charm included.
+
+    Raises:
+        ConfigError: the name is one of tables.
+    """
+    from ...errors import ConfigError
+    from ...store import TABLE_FILES
+
+    if path.suffix.lower() in TABLE_FILES:
+        raise ConfigError(
+            f"a study is a database, and {path.suffix} is the name of a table",
+            where=str(path),
+            fix=f"write it to {path.with_suffix('.db')}",
+        )
 
 
 def study_argument(command: _Command) -> _Command:
