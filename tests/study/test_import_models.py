@@ -157,7 +157,10 @@ def test_what_cannot_be_read_is_refused(text: str, says: str) -> None:
 def test_a_column_is_a_models_or_peoples_and_not_both() -> None:
     rows = [{k: v for k, v in row.items() if k != "winner"} for row in votes(verdict=["x"] * 6)]
     assert len(imported(rows)[0].votes) == 6
-    with pytest.raises(SchemaError, match="no column is 'winner'"):
+    with pytest.raises(
+        ConfigError, match="the column 'verdict' is a model's by --model, and no other column is winner"
+    ) as caught:
         imported(rows, columns_of_models=["gpt=verdict"])
+    assert "--column winner=COLUMN" in str(caught.value.fix)
     with pytest.raises(ConfigError, match="both a field of the votes and a model's"):
         imported(rows, columns={"winner": "verdict"}, columns_of_models=["gpt=verdict"])

@@ -143,6 +143,21 @@ def test_a_text_with_two_ids_is_matched_with_neither() -> None:
     assert "1 text of prompts with several ids, in the votes or in 'rm': not matched" in said
 
 
+def test_an_id_with_two_texts_is_matched_with_neither() -> None:
+    """Of a table's: two prompts would become one. Of the votes': two of the table's would have one id."""
+    twice = _texts(["q1", "q1", "q2", "q3"], ["Why?", "Really?", "How?", "Who?"])
+    study, said = imported(_by_text(), models=[_scores(IDS)], texts=twice)
+    assert _ids(study) == {"q2", "q3"}
+    assert "1 prompt_id of 'rm' has several texts ('q1'): not matched" in said
+    assert "2 (no verdict of a model)" in said
+    rows = [row | {"prompt": TEXTS[row["prompt_id"]]} for row in votes()]
+    assert _ids(imported(rows, models=[_scores(IDS)], texts=twice)[0]) == {"p2", "p3"}
+    rows = [row | {"prompt_id": "p1" if row["prompt_id"] == "p2" else row["prompt_id"]} for row in rows]
+    study, said = imported(rows, models=[_scores(IDS)], texts=_texts(IDS))
+    assert _ids(study) == {"p3"}
+    assert "1 prompt_id of 'the votes' has several texts ('p1'): not matched" in said
+
+
 def test_the_same_ids_of_other_texts_are_told() -> None:
     rows = [row | {"prompt": TEXTS[row["prompt_id"]]} for row in votes()]
     other = ["Why?", "Who?", "How?"]

@@ -275,6 +275,13 @@ def test_what_is_malformed_is_refused(change: dict[str, Any], says: str) -> None
             _study(rows)
 
 
+@pytest.mark.parametrize(("field", "value"), [("prompt_id", ""), ("prompt_id", " "), ("prompt", " ")])
+def test_rows_that_say_nothing_of_their_prompt_are_no_votes_on_one(field: str, value: str) -> None:
+    rows = [{"policy_a": "x", "policy_b": "y", "winner": "a", "rater": "ann", field: f} for f in ("p", value)]
+    with pytest.raises(SchemaError, match=f"{field} '{value}' is empty"):
+        import_votes(pl.DataFrame(rows), where="votes.csv", name="votes")
+
+
 def test_columns_can_be_told() -> None:
     rows = {"task": ["p1"], "left_model": ["y"], "right_model": ["x"], "best": ["y"], "who": ["ann"]}
     told = {

@@ -14,6 +14,7 @@ from charm_rm.study.agreement import DIFFERENCE_SCHEMA
 from charm_rm.study.frame import counted
 from charm_rm.study.nouns import Study, StudyVotes
 from charm_rm.study.people import PAIRWISE
+from charm_rm.study.rater_flags import _most_followed
 from charm_rm.study.raters import judge_raters
 from charm_rm.study.results import CARELESS, OTHER_TASTE, UNCLEAR
 from charm_rm.study.warning_words import study_warnings
@@ -72,6 +73,15 @@ def test_no_taste_looks_careless() -> None:
     for seed in range(6):
         for odd in ("opposite", "own taste"):
             assert CARELESS not in set(judge_raters(drawn(odd, seed=seed, votes=80))["verdict"])
+
+
+def test_of_models_that_the_others_follow_alike_the_order_does_not_choose() -> None:
+    """Both agree with three of the others' four votes; r0 follows one of them, and not the other."""
+    share, votes = np.array([[0.75, 0.75, 0.5]]), np.array([[4.0, 4.0, 40.0]])
+    assert _most_followed(share, votes, ("one", "other", "third")) == [0]
+    assert _most_followed(share[:, [1, 0, 2]], votes, ("other", "one", "third")) == [1]
+    votes[0, 1] = 8.0
+    assert _most_followed(share, votes, ("one", "other", "third")) == [1]
 
 
 @pytest.mark.parametrize("left", ["a", None])

@@ -87,7 +87,7 @@ def match_prompts(
     """The same ids for votes and tables: where ids do not meet, those of prompts whose texts are the same.
 
     Votes without ids get those of the first table that has ids and texts (responses first). A table whose ids are none of the votes' gets the votes'.
-    A text with several ids is matched with none.
+    A text with several ids is matched with none, nor is an id with several texts.
 
     Args:
         votes: with prompt_id, and perhaps ``text``, a hash of each prompt's text.
@@ -171,7 +171,7 @@ def _with_ids(votes: pl.DataFrame, beside: Sequence[_Beside], where: str) -> tup
     if book is None:
         return votes, 0
     one, found = book
-    ids = found.drop_nulls().unique().group_by("text").agg(pl.col("prompt_id"))
+    ids = _one_text_each(found, one.name, where).group_by("text").agg(pl.col("prompt_id"))
     several = ids.filter(pl.col("prompt_id").list.len() > 1)["text"]
     kept = votes.filter(~pl.col("text").is_in(several.implode()))
     link = ids.filter(pl.col("prompt_id").list.len() == 1).select("text", pl.col("prompt_id").list.first())
@@ -217,7 +217,8 @@ def _links(
             )
         return {}
     mine = votes.select("prompt_id", "text").drop_nulls().unique()
-    both = theirs.drop_nulls().unique().join(mine, on="text", suffix="_votes")
+    known_once = _one_text_each(theirs, one.name, where)
+    both = known_once.join(_one_text_each(mine, "the votes", where), on="text", suffix="_votes")
     once = both.filter(~pl.col("text").is_duplicated())
     if lost := both["text"].n_unique() - once.height:
         note(
@@ -229,6 +230,18 @@ def _links(
         return {}
     _say_matched(one.name, once.height, mine["text"].n_unique(), where)
     return dict(once.select("prompt_id", "prompt_id_votes").iter_rows())
+
+
+def _one_text_each(known: pl.DataFrame, name: str, where: str) -> pl.DataFrame:
+    """prompt_id and text of the ids that have one text; how many have several, and so stand for no prompt, is said."""
+    pairs = known.drop_nulls().unique()
+    several = pairs.filter(pl.col("prompt_id").is_duplicated())["prompt_id"].unique().sort()
+    if len(several):
+        have = "has" if len(several) == 1 else "have"
+        note(
+            f"{where}: {counted(len(several), 'prompt_id')} of {name!r} {have} several texts ({listing(several, limit=3)}): not matched"
+        )
+    return pairs.filter(~pl.col("prompt_id").is_in(several.implode()))
 
 
 def _texts_beside(one: _Beside, votes: pl.DataFrame, known: pl.DataFrame | None) -> pl.DataFrame | None:

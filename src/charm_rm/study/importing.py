@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import SchemaError, counted, listing
-from ..judgements.checks import note
+from ..judgements.checks import note, refuse_rows
 from ..judgements.prompts import prompt_hashes, prompt_keys
 from ..provenance import source_record
 from ..ratings.battles import ONE_HOT
@@ -187,6 +187,7 @@ def _with_prompts(frame: pl.DataFrame, there: Sequence[str], where: str) -> tupl
             where=where,
             fix="say which: --column prompt_id=COLUMN, or prompt=COLUMN for its text; votes without prompts are fitted by: charm ratings fit FILE",
         )
+    _refuse_blank_prompts(frame, where)
     keys = prompt_keys(frame, where)
     if "prompt" not in frame.columns:
         return frame.with_columns(keys), True
@@ -195,6 +196,17 @@ def _with_prompts(frame: pl.DataFrame, there: Sequence[str], where: str) -> tupl
     if not own and not keys.equals(text, check_names=False):
         return frame.with_columns(keys), True  # the column of prompts holds ids
     return frame.with_columns(keys, text), own
+
+
+def _refuse_blank_prompts(frame: pl.DataFrame, where: str) -> None:
+    """Refuse rows that say nothing of their prompt: all of them would be votes on one.
+
+    Raises:
+        SchemaError: there are some.
+    """
+    column = "prompt_id" if "prompt_id" in frame.columns else "prompt"
+    if frame.schema[column] == pl.String:
+        refuse_rows(frame, frame[column].str.strip_chars() == "", column, where, "is empty")
 
 
 # --- the tables -----------------------------------------------------------------------------------

@@ -166,7 +166,10 @@ def _model_p(yardsticks: Yardsticks) -> tuple[np.ndarray, FloatArray]:
     n = len(others)
     if not models:
         return np.full(n, -1), np.full(n, np.nan)
-    best, rows = others.argmax(axis=1), np.arange(n)
+    best, rows = (
+        _most_followed(others, yardsticks.others_n[:, :models], yardsticks.names[:models]),
+        np.arange(n),
+    )
     tested = (others[rows, best] > 0.5) & (yardsticks.n[rows, best] > 0)
     p = tests.low_share_p(
         yardsticks.hits[rows, best],
@@ -176,6 +179,13 @@ def _model_p(yardsticks: Yardsticks) -> tuple[np.ndarray, FloatArray]:
         kept=tests.AGREES,
     )
     return np.where(tested, best, -1), np.where(tested, p, np.nan)
+
+
+def _most_followed(share: FloatArray, votes: FloatArray, names: Sequence[str]) -> np.ndarray:
+    """(raters,) the column of the largest share; of equal ones that of most votes, then of the first name, whatever the models' order."""
+    places = np.empty(len(names))
+    places[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return np.lexsort((np.broadcast_to(-places, share.shape), votes, share), axis=1)[:, -1]
 
 
 def _diluted(r: Mapping[str, FloatArray], yardsticks: Yardsticks) -> tests.Diluted:

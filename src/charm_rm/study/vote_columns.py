@@ -72,13 +72,14 @@ def in_our_columns(
 
     Raises:
         ConfigError: ``given`` names a column or field that is not there, or that is in ``but``.
+            Or a model's column is the only one that may be two policies, or who won.
         SchemaError: two policies or who won are missing, or two columns that differ may be one field.
     """
     with naming(where):
         found = _found(frame, given, but)
         frame = _with_winner(frame, found)
         frame = _with_left(_with_chosen(frame, found), found)
-        _refuse_missing(frame, found)
+        _refuse_missing(frame, found, but)
         if words := told({f: c for f, c in found.items() if f not in given and f != "judge"}):
             warnings.warn(f"{where}: {words}", ReadingNote, stacklevel=3)
         tidy = frame.select(_whole(frame[column]).alias(field) for field, column in found.items())
@@ -174,10 +175,15 @@ def _with_left(frame: pl.DataFrame, found: dict[str, str]) -> pl.DataFrame:
     return frame.with_columns(pl.lit("a").alias("left"))
 
 
-def _refuse_missing(frame: pl.DataFrame, found: Mapping[str, str]) -> None:
+def _refuse_missing(frame: pl.DataFrame, found: Mapping[str, str], but: Collection[str]) -> None:
     lost = [f for f in ("policy_a", "policy_b", "winner") if f not in found]
     if not lost:
         return
+    if taken := [c for c in but if any(folded(c) in tier for tier in SPELLINGS[lost[0]])]:
+        raise ConfigError(
+            f"the column {taken[0]!r} is a model's by --model, and no other column is {lost[0]}",
+            fix=f"say which column is {lost[0]} of people's votes: {option(lost[0], 'COLUMN')}; or leave out that --model",
+        )
     raise SchemaError(
         f"{NOUN}: no column is {listing(lost)}; found {listing(frame.columns, limit=20)}.{did_you_mean(lost[0], frame.columns)}",
         fix="say which column it is: "
