@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import click
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -57,6 +58,17 @@ def test_differences_from_one_model_name_it_once_and_fit_a_terminal() -> None:
     lines = printed.splitlines()
     at = lines.index("Agreement with people: differences from before, in percentage points")
     assert lines[at + 1].split()[:4] == ["model", "votes", "estimator", "difference"]
+
+
+def test_what_differences_are_adjusted_for_is_said_and_which_models_they_are_of() -> None:
+    one = findings()
+    other = one.differences.with_columns(model=pl.lit("third"), n_discordant=pl.lit(1, dtype=pl.Int64))
+    both = replace(one, differences=pl.concat([one.differences, other]))
+    adjusted = "adjusted for 2 models (Bonferroni): all 2 intervals hold in 95 % of studies or more"
+    assert adjusted in " ".join(_printed(both).split())
+    assert "Bonferroni" not in _printed(one)
+    assert "1 comparison with votes tells third and before apart" in _printed(both)
+    assert "may be a little off that of two agreements" in " ".join(_printed(one).split())
 
 
 def test_a_study_called_study_is_named_once() -> None:

@@ -21,7 +21,8 @@ def test_the_page_leads_with_the_decision_and_shows_what_it_rests_on() -> None:
     assert "<h1>People agree more with after than with before: +8.0 points [+2.0, +14.0]</h1>" in page
     for text in (
         "Do people agree more with after than with before?</strong> Yes: +8.0 points [+2.0, +14.0], p = 0.004",
-        "From the votes alone: +8.0 points [-2.0, +18.0], p = 0.11",
+        "after minus before from the votes alone: +8.0 points [-2.0, +18.0], p = 0.11",
+        "with votes tell after and before apart",
         "they name different winners on 22.0 % of all",
         "people with each other 72.0 % [68.0, 76.0]",
         "Krippendorff’s alpha of the raters: 0.31 [0.25, 0.37]",

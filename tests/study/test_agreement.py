@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from charm_rm.errors import NotIdentifiable
 from charm_rm.study.agreement import agreement_table, cautions, difference_table
-from charm_rm.study.results import BETTER, CLASSICAL, POWERED, WITHIN, WORSE
+from charm_rm.study.results import BETTER, CLASSICAL, POWERED, UNTESTED, WITHIN, WORSE
 from reference.slow_study import agreement, difference
 
 from .worlds import small_studies, small_study
@@ -46,7 +46,7 @@ def test_differences_are_the_slow_twins_and_readings_never_contradict_the_number
             twin = difference(counted.frame.to_dicts(), counted.all.to_dicts(), *margins)
             assert row["difference"] == (None if twin is None else pytest.approx(twin, abs=1e-12))
         if row["difference"] is None:
-            assert row["reading"] == WITHIN
+            assert row["reading"] == UNTESTED
             continue
         outside = row["ci_low"] > 0 or row["ci_high"] < 0
         assert (row["reading"] != WITHIN) == outside
@@ -97,7 +97,7 @@ def test_models_that_disagree_where_nobody_voted_are_not_told_apart() -> None:
         models=("rm0", "rm1"),
     )
     row = difference_table(counted).row(0, named=True)
-    assert (row["difference"], row["reading"], row["n_discordant"]) == (None, WITHIN, 0)
+    assert (row["difference"], row["reading"], row["n_discordant"]) == (None, UNTESTED, 0)
     assert row["discordant_share"] > 0
 
 

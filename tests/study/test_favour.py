@@ -90,6 +90,15 @@ def test_few_prompts_have_favour_without_an_interval() -> None:
     assert set(table["verdict"]) == {"underpowered"}
 
 
+def test_warnings_of_favour_name_the_model() -> None:
+    votes = liked_study(1, prompts=20, share=1.0)
+    with pytest.warns(CharmWarning) as caught:
+        _favour(votes)
+    said = [str(w.message) for w in caught]
+    assert said
+    assert all("rm" in words.split(":")[0].split() for words in said), said
+
+
 def test_fewer_than_three_policies_are_left_out_and_named() -> None:
     votes = liked_study(0, policies=2)
     with pytest.warns(

@@ -108,6 +108,16 @@ def test_a_table_of_other_ids_without_texts_is_refused_with_what_to_give() -> No
         imported(votes(), models=[_scores(IDS)])
 
 
+def test_the_column_of_the_responses_that_has_a_tables_ids_is_named() -> None:
+    made = _responses(MADE)
+    texts = Responses(
+        made.frame.with_columns(id=pl.col("prompt_id").replace(dict(zip(MADE, IDS, strict=True))))
+    )
+    with pytest.raises(SchemaError, match="nothing says which texts the ids of 'rm' are of") as caught:
+        imported(_by_text(), models=[_scores(IDS)], responses=texts)
+    assert "column 'id' has these ids: --column responses.prompt_id=id" in str(caught.value.fix)
+
+
 @pytest.mark.parametrize("change", ["{} ?", "{}!", "Please: {}"])
 def test_texts_that_are_merely_alike_are_not_matched(change: str) -> None:
     with pytest.raises(SchemaError, match="no text of the votes' prompts is one of 'rm', word for word"):

@@ -52,6 +52,8 @@ def _print_decision(found: StudyAnalysis) -> None:
 def _print_agreement(found: StudyAnalysis) -> None:
     import polars as pl
 
+    from ..study.words import agreement_notes
+
     if found.differences.height:
         frame = found.differences
         against = frame["baseline"].unique().to_list()
@@ -85,10 +87,8 @@ def _print_agreement(found: StudyAnalysis) -> None:
             pl.col("effective_votes").round(0).cast(pl.Int64, strict=False).alias("effective"),
         )
         print_frame(shown, title="Agreement with people, %", digits=1, extra=("n",), full=frame)
-        echo("  all: a tie agrees by half; decided: votes for one side alone")
-        echo(
-            "  prediction-powered: votes joined with verdicts on all candidates; effective: votes alone that would be as sure"
-        )
+        for line in agreement_notes(found):
+            echo(f"  {line}")
 
 
 def _print_people(found: StudyAnalysis) -> None:

@@ -73,9 +73,10 @@ def _notes(found: StudyAnalysis) -> Iterator[str]:
         yield f"{capital(said.discordance(row))}."
         classical = said.beside(found.differences, row)
         if classical is not None and classical["estimator"] != row["estimator"]:
-            yield f"From the votes alone: {said.points(classical)}, {said.p_words(classical)}."
+            yield f"{classical['model']} minus {classical['baseline']} from the votes alone: {said.points(classical)}, {said.p_words(classical)}."
     if agreement := said.agreement_sentence(found):
         yield f"Agreement with people: {agreement}."
+    yield from (f"{capital(note)}." for note in said.difference_notes(found))
     if (alpha := said.alpha(found)) is not None:
         yield f"Krippendorff’s alpha of the raters: {said.plain(alpha)}."
 

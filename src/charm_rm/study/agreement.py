@@ -22,7 +22,7 @@ from .intervals import Ranged, ranged_difference, ranged_share
 from .nouns import Counted
 from .powered import Layout, Line, effective_votes, mean_line, ratio_line, tuned
 from .predictions import Predictions, predict_votes
-from .results import ALL, BETTER, CLASSICAL, DECIDED, POWERED, WITHIN, WORSE
+from .results import ALL, BETTER, CLASSICAL, DECIDED, POWERED, UNTESTED, WITHIN, WORSE
 
 FEW_PROMPTS = 20  # voted on: below, variances by prompt are rough
 
@@ -224,7 +224,7 @@ def _apart_line(votes: _Votes, gap: FloatArray, gap_all: FloatArray, used: str) 
 
 def _cells_of(ranged: Ranged | None) -> tuple[Any, ...]:
     if ranged is None:
-        return (None,) * 5 + (WITHIN,)
+        return (None,) * 5 + (UNTESTED,)
     return (
         ranged.value,
         ranged.std_err,

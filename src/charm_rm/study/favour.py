@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -52,8 +53,9 @@ def favour_table(
     people = People.of(counted, ratings, prior=prior)
     for model in counted.models:
         try:
-            measured, rated = measure_favour(counted, model, people)
-            found, _ = favouritism_table(rated.policies, measured, rated, scope="sample")
+            with _said_of(model):
+                measured, rated = measure_favour(counted, model, people)
+                found, _ = favouritism_table(rated.policies, measured, rated, scope="sample")
         except (NotIdentifiable, NotConverged, NoOverlap, SchemaError) as error:
             _leave_out(model, error)
             sharpness[model] = None
@@ -113,6 +115,22 @@ def verdicts_of(counted: Counted, model: str, ratings: Ratings) -> Margins:
             pl.col(margin_column(model)).alias("margin"),
         )
     )
+
+
+@contextlib.contextmanager
+def _said_of(model: str) -> Iterator[None]:
+    """Say the block's warnings of this model, by name: a study has several, and an audit's words name none."""
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", CharmWarning)
+            yield
+    finally:
+        for said in caught:
+            if issubclass(said.category, CharmWarning):
+                warnings.warn(f"favour shown by {model}: {said.message}", CharmWarning, stacklevel=4)
+            else:
+                warnings.warn_explicit(said.message, said.category, said.filename, said.lineno)
 
 
 def _leave_out(model: str, error: CharmError) -> None:

@@ -14,10 +14,11 @@ from ..errors import CharmError, ReadingNote, SchemaError, counted, listing
 from ..judgements.checks import note
 from ..judgements.prompts import prompt_hashes
 from ..reading.names import is_spelling
-from ..reading.resolve import columns_of, preferring_texts
+from ..reading.resolve import columns_of, option, preferring_texts
 from ..store import column_names, kind_of, read_conversations
 from ..tables import Margins, Responses, Scores
 from .nouns import StudyModel
+from .unmatched import column_of_ids
 
 # What a table says of its prompts: prompt_id and text (a hash), or None where it has not both.
 Texts: TypeAlias = Callable[[], pl.DataFrame | None]
@@ -110,7 +111,9 @@ def match_prompts(
     if "text" not in votes.columns or votes["text"].null_count() == votes.height:
         return Matched(votes, tuple(models), responses, 0)
     votes, dropped = (votes, 0) if own_ids else _with_ids(votes, [*shown, *tables], where)
-    links = [_links(one, votes, known, where, must=not own_ids) for one in (*tables, *shown)]
+    links = [
+        _links(one, votes, known, where, must=not own_ids, responses=responses) for one in (*tables, *shown)
+    ]
     linked = tuple(_linked(model, link) for model, link in zip(models, links, strict=False))
     if responses is not None and links[-1]:
         responses = Responses(_renamed(responses.frame, links[-1]), provenance=responses.provenance)
@@ -180,8 +183,24 @@ def _with_ids(votes: pl.DataFrame, beside: Sequence[_Beside], where: str) -> tup
     return kept.with_columns(named), votes.height - kept.height
 
 
+def _fix_of(one: _Beside, responses: Responses | None) -> str:
+    """What gives the texts of a table's ids: a column of the responses that has these ids, where there is one."""
+    column = None if responses is None else column_of_ids(responses, pl.Series(sorted(one.ids)))
+    if column is None:
+        return _FIX
+    return (
+        f"the responses' column {column!r} has these ids: {option('prompt_id', column, table=Responses.noun)}"
+    )
+
+
 def _links(
-    one: _Beside, votes: pl.DataFrame, known: pl.DataFrame | None, where: str, *, must: bool
+    one: _Beside,
+    votes: pl.DataFrame,
+    known: pl.DataFrame | None,
+    where: str,
+    *,
+    must: bool,
+    responses: Responses | None,
 ) -> dict[str, str]:
     """A table's id -> the votes' id of the same text; empty where ids meet as they are, or, unless they ``must``, cannot be matched."""
     if not one.ids.isdisjoint(votes["prompt_id"]):
@@ -194,7 +213,7 @@ def _links(
             raise SchemaError(
                 f"the votes have prompts' texts and no ids, and nothing says which texts the ids of {one.name!r} are of",
                 where=where,
-                fix=_FIX,
+                fix=_fix_of(one, responses),
             )
         return {}
     mine = votes.select("prompt_id", "text").drop_nulls().unique()

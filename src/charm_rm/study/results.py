@@ -12,7 +12,7 @@ from ..shown import Figures, Shown, bind_figures
 from ..tables import Ratings
 
 CLASSICAL, POWERED = "classical", "prediction-powered"
-BETTER, WORSE, WITHIN = "better", "worse", "within chance"
+BETTER, WORSE, WITHIN, UNTESTED = "better", "worse", "within chance", "not tested"
 ALL, DECIDED = "all", "decided"  # the votes that an agreement is over
 ALPHA, ALPHA_DECIDED = "krippendorff_alpha", "alpha_decided"
 PAIRWISE, PAIRWISE_DECIDED = "pairwise_agreement", "pairwise_decided"
@@ -29,7 +29,8 @@ class StudyAnalysis(Shown):
     - ``agreement``: model, votes_used (``all``: a tie agrees by half; ``decided``: votes for one side alone), estimator, value, std_err,
       ci_low, ci_high, n_votes, effective_votes.
     - ``differences``: model, baseline, votes_used, estimator, difference (model - baseline), std_err, ci_low, ci_high, p_value (both
-      adjusted for the number of models compared with the baseline), reading (:data:`BETTER`, :data:`WORSE`, :data:`WITHIN`), n_votes, n_discordant (comparisons with votes on which the two disagree),
+      adjusted for the number of models compared with the baseline), reading (:data:`BETTER`, :data:`WORSE`, :data:`WITHIN`; :data:`UNTESTED` where no
+      vote tells), n_votes, n_discordant (comparisons with votes on which the two disagree),
       discordant_share (of all candidates).
     - ``people``: figure (``krippendorff_alpha``, ``alpha_decided``, ``pairwise_agreement``: the share of pairs of raters who agree on the
       winner, a tie by half, which is what a model's agreement over all votes is to be read beside; ``pairwise_decided``: the same beside

@@ -34,7 +34,7 @@ def _lacks(responses: Responses, model: StudyModel, policies: Sequence[str] | No
     mine = responses.frame["prompt_id"].unique().sort()
     if ids.len() and not mine.is_in(ids.implode()).any():
         yield (
-            f"any of the responses' prompt ids ({_some(mine)}), for it has {_some(ids)}{_other_column(responses, ids)}"
+            f"any of the responses' prompt ids ({_some(mine)}), for it has {_some(ids)}{_taken_from(responses, ids)}"
         )
     missing = sorted(set(policies or responses.policies) - names)
     if missing:
@@ -58,12 +58,20 @@ def _some(ids: pl.Series) -> str:
     return ", ".join(map(repr, ids.head(_SHOWN).to_list())) + (" ..." if ids.len() > _SHOWN else "")
 
 
-def _other_column(responses: Responses, ids: pl.Series) -> str:
-    """The option that takes the ids from another column of the responses; empty where none has them."""
-    frame = responses.frame
-    for column in (c for c in frame.columns if c != "prompt_id"):
-        values = frame[column]
+def _taken_from(responses: Responses, ids: pl.Series) -> str:
+    column = column_of_ids(responses, ids)
+    if column is None:
+        return ""
+    return (
+        f", as the responses' column {column!r} has: add {option('prompt_id', column, table=Responses.noun)}"
+    )
+
+
+def column_of_ids(responses: Responses, ids: pl.Series) -> str | None:
+    """The first column of the responses, other than prompt_id, that has any of these ids; None where none has."""
+    for column in (c for c in responses.frame.columns if c != "prompt_id"):
+        values = responses.frame[column]
         is_id = values.dtype == pl.String or values.dtype.is_integer()
         if is_id and values.cast(pl.String).is_in(ids.implode()).any():
-            return f", as the responses' column {column!r} has: add {option('prompt_id', column, table=Responses.noun)}"
-    return ""
+            return column
+    return None

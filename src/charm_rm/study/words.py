@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from ..errors import counted, listing
+from ..errors import counted, listing, verb
 from ..estimates import signed
 from .results import (
     ALL,
@@ -150,8 +150,8 @@ def size(found: StudyAnalysis) -> str:
     raters = found.raters
     votes = found.summary.get("votes", int(raters["votes"].sum()) if raters.height else 0)
     on = found.summary.get("comparisons")
-    words = f"{votes:,} votes of {counted(found.summary.get('raters', raters.height), 'rater')}"
-    return words if on is None else f"{words} on {on:,} comparisons"
+    words = f"{counted(votes, 'vote')} of {counted(found.summary.get('raters', raters.height), 'rater')}"
+    return words if on is None else f"{words} on {counted(on, 'comparison')}"
 
 
 def about(found: StudyAnalysis) -> str:
@@ -195,8 +195,24 @@ def agreement_sentence(found: StudyAnalysis) -> str:
     return ", ".join(told)
 
 
+def agreement_notes(found: StudyAnalysis) -> Iterator[str]:
+    """What columns of the tables of agreement and differences mean."""
+    yield "all: a tie agrees by half; decided: votes for one side alone"
+    yield "prediction-powered: votes joined with verdicts on all candidates; effective: votes alone that would be as sure"
+    yield from difference_notes(found)
+
+
+def difference_notes(found: StudyAnalysis) -> Iterator[str]:
+    """Why a difference may be a little off that of two agreements; and what its interval and p are adjusted for."""
+    if not found.differences.height:
+        return
+    yield "difference: the share of all comparisons on which two models name different winners, times its mean there; so it may be a little off that of two agreements"
+    if (tests := found.differences["model"].n_unique()) > 1:
+        yield f"intervals and p of differences are adjusted for {tests} models (Bonferroni): all {tests} intervals hold in 95 % of studies or more"
+
+
 def discordance(row: Row) -> str:
-    """On how much the two models differ at all: outside of it no vote can tell them apart."""
+    """On how much two models differ at all, and which two: outside of it no vote can tell them apart."""
     share = row.get("discordant_share")
     of_all = "" if share is None else f"; they name different winners on {100 * share:.1f} % of all"
-    return f"{row['n_discordant']:,} comparisons with votes tell the two apart{of_all}"
+    return f"{counted(row['n_discordant'], 'comparison')} with votes {verb(row['n_discordant'], 'tells', 'tell')} {row['model']} and {row['baseline']} apart{of_all}"

@@ -94,6 +94,7 @@ def test_progress_tells_votes_by_rater_and_policy(study: Path, charm: Charm) -> 
             database.vote(rater, seen.public_id, "tie", request_id=f"request-{i}", now=1.0)
         shown = charm("study", "progress", study)  # while it is open elsewhere
     assert "3 votes of 24 (12%) on 12 comparisons" in shown.stdout
+    assert "done, %" in shown.stdout
     told = json.loads(charm("study", "progress", study, "--json").stdout)
     assert told["raters"][0]["votes"] == 3
     assert sum(row["votes"] for row in told["policies"]) == 6

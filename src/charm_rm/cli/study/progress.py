@@ -89,7 +89,7 @@ def _policies(rows: list[PolicyRow]) -> pl.DataFrame:
     import polars as pl
 
     return pl.DataFrame([asdict(row) for row in rows]).with_columns(
-        share=pl.col("votes") / pl.col("votes_wanted")
+        (100 * pl.col("votes") / pl.col("votes_wanted")).round().cast(pl.Int64).alias("done, %")
     )
 
 
