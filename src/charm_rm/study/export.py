@@ -11,7 +11,7 @@ from ..conversations import MESSAGES
 from ..errors import SchemaError, UnknownPolicy, counted, did_you_mean
 from ..tables import Battles
 from .frame import weight_of_vote
-from .nouns import CHECK, MAIN, Study
+from .nouns import CHECK, Study
 
 _TEXTS = ("prompt", "response_a", "response_b")
 
@@ -38,9 +38,7 @@ def as_battles(study: Study, *, without: Collection[str] = (), comments: bool = 
         SchemaError: no votes are left.
     """
     _refuse_strangers(study, without)
-    main = study.comparisons.frame.filter(pl.col("kind") == MAIN).select(
-        "comparison_id", "prompt_id", "policy_a", "policy_b", "inclusion"
-    )
+    main = study.comparisons.main.select("comparison_id", "prompt_id", "policy_a", "policy_b", "inclusion")
     cast = study.votes.frame.filter(~pl.col("repeat") & ~pl.col("rater").is_in(list(without)))
     votes = cast.join(main, on="comparison_id", how="inner", maintain_order="left")
     if votes.is_empty():
