@@ -59,7 +59,7 @@ def analyse_study(
         MissingExtra: nltk is not installed (or SQLAlchemy, for a path).
     """
     study = as_study(study)
-    kept = without_raters(study, without) if without else study
+    kept = without_raters(study, without)
     with noting_warnings() as notes:
         counted = counted_votes(kept)
         if counted.frame.is_empty():
