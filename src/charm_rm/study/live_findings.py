@@ -14,21 +14,15 @@ import polars as pl
 
 from ..errors import CharmError, CharmWarning, MissingExtra, NotIdentifiable
 from ..ratings.fit import fit_ratings
-from .agreement import ALL, agreement_table, cautions
+from .agreement import agreement_table, cautions
 from .export import as_battles
 from .frame import counted
 from .live import Live
 from .nouns import Counted, Study
-from .people import (
-    ALPHA,
-    PAIRWISE,
-    PAIRWISE_DECIDED,
-    krippendorff_alpha,
-    pairwise_agreement,
-)
+from .people import krippendorff_alpha, pairwise_agreement
 from .predictions import Predictions
 from .raters import judge_raters
-from .results import CLASSICAL
+from .results import ALL, ALPHA, CLASSICAL, PAIRWISE, PAIRWISE_DECIDED
 from .vote_pairs import first_votes, vote_pairs
 
 # Below these no interval is worth showing: ratings are clustered by prompt, and few clusters make errors too small.
