@@ -93,8 +93,8 @@ def live_ratings(study: Study, live: Live) -> Finding:
         return Finding(None, f"No ratings yet: {short}.")
     battles = as_battles(replace(study, responses=None))
     note = (
-        "Mean 1000; ties and both bad count as half a win. The interval takes votes on one prompt together. "
-        + planned(live)
+        "Mean 1000; ties and both bad count as half a win. The interval takes votes on one prompt together; "
+        "that of the analysis allows for raters, too, and is often wider. " + planned(live)
     )
     for prior in (0.0, PRIOR):
         try:
