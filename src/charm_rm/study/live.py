@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from ..tables import Battles
+from .frame import worth_of_vote
 from .nouns import CHECK, Study
 
 _MOST_PERIODS = 72  # as many bars as can be told apart on a phone
@@ -167,7 +167,7 @@ def _policies(main: pl.DataFrame, counting: pl.DataFrame) -> pl.DataFrame:
         main.select(pl.col(side).alias("policy"), "given", "votes_wanted")
         for side in ("policy_a", "policy_b")
     )
-    of_a = pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64)
+    of_a = worth_of_vote()
     wins = pl.concat(
         counting.select(pl.col(f"policy_{side}").alias("policy"), worth.alias("wins"))
         for side, worth in (("a", of_a), ("b", 1.0 - of_a))
