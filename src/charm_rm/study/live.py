@@ -1,7 +1,7 @@
 """What is known of a study while people vote: how far it is, what is covered, how each rater votes.
 
-Pure: a :class:`Study` in, frozen tables out. The admin page and ``charm study progress`` show it; what it says of models and policies so
-far is in :mod:`.live_findings`.
+Pure: a :class:`Study` in, frozen tables out. The admin page shows it (``charm study progress`` counts in the database, without reading the
+study); what it says of models and policies so far is in :mod:`.live_findings`.
 """
 
 from __future__ import annotations
