@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from charm_rm import fit_ratings
-from charm_rm.errors import SchemaError, UnknownPolicy
+from charm_rm.errors import ConfigError, SchemaError, UnknownPolicy
 from charm_rm.study.export import as_battles, flat, left_out
 from charm_rm.study.frame import counted
 from charm_rm.study.nouns import Comparisons, Study, StudyVotes
@@ -81,6 +81,8 @@ def test_a_rater_left_out_takes_no_weight_along(study: Study) -> None:
 def test_a_name_that_nobody_has_is_refused(study: Study) -> None:
     with pytest.raises(UnknownPolicy, match="Did you mean 'Bob'"):
         as_battles(study, without=["Bop"])
+    with pytest.raises(ConfigError, match="all 3 raters with votes are left out"):
+        as_battles(study, without=["Ann", "Bob", "Cid"])
 
 
 def test_no_votes_is_an_error_not_an_empty_table() -> None:

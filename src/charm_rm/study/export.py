@@ -12,6 +12,7 @@ from ..errors import SchemaError, UnknownPolicy, counted, did_you_mean
 from ..tables import Battles
 from .frame import weight_of_vote
 from .nouns import CHECK, MAIN, Study
+from .raters import refuse_nobody
 
 _TEXTS = ("prompt", "response_a", "response_b")
 
@@ -35,7 +36,8 @@ def as_battles(study: Study, *, without: Collection[str] = (), comments: bool = 
 
     Raises:
         UnknownPolicy: a rater of ``without`` who has not voted.
-        SchemaError: no votes are left.
+        ConfigError: everybody who voted is in ``without``.
+        SchemaError: there are no votes.
     """
     _refuse_strangers(study, without)
     main = study.comparisons.frame.filter(pl.col("kind") == MAIN).select(
@@ -90,6 +92,7 @@ def _refuse_strangers(study: Study, without: Collection[str]) -> None:
                 f"no votes are by a rater {name!r}.{did_you_mean(name, known)}",
                 fix="charm study progress shows the raters",
             )
+    refuse_nobody(known, without)
 
 
 def _weighed(votes: pl.DataFrame) -> pl.DataFrame:
