@@ -63,6 +63,8 @@ def test_a_models_labels_are_explained_too_and_its_numbers_are_left() -> None:
     study, _ = imported(rows, labels=["best=a", "worst=b"], columns_of_models=["gpt=gpt:winner", "rm=rm"])
     assert margins(study)["rm"] == [1.0, -2.0, 0.0]
     assert margins(study)["gpt"][2] == 0.0
+    with pytest.raises(ConfigError, match="no winner is told as '1'"):  # it is a score, and no label
+        imported(votes(a=[1] * 6, b=[0] * 6), labels=["1=a"], columns_of_models=["rm=a,b"])
 
 
 def test_names_in_other_case_or_with_spaces_are_their_policies_and_it_is_said() -> None:

@@ -78,6 +78,13 @@ def test_scores_of_the_chosen_answer_go_to_the_policy_that_the_row_chose() -> No
     assert margins(imported(rows, columns_of_models=["rm=reward_chosen,reward_rejected"])[0])["rm"][0] == 1.0
 
 
+def test_scores_of_the_chosen_answer_are_refused_where_a_row_holds_several_peoples_votes() -> None:
+    """They would be turned to whatever each person chose, so that the model agreed with everybody."""
+    rows = [{"prompt_id": "p1", "policy_a": "x", "policy_b": "y", "ann": "x", "bob": "y", "chosen": 1.0, "rejected": 0.0}]  # fmt: skip
+    with pytest.raises(ConfigError, match="a row holds the votes of several people"):
+        imported(rows, columns_of_models=["rm=chosen,rejected"], columns_of_raters=["ann=ann", "bob=bob"])
+
+
 def test_rows_that_differ_count_by_the_mean_of_each_order_and_it_is_said() -> None:
     """As a judge that was asked again: Ann's order is the mean of two rows, and weighs as much as Bob's one."""
     rows = votes(rm=[1.0, -2.0, 0.5, -4.0, 2.0, -0.5])

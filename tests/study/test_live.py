@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +58,6 @@ def test_a_study_without_votes_says_nothing_rather_than_zero() -> None:
     live = live_study(small())
     assert (live.votes, live.progress, live.covered) == (0, 0.0, 0)
     assert live.consistency.value is None
-    assert live.consistency.interval is None
     assert live.seconds is None
     assert live.last_vote is None
     assert live.raters.is_empty()
@@ -131,11 +129,6 @@ def test_times_that_are_none_are_counted() -> None:
     assert frame["start"].to_list() == [datetime(2026, 11, 2, h, tzinfo=UTC) for h in (7, 8, 9)]
     assert frame["votes"].to_list() == [1, 0, 1]
     assert over_time([])[0].is_empty()
-
-
-def test_wilson() -> None:
-    low, high = Share(8, 10).interval or (0, 0)
-    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Wilson (1927), as in any table
 
 
 def test_ten_thousand_votes_are_all_counted() -> None:

@@ -13,10 +13,9 @@ from perf.simulation._raters import ODD, careful, draw_study
 from charm_rm.study.agreement import DIFFERENCE_SCHEMA
 from charm_rm.study.frame import counted
 from charm_rm.study.nouns import Study, StudyVotes
-from charm_rm.study.people import PAIRWISE
 from charm_rm.study.rater_flags import _most_followed
 from charm_rm.study.raters import judge_raters
-from charm_rm.study.results import CARELESS, OTHER_TASTE, UNCLEAR
+from charm_rm.study.results import CARELESS, OTHER_TASTE, PAIRWISE, UNCLEAR
 from charm_rm.study.warning_words import study_warnings
 from charm_rm.study.words import rater_sentences
 from study.findings import findings

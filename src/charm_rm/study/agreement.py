@@ -22,9 +22,8 @@ from .intervals import Ranged, ranged_difference, ranged_share
 from .nouns import Counted
 from .powered import Layout, Line, effective_votes, mean_line, ratio_line, tuned
 from .predictions import Predictions, predict_votes
-from .results import BETTER, CLASSICAL, POWERED, UNTESTED, WITHIN, WORSE
+from .results import ALL, BETTER, CLASSICAL, DECIDED, POWERED, UNTESTED, WITHIN, WORSE
 
-ALL, DECIDED = "all", "decided"
 FEW_PROMPTS = 20  # voted on: below, variances by prompt are rough
 
 AGREEMENT_SCHEMA = {

@@ -17,6 +17,7 @@ from ..reading.shapes import check_shape
 from ..shown import Figures
 from ..tables import Ratings
 from .agreement import agreement_table, cautions, difference_table
+from .clusters import effective_number
 from .favour import favour_table
 from .frame import counted as counted_votes
 from .model_ratings import model_rating_table
@@ -170,7 +171,7 @@ def _summary(
         "policies": len(study.policies),
         "models": list(counted.models),
         "ties": float((y == 0.5).mean()),
-        "weight_efficiency": float(weight.sum() ** 2 / (weight**2).sum() / len(weight)),
+        "weight_efficiency": effective_number(weight) / len(weight),
         "repeats": int(raters["repeats"].sum()),
         "consistent": int(raters["consistent"].sum()),
         "checks": int(raters["checks"].sum()),

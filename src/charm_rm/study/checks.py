@@ -11,7 +11,7 @@ import polars as pl
 
 from ..protocols import Prompt
 from ..tables import Responses, as_messages
-from .nouns import CHECK
+from .nouns import CHECK, Comparisons
 
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _LIST = re.compile(r"^\s*([-*]|\d+[.)]) ", re.MULTILINE)
@@ -50,13 +50,7 @@ def attention_checks(responses: Responses, *, n: int, votes_wanted: int, seed: i
 
 def checks_table(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
     """Rows of :func:`check_row` as rows of :class:`.nouns.Comparisons`."""
-    return pl.DataFrame(rows, schema=_SCHEMA)
-
-
-_SCHEMA = {
-    "comparison_id": pl.String, "prompt_id": pl.String, "policy_a": pl.String, "policy_b": pl.String, "kind": pl.String,
-    "inclusion": pl.Float64, "votes_wanted": pl.Int64, "expected": pl.String, "answered_a": pl.String, "answered_b": pl.String,
-}  # fmt: skip
+    return pl.DataFrame(rows, schema=Comparisons.dtypes())
 
 
 @dataclass(frozen=True)

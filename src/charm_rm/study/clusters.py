@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..mismatch.student import student_quantile
 from ..statistics import FloatArray, IntArray
 
 BoolArray = NDArray[np.bool_]
@@ -62,12 +61,6 @@ class Clustered2:
     def std_err(self) -> FloatArray:
         """(p,) of each figure by itself."""
         return np.array([self.along(d)[0] for d in np.eye(len(self.by_prompt))]) ** 0.5
-
-    def half_width(self, direction: ArrayLike, *, level: float = 0.95) -> float:
-        """t times the root of :meth:`along`: half the width of the interval of one combination; infinite where there are no degrees of freedom."""
-        variance, df = self.along(direction)
-        quantile = float(student_quantile(df, tail=1 - level))
-        return quantile * variance**0.5 if np.isfinite(quantile) else np.inf
 
 
 def two_way_covariance(
@@ -131,14 +124,19 @@ def _put_together(
     return Clustered2(covariance, min(freedom), n_prompts, n_raters, by_prompt, by_rater, by_both, raters)
 
 
+def effective_number(weight: FloatArray) -> float:
+    """(Σ w)² / Σ w²: so many things of equal weight are as good (Kish 1965); 0 of none."""
+    squares = float((weight**2).sum())
+    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
 def effective_clusters(cluster: IntArray, weight: FloatArray) -> float:
-    """(Σ_g w_g)² / Σ_g w_g², w_g the weight of a cluster: so many of equal weight are as good (Kish 1965).
+    """:func:`effective_number` of clusters, each of the weight of its rows.
 
     With G of these, c = G/(G−1) makes up exactly for the mean that is taken off where votes have nothing in common but it.
     """
     _, code = np.unique(cluster, return_inverse=True)
-    share = np.bincount(code.ravel(), weight)
-    return float(share.sum() ** 2 / (share @ share))
+    return effective_number(np.bincount(code.ravel(), weight).astype(np.float64))
 
 
 def degrees_of_freedom(

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..statistics import FloatArray
+from ..statistics import FloatArray, IntArray
+from .clusters import BoolArray
 from .frame import margin_column
 from .rounding import rounded
 
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 # A chance this close to 1 is 1: the comparison is chosen for sure.
 _SURE = 1 - 1e-9
 # Comparisons up to which they are spread evenly by rounding, which takes a second or two.

@@ -32,6 +32,17 @@ def refuse_missing_policies(frame: pl.DataFrame, where: str) -> None:
         refuse_rows(frame, empty, side, where, "is missing")
 
 
+def refuse_blank_prompts(frame: pl.DataFrame, where: str) -> None:
+    """Refuse rows that say nothing of their prompt: all of them would be votes on one.
+
+    Raises:
+        SchemaError: there are some.
+    """
+    column = "prompt_id" if "prompt_id" in frame.columns else "prompt"
+    if frame.schema[column] == pl.String:
+        refuse_rows(frame, frame[column].str.strip_chars() == "", column, where, "is empty")
+
+
 def first_turns(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Rows of the first turn, and how many of later ones are left out, where ``turn`` numbers the questions of a conversation.
 

@@ -112,6 +112,21 @@ def _pair(asked: ModelColumns) -> ModelColumns:
     return asked
 
 
+def refuse_scores_of_the_chosen(texts: Sequence[str], there: Sequence[str]) -> None:
+    """Refuse scores of the chosen and the rejected answer where a row holds several people's votes: each may have chosen another.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    for asked in (model_columns(text, there) for text in texts):
+        if asked.of_the_chosen:
+            raise ConfigError(
+                "these are scores of the answer that was chosen and of the other one, and a row holds the votes of several people",
+                where=f"--model {asked.told}",
+                fix="give the scores of the first and of the second answer, as columns called otherwise",
+            )
+
+
 def model_of_columns(
     votes: pl.DataFrame, frame: pl.DataFrame, asked: ModelColumns, where: str, *, labels: Mapping[str, str]
 ) -> StudyModel:

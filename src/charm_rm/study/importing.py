@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import SchemaError, counted, listing
-from ..judgements.checks import note, refuse_rows
+from ..judgements.checks import note
 from ..judgements.prompts import prompt_hashes, prompt_keys
 from ..provenance import source_record
 from ..ratings.battles import ONE_HOT
@@ -20,6 +20,7 @@ from .frame import KEY
 from .import_checks import (
     blind_votes,
     first_turns,
+    refuse_blank_prompts,
     refuse_missing_policies,
     say_unknown_policies,
     say_what_may_mislead,
@@ -35,7 +36,7 @@ from .import_labels import (
     with_meanings,
     with_policy_names,
 )
-from .import_models import ModelColumns, model_columns, model_of_columns
+from .import_models import ModelColumns, model_columns, model_of_columns, refuse_scores_of_the_chosen
 from .import_people import people_votes, with_repeats
 from .import_prompts import SEVERAL_IDS, Texts, match_prompts
 from .import_texts import answer_columns, texts_in_votes
@@ -92,6 +93,8 @@ def import_votes(
         ConfigError: ``columns``, ``people`` or ``original`` name what is not there; raters are not named.
     """
     votes, columns = with_a_row_each(flat_votes(votes, where=where), columns_of_raters, columns or {})
+    if columns_of_raters:
+        refuse_scores_of_the_chosen(columns_of_models, votes.columns)
     read = _read(votes, columns, columns_of_models, labels, where, first_left=first_left)
     given = responses if responses is not None else texts_in_votes(votes, read.frame, read.found, where)
     matched = match_prompts(
@@ -167,7 +170,8 @@ def _read(
     frame, found = in_our_columns(votes, columns, but=taken, where=where)
     refuse_missing_policies(frame, where)
     meanings = label_meanings(labels)
-    refuse_unused_labels([frame["winner"], *(votes[one.columns[0]] for one in asked)], meanings)
+    told = [votes[one.columns[0]] for one in asked if len(one.columns) == 1]
+    refuse_unused_labels([frame["winner"], *told], meanings)
     frame = frame.with_columns(with_meanings(frame["winner"], meanings))
     frame = with_left(with_policy_names(frame, "winner", where), where, first_left=first_left)
     frame = by_policy(frame, "winner", where)
@@ -187,7 +191,7 @@ def _with_prompts(frame: pl.DataFrame, there: Sequence[str], where: str) -> tupl
             where=where,
             fix="say which: --column prompt_id=COLUMN, or prompt=COLUMN for its text; votes without prompts are fitted by: charm ratings fit FILE",
         )
-    _refuse_blank_prompts(frame, where)
+    refuse_blank_prompts(frame, where)
     keys = prompt_keys(frame, where)
     if "prompt" not in frame.columns:
         return frame.with_columns(keys), True
@@ -196,17 +200,6 @@ def _with_prompts(frame: pl.DataFrame, there: Sequence[str], where: str) -> tupl
     if not own and not keys.equals(text, check_names=False):
         return frame.with_columns(keys), True  # the column of prompts holds ids
     return frame.with_columns(keys, text), own
-
-
-def _refuse_blank_prompts(frame: pl.DataFrame, where: str) -> None:
-    """Refuse rows that say nothing of their prompt: all of them would be votes on one.
-
-    Raises:
-        SchemaError: there are some.
-    """
-    column = "prompt_id" if "prompt_id" in frame.columns else "prompt"
-    if frame.schema[column] == pl.String:
-        refuse_rows(frame, frame[column].str.strip_chars() == "", column, where, "is empty")
 
 
 # --- the tables -----------------------------------------------------------------------------------

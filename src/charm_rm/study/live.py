@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from ..statistics import wilson_interval
 from ..tables import Battles
 from .nouns import CHECK, MAIN, Study
 
@@ -30,14 +29,6 @@ class Share:
     def value(self) -> float | None:
         """count / total; None where total is 0."""
         return self.count / self.total if self.total else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Wilson's 95 % interval, which takes every one of ``total`` as independent; None where total is 0."""
-        if not self.total:
-            return None
-        low, high = wilson_interval(self.count, self.total)
-        return float(low), float(high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,14 +114,7 @@ def joined_votes(study: Study) -> pl.DataFrame:
     the first (null where there is no first). ``is_check`` and ``passed``. ``chose_left``: of first looks that chose a side; null
     elsewhere, and where sides are not known.
     """
-    optional = {"left": pl.String, "seconds": pl.Float64, "comment": pl.String, "voted_at": pl.String}
-    votes = study.votes.frame
-    votes = votes.with_columns(
-        pl.lit(None, dtype=kind).alias(name) for name, kind in optional.items() if name not in votes.columns
-    )
-    comparisons = study.comparisons.frame
-    if "expected" not in comparisons.columns:
-        comparisons = comparisons.with_columns(pl.lit(None, dtype=pl.String).alias("expected"))
+    votes, comparisons = study.votes.with_all_columns(), study.comparisons.with_all_columns()
     kept = ["comparison_id", "prompt_id", "policy_a", "policy_b", "kind", "expected"]
     first = votes.filter(~pl.col("repeat")).select("comparison_id", "rater", pl.col("winner").alias("before"))
     rows = votes.join(comparisons.select(kept), on="comparison_id", how="inner", maintain_order="left")

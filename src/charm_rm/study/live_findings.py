@@ -14,21 +14,15 @@ import polars as pl
 
 from ..errors import CharmError, CharmWarning, MissingExtra, NotIdentifiable
 from ..ratings.fit import fit_ratings
-from .agreement import ALL, agreement_table, cautions
+from .agreement import agreement_table, cautions
 from .export import as_battles
 from .frame import counted
 from .live import Live
 from .nouns import Counted, Study
-from .people import (
-    ALPHA,
-    PAIRWISE,
-    PAIRWISE_DECIDED,
-    krippendorff_alpha,
-    pairwise_agreement,
-)
+from .people import krippendorff_alpha, pairwise_agreement
 from .predictions import Predictions
 from .raters import judge_raters
-from .results import CLASSICAL
+from .results import ALL, ALPHA, CLASSICAL, PAIRWISE, PAIRWISE_DECIDED
 from .vote_pairs import first_votes, vote_pairs
 
 # Below these no interval is worth showing: ratings are clustered by prompt, and few clusters make errors too small.
@@ -99,8 +93,8 @@ def live_ratings(study: Study, live: Live) -> Finding:
         return Finding(None, f"No ratings yet: {short}.")
     battles = as_battles(replace(study, responses=None))
     note = (
-        "Mean 1000; ties and both bad count as half a win. The interval takes votes on one prompt together. "
-        + planned(live)
+        "Mean 1000; ties and both bad count as half a win. The interval takes votes on one prompt together; "
+        "that of the analysis allows for raters, too, and is often wider. " + planned(live)
     )
     for prior in (0.0, PRIOR):
         try:

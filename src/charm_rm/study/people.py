@@ -16,14 +16,12 @@ from ..estimates import LEVEL, Estimate
 from ..extras import require
 from ..mismatch.student import student_quantile
 from ..statistics import FloatArray, IntArray
-from .clusters import degrees_of_freedom
+from .clusters import degrees_of_freedom, effective_number
 from .intervals import ranged_share
 from .nouns import Study
-from .powered import effective_number
+from .results import ALPHA, ALPHA_DECIDED, PAIRWISE, PAIRWISE_DECIDED
 from .vote_pairs import first_votes, vote_pairs
 
-ALPHA, ALPHA_DECIDED = "krippendorff_alpha", "alpha_decided"
-PAIRWISE, PAIRWISE_DECIDED = "pairwise_agreement", "pairwise_decided"
 GROUPS = 20  # of prompts, left out one after another: so many calls of the library
 SCHEMA = {
     "figure": pl.String,

@@ -76,14 +76,8 @@ def plan_study(
         "plan": plan,
         "inputs": _inputs(texts, models),
     }
-    votes = StudyVotes(pl.DataFrame(schema=_NO_VOTES))
+    votes = StudyVotes(pl.DataFrame(schema=StudyVotes.dtypes()))
     return Study(name, comparisons, votes, tuple(models), texts, found.frame.select(KEY), about)
-
-
-_NO_VOTES = {
-    "comparison_id": pl.String, "rater": pl.String, "winner": pl.String, "repeat": pl.Boolean, "left": pl.String,
-    "seconds": pl.Float64, "comment": pl.String, "voted_at": pl.String,
-}  # fmt: skip
 
 
 def policy_table(study: Study) -> pl.DataFrame:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from ..statistics import FloatArray, IntArray
-from .clusters import NOBODY, BoolArray, Clustered2, two_way_covariance
+from .clusters import NOBODY, BoolArray, Clustered2, effective_number, two_way_covariance
 from .nouns import Counted
 
 _ROUNDING = 1e-12  # of the parts that a variance is made of
@@ -50,7 +50,7 @@ class Layout:
         return int(max(self.prompt.max(initial=-1), self.prompt_all.max(initial=-1))) + 1
 
     def effective_prompts(self, inside: BoolArray) -> float:
-        """(Σ_p w_p)² / Σ_p w_p², w_p the weight of a prompt's votes inside: so many prompts of equal weight are as good (Kish 1965)."""
+        """(Σ_p w_p)² / Σ_p w_p², w_p the weight of a prompt's votes inside: so many prompts of equal weight are as good."""
         return effective_number(np.bincount(self.prompt[inside], self.weight[inside]).astype(np.float64))
 
     def effective_size(self, inside: BoolArray) -> float:
@@ -197,12 +197,6 @@ def tuned(line: Line, layout: Layout) -> FloatArray:
 def effective_votes(n_votes: int, classical: float, powered: float) -> float:
     """n · (se classical / se powered)²: how many votes alone would give as narrow an interval."""
     return n_votes * (classical / powered) ** 2 if powered > 0 else float(n_votes)
-
-
-def effective_number(weight: FloatArray) -> float:
-    """(Σ w)² / Σ w²: so many things of equal weight are as good (Kish 1965); 0 of none."""
-    squares = float((weight**2).sum())
-    return float(weight.sum()) ** 2 / squares if squares > 0 else 0.0
 
 
 def _columns(values: FloatArray) -> FloatArray:

@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import NotIdentifiable, counted
+from ..estimates import SIGNIFICANT
 from ..mismatch.student import student_quantile
-from ..statistics import FloatArray
+from ..statistics import FloatArray, IntArray
 from .clusters import degrees_of_freedom
 
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 _RATERS_TRIED = (2, 3, 5, 8, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 
 
@@ -145,7 +143,7 @@ class Population:
         df = _freedom(total, of_prompts, of_raters, prompts=prompts, raters=a.raters)
         std_err = math.sqrt(total)
         at_random = variance * float((c**2).sum()) / self.size / a.votes(n)
-        quantile = float(student_quantile(df, tail=0.05 / tests))
+        quantile = float(student_quantile(df, tail=SIGNIFICANT / tests))
         return Shown(quantile * std_err, std_err, df, at_random / base)
 
 

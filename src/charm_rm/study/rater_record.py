@@ -32,11 +32,17 @@ def habits(votes: pl.DataFrame) -> pl.DataFrame:
         .alias("same_by_chance"),
     )
     share = pl.when(pl.col("sided") > 0).then(pl.col("lefts") / pl.col("sided"))
-    a_left = votes["left"].drop_nulls().eq("a").mean()
-    drawn = isinstance(a_left, float) and _DRAWN[0] <= a_left <= _DRAWN[1]
     return told.with_columns(
-        tie_share=pl.col("ties") / pl.col("votes"), left_share=share, sides_drawn=pl.lit(drawn)
+        tie_share=pl.col("ties") / pl.col("votes"),
+        left_share=share,
+        sides_drawn=pl.lit(sides_drawn(votes["left"])),
     )
+
+
+def sides_drawn(left: pl.Series) -> bool:
+    """Whether the answer on the left looks drawn: it is a about as often as b; False where it is not known at all."""
+    share = left.drop_nulls().eq("a").mean()
+    return isinstance(share, float) and _DRAWN[0] <= share <= _DRAWN[1]
 
 
 def repeats(study: Study, votes: pl.DataFrame) -> pl.DataFrame:
@@ -51,10 +57,8 @@ def repeats(study: Study, votes: pl.DataFrame) -> pl.DataFrame:
 
 def checks(study: Study) -> pl.DataFrame:
     """rater, checks, passed."""
-    kinds = study.comparisons.frame
-    if "expected" not in kinds.columns:
-        kinds = kinds.with_columns(pl.lit(None, dtype=pl.String).alias("expected"))
-    known = kinds.filter((pl.col("kind") == CHECK) & pl.col("expected").is_not_null())
+    comparisons = study.comparisons.with_all_columns()
+    known = comparisons.filter((pl.col("kind") == CHECK) & pl.col("expected").is_not_null())
     seen = study.votes.frame.join(known.select("comparison_id", "expected"), on="comparison_id")
     passed = pl.col("winner") == pl.col("expected")
     return seen.group_by("rater").agg(pl.len().alias("checks"), passed.sum().alias("passed"))

@@ -13,6 +13,9 @@ from ..tables import Ratings
 
 CLASSICAL, POWERED = "classical", "prediction-powered"
 BETTER, WORSE, WITHIN, UNTESTED = "better", "worse", "within chance", "not tested"
+ALL, DECIDED = "all", "decided"  # the votes that an agreement is over
+ALPHA, ALPHA_DECIDED = "krippendorff_alpha", "alpha_decided"
+PAIRWISE, PAIRWISE_DECIDED = "pairwise_agreement", "pairwise_decided"
 CARELESS, OTHER_TASTE, UNCLEAR = "looks careless", "another taste", "taste or care"  # of a rater
 
 

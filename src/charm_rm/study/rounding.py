@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..statistics import FloatArray
+from ..statistics import FloatArray, IntArray
 
-IntArray = NDArray[np.int64]
 # Chances are whole multiples of this while they are rounded: sums are exact, so nothing is left over at the end.
 _UNIT = 1 << 40
 

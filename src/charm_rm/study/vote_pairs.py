@@ -19,12 +19,8 @@ def first_votes(study: Study) -> pl.DataFrame:
     """
     known = study.comparisons.frame.select("comparison_id", "prompt_id", "kind", "inclusion")
     refuse_unknown(study.votes.frame, known)
-    votes = study.votes.frame.filter(~pl.col("repeat")).join(
-        known.filter(pl.col("kind") == MAIN), on="comparison_id"
-    )
-    for name, kind in (("left", pl.String), ("seconds", pl.Float64)):
-        if name not in votes.columns:
-            votes = votes.with_columns(pl.lit(None, dtype=kind).alias(name))
+    first = study.votes.with_all_columns().filter(~pl.col("repeat"))
+    votes = first.join(known.filter(pl.col("kind") == MAIN), on="comparison_id")
     return votes.select(
         "comparison_id",
         "prompt_id",

@@ -10,11 +10,12 @@ import polars as pl
 from ..errors import counted as count_of
 from ..errors import listing, verb
 from ..estimates import SIGNIFICANT
+from .clusters import effective_number
 from .frame import SELF_NAMING, left_out_words
 from .nouns import MAIN, Counted, Study
-from .people import PAIRWISE
+from .rater_record import sides_drawn
 from .rater_tests import lower_tail, upper_tail
-from .results import CARELESS, UNCLEAR
+from .results import ALL, CARELESS, PAIRWISE, UNCLEAR
 
 FEW_SHARED = 30  # comparisons that two raters saw; with fewer, agreement of people is a rough figure
 EVEN_WEIGHTS = 0.5  # of the votes; where they are worth fewer of equal weight, it is said
@@ -80,7 +81,7 @@ def _overlaps(people: pl.DataFrame, study: Study) -> Iterator[str]:
 
 def _weights(counted: Counted) -> Iterator[str]:
     weight = counted.frame["weight"].to_numpy()
-    worth = float(weight.sum() ** 2 / (weight**2).sum())
+    worth = effective_number(weight)
     if worth < EVEN_WEIGHTS * len(weight):
         heaviest = float(np.max(weight) / weight.sum())
         yield (
@@ -114,12 +115,10 @@ def _quality(raters: pl.DataFrame) -> Iterator[str]:
 
 def _sides(study: Study) -> Iterator[str]:
     """All raters together prefer a side of the screen."""
-    votes = study.votes.frame
-    if "left" not in votes.columns:
-        return
-    sided = votes.filter(pl.col("left").is_not_null() & pl.col("winner").is_in(["a", "b"]))
-    drawn = sided["left"].eq("a").mean() if sided.height else None
-    if not isinstance(drawn, float) or not 1 / 3 <= drawn <= 2 / 3:
+    sided = study.votes.with_all_columns().filter(
+        pl.col("left").is_not_null() & pl.col("winner").is_in(["a", "b"])
+    )
+    if not sides_drawn(sided["left"]):
         return
     n, left = sided.height, int((sided["left"] == sided["winner"]).sum())
     p = 2 * min(float(lower_tail(left, n, 0.5)), float(upper_tail(left, n, 0.5)))
@@ -130,9 +129,7 @@ def _sides(study: Study) -> Iterator[str]:
 
 def _apart(differences: pl.DataFrame) -> Iterator[str]:
     """Models that hardly differ."""
-    seen = differences.filter(pl.col("votes_used") == "all").unique(
-        "model", keep="first", maintain_order=True
-    )
+    seen = differences.filter(pl.col("votes_used") == ALL).unique("model", keep="first", maintain_order=True)
     for row in seen.iter_rows(named=True):
         if row["discordant_share"] == 0:
             yield f"{row['model']} and {row['baseline']} name the same winner on every candidate: no vote can tell them apart"

@@ -10,25 +10,30 @@ import polars as pl
 from ..errors import counted, listing, verb
 from ..estimates import signed
 from .results import (
+    ALL,
+    ALPHA,
+    ALPHA_DECIDED,
     BETTER,
     CARELESS,
     CLASSICAL,
+    DECIDED,
     OTHER_TASTE,
+    PAIRWISE,
+    PAIRWISE_DECIDED,
     POWERED,
     UNCLEAR,
     WORSE,
     StudyAnalysis,
 )
 
-ALL, DECIDED = "all", "decided"
 Row = Mapping[str, Any]
 # How a model's agreement is read beside that of people with each other, by the votes that are used.
-_CEILINGS = {ALL: "pairwise_agreement", DECIDED: "pairwise_decided"}
+_CEILINGS = {ALL: PAIRWISE, DECIDED: PAIRWISE_DECIDED}
 FIGURES = {
-    "krippendorff_alpha": "Krippendorff's alpha, all four answers",
-    "alpha_decided": "Krippendorff's alpha, votes for one side",
-    "pairwise_agreement": "pairs of raters who agree, %, a tie by half",
-    "pairwise_decided": "pairs of raters who agree, %, votes for one side",
+    ALPHA: "Krippendorff's alpha, all four answers",
+    ALPHA_DECIDED: "Krippendorff's alpha, votes for one side",
+    PAIRWISE: "pairs of raters who agree, %, a tie by half",
+    PAIRWISE_DECIDED: "pairs of raters who agree, %, votes for one side",
 }
 WHAT_AGREEMENT_IS = (
     "Agreement: the share of comparisons on which a vote names the model's winner; a tie agrees by half (all), or votes for one side alone "
@@ -74,7 +79,7 @@ def ceiling(found: StudyAnalysis, *, votes_used: str = ALL) -> Row | None:
 
 def alpha(found: StudyAnalysis) -> Row | None:
     """Krippendorff's alpha over all answers; None where it is not determined."""
-    rows = found.people.filter((pl.col("figure") == "krippendorff_alpha") & pl.col("value").is_not_null())
+    rows = found.people.filter((pl.col("figure") == ALPHA) & pl.col("value").is_not_null())
     return rows.row(0, named=True) if rows.height else None
 
 
@@ -188,13 +193,6 @@ def agreement_sentence(found: StudyAnalysis) -> str:
     if top is not None:
         told.append(f"people with each other {per_cent(top)}")
     return ", ".join(told)
-
-
-def worth(row: Row) -> str:
-    """What joining with the models' verdicts brought; empty for an estimate of votes alone."""
-    if row["estimator"] != POWERED or row.get("effective_votes") is None:
-        return ""
-    return f"{row['n_votes']:,} votes are worth {row['effective_votes']:,.0f} here"
 
 
 def agreement_notes(found: StudyAnalysis) -> Iterator[str]:

@@ -86,6 +86,16 @@ class Table(Summarised):
         names = [c for c in ("policy", "reference", "policy_a", "policy_b") if c in self.frame.columns]
         return sorted(set().union(*(self.frame[c].unique().to_list() for c in names)) - {None})
 
+    @classmethod
+    def dtypes(cls) -> dict[str, type[pl.DataType]]:
+        """The type of each column that has one, those that may be left out among them: the schema of a frame of such rows."""
+        return {column.name: _DTYPES[column.kind] for column in cls.columns if column.kind != ANY}
+
+    def with_all_columns(self) -> pl.DataFrame:
+        """The frame with every column that may be left out, null where it is."""
+        absent = {name: kind for name, kind in self.dtypes().items() if name not in self.frame.columns}
+        return self.frame.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in absent.items())
+
     def payload(self) -> dict[str, Any]:
         """What the table holds beside its frame, as JSON-able values (stored in Parquet metadata)."""
         return {"noun": self.noun, "provenance": dict(self.provenance)}

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from ...errors import counted
-from ...study.results import BETTER, CARELESS, CLASSICAL, POWERED, WORSE, StudyAnalysis
-from ...study.words import ALL, ceiling
+from ...study.results import ALL, BETTER, CARELESS, CLASSICAL, POWERED, WORSE, StudyAnalysis
+from ...study.words import ceiling
 from ..charts import Row, interval_rows
 from ..gather import Findings
 from ..words import chance, interval, number

@@ -73,7 +73,7 @@ def _comparisons(connection: Connection) -> Comparisons:
     told = [c.c[column.name] for column in Comparisons.columns if column.name in c.c]
     joined = c.outerjoin(a, c.c.answer_a == a.c.id).outerjoin(b, c.c.answer_b == b.c.id)
     query = select(*told, a.c.prompt_id.label("answered_a"), b.c.prompt_id.label("answered_b"))
-    frame = _frame(connection, query.select_from(joined).order_by(c.c.id), _schema(Comparisons))
+    frame = _frame(connection, query.select_from(joined).order_by(c.c.id), Comparisons.dtypes())
     own = [
         pl.when(pl.col(name) != pl.col("prompt_id")).then(pl.col(name)).alias(name)
         for name in ("answered_a", "answered_b")
@@ -81,13 +81,6 @@ def _comparisons(connection: Connection) -> Comparisons:
     frame = frame.with_columns(own)
     silent = [n for n in ("expected", "answered_a", "answered_b") if frame[n].null_count() == len(frame)]
     return Comparisons(frame.drop(silent))
-
-
-_DTYPES = {"text": pl.String, "number": pl.Float64, "whole number": pl.Int64, "true/false": pl.Boolean}
-
-
-def _schema(noun: type[Comparisons | StudyVotes]) -> dict[str, Any]:
-    return {column.name: _DTYPES[column.kind] for column in noun.columns}
 
 
 def _frame(connection: Connection, query: Any, kinds: dict[str, Any]) -> pl.DataFrame:
@@ -150,7 +143,7 @@ def _votes(connection: Connection) -> StudyVotes:
         .join(r, a.c.rater_id == r.c.id)
         .order_by(v.c.id)
     )
-    frame = _frame(connection, query, {**_schema(StudyVotes), "voted_at": pl.Float64})
+    frame = _frame(connection, query, {**StudyVotes.dtypes(), "voted_at": pl.Float64})
     times = pl.Series("voted_at", [as_time(s) for s in frame["voted_at"].to_list()], dtype=pl.String)
     comments = pl.Series("comment", [unpacked(t) for t in frame["comment"].to_list()], dtype=pl.String)
     return StudyVotes(frame.with_columns(comments, times))

@@ -103,15 +103,9 @@ def _study_row(study: Study, now: float) -> dict[str, Any]:
 
 def _sides(study: Study) -> Iterable[tuple[str, str]]:
     """(prompt_id, policy) of every answer that is compared, in order."""
-    for row in with_answered(study.comparisons.frame).iter_rows(named=True):
+    for row in study.comparisons.with_all_columns().iter_rows(named=True):
         for side in "ab":
             yield row[f"answered_{side}"] or row["prompt_id"], row[f"policy_{side}"]
-
-
-def with_answered(frame: pl.DataFrame) -> pl.DataFrame:
-    """Comparisons with all the columns that may be left out, null."""
-    absent = [c for c in ("expected", "answered_a", "answered_b") if c not in frame.columns]
-    return frame.with_columns(pl.lit(None, dtype=pl.String).alias(c) for c in absent)
 
 
 def _answer_ids(study: Study) -> dict[tuple[str, str], int]:
@@ -153,7 +147,7 @@ def _answer_rows(study: Study, answers: Mapping[tuple[str, str], int]) -> Rows:
 
 def _comparison_rows(study: Study, answers: Mapping[tuple[str, str], int]) -> Rows:
     rows = []
-    for i, row in enumerate(with_answered(study.comparisons.frame).iter_rows(named=True), start=1):
+    for i, row in enumerate(study.comparisons.with_all_columns().iter_rows(named=True), start=1):
         key = {
             side: (row.pop(f"answered_{side}") or row["prompt_id"], row[f"policy_{side}"]) for side in "ab"
         }
