@@ -83,7 +83,7 @@ def _rater(name: str, i: int) -> dict[str, Any]:
         "rater": name,
         "votes": 150 - i,
         "repeats": 10,
-        "consistent": 0.4 if bad else 0.9,
+        "consistent": 4 if bad else 9,
         "checks": 5,
         "passed": 1 if bad else 5,
         "agreement": 0.5 if bad else 0.74,

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from charm_rm import fit_ratings
-from charm_rm.errors import ConfigError, SchemaError, UnknownPolicy
+from charm_rm.errors import ConfigError, SchemaError
 from charm_rm.study.export import as_battles, flat, left_out
 from charm_rm.study.frame import counted
 from charm_rm.study.nouns import Comparisons, Study, StudyVotes
@@ -79,10 +79,8 @@ def test_a_rater_left_out_takes_no_weight_along(study: Study) -> None:
 
 
 def test_a_name_that_nobody_has_is_refused(study: Study) -> None:
-    with pytest.raises(UnknownPolicy, match="Did you mean 'Bob'"):
+    with pytest.raises(ConfigError, match="Did you mean 'Bob'"):
         as_battles(study, without=["Bop"])
-    with pytest.raises(ConfigError, match="all 3 raters with votes are left out"):
-        as_battles(study, without=["Ann", "Bob", "Cid"])
 
 
 def test_no_votes_is_an_error_not_an_empty_table() -> None:
@@ -116,7 +114,7 @@ def test_prompts_in_messages_and_texts_become_messages_and_in_csv_json(study: St
     asked = dict(zip(battles.frame["prompt_id"], battles.frame["prompt"].to_list(), strict=True))
     assert asked["p0"] == talk
     assert asked["p1"] == [{"role": "user", "content": "Say p1."}]
-    assert flat(battles).frame["prompt"].dtype == pl.String
+    assert flat(battles.frame)["prompt"].dtype == pl.String
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])

@@ -263,16 +263,10 @@ def _print_raters(found: StudyAnalysis, top: int) -> None:
 
 
 def _of(part: str, whole: str) -> pl.Expr:
-    """``7 of 8``; ``-`` where there were none. ``part`` is a share or a number."""
+    """``7 of 8``; ``-`` where there were none."""
     import polars as pl
 
-    def text(row: dict[str, float | int | None]) -> str:
-        n, value = row[whole], row[part]
-        if not n or value is None:
-            return "-"
-        return f"{round(value * n) if isinstance(value, float) else value} of {n}"
-
-    return pl.struct(part, whole).map_elements(text, return_dtype=pl.String)
+    return pl.when(pl.col(whole) > 0).then(pl.format("{} of {}", part, whole)).otherwise(pl.lit("-"))
 
 
 def _interval(scale: float, *, plus: bool = True) -> pl.Expr:

@@ -16,7 +16,7 @@ import polars as pl
 from ..errors import CharmWarning
 from ..study.checks import check_row, checks_table, form_of
 from ..study.frame import verdicts, with_margins
-from ..study.nouns import MAIN, Comparisons, Study, StudyModel
+from ..study.nouns import Comparisons, Study, StudyModel
 from ..study.plan import plan_study
 from ..tables import Responses, Scores
 from ..testbed import Arena, simulate_arena, vote_probability
@@ -104,7 +104,7 @@ def planned_study(
             checks=CHECKS,
             seed=seed,
         )
-    main = study.comparisons.frame.filter(kind=MAIN)
+    main = study.comparisons.main
     found = arena_checks(world.arena, n=checks, votes_wanted=len(RATERS), seed=seed)
     record: dict[str, Any] = {
         "simulated": True,

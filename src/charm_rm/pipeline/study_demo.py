@@ -59,8 +59,7 @@ def make_study_demo(
     with create_study(folder / "study.db", study, force=force) as database:
         store.save(world.responses, folder / "responses.parquet", force=True)
         for model in world.models:
-            if model.scores is not None:
-                store.save(model.scores, folder / f"{model.name}.parquet", force=True)
+            store.save(model.table, folder / f"{model.name}.parquet", force=True)
         say(f"{len(RATERS)} simulated raters vote: {RULE}; one clicks at random, one on the left")
         votes = let_raters_vote(database, world.quality, seed=seed, votes_each=votes_each)
         token = database.invite("you", now=time.time()).token

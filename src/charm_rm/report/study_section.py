@@ -210,7 +210,7 @@ def _raters(found: StudyAnalysis) -> Listing | None:
         "Rater": _word("rater"),
         "Votes": _number("votes"),
         "Agreement, %": _number("agreement", 0, scale=100),
-        "Consistent": _number("consistent", 2),
+        "Consistent": _number("consistent"),
         "Repeats": _number("repeats"),
         "Passed": _number("passed"),
         "Checks": _number("checks"),

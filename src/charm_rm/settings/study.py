@@ -1,4 +1,4 @@
-"""Settings of the human study: what its page for raters is served by."""
+"""Settings of the human study: what is planned and assumed, and how its page for raters is served."""
 
 from __future__ import annotations
 
@@ -86,9 +86,6 @@ class ServeSettings(Settings):
     def https(self) -> bool:
         """Whether raters come by https."""
         return urlsplit(self.public_url or "").scheme == "https"
-
-
-__all__ = ["ServeSettings"]
 
 
 def _check_share(value: float) -> None:
@@ -187,3 +184,6 @@ class StudyPlanSettings(Settings):
             raise BadSetting(
                 "the question is empty", setting="question", fix="ask, say, 'Which answer is better?'"
             )
+
+
+__all__ = ["ServeSettings", "StudyPlanSettings"]

@@ -59,7 +59,7 @@ def analyse_study(
         MissingExtra: nltk is not installed (or SQLAlchemy, for a path).
     """
     study = as_study(study)
-    kept = without_raters(study, without) if without else study
+    kept = without_raters(study, without)
     with noting_warnings() as notes:
         counted = counted_votes(kept)
         if counted.frame.is_empty():
@@ -99,10 +99,7 @@ def analyse_study(
             "verb": "analyse_study",
             "settings": {"without": sorted(without), "prior": prior, "seed": seed},
             "study": json.loads(store.as_json(dict(study.provenance))),
-            "models": [
-                {"name": m.name, "kind": "scores" if m.scores is not None else "margins"}
-                for m in study.models
-            ],
+            "models": [{"name": model.name, "kind": model.kind} for model in study.models],
             "alpha": "nltk.metrics.agreement, nominal",
         },
     )
@@ -158,7 +155,7 @@ def _summary(
     study: Study, counted: Counted, raters: pl.DataFrame, without: Collection[str]
 ) -> dict[str, Any]:
     """What was asked and answered, in numbers."""
-    main = study.comparisons.frame.filter(pl.col("kind") == "main")
+    main = study.comparisons.main
     weight, y = counted.frame["weight"].to_numpy(), counted.frame["y"].to_numpy()
     return {
         "votes": counted.frame.height,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
 
 from ..conversations import MESSAGES
-from ..errors import SchemaError, UnknownPolicy, counted, did_you_mean
+from ..errors import SchemaError, counted
 from ..tables import Battles
 from .frame import weight_of_vote
-from .nouns import CHECK, MAIN, Study
-from .raters import refuse_nobody
+from .nouns import CHECK, Study
+from .raters import without_raters
 
 _TEXTS = ("prompt", "response_a", "response_b")
 
@@ -35,15 +36,12 @@ def as_battles(study: Study, *, without: Collection[str] = (), comments: bool = 
         response_a and response_b where the study has texts.
 
     Raises:
-        UnknownPolicy: a rater of ``without`` who has not voted.
-        ConfigError: everybody who voted is in ``without``.
-        SchemaError: there are no votes.
+        ConfigError: a rater of ``without`` who has not voted, or nobody else has.
+        SchemaError: there are no votes that count.
     """
-    _refuse_strangers(study, without)
-    main = study.comparisons.frame.filter(pl.col("kind") == MAIN).select(
-        "comparison_id", "prompt_id", "policy_a", "policy_b", "inclusion"
-    )
-    cast = study.votes.frame.filter(~pl.col("repeat") & ~pl.col("rater").is_in(list(without)))
+    kept = without_raters(study, without)
+    main = study.comparisons.main.select("comparison_id", "prompt_id", "policy_a", "policy_b", "inclusion")
+    cast = kept.votes.frame.filter(~pl.col("repeat"))
     votes = cast.join(main, on="comparison_id", how="inner", maintain_order="left")
     if votes.is_empty():
         raise SchemaError("the study has no votes that count", fix="export it when people have voted")
@@ -70,29 +68,13 @@ def left_out(study: Study, without: Collection[str] = ()) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def flat(battles: Battles) -> Battles:
-    """The battles with messages written as JSON, for formats that have no lists."""
-    frame = battles.frame
+def flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with messages written as JSON, for formats that have no lists."""
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    columns = [pl.Series(name, [_as_json(value) for value in frame[name].to_list()]) for name in nested]
-    return Battles(frame.with_columns(columns), provenance=battles.provenance)
-
-
-def _as_json(value: Any) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _refuse_strangers(study: Study, without: Collection[str]) -> None:
-    known = study.votes.frame["rater"].unique().to_list()
-    for name in without:
-        if name not in known:
-            raise UnknownPolicy(
-                f"no votes are by a rater {name!r}.{did_you_mean(name, known)}",
-                fix="charm study progress shows the raters",
-            )
-    refuse_nobody(known, without)
+    return frame.with_columns(
+        pl.Series(name, [json.dumps(value, ensure_ascii=False) for value in frame[name].to_list()])
+        for name in nested
+    )
 
 
 def _weighed(votes: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from ..statistics import FloatArray
 from ..tables import Battles, Responses
 from ..text_hash import refuse_other_texts
 from .answers import BLANK, IDENTICAL, MISSING, comparable_pairs
-from .nouns import MAIN, Counted, Study, StudyModel
+from .nouns import Counted, Study, StudyModel
 from .unmatched import unmatched_words
 
 KEY = list(Study.CANDIDATE_COLUMNS)
@@ -141,7 +141,7 @@ def counted(study: Study) -> Counted:
     to the candidates that it stands for. Of an imported study, all comparisons are the candidates. Comparisons without a verdict of every
     model are left out, which a warning says.
     """
-    main = study.comparisons.frame.filter(pl.col("kind") == MAIN)
+    main = study.comparisons.main
     main = with_margins(main.select("comparison_id", *KEY, "inclusion"), study.models)
     population = main.select(KEY).unique() if study.candidates is None else study.candidates.select(KEY)
     everything = with_margins(population.sort(KEY), study.models)
@@ -223,10 +223,7 @@ def _margins(frame: pl.DataFrame, model: StudyModel) -> pl.Series:
             for side in ("policy_a", "policy_b")
         ]
         return sides[0] - sides[1]
-    margins = model.margins
-    if margins is None:  # pragma: no cover - the noun has one of the two
-        raise TypeError("a model has scores or margins")
-    judged = turned(margins.frame).rename({"policy": "policy_a", "reference": "policy_b"})
+    judged = turned(model.table.frame).rename({"policy": "policy_a", "reference": "policy_b"})
     return frame.join(judged, on=KEY, how="left", maintain_order="left")["margin"]
 
 

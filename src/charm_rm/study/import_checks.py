@@ -113,7 +113,7 @@ def say_unknown_policies(frame: pl.DataFrame, models: Sequence[StudyModel], wher
     """Warn of policies that people voted on and a model's table does not have, with names there that look like them."""
     voted = sorted({*frame["policy_a"], *frame["policy_b"]})
     for model in models:
-        known = (model.scores if model.scores is not None else model.margins).policies  # type: ignore[union-attr]
+        known = model.table.policies
         lost = [name for name in voted if name not in known]
         if lost:
             hints = "".join(near_policies(name, known) for name in lost[:3])

@@ -101,7 +101,7 @@ def match_prompts(
         SchemaError: votes without ids meet a table whose ids' texts nobody knows, or are none of the votes'.
     """
     tables = [
-        _Beside(m.name, frozenset(_table(m).frame["prompt_id"]), texts.get(m.name, _nothing)) for m in models
+        _Beside(m.name, frozenset(m.table.frame["prompt_id"]), texts.get(m.name, _nothing)) for m in models
     ]
     known = None if responses is None else _texts_of(responses)
     shown: list[_Beside] = []
@@ -122,13 +122,6 @@ def match_prompts(
 
 def _nothing() -> None:
     return None
-
-
-def _table(model: StudyModel) -> Scores | Margins:
-    table = model.scores if model.scores is not None else model.margins
-    if table is None:  # pragma: no cover - the noun has one of the two
-        raise TypeError("a model has scores or margins")
-    return table
 
 
 def _texts_of(responses: Responses) -> pl.DataFrame:
@@ -281,5 +274,5 @@ def _linked(model: StudyModel, link: Mapping[str, str]) -> StudyModel:
     if model.scores is not None:
         scores = Scores(_renamed(model.scores.frame, link), provenance=model.scores.provenance)
         return replace(model, scores=scores)
-    margins = _table(model)
+    margins = model.table
     return replace(model, margins=Margins(_renamed(margins.frame, link), provenance=margins.provenance))

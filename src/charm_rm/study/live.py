@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from ..tables import Battles
-from .nouns import CHECK, MAIN, Study
+from .nouns import CHECK, Study
 
 _MOST_PERIODS = 72  # as many bars as can be told apart on a phone
 
@@ -81,7 +81,7 @@ def live_study(study: Study) -> Live:
     """What the votes so far say of the study's progress and of its raters."""
     votes = joined_votes(study)
     counting = votes.filter(pl.col("counts"))
-    main = study.comparisons.frame.filter(pl.col("kind") == MAIN)
+    main = study.comparisons.main
     given = counting.group_by("comparison_id").agg(pl.len().alias("given"))
     with_given = main.join(given, on="comparison_id", how="left").with_columns(pl.col("given").fill_null(0))
     periods, period, untimed = over_time(counting["voted_at"].to_list())

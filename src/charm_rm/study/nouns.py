@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 
@@ -40,6 +40,11 @@ class Comparisons(Table):
         Column("answered_b", TEXT, required=False, nullable=True),
     )
     key = ("comparison_id",)
+
+    @property
+    def main(self) -> pl.DataFrame:
+        """The rows whose votes count: all but attention checks."""
+        return self.frame.filter(pl.col("kind") == MAIN)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -112,6 +117,19 @@ class StudyModel:
                 f"model {self.name!r} has both scores and margins, or neither",
                 fix="give one table of scores, or of margins",
             )
+
+    @property
+    def table(self) -> Scores | Margins:
+        """The scores, or the margins."""
+        table = self.scores if self.scores is not None else self.margins
+        if table is None:  # pragma: no cover - refused above
+            raise TypeError("a model has scores or margins")
+        return table
+
+    @property
+    def kind(self) -> Literal["scores", "margins"]:
+        """Which of the two it has."""
+        return "scores" if self.scores is not None else "margins"
 
 
 @dataclass(frozen=True)

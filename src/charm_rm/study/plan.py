@@ -82,7 +82,7 @@ def plan_study(
 
 def policy_table(study: Study) -> pl.DataFrame:
     """How often each policy is compared: policy, comparisons, share (of all comparisons), discordant (those on which the models disagree)."""
-    main = study.comparisons.frame.filter(pl.col("kind") == MAIN)
+    main = study.comparisons.main
     told = with_margins(main, study.models)
     told = told.with_columns(apart=pl.Series(discordant(told, [m.name for m in study.models])))
     sides = pl.concat([told.select("apart", policy=side) for side in ("policy_a", "policy_b")])
@@ -245,8 +245,5 @@ def _say(plan: dict[str, Any], n_models: int) -> None:
 
 
 def _inputs(texts: Responses, models: Sequence[StudyModel]) -> dict[str, Any]:
-    tables = {model.name: model.margins if model.scores is None else model.scores for model in models}
-    return {
-        "responses": dict(texts.provenance),
-        **{n: dict(t.provenance) for n, t in tables.items() if t is not None},
-    }
+    of_models = {model.name: dict(model.table.provenance) for model in models}
+    return {"responses": dict(texts.provenance), **of_models}

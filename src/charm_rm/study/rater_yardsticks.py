@@ -10,7 +10,7 @@ import polars as pl
 
 from ..statistics import FloatArray
 from .frame import KEY, margin_column, with_margins
-from .nouns import MAIN, Study
+from .nouns import Study
 from .vote_pairs import vote_pairs
 
 LOCAL = 20  # comparisons that others share with a rater's: from so many on, they alone say what agreement to expect there
@@ -139,7 +139,7 @@ def yardsticks(study: Study, votes: pl.DataFrame, raters: Sequence[str]) -> Yard
 
 def _signs(study: Study) -> pl.DataFrame:
     """comparison_id, and by yardstick 1 where it names a, -1 for b, 0 for none or where it has no verdict."""
-    main = study.comparisons.frame.filter(pl.col("kind") == MAIN).select("comparison_id", *KEY)
+    main = study.comparisons.main.select("comparison_id", *KEY)
     frame = with_margins(main, study.models)
     columns = [margin_column(model.name) for model in study.models]
     if study.responses is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 import polars as pl
@@ -63,25 +63,14 @@ def judge_raters(study: Study) -> pl.DataFrame:
     return with_flags(table, yardsticks(study, votes, table["rater"].to_list())).select(COLUMNS)
 
 
-def refuse_nobody(voted: Sequence[str], without: Collection[str]) -> None:
-    """Refuse to leave out everybody who voted.
-
-    Raises:
-        ConfigError: nobody would be left.
-    """
-    if voted and set(voted) <= set(without):
-        raise ConfigError(
-            f"all {counted(len(voted), 'rater')} with votes {verb(len(voted), 'is', 'are')} left out",
-            fix="leave out fewer: --without (without= in Python)",
-        )
-
-
 def without_raters(study: Study, raters: Collection[str]) -> Study:
     """The study without all votes of these raters, whose weight goes to the other votes on the same comparisons.
 
     Raises:
         ConfigError: a rater has no votes in the study, or nobody else has.
     """
+    if not raters:
+        return study
     known = study.votes.frame["rater"].unique().sort().to_list()
     for name in raters:
         if name not in known:
@@ -89,6 +78,10 @@ def without_raters(study: Study, raters: Collection[str]) -> Study:
                 f"no vote is by a rater {name!r}.{did_you_mean(name, known)}",
                 fix="name raters as the table of raters does",
             )
-    refuse_nobody(known, raters)
+    if known and set(known) <= set(raters):
+        raise ConfigError(
+            f"all {counted(len(known), 'rater')} with votes {verb(len(known), 'is', 'are')} left out",
+            fix="leave out fewer: --without (without= in Python)",
+        )
     kept = study.votes.frame.filter(~pl.col("rater").is_in(list(raters)))
     return replace(study, votes=StudyVotes(kept, provenance=study.votes.provenance))

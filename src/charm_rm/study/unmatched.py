@@ -45,13 +45,7 @@ def _lacks(responses: Responses, model: StudyModel, policies: Sequence[str] | No
 
 def _names_and_ids(model: StudyModel) -> tuple[set[str], pl.Series]:
     """Policies, and sorted prompt ids, of a model's table."""
-    if model.scores is not None:
-        frame = model.scores.frame
-        return set(frame["policy"]), frame["prompt_id"].unique().sort()
-    if model.margins is None:  # pragma: no cover - the noun has one of the two
-        raise TypeError("a model has scores or margins")
-    frame = model.margins.frame
-    return {*frame["policy"], *frame["reference"]}, frame["prompt_id"].unique().sort()
+    return set(model.table.policies), model.table.frame["prompt_id"].unique().sort()
 
 
 def _some(ids: pl.Series) -> str:

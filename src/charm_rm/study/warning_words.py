@@ -12,7 +12,7 @@ from ..errors import listing, verb
 from ..estimates import SIGNIFICANT
 from .clusters import effective_number
 from .frame import SELF_NAMING, left_out_words
-from .nouns import MAIN, Counted, Study
+from .nouns import Counted, Study
 from .rater_record import sides_drawn
 from .rater_tests import lower_tail, upper_tail
 from .results import ALL, CARELESS, PAIRWISE, UNCLEAR
@@ -52,7 +52,7 @@ def _left_out(study: Study) -> Iterator[str]:
 
 def _short(study: Study, cast: pl.DataFrame) -> Iterator[str]:
     """Votes short of plan."""
-    main = study.comparisons.frame.filter(pl.col("kind") == MAIN)
+    main = study.comparisons.main
     votes = cast.filter(~pl.col("repeat")).group_by("comparison_id").agg(pl.len().cast(pl.Int64).alias("n"))
     missing = main.join(votes, on="comparison_id", how="left").select(
         (pl.col("votes_wanted") - pl.col("n").fill_null(0)).clip(0).sum()
@@ -65,7 +65,7 @@ def _short(study: Study, cast: pl.DataFrame) -> Iterator[str]:
 def _overlaps(people: pl.DataFrame, study: Study) -> Iterator[str]:
     (n,) = people.filter(pl.col("figure") == PAIRWISE)["n_comparisons"].to_list()
     if not n:
-        planned = study.comparisons.frame.filter(kind=MAIN).filter(pl.col("votes_wanted") > 1).height
+        planned = study.comparisons.main.filter(pl.col("votes_wanted") > 1).height
         mend = (
             f"The plan has second votes on {count_of(planned, 'comparison')}, and they come last: wait for them"
             if planned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -51,7 +52,9 @@ def command(study: Place, output: Path, without: tuple[str, ...], comments: bool
     with study.open() as database:
         found = database.read()
     battles = as_battles(found, without=without, comments=comments)
-    store.save(flat(battles) if output.suffix == ".csv" else battles, output, force=force)
+    if output.suffix == ".csv":
+        battles = replace(battles, frame=flat(battles.frame))
+    store.save(battles, output, force=force)
     say(
         f"wrote {output} ({counted(len(battles), 'vote')} of {counted(battles.frame['rater'].n_unique(), 'rater')})"
     )

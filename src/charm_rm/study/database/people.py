@@ -91,19 +91,15 @@ def revoke_rater(connection: Connection, name: str, *, now: float) -> None:
 
 
 _HOLDS = select(schema.raters).where(
-    or_(_R.id == bindparam("number"), _R.token_hash == bindparam("hash")),
-    _R.token_hash.is_not(None),
+    _R.token_hash == bindparam("hash"),
     _R.revoked_at.is_(None),
     or_(_R.expires_at.is_(None), _R.expires_at > bindparam("now")),
 )
 
 
-def rater_of(
-    connection: Connection, *, now: float, number: int | None = None, token: str | None = None
-) -> Rater | None:
-    """The rater of this number, or of this token, whose link holds; None otherwise."""
-    asked = {"now": now, "number": number, "hash": None if token is None else hashed(token)}
-    row = connection.execute(_HOLDS, asked).one_or_none()
+def rater_of(connection: Connection, token: str, *, now: float) -> Rater | None:
+    """The rater of this token, whose link holds; None otherwise."""
+    row = connection.execute(_HOLDS, {"now": now, "hash": hashed(token)}).one_or_none()
     return None if row is None else Rater(row.id, row.name, row.token_hash[:16], row.quota, row.expires_at)
 
 

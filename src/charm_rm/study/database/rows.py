@@ -38,7 +38,7 @@ def write_study(connection: Connection, study: Study, *, now: float) -> None:
     _write(connection, schema.answers, _answer_rows(study, answers))
     _write(connection, schema.models, [_model_row(i, m) for i, m in enumerate(study.models)])
     for model in study.models:
-        _write(connection, schema.blobs, blob_rows(f"model:{model.name}", as_parquet(table_of(model))))
+        _write(connection, schema.blobs, blob_rows(f"model:{model.name}", as_parquet(model.table)))
     if study.candidates is not None:
         _write(connection, schema.blobs, blob_rows("candidates", _frame_bytes(study.candidates)))
     comparisons = _comparison_rows(study, answers)
@@ -159,16 +159,7 @@ def _comparison_rows(study: Study, answers: Mapping[tuple[str, str], int]) -> Ro
 
 
 def _model_row(position: int, model: StudyModel) -> dict[str, Any]:
-    kind = "scores" if model.scores is not None else "margins"
-    return {"name": model.name, "position": position, "kind": kind}
-
-
-def table_of(model: StudyModel) -> Table:
-    """The scores or margins of a model."""
-    table = model.scores if model.scores is not None else model.margins
-    if table is None:  # StudyModel has refused it
-        raise SchemaError(f"model {model.name!r} has no table", fix="give its scores or margins")
-    return table
+    return {"name": model.name, "position": position, "kind": model.kind}
 
 
 def as_parquet(table: Table) -> bytes:

@@ -149,11 +149,7 @@ class StudyDatabase:
 
     def rater_by_token(self, token: str, *, now: float) -> Rater | None:
         """Whose link this is; None where it is nobody's, expired or revoked."""
-        return self._read(lambda c: people.rater_of(c, token=token, now=now))
-
-    def rater(self, rater_id: int, *, now: float) -> Rater | None:
-        """The rater of this number; None where the link is expired or revoked."""
-        return self._read(lambda c: people.rater_of(c, number=rater_id, now=now))
+        return self._read(lambda c: people.rater_of(c, token, now=now))
 
     def raters(self, *, now: float | None = None) -> list[RaterRow]:
         """Every rater with what they have done."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from . import entry, rating
+from . import admin, entry, rating
 from .guards import BelowPath, CatchFailures, CheckHost, LimitBody, SetHeaders, TurnAway, as_page
 from .limiting import Limits
 from .pages import STATIC
@@ -40,9 +38,7 @@ def create_app(
     app.state.serving = Serving(database, settings, database.secret(), Limits(settings), now)
     app.include_router(entry.router)
     app.include_router(rating.router)
-    # The admin's page is a room of its own.
-    if importlib.util.find_spec(f"{__package__}.admin"):
-        app.include_router(importlib.import_module(f"{__package__}.admin").router)
+    app.include_router(admin.router)
     app.mount("/static", _Static(directory=STATIC), name="static")
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, as_page)

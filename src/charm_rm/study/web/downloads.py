@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Mapping
 
 import polars as pl
 from starlette.responses import Response
 
-from ..export import as_battles
+from ..export import as_battles, flat
 from ..live import joined_votes
 from ..nouns import Study
 from ..sheets import spreadsheet_safe
@@ -45,16 +44,8 @@ def written(frame: pl.DataFrame, kind: str, metadata: Mapping[str, str]) -> byte
     elif kind == "jsonl":
         frame.write_ndjson(held)
     else:
-        spreadsheet_safe(_flat(frame)).write_csv(held)
+        spreadsheet_safe(flat(frame)).write_csv(held)
     return held.getvalue()
-
-
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
-    return frame.with_columns(
-        pl.Series(name, [json.dumps(value, ensure_ascii=False) for value in frame[name].to_list()])
-        for name in nested
-    )
 
 
 def _battles(study: Study) -> tuple[pl.DataFrame, Mapping[str, str]]:
