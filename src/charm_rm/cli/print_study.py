@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..estimates import SIGNIFICANT, signed
 from .common import conclude, echo, heading, interval_column, print_frame
@@ -116,10 +116,10 @@ def _print_people(found: StudyAnalysis) -> None:
     )
 
 
-def _cell(row: dict[str, float | None]) -> str:
-    digits = 1 if row["share"] else 2
-    ends = "" if row["ci_low"] is None else f" [{row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f}]"
-    return f"{row['value']:.{digits}f}{ends}"
+def _cell(row: dict[str, Any]) -> str:
+    from ..study.words import plain
+
+    return plain(row, digits=1 if row["share"] else 2)
 
 
 def _print_ratings(found: StudyAnalysis, top: int) -> None:
@@ -188,15 +188,10 @@ def rating_table(frame: pl.DataFrame) -> pl.DataFrame:
     return table.select("policy", *(c for c in told.values() if c in table.columns), "votes")
 
 
-def _elo(row: dict[str, float | None]) -> str:
-    if row["rating"] is None:
-        return "-"
-    ends = (
-        ""
-        if row["ci_low"] is None or row["ci_high"] is None
-        else f" [{row['ci_low']:.0f}, {row['ci_high']:.0f}]"
-    )
-    return f"{row['rating']:.0f}{ends}"
+def _elo(row: dict[str, Any]) -> str:
+    from ..study.words import plain
+
+    return "-" if row["rating"] is None else plain(row, "rating", digits=0)
 
 
 def _print_favour(found: StudyAnalysis, top: int) -> None:

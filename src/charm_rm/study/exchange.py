@@ -31,11 +31,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Rater:
-    """Someone who may vote. ``mark`` changes with every new link: a session that carries another one is over."""
+    """Someone who may vote, until ``expires_at`` (seconds since 1970; None: without an end), on at most ``quota`` comparisons."""
 
     id: int
     name: str
-    mark: str
     quota: int | None = None
     expires_at: float | None = None
 

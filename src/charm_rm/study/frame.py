@@ -124,6 +124,11 @@ def weight_of_vote(votes: pl.Expr | None = None) -> pl.Expr:
     return 1.0 / (pl.col("inclusion") * (pl.len() if votes is None else votes).over("comparison_id"))
 
 
+def worth_of_vote() -> pl.Expr:
+    """y of a vote by its ``winner``: 1 where a won, 0 where b won, ½ for a tie or both bad."""
+    return pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64)
+
+
 def with_margins(frame: pl.DataFrame, models: Sequence[StudyModel]) -> pl.DataFrame:
     """The comparisons (prompt_id, policy_a, policy_b) with ``margin_NAME`` per model, in the same order; null where it has no verdict.
 
@@ -229,9 +234,8 @@ def _margins(frame: pl.DataFrame, model: StudyModel) -> pl.Series:
 
 def _weighed(votes: pl.DataFrame) -> pl.DataFrame:
     """Votes with y, decided and weight."""
-    won = pl.col("winner")
     return votes.with_columns(
-        y=won.replace_strict(Battles.worth, return_dtype=pl.Float64),
-        decided=won.is_in(["a", "b"]),
+        y=worth_of_vote(),
+        decided=pl.col("winner").is_in(["a", "b"]),
         weight=weight_of_vote(),
     )

@@ -1,7 +1,7 @@
 """What is known of a study while people vote: how far it is, what is covered, how each rater votes.
 
-Pure: a :class:`Study` in, frozen tables out. The admin page and ``charm study progress`` show it; what it says of models and policies so
-far is in :mod:`.live_findings`.
+Pure: a :class:`Study` in, frozen tables out. The admin page shows it (``charm study progress`` counts in the database, without reading the
+study); what it says of models and policies so far is in :mod:`.live_findings`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from ..tables import Battles
+from .frame import worth_of_vote
 from .nouns import CHECK, Study
 
 _MOST_PERIODS = 72  # as many bars as can be told apart on a phone
@@ -167,7 +167,7 @@ def _policies(main: pl.DataFrame, counting: pl.DataFrame) -> pl.DataFrame:
         main.select(pl.col(side).alias("policy"), "given", "votes_wanted")
         for side in ("policy_a", "policy_b")
     )
-    of_a = pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64)
+    of_a = worth_of_vote()
     wins = pl.concat(
         counting.select(pl.col(f"policy_{side}").alias("policy"), worth.alias("wins"))
         for side, worth in (("a", of_a), ("b", 1.0 - of_a))

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from ..statistics import FloatArray, IntArray, sigmoid
+from .frame import margin_column
 from .nouns import Counted
 from .powered import Layout
 
@@ -110,22 +110,12 @@ def _fitted(
 
 def _features(counted: Counted) -> tuple[FloatArray, FloatArray]:
     """(n + N, ·) of votes and candidates: margins in units of their median size, squashed (odd functions); 1 and their sizes (even ones)."""
-    both = (
-        pl.concat(
-            [
-                counted.frame.select(f"margin_{m}" for m in counted.models),
-                counted.all.select(f"margin_{m}" for m in counted.models),
-            ]
-        )
-        if counted.models
-        else None
-    )
     rows = counted.frame.height + counted.all.height
     sides: list[FloatArray] = []
-    for m in counted.models:
-        assert both is not None
-        margin = both[f"margin_{m}"].to_numpy().astype(np.float64)
-        unit = float(np.median(np.abs(margin[counted.frame.height :]))) or float(np.abs(margin).max()) or 1.0
+    for column in map(margin_column, counted.models):
+        of_all = counted.all[column].to_numpy().astype(np.float64)
+        margin = np.concatenate([counted.frame[column].to_numpy().astype(np.float64), of_all])
+        unit = float(np.median(np.abs(of_all))) or float(np.abs(margin).max()) or 1.0
         sides += [np.tanh(margin / (2 * unit)), np.sign(margin) * np.log1p(np.abs(margin) / unit)]
     side = np.column_stack(sides) if sides else np.zeros((rows, 0))
     return side, np.column_stack([np.ones(rows), np.abs(side)])

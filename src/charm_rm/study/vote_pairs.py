@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from ..errors import SchemaError, counted, listing, verb
-from ..tables import Battles
+from .frame import worth_of_vote
 from .nouns import MAIN, Study
 
 
@@ -27,7 +27,7 @@ def first_votes(study: Study) -> pl.DataFrame:
         "inclusion",
         "rater",
         "winner",
-        pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64).alias("y"),
+        worth_of_vote().alias("y"),
         "left",
         "seconds",
     ).sort("comparison_id", "rater")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from ..tables import Battles
-from .frame import weight_of_vote, with_margins
+from .frame import weight_of_vote, with_margins, worth_of_vote
 from .live import joined_votes
 from .nouns import MAIN, Study
 
@@ -26,7 +25,7 @@ def votes_table(study: Study) -> pl.DataFrame:
     weight = pl.when(pl.col("counts")).then(weight_of_vote(pl.col("counts").sum()))
     rows = rows.join(inclusion, on="comparison_id", how="left", maintain_order="left").with_columns(
         weight.alias("weight"),
-        pl.col("winner").replace_strict(Battles.worth, return_dtype=pl.Float64).alias("y"),
+        worth_of_vote().alias("y"),
     )
     table = with_margins(rows, study.models)
     margins = [name for name in table.columns if name not in rows.columns]

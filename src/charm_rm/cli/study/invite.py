@@ -76,8 +76,8 @@ def command(
 ) -> None:
     """Make a link for each rater, and print it once: whoever has it votes as that rater.
 
-    The database keeps no link, only what it takes to know one. A lost link is replaced with --renew. Names of raters stand in the
-    analysis and in the votes that are exported; who wants none there invites by --count.
+    The database keeps a hash of each link, so that a lost one cannot be shown again: --renew makes a new one. Names of raters stand in the
+    analysis and in the votes that are exported. To have no names there, invite by --count.
 
     \b
     Examples:

@@ -64,7 +64,7 @@ def invite_rater(
     else:
         number = found.id
         connection.execute(update(schema.raters).where(_R.id == number).values(**values))
-    return Invitation(Rater(number, name, hashed(token)[:16], quota, expires), token)
+    return Invitation(Rater(number, name, quota, expires), token)
 
 
 def _refuse_name(name: str) -> None:
@@ -100,7 +100,7 @@ _HOLDS = select(schema.raters).where(
 def rater_of(connection: Connection, token: str, *, now: float) -> Rater | None:
     """The rater of this token, whose link holds; None otherwise."""
     row = connection.execute(_HOLDS, {"now": now, "hash": hashed(token)}).one_or_none()
-    return None if row is None else Rater(row.id, row.name, row.token_hash[:16], row.quota, row.expires_at)
+    return None if row is None else Rater(row.id, row.name, row.quota, row.expires_at)
 
 
 # --- the keeper -----------------------------------------------------------------------------------
