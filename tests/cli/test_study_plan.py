@@ -60,16 +60,16 @@ def test_the_study_is_written_and_says_what_comes_next(charm: Charm, files: Path
     from charm_rm.study.database import open_study
     from charm_rm.study.frame import counted
 
-    place = files / "kind.db"
+    place = files / "kind study.db"
     result = _plan(charm, files, "-o", place, "--seed", 3, "--question", "Which is kinder?")
     assert result.exit_code == 0, result.output
     assert (
-        f"next: charm study invite {place} --count 5 --quota 16, then charm study serve {place}"
+        f"next: charm study invite '{place}' --count 5 --quota 16, then charm study serve '{place}'"
         in result.stderr
     )
     with open_study(place) as database:
         study = database.read()
-        assert (study.name, database.facts().question) == ("kind", "Which is kinder?")
+        assert (study.name, database.facts().question) == ("kind study", "Which is kinder?")
     assert study.comparisons.frame.filter(pl.col("kind") == MAIN).height == 60
     assert [model.name for model in study.models] == ["before", "new"]
     assert study.provenance["plan"]["comparisons"] == 60
@@ -77,7 +77,7 @@ def test_the_study_is_written_and_says_what_comes_next(charm: Charm, files: Path
     assert counted(study).all.height == 450
     again = _plan(charm, files, "-o", place)
     assert again.exit_code == 2
-    assert "kind.db" in again.stderr
+    assert "kind study.db" in again.stderr
     assert _plan(charm, files, "-o", place, "--force").exit_code == 0
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from charm_rm.errors import ConfigError
 from study.imports import imported, votes
 
 LABELS, NUMBERS = ["x", "tie", "y", "x", "x", "y"], [0.5, 1, 2, 3, 4, 5]
@@ -75,3 +76,23 @@ def test_several_are_told_at_once() -> None:
     _, said = imported(votes(rm_a=NUMBERS, rm_b=NUMBERS, gpt4_winner=LABELS))
     assert "2 things that look like" in said
     assert "--model rm=rm_a,rm_b, --model gpt4=gpt4_winner" in said
+
+
+def test_one_of_two_scores_is_no_verdict() -> None:
+    rows = votes(rm_a=NUMBERS, rm_b=NUMBERS[::-1])
+    with pytest.raises(
+        ConfigError, match="'rm_a' looks like the score of one of two answers: there is 'rm_b'"
+    ) as caught:
+        imported(rows, columns_of_models=["rm=rm_a"])
+    assert "--model rm=rm_a,rm_b" in str(caught.value.fix)
+    assert "--model rm=rm_a:margin" in str(caught.value.fix)
+    assert "'rm_a'" in imported(rows, columns_of_models=["rm=rm_a:margin"])[1]
+
+
+def test_scores_given_second_policy_first_are_told() -> None:
+    rows = votes(rm_a=NUMBERS, rm_b=NUMBERS[::-1])
+    told = (
+        "'rm_b' is read as the score of the first policy of each row, and by its name is that of the second"
+    )
+    assert told in imported(rows, columns_of_models=["rm=rm_b,rm_a"])[1]
+    assert told not in imported(rows, columns_of_models=["rm=rm_a,rm_b"])[1]

@@ -43,6 +43,7 @@ def test_the_plan_has_what_was_asked_for() -> None:
     assert len(study.votes) == 0
     rules = rules_of(study.provenance)
     assert (rules.question, rules.repeats) == ("Which is kinder?", 0.1)
+    assert rules.checks == 0.0  # there are none to give, and raters are told how many comparisons to expect
     plan = study.provenance["plan"]
     assert plan["votes"] == 50 * 2 + 15
     assert plan["discordant"] + (plan["candidates"] - plan["discordant"]) == 600
@@ -61,6 +62,7 @@ def test_checks_are_planned_as_many_as_a_rater_sees() -> None:
     checks = study.comparisons.frame.filter(pl.col("kind") == CHECK)
     assert checks.height == 3
     assert study.provenance["plan"]["checks"] == 3
+    assert rules_of(study.provenance).checks == 0.05
     none = plan_study(texts, (), comparisons=8, checks=0.0)
     assert none.provenance["plan"]["checks"] == 0
 

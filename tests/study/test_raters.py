@@ -123,5 +123,7 @@ def test_leaving_raters_out() -> None:
     study = votes_on({"c1": {"u": "a", "v": "b"}, "c2": {"u": "a"}})
     assert without_raters(study, ["v"]).votes.frame["rater"].to_list() == ["u", "u"]
     assert without_raters(study, []).votes.frame.height == 3
+    with pytest.raises(ConfigError, match="all 2 raters with votes are left out"):
+        without_raters(study, ["u", "v"])
     with pytest.raises(ConfigError, match="'rater v'.*Did you mean"):
         without_raters(votes_on({"c1": {"rater-v": "a"}}), ["rater v"])

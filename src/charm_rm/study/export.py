@@ -36,8 +36,8 @@ def as_battles(study: Study, *, without: Collection[str] = (), comments: bool = 
         response_a and response_b where the study has texts.
 
     Raises:
-        ConfigError: a rater of ``without`` who has not voted.
-        SchemaError: no votes are left.
+        ConfigError: a rater of ``without`` who has not voted, or nobody else has.
+        SchemaError: there are no votes that count.
     """
     kept = without_raters(study, without)
     main = study.comparisons.main.select("comparison_id", "prompt_id", "policy_a", "policy_b", "inclusion")

@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 
 import polars as pl
 
-from ..errors import SchemaError
+from ..errors import ConfigError, SchemaError
 from ..judgements.checks import NO_VERDICT, note
 from ..judgements.pair_rows import Columns, outcomes
 from ..reading.names import OTHER_NUMBERS, folded, is_index
+from .import_models import ModelColumns
 
 _SIDES = (("a", "b"), ("1", "2"), ("0", "1"), ("chosen", "rejected"), ("left", "right"), ("first", "second"))
 # Words in the names of columns that are measures of something else than how good an answer is.
@@ -64,6 +65,29 @@ def say_unused_models(votes: pl.DataFrame, frame: pl.DataFrame, used: Collection
     _say_unused("a model's verdicts or scores", "To hold votes against {}", "--model", found, where)
     taken = "To take {} in place of the column of winners"
     _say_unused("a person's votes", taken, "--votes-of", [f"{folded(c)}={c}" for c in peoples], where)
+
+
+def whole_pairs(votes: pl.DataFrame, asked: Sequence[ModelColumns]) -> Sequence[ModelColumns]:
+    """The columns asked for, where none is one of two scores that was given for a verdict; a note says which pairs are given second policy first.
+
+    Raises:
+        ConfigError: a single column, of which nothing says what it holds, is one of two whose names differ in the side alone.
+    """
+    pairs = [(one, other) for _, one, other in _pairs(votes, votes.columns)] if asked else []
+    for model in asked:
+        if model.kind is None and (pair := next((p for p in pairs if model.columns[0] in p), None)):
+            (column,) = model.columns
+            raise ConfigError(
+                f"column {column!r} looks like the score of one of two answers: there is {(set(pair) - {column}).pop()!r}, too",
+                where=f"--model {model.told}",
+                fix=f"give both: --model {shlex.quote(f'{model.name}={pair[0]},{pair[1]}')}; or say that it is a verdict of its own: "
+                f"--model {shlex.quote(f'{model.name}={column}:margin')}",
+            )
+        if model.columns[::-1] in pairs:
+            note(
+                f"--model {model.told}: {model.columns[0]!r} is read as the score of the first policy of each row, and by its name is that of the second"
+            )
+    return asked
 
 
 def _say_unused(what: str, aim: str, option: str, found: Sequence[str], where: str) -> None:

@@ -26,7 +26,7 @@ from .import_checks import (
     say_what_may_mislead,
     with_times,
 )
-from .import_hints import say_unused_models
+from .import_hints import say_unused_models, whole_pairs
 from .import_judges import judge_model, original_first, people_and_judges, that_all_judged
 from .import_labels import (
     by_policy,
@@ -165,7 +165,7 @@ def _read(
     first_left: bool,
 ) -> _Read:
     """The table under our names, and what in it may mean otherwise said."""
-    asked = [model_columns(text, votes.columns) for text in of_models]
+    asked = whole_pairs(votes, [model_columns(text, votes.columns) for text in of_models])
     taken = {column for one in asked for column in one.columns}
     frame, found = in_our_columns(votes, columns, but=taken, where=where)
     refuse_missing_policies(frame, where)

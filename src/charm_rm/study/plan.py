@@ -66,7 +66,9 @@ def plan_study(
     comparisons = Comparisons(pl.concat([_rows(found.frame, design, how), checks]), provenance={})
     plan = _account(found, design, pool, checks.height)
     _say(plan, len(models))
-    rules = Rules(question=how.question, seed=how.seed, repeats=how.repeats, checks=how.checks)
+    rules = Rules(
+        question=how.question, seed=how.seed, repeats=how.repeats, checks=how.checks if checks.height else 0.0
+    )
     about = {
         "verb": "plan_study",
         "settings": how.values(),

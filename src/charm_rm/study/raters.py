@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, counted, did_you_mean, verb
 from . import rater_record as record
 from .nouns import Study, StudyVotes
 from .rater_flags import with_flags
@@ -67,7 +67,7 @@ def without_raters(study: Study, raters: Collection[str]) -> Study:
     """The study without all votes of these raters, whose weight goes to the other votes on the same comparisons.
 
     Raises:
-        ConfigError: a rater has no votes in the study.
+        ConfigError: a rater has no votes in the study, or nobody else has.
     """
     if not raters:
         return study
@@ -78,5 +78,10 @@ def without_raters(study: Study, raters: Collection[str]) -> Study:
                 f"no vote is by a rater {name!r}.{did_you_mean(name, known)}",
                 fix="name raters as the table of raters does",
             )
+    if known and set(known) <= set(raters):
+        raise ConfigError(
+            f"all {counted(len(known), 'rater')} with votes {verb(len(known), 'is', 'are')} left out",
+            fix="leave out fewer: --without (without= in Python)",
+        )
     kept = study.votes.frame.filter(~pl.col("rater").is_in(list(raters)))
     return replace(study, votes=StudyVotes(kept, provenance=study.votes.provenance))

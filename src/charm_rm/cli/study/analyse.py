@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,10 +109,10 @@ def _next(found: StudyAnalysis, study: Place, output: Path | None) -> None:
     from ...study.results import CARELESS
     from ...study.words import raters_of
 
-    where = str(study) if study.path is not None else "--database-url ..."
+    where = study.typed
     if (careless := raters_of(found, CARELESS)) and not output:
         say(
-            f"next: charm study analyse {where} --without {careless[0]!r}   to see what one rater's votes carry"
+            f"next: charm study analyse {where} --without {shlex.quote(careless[0])}   to see what one rater's votes carry"
         )
     if found.ratings.height:
         say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,11 @@ class Place:
         from ...study.database import shown_url
 
         return shown_url(str(self.url))
+
+    @property
+    def typed(self) -> str:
+        """What a command line takes for it, in a shell: a path with spaces in quotes. No URL is printed: it may hold a password."""
+        return "--database-url ..." if self.path is None else shlex.quote(str(self.path))
 
     def __repr__(self) -> str:
         return f"Place({str(self)!r})"

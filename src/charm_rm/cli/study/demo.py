@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,7 +130,7 @@ def _go_on(study: Path, token: str, *, serve: bool) -> None:
 
     settings = ServeSettings()
     if not serve:
-        say(f"to vote in it yourself: charm study serve {study}")
+        say(f"to vote in it yourself: charm study serve {shlex.quote(str(study))}")
         say(f"and open http://{settings.host}:{settings.port}/i/{token}")
         return
     from ...study.database import open_study

@@ -168,7 +168,7 @@ def command(
         print_json(found)
     else:
         print_summary(found)
-    say(f"wrote {output}; next: charm study analyse {output}")
+    say(f"wrote {output}; next: charm study analyse {output.typed}")
 
 
 def _models(

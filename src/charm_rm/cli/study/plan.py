@@ -100,7 +100,7 @@ def command(
         print_json(_as_json(study))
     else:
         print_plan(study)
-    _say_next(place, settings, study.provenance["plan"]["votes"])
+    _say_next(place, settings, study)
 
 
 def _refuse_inputs(output: Path | None, sources: tuple[str, ...]) -> None:
@@ -245,21 +245,23 @@ def _as_json(study: Study) -> dict[str, Any]:
     }
 
 
-def _say_next(place: Place | None, settings: StudyPlanSettings, votes: int) -> None:
+def _say_next(place: Place | None, settings: StudyPlanSettings, study: Study) -> None:
     """What to type next. Without a quota the raters who come first may vote on all of it; the power analysis shares it out evenly."""
     if place is None:
         say("nothing was written: give -o study.db to keep this plan")
         return
     say(f"wrote {place}")
-    where = f"{place} " if place.path is not None else ""
+    where = f"{place.typed} " if place.path is not None else ""
     say(
-        f"next: charm study invite {where}--count {settings.raters}{_quota(settings, votes)}, then charm study serve {where}".rstrip()
+        f"next: charm study invite {where}--count {settings.raters}{_quota(settings, study)}, then charm study serve {where}".rstrip()
     )
 
 
-def _quota(settings: StudyPlanSettings, votes: int) -> str:
-    """The option that gives each rater an even share of the votes, repeats and checks on top; none for one rater."""
-    counting = 1 - settings.repeats - settings.checks
+def _quota(settings: StudyPlanSettings, study: Study) -> str:
+    """The option that gives each rater an even share of the votes, repeats and checks (if any were found) on top; none for one rater."""
+    plan = study.provenance["plan"]
+    votes, checks = plan["votes"], settings.checks if plan["checks"] else 0.0
+    counting = 1 - settings.repeats - checks
     if settings.raters == 1 or counting <= 0:
         return ""
     return f" --quota {math.ceil(votes / settings.raters / counting)}"

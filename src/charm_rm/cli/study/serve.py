@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -100,7 +101,7 @@ def serve_study(
 
 def _advise(where: str, url: str, settings: ServeSettings) -> None:
     """What to do next, and what to beware of."""
-    asked = where if "://" not in where else "--database-url ..."
+    asked = shlex.quote(where) if "://" not in where else "--database-url ..."
     say(f"links for raters: charm study invite {asked} --count 5 --base-url {url}")
     if settings.expose and not settings.https:
         say("plain HTTP on a network: everyone on the way can read links and votes")
