@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charm_rm.errors import ConfigError
-from charm_rm.study.design import choose, discordant, draw_design, inclusion_chances, systematic
+from charm_rm.study.design import (
+    Design,
+    choose,
+    codes_of,
+    discordant,
+    draw_design,
+    inclusion_chances,
+    systematic,
+)
 from charm_rm.study.frame import find_candidates
 
 from .small import before_and_after, responses
 
 MODELS = ("before", "after")
+
+
+def design_of(frame: pl.DataFrame, models: Sequence[str], *, n: int, seed: int) -> Design:
+    pair, differs = codes_of(frame.select("policy_a", "policy_b")), discordant(frame, models)
+    chances = inclusion_chances(pair, differs, n=n, random_share=0.3, balance=0.5)
+    return draw_design(frame, pair, differs, chances, seed=seed)
 
 
 @st.composite
@@ -83,7 +98,7 @@ def test_frequencies_of_the_choice_are_the_chances_and_weighted_totals_are_unbia
     draws = 400
     counts, totals = np.zeros(frame.height), np.zeros(draws)
     for seed in range(draws):
-        found = draw_design(frame, MODELS, n=9, random_share=0.3, balance=0.5, seed=seed)
+        found = design_of(frame, MODELS, n=9, seed=seed)
         counts[found.chosen] += 1
         totals[seed] = (y[found.chosen] / found.inclusion[found.chosen]).sum()
     chances = found.inclusion
@@ -129,7 +144,7 @@ def test_prompts_and_policies_are_spread_more_evenly_than_by_chance() -> None:
 
     prompts, policies = [], []
     for seed in range(20):
-        found = draw_design(frame, MODELS, n=60, random_share=0.3, balance=0.5, seed=seed)
+        found = design_of(frame, MODELS, n=60, seed=seed)
         rng = np.random.default_rng(seed)
         poisson = rng.choice(frame.height, 60, replace=False, p=found.inclusion / found.inclusion.sum())
         prompts.append(spread(found.chosen, "prompt_id") / spread(poisson, "prompt_id"))
@@ -143,20 +158,14 @@ def test_prompts_and_policies_are_spread_more_evenly_than_by_chance() -> None:
 def test_the_same_seed_chooses_the_same_and_another_one_others() -> None:
     texts = responses(10)
     frame = find_candidates(texts, before_and_after(texts)).frame
-    one, again, other = (
-        draw_design(frame, MODELS, n=20, random_share=0.3, balance=0.5, seed=seed).chosen.tolist()
-        for seed in (1, 1, 2)
-    )
+    one, again, other = (design_of(frame, MODELS, n=20, seed=seed).chosen.tolist() for seed in (1, 1, 2))
     assert one == again != other
 
 
-def test_more_comparisons_than_there_are_is_refused_and_all_of_them_is_a_census() -> None:
+def test_all_there_are_is_a_census() -> None:
     texts = responses(3)
     frame = find_candidates(texts, before_and_after(texts)).frame
-    how = {"random_share": 0.3, "balance": 0.5, "seed": 0}
-    with pytest.raises(ConfigError, match="19 comparisons to choose of 18"):
-        draw_design(frame, MODELS, n=19, **how)  # type: ignore[arg-type]
-    census = draw_design(frame, MODELS, n=18, **how)  # type: ignore[arg-type]
+    census = design_of(frame, MODELS, n=18, seed=0)
     assert census.chosen.tolist() == list(range(18))
     assert census.inclusion == pytest.approx(np.ones(18))
 
@@ -164,7 +173,7 @@ def test_more_comparisons_than_there_are_is_refused_and_all_of_them_is_a_census(
 def test_one_model_is_asked_about_at_random() -> None:
     texts = responses(3)
     frame = find_candidates(texts, before_and_after(texts)[:1]).frame
-    found = draw_design(frame, ["before"], n=6, random_share=0.3, balance=0.5, seed=0)
+    found = design_of(frame, ["before"], n=6, seed=0)
     assert found.inclusion == pytest.approx(np.full(18, 6 / 18))
     assert found.discordant_share == 0
 
@@ -173,7 +182,7 @@ def test_one_model_is_asked_about_at_random() -> None:
 def test_very_many_comparisons_keep_their_chances_too() -> None:
     texts = responses(900, [f"m{i}" for i in range(6)])
     frame = find_candidates(texts, before_and_after(texts)).frame
-    found = draw_design(frame, MODELS, n=9000, random_share=0.3, balance=0.5, seed=3)
+    found = design_of(frame, MODELS, n=9000, seed=3)
     assert len(set(found.chosen.tolist())) == 9000
     got = found.discordant[found.chosen].sum()
     assert got == pytest.approx(found.inclusion[found.discordant].sum(), abs=60)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ..errors import ConfigError
 from ..statistics import FloatArray, IntArray
 from .clusters import BoolArray
 from .frame import margin_column
@@ -39,43 +38,20 @@ class Design:
 
 
 def draw_design(
-    candidates: pl.DataFrame, models: Sequence[str], *, n: int, random_share: float, balance: float, seed: int
+    candidates: pl.DataFrame, pair: IntArray, differs: BoolArray, chances: FloatArray, *, seed: int
 ) -> Design:
-    """Choose ``n`` of the candidates, those of :func:`.frame.find_candidates`.
+    """Choose n = Σ π_u of the candidates, each with its chance (:func:`choose`).
 
     Args:
-        candidates: prompt_id, policy_a, policy_b and ``margin_NAME`` of each model.
-        models: their names, the original first. With one model or none there is no disagreement: all are chosen at random.
-        n: comparisons to choose.
-        random_share: share of them chosen at random from all candidates; the rest are chosen where models disagree.
-        balance: 0 chooses as often as the models disagree on a pair of policies, 1 each pair equally often (:func:`inclusion_chances`).
+        candidates: prompt_id, policy_a, policy_b, those of :func:`.frame.find_candidates`.
+        pair: (N,) codes of the pairs of policies, from 0.
+        differs: (N,) where the models disagree (:func:`discordant`).
+        chances: (N,) π_u (:func:`inclusion_chances`).
         seed: of order and start.
-
-    Raises:
-        ConfigError: more comparisons are asked for than there are.
     """
-    if not 1 <= n <= candidates.height:
-        raise ConfigError(
-            f"{n:,} comparisons to choose of {candidates.height:,}",
-            fix=f"ask for 1 to {candidates.height:,} (--comparisons, comparisons= in Python)",
-        )
-    differs = discordant(candidates, models)
-    pair = codes_of(candidates.select("policy_a", "policy_b"))
-    chances = inclusion_chances(pair, differs, n=n, random_share=random_share, balance=balance)
-    chosen = choose_of(candidates, chances, pair, differs, np.random.default_rng(seed))
-    return Design(chances, differs, pair, chosen)
-
-
-def choose_of(
-    candidates: pl.DataFrame,
-    chances: FloatArray,
-    pair: IntArray,
-    differs: BoolArray,
-    rng: np.random.Generator,
-) -> IntArray:
-    """:func:`choose` of a frame of candidates."""
+    rng = np.random.default_rng(seed)
     prompt, ends = codes_of(candidates.select("prompt_id")), _one_end(candidates, pair, rng)
-    return choose(chances, pair, prompt, differs, ends, rng)
+    return Design(chances, differs, pair, choose(chances, pair, prompt, differs, ends, rng))
 
 
 def discordant(candidates: pl.DataFrame, models: Sequence[str]) -> BoolArray:

@@ -18,7 +18,7 @@ from ..responses import ResponsesLike, as_responses
 from ..settings import StudyPlanSettings
 from ..tables import Responses
 from .checks import attention_checks
-from .design import Design, choose_of, codes_of, discordant, inclusion_chances
+from .design import Design, codes_of, discordant, draw_design, inclusion_chances
 from .frame import KEY, SELF_NAMING, Candidates, find_candidates, left_out_words, margin_column, with_margins
 from .nouns import MAIN, Comparisons, Study, StudyModel, StudyVotes
 from .precision import Assumed, Population, Shown, comparisons_for_width
@@ -58,10 +58,7 @@ def plan_study(
     found = find_candidates(texts, models, policies=how.policies or None, unfit=naming)
     pool = _Pool.of(found, models, how)
     n = _how_many(pool, how)
-    rng = np.random.default_rng(how.seed)
-    chances = pool.chances(n)
-    chosen = choose_of(found.frame, chances, pool.pair, pool.differs, rng)
-    design = Design(chances, pool.differs, pool.pair, chosen)
+    design = draw_design(found.frame, pool.pair, pool.differs, pool.chances(n), seed=how.seed)
     checks = _checks(texts, naming, how, pool.assumed.votes(n))
     comparisons = Comparisons(pl.concat([_rows(found.frame, design, how), checks]), provenance={})
     plan = _account(found, design, pool, checks.height)
