@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charm_rm.errors import ConfigError
 from charm_rm.study.design import choose, discordant, draw_design, inclusion_chances, systematic
-from charm_rm.study.frame import candidate_frame
+from charm_rm.study.frame import find_candidates
 
 from .small import before_and_after, responses
 
@@ -77,7 +77,7 @@ def test_parts_of_pairs_follow_the_balance() -> None:
 
 
 def test_frequencies_of_the_choice_are_the_chances_and_weighted_totals_are_unbiased() -> None:
-    frame = candidate_frame(responses(6), before_and_after(responses(6)))
+    frame = find_candidates(responses(6), before_and_after(responses(6))).frame
     differs = discordant(frame, MODELS)
     y = np.random.default_rng(1).uniform(0.2, 1.0, frame.height) + differs
     draws = 400
@@ -120,7 +120,7 @@ def test_a_verdict_against_a_tie_is_a_disagreement_and_of_several_models_one_is_
 
 def test_prompts_and_policies_are_spread_more_evenly_than_by_chance() -> None:
     texts = responses(40, [f"m{i}" for i in range(8)])
-    frame = candidate_frame(texts, before_and_after(texts, noise=0.4))
+    frame = find_candidates(texts, before_and_after(texts, noise=0.4)).frame
 
     def spread(positions: np.ndarray, *columns: str) -> float:
         """Sum of squared counts, over columns as one."""
@@ -142,7 +142,7 @@ def test_prompts_and_policies_are_spread_more_evenly_than_by_chance() -> None:
 
 def test_the_same_seed_chooses_the_same_and_another_one_others() -> None:
     texts = responses(10)
-    frame = candidate_frame(texts, before_and_after(texts))
+    frame = find_candidates(texts, before_and_after(texts)).frame
     one, again, other = (
         draw_design(frame, MODELS, n=20, random_share=0.3, balance=0.5, seed=seed).chosen.tolist()
         for seed in (1, 1, 2)
@@ -152,7 +152,7 @@ def test_the_same_seed_chooses_the_same_and_another_one_others() -> None:
 
 def test_more_comparisons_than_there_are_is_refused_and_all_of_them_is_a_census() -> None:
     texts = responses(3)
-    frame = candidate_frame(texts, before_and_after(texts))
+    frame = find_candidates(texts, before_and_after(texts)).frame
     how = {"random_share": 0.3, "balance": 0.5, "seed": 0}
     with pytest.raises(ConfigError, match="19 comparisons to choose of 18"):
         draw_design(frame, MODELS, n=19, **how)  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ def test_more_comparisons_than_there_are_is_refused_and_all_of_them_is_a_census(
 
 def test_one_model_is_asked_about_at_random() -> None:
     texts = responses(3)
-    frame = candidate_frame(texts, before_and_after(texts)[:1])
+    frame = find_candidates(texts, before_and_after(texts)[:1]).frame
     found = draw_design(frame, ["before"], n=6, random_share=0.3, balance=0.5, seed=0)
     assert found.inclusion == pytest.approx(np.full(18, 6 / 18))
     assert found.discordant_share == 0
@@ -172,7 +172,7 @@ def test_one_model_is_asked_about_at_random() -> None:
 @pytest.mark.slow
 def test_very_many_comparisons_keep_their_chances_too() -> None:
     texts = responses(900, [f"m{i}" for i in range(6)])
-    frame = candidate_frame(texts, before_and_after(texts))
+    frame = find_candidates(texts, before_and_after(texts)).frame
     found = draw_design(frame, MODELS, n=9000, random_share=0.3, balance=0.5, seed=3)
     assert len(set(found.chosen.tolist())) == 9000
     got = found.discordant[found.chosen].sum()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, SchemaError, SeveralSamples, UnknownPolicy
 from charm_rm.responses import load_responses
 from charm_rm.study import answers
-from charm_rm.study.frame import KEY, candidate_frame, counted, find_candidates, with_margins
+from charm_rm.study.frame import KEY, counted, find_candidates, left_out_words, with_margins
 from charm_rm.study.nouns import CHECK, MAIN, Study, StudyModel
 from charm_rm.tables import Responses, Scores
 from charm_rm.text_hash import text_hashes
@@ -60,21 +60,14 @@ def test_candidates_are_what_a_loop_over_all_prompts_and_pairs_finds(
 
 def test_what_is_left_out_is_said_with_the_prompts_that_are_left() -> None:
     model = judge([("p000", "ant", "bee", 1.0)])
-    with pytest.warns(
-        CharmWarning, match=r"11 \(a model has no verdict: judge 11\); what is left is on 1 of 2 prompts"
-    ):
-        candidate_frame(responses(2), [model])
+    said = left_out_words(find_candidates(responses(2), [model]).account)
+    assert "11 (a model has no verdict: judge 11); what is left is on 1 of 2 prompts" in said
 
 
 def test_a_judge_is_turned_to_the_first_policy_and_both_orders_are_averaged() -> None:
     model = judge([("p000", "bee", "ant", 1.0), ("p000", "ant", "bee", 3.0), ("p001", "cow", "ant", -2.0)])
-    frame = candidate_frame_quietly(responses(2), [model])
+    frame = find_candidates(responses(2), [model]).frame
     assert frame.rows() == [("p000", "ant", "bee", 1.0), ("p001", "ant", "cow", 2.0)]
-
-
-def candidate_frame_quietly(given: Responses, models: list[StudyModel]) -> pl.DataFrame:
-    with pytest.warns(CharmWarning, match="left out"):
-        return candidate_frame(given, models)
 
 
 def test_blank_and_identical_answers_are_no_candidates_and_are_counted_once() -> None:
@@ -98,11 +91,11 @@ def test_row_order_does_not_matter_and_policies_and_pairs_choose() -> None:
     texts = responses(3)
     models = before_and_after(texts)
     shuffled = Responses(texts.frame.sample(fraction=1.0, shuffle=True, seed=1))
-    frame = candidate_frame(texts, models)
-    assert frame.equals(candidate_frame(shuffled, models))
-    two = candidate_frame(texts, models, policies=["cow", "ant"])
+    frame = find_candidates(texts, models).frame
+    assert frame.equals(find_candidates(shuffled, models).frame)
+    two = find_candidates(texts, models, policies=["cow", "ant"]).frame
     assert two.equals(frame.filter((pl.col("policy_a") == "ant") & (pl.col("policy_b") == "cow")))
-    assert two.equals(candidate_frame(texts, models, pairs=[("cow", "ant"), ("ant", "cow")]))
+    assert two.equals(find_candidates(texts, models, pairs=[("cow", "ant"), ("ant", "cow")]).frame)
 
 
 def test_scores_of_other_texts_are_refused() -> None:
@@ -181,7 +174,7 @@ def test_a_study_without_models_counts_its_votes() -> None:
 def test_margins_keep_the_order_of_the_comparisons() -> None:
     texts = responses(4)
     models = before_and_after(texts)
-    frame = candidate_frame(texts, models)
+    frame = find_candidates(texts, models).frame
     mixed = frame.select(KEY).sample(fraction=1.0, shuffle=True, seed=2)
     again = with_margins(mixed, models)
     assert again.select(KEY).equals(mixed)
@@ -213,7 +206,6 @@ def test_ids_that_no_table_shares_are_told_with_the_column_that_has_them() -> No
 def test_policies_that_a_model_calls_otherwise_are_named() -> None:
     texts = responses(2)
     table = scores(texts).frame.with_columns(pl.col("policy").replace({POLICIES[0]: "Ant v1"}))
-    match = f"not in rm: policy '{POLICIES[0]}', for it has 'Ant v1', which the responses do not have"
-    with pytest.warns(CharmWarning, match=match):
-        candidate_frame(texts, [StudyModel("rm", Scores(table))])
+    said = left_out_words(find_candidates(texts, [StudyModel("rm", Scores(table))]).account)
+    assert f"not in rm: policy '{POLICIES[0]}', for it has 'Ant v1', which the responses do not have" in said
     assert find_candidates(texts, [StudyModel("rm", scores(texts))]).account["unmatched"] == []

@@ -143,6 +143,18 @@ def test_a_text_with_two_ids_is_matched_with_neither() -> None:
     assert "1 text of prompts with several ids, in the votes or in 'rm': not matched" in said
 
 
+def test_ids_that_two_tables_give_to_different_prompts_are_not_taken_for_the_same() -> None:
+    """Votes without ids get those of the first table. The second one numbers its prompts otherwise, and has one that nobody voted on."""
+    models, other = [_scores(IDS), _scores(IDS, "other")], ["Who?", "Why?", "Else?"]
+    texts = _texts(IDS) | {"other": _texts(IDS, other)["rm"]}
+    study, said = imported(_by_text(), models=models, texts=texts)
+    assert margins(study) == {"rm": [1.0, 3.0], "other": [2.0, 1.0]}  # Why?, Who?
+    assert "matched with 'other' by the prompts' texts: 2 of 3 prompts" in said
+    assert "2 (no verdict of a model)" in said
+    same = texts | {"other": texts["rm"]}
+    assert margins(imported(_by_text(), models=models, texts=same)[0])["other"] == [1.0, 2.0, 3.0]
+
+
 def test_an_id_with_two_texts_is_matched_with_neither() -> None:
     """Of a table's: two prompts would become one. Of the votes': two of the table's would have one id."""
     twice = _texts(["q1", "q1", "q2", "q3"], ["Why?", "Really?", "How?", "Who?"])

@@ -11,7 +11,7 @@ import pytest
 from charm_rm.errors import CharmWarning
 from charm_rm.study.agreement import agreement_table, difference_table
 from charm_rm.study.design import codes_of, discordant, inclusion_chances
-from charm_rm.study.frame import candidate_frame, counted
+from charm_rm.study.frame import counted, find_candidates
 from charm_rm.study.nouns import MAIN, Study, StudyVotes
 from charm_rm.study.plan import plan_study
 from charm_rm.study.precision import Assumed, Population, comparisons_for_width
@@ -23,7 +23,7 @@ POLICIES = [f"m{i}" for i in range(8)]
 
 def _population(assumed: Assumed, *, random_share: float = 0.3) -> Population:
     texts = responses(60, POLICIES)
-    frame = candidate_frame(texts, before_and_after(texts, noise=0.4))
+    frame = find_candidates(texts, before_and_after(texts, noise=0.4)).frame
     differs = discordant(frame, ("before", "after"))
     pair = codes_of(frame.select("policy_a", "policy_b"))
 
@@ -84,7 +84,7 @@ def test_models_that_agree_everywhere_have_a_difference_of_nothing() -> None:
 
 def _voted(study: Study, *, raters: int, lean: float, rng: np.random.Generator) -> Study:
     """Votes by rule: people side with the first model with chance 0.65 plus the rater's own lean, and tie with 0.2."""
-    frame = candidate_frame(study.responses, study.models).join(  # type: ignore[arg-type]
+    frame = find_candidates(study.responses, study.models).frame.join(  # type: ignore[arg-type]
         study.comparisons.frame.filter(pl.col("kind") == MAIN), on=["prompt_id", "policy_a", "policy_b"]
     )
     leans = rng.normal(0, lean, raters)

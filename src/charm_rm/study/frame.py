@@ -46,20 +46,6 @@ class Candidates:
     account: Mapping[str, Any] = field(default_factory=dict)
 
 
-def candidate_frame(
-    responses: Responses,
-    models: Sequence[StudyModel],
-    *,
-    policies: Sequence[str] | None = None,
-    pairs: Collection[tuple[str, str]] | None = None,
-) -> pl.DataFrame:
-    """The frame of :func:`find_candidates`; a warning says what is left out."""
-    found = find_candidates(responses, models, policies=policies, pairs=pairs)
-    if words := left_out_words(found.account):
-        warnings.warn(words, CharmWarning, stacklevel=2)
-    return found.frame
-
-
 def find_candidates(
     responses: Responses,
     models: Sequence[StudyModel],

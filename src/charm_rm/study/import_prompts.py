@@ -137,18 +137,22 @@ def _with_texts(votes: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return told.with_columns(pl.coalesce("text", "_text").alias("text")).drop("_text")
 
 
-def _say_other_texts(votes: pl.DataFrame, known: pl.DataFrame, name: str, where: str) -> None:
-    """Say which prompts of a table have the votes' id and another text."""
+def _other_texts(votes: pl.DataFrame, known: pl.DataFrame) -> tuple[pl.Series, int]:
+    """The prompts of a table that have the votes' id and another text, of how many with the same id."""
     both = (
         votes.select("prompt_id", "text")
         .drop_nulls()
         .unique("prompt_id")
         .join(known.drop_nulls().unique("prompt_id"), on="prompt_id", suffix="_there")
     )
-    other = both.filter(pl.col("text") != pl.col("text_there"))["prompt_id"].sort()
+    return both.filter(pl.col("text") != pl.col("text_there"))["prompt_id"].sort(), both.height
+
+
+def _say_other_texts(votes: pl.DataFrame, known: pl.DataFrame, name: str, where: str) -> None:
+    other, of = _other_texts(votes, known)
     if len(other):
         note(
-            f"{where}: of {counted(both.height, 'prompt')} that {name!r} has by the same id, {len(other):,} {'has' if len(other) == 1 else 'have'} "
+            f"{where}: of {counted(of, 'prompt')} that {name!r} has by the same id, {len(other):,} {'has' if len(other) == 1 else 'have'} "
             f"another text there ({listing(other, limit=3)}). Where ids number other prompts, name the right column: --column prompt_id=COLUMN"
         )
 
@@ -194,13 +198,20 @@ def _links(
     *,
     must: bool,
     responses: Responses | None,
-) -> dict[str, str]:
-    """A table's id -> the votes' id of the same text; empty where ids meet as they are, or, unless they ``must``, cannot be matched."""
-    if not one.ids.isdisjoint(votes["prompt_id"]):
-        if not must and (found := one.texts()) is not None:
+) -> dict[str, str | None]:
+    """A table's id -> the votes' id of the same text; empty where ids meet as they are, or, unless they ``must``, cannot be matched.
+
+    Votes that ``must`` be matched have no ids but those of another table, which this one may give to other prompts: its texts decide. An id
+    that the votes have for another text then stands for None.
+    """
+    same = one.ids & set(votes["prompt_id"])
+    if same and not must:
+        if (found := one.texts()) is not None:
             _say_other_texts(votes, found, one.name, where)
         return {}
     theirs = _texts_beside(one, votes, known)
+    if same and (theirs is None or not len(_other_texts(votes, theirs)[0])):
+        return {}
     if theirs is None:
         if must:
             raise SchemaError(
@@ -222,7 +233,7 @@ def _links(
             raise _no_text_is_there(one.name, where)
         return {}
     _say_matched(one.name, once.height, mine["text"].n_unique(), where)
-    return dict(once.select("prompt_id", "prompt_id_votes").iter_rows())
+    return dict.fromkeys(same) | dict(once.select("prompt_id", "prompt_id_votes").iter_rows())
 
 
 def _one_text_each(known: pl.DataFrame, name: str, where: str) -> pl.DataFrame:
@@ -263,11 +274,11 @@ def _say_matched(name: str, found: int, of: int, where: str) -> None:
         warnings.warn(words, ReadingNote, stacklevel=6)
 
 
-def _renamed(frame: pl.DataFrame, link: Mapping[str, str]) -> pl.DataFrame:
-    return frame.with_columns(pl.col("prompt_id").replace(dict(link)))
+def _renamed(frame: pl.DataFrame, link: Mapping[str, str | None]) -> pl.DataFrame:
+    return frame.with_columns(pl.col("prompt_id").replace(dict(link))).drop_nulls("prompt_id")
 
 
-def _linked(model: StudyModel, link: Mapping[str, str]) -> StudyModel:
+def _linked(model: StudyModel, link: Mapping[str, str | None]) -> StudyModel:
     """The model with the votes' ids."""
     if not link:
         return model

@@ -137,7 +137,7 @@ class Study:
     """All of a study: what was planned, what people said, and what the models say of every candidate.
 
     ``candidates`` are the comparisons that the plan chose from (prompt_id, policy_a, policy_b), in the order of
-    :func:`.frame.candidate_frame`; None where a study was imported and its comparisons are all there are. The first of ``models`` is the
+    :func:`.frame.find_candidates`; None where a study was imported and its comparisons are all there are. The first of ``models`` is the
     original, which the others are compared with.
     """
 
