@@ -37,7 +37,13 @@ def test_turns_that_count_how_long_conversations_are_drop_novote() -> None:
 
 @pytest.mark.parametrize(
     ("early", "late"),
-    [("2024-05-01T10:00", "2024-05-01T11:00"), ("2024-05-01", "2024-11-01"), ("900", "1000.5")],
+    [
+        ("2024-05-01T10:00", "2024-05-01T11:00"),
+        ("2024-05-01", "2024-11-01"),
+        ("900", "1000.5"),
+        ("2024-05-01T10:00:00+05:00", "2024-05-01T06:00:00Z"),  # 5 o'clock, and 6
+        ("2024-05-01T10:00:00Z", "2024-05-01T10:00:00.5Z"),
+    ],
 )
 def test_the_first_vote_is_the_earliest_whatever_the_order_of_the_file(early: str, late: str) -> None:
     rows = [vote(winner="b", voted_at=late), vote(winner="a", voted_at=early)]

@@ -125,5 +125,8 @@ def test_leaving_raters_out() -> None:
     assert without_raters(study, []).votes.frame.height == 3
     with pytest.raises(ConfigError, match="all 2 raters with votes are left out"):
         without_raters(study, ["u", "v"])
+    with pytest.raises(ConfigError, match="no vote is by a rater 'zed'") as caught:
+        without_raters(study, ["zed"])
+    assert caught.value.fix == "raters with votes: 'u', 'v'"
     with pytest.raises(ConfigError, match="'rater v'.*Did you mean"):
         without_raters(votes_on({"c1": {"rater-v": "a"}}), ["rater v"])

@@ -77,7 +77,21 @@ def earliest_first(frame: pl.DataFrame) -> pl.DataFrame:
         return frame
     if told.str.contains(_NUMBER).all():
         return frame.sort(told.cast(pl.Float64), maintain_order=True)
-    return frame.sort(told, maintain_order=True) if told.str.contains(_ISO).all() else frame
+    if not told.str.contains(_ISO).all():
+        return frame
+    moments = [_moment(text) for text in told.to_list()]
+    if None in moments:
+        return frame.sort(told, maintain_order=True)
+    return frame.sort(pl.Series(moments, dtype=pl.Float64), maintain_order=True)
+
+
+def _moment(text: str) -> float | None:
+    """Seconds since 1970 of a date as ISO 8601, in its own time zone, or UTC where it names none."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def with_times(votes: pl.DataFrame, where: str) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from ..errors import ConfigError, counted, did_you_mean, verb
+from ..errors import ConfigError, counted, did_you_mean, listing, verb
 from . import rater_record as record
 from .nouns import Study, StudyVotes
 from .rater_flags import with_flags
@@ -76,7 +76,7 @@ def without_raters(study: Study, raters: Collection[str]) -> Study:
         if name not in known:
             raise ConfigError(
                 f"no vote is by a rater {name!r}.{did_you_mean(name, known)}",
-                fix="name raters as the table of raters does",
+                fix=f"raters with votes: {listing(known, limit=20)}",
             )
     if known and set(known) <= set(raters):
         raise ConfigError(
