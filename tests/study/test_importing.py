@@ -193,6 +193,15 @@ def test_comparisons_that_a_model_did_not_judge_are_dropped_and_counted() -> Non
         _study(ROWS, models=[StudyModel("rm", scores=far)])
 
 
+def test_nobody_is_taken_for_somebody_who_is_called_like_nobody() -> None:
+    rows = [
+        {"prompt_id": "p", "policy_a": "x", "policy_b": "y", "winner": "a", "rater": r}
+        for r in (None, "unnamed 0")
+    ]
+    found = import_votes(pl.DataFrame(rows), where="votes.csv", name="votes", anonymous=True)
+    assert sorted(found.votes.frame["rater"]) == ["further unnamed 0", "unnamed 0"]
+
+
 def test_the_original_is_the_first_model() -> None:
     rows = {k: [*v, *v[2:]] for k, v in WITH_JUDGES.items()}
     rows["judge"][5:] = ["gpt3"] * 3

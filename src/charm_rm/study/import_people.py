@@ -55,7 +55,10 @@ def _raters(frame: pl.DataFrame, where: str, *, anonymous: bool) -> pl.Series:
             where=f"{where}, row {row}",
             fix="say which column it is: --column rater=COLUMN, or take each as a person's of its own: --anonymous",
         )
-    own = pl.select(pl.format("unnamed {}", frame["row"])).to_series()
+    word = "unnamed"
+    while names.str.starts_with(f"{word} ").any():  # an import's own export, for one: they are other people
+        word = f"further {word}"
+    own = pl.select(pl.format("{} {}", pl.lit(word), frame["row"])).to_series()
     return names.zip_with(~unnamed, own).alias("rater")
 
 
