@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charm_rm.study.agreement import agreement_table, difference_table
-from charm_rm.study.predictions import predict_votes
+from charm_rm.study.estimates.agreement import agreement_table, difference_table
+from charm_rm.study.estimates.predictions import predict_votes
 from charm_rm.study.results import CLASSICAL, POWERED
 
 from ._study import MODELS, draw_study, truth

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from charm_rm.statistics import FloatArray
-from charm_rm.study.clusters import effective_number
-from charm_rm.study.intervals import Ranged, ranged_difference, ranged_share
+from charm_rm.study.estimates.clusters import effective_number
+from charm_rm.study.estimates.intervals import Ranged, ranged_difference, ranged_share
 
 from .cell import Cell, coverage, figure
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from charm_rm.study.raters import judge_raters
+from charm_rm.study.raters.judging import judge_raters
 from charm_rm.study.results import CARELESS, OTHER_TASTE, UNCLEAR
 
 from ._raters import ODD, careful, draw_study

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from charm_rm.estimates import SIGNIFICANT, Z95
-from charm_rm.study.intervals import Ranged, ranged_difference
+from charm_rm.study.estimates.intervals import Ranged, ranged_difference
+from charm_rm.study.estimates.powered import Layout, mean_line
 from charm_rm.study.nouns import Counted
-from charm_rm.study.powered import Layout, mean_line
 
 from ._study import MODELS, draw_study, truth
 from .cell import Cell, coverage, figure, size

@@ -23,9 +23,9 @@ from charm_rm.mismatch.measured import Measured, measure_line
 from charm_rm.mismatch.strengths import fit_strengths, rm_strengths
 from charm_rm.ratings import yardstick
 from charm_rm.statistics import ELO_PER_LOGIT, FloatArray, benjamini_hochberg, sigmoid
-from charm_rm.study.favour import People, measure_favour, verdicts_of
+from charm_rm.study.estimates.favour import People, measure_favour, verdicts_of
+from charm_rm.study.estimates.ratings import study_ratings
 from charm_rm.study.nouns import Counted
-from charm_rm.study.rating_estimates import study_ratings
 
 from ._study import _inclusion, _systematic
 from .cell import Cell, coverage, figure, size

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from .streaming import stream_scores
     from .study.analysis import analyse_study
     from .study.nouns import StudyModel
-    from .study.plan import plan_study
+    from .study.planning.plan import plan_study
     from .style import (
         apply_calibrator,
         calibrated,
@@ -160,7 +160,7 @@ _HOMES = {
     "evaluate": ["evaluate_benchmark", "alignment_with_ratings"],
     "comparison": ["compare_models"],
     "study.nouns": ["StudyModel"],
-    "study.plan": ["plan_study"],
+    "study.planning.plan": ["plan_study"],
     "study.analysis": ["analyse_study"],
     "report": ["write_report"],
     "pipeline": ["run_pipeline"],

@@ -21,7 +21,11 @@ from kills.plans import Outcome, Plan, judge, kill
 from kills.test_kills import CORE, KILLS, Tell, words
 
 pytestmark = pytest.mark.slow
-_STUDY = ("charm_rm.study.database.study_database", "charm_rm.study.plan", "charm_rm.study.importing")
+_STUDY = (
+    "charm_rm.study.database.study_database",
+    "charm_rm.study.planning.plan",
+    "charm_rm.study.importing.votes",
+)
 _ANALYSIS = (
     "charm_rm.study.analysis",
     "charm_rm.report.study",

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from charm_rm.study.frame import with_margins
-from charm_rm.study.importing import import_votes
+from charm_rm.study.importing.votes import import_votes
 from charm_rm.study.nouns import Study
 
 Rows = list[dict[str, Any]]

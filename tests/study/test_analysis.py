@@ -13,7 +13,7 @@ import pytest
 import charm_rm
 from charm_rm.errors import CharmWarning, ConfigError, NotIdentifiable, SchemaError, UnreadableFile
 from charm_rm.study.analysis import analyse_study, load_analysis, save_analysis
-from charm_rm.study.importing import import_votes
+from charm_rm.study.importing.votes import import_votes
 from charm_rm.study.nouns import Comparisons, Study, StudyVotes
 from charm_rm.study.results import StudyAnalysis
 from study.vote_worlds import planned_study, study_of, votes_on

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from charm_rm.errors import CharmWarning, ConfigError, NoOverlap, SchemaError, SeveralSamples, UnknownPolicy
 from charm_rm.responses import load_responses
-from charm_rm.study import answers
 from charm_rm.study.frame import KEY, counted, find_candidates, left_out_words, with_margins
 from charm_rm.study.nouns import CHECK, MAIN, Study, StudyModel
+from charm_rm.study.planning import answers
 from charm_rm.tables import Responses, Scores
 from charm_rm.text_hash import text_hashes
 

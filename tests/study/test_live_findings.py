@@ -11,13 +11,13 @@ from polars.testing import assert_frame_equal
 from charm_rm.errors import MissingExtra
 from charm_rm.ratings import fit_ratings
 from charm_rm.study import live_findings as findings
-from charm_rm.study import people
-from charm_rm.study.agreement import agreement_table
+from charm_rm.study.estimates.agreement import agreement_table
 from charm_rm.study.export import as_battles
 from charm_rm.study.frame import counted
 from charm_rm.study.live import live_study
 from charm_rm.study.nouns import Study, StudyVotes
-from charm_rm.study.raters import judge_raters
+from charm_rm.study.raters import agreement as people
+from charm_rm.study.raters.judging import judge_raters
 from charm_rm.study.results import CARELESS
 from study.studies import comparisons, main, simulated, vote, votes
 

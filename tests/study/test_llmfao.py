@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from charm_rm.study.importing import import_votes
+from charm_rm.study.importing.votes import import_votes
 from charm_rm.study.results import CLASSICAL, StudyAnalysis
 
 pytest.importorskip("nltk")

@@ -8,7 +8,7 @@ import pytest
 from perf.simulation import stopping
 from perf.simulation._study import draw_study
 
-from charm_rm.study.agreement import difference_table
+from charm_rm.study.estimates.agreement import difference_table
 
 
 @pytest.mark.parametrize("n", [60, 300])

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 
 from ..errors import CharmWarning
-from ..study.checks import check_row, checks_table, form_of
 from ..study.frame import verdicts, with_margins
 from ..study.nouns import Comparisons, Study, StudyModel
-from ..study.plan import plan_study
+from ..study.planning.checks import check_row, checks_table, form_of
+from ..study.planning.plan import plan_study
 from ..tables import Responses, Scores
 from ..testbed import Arena, simulate_arena, vote_probability
 from .simulated_raters import RATERS, RULE

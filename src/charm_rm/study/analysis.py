@@ -16,16 +16,16 @@ from ..errors import CharmWarning, NotIdentifiable, noting_warnings
 from ..reading.shapes import check_shape
 from ..shown import Figures
 from ..tables import Ratings
-from .agreement import agreement_table, cautions, difference_table
-from .clusters import effective_number
-from .favour import favour_table
+from .estimates.agreement import agreement_table, cautions, difference_table
+from .estimates.clusters import effective_number
+from .estimates.favour import favour_table
+from .estimates.model_ratings import model_rating_table
+from .estimates.predictions import predict_votes
+from .estimates.ratings import rating_table
 from .frame import counted as counted_votes
-from .model_ratings import model_rating_table
 from .nouns import Counted, Study
-from .people import inter_rater
-from .predictions import predict_votes
-from .raters import judge_raters, without_raters
-from .rating_estimates import rating_table
+from .raters.agreement import inter_rater
+from .raters.judging import judge_raters, without_raters
 from .results import CARELESS, OTHER_TASTE, UNCLEAR, StudyAnalysis
 from .warning_words import study_warnings
 

@@ -13,7 +13,7 @@ from ..errors import SchemaError, counted
 from ..tables import Battles
 from .frame import weight_of_vote
 from .nouns import CHECK, Study
-from .raters import without_raters
+from .raters.judging import without_raters
 
 _TEXTS = ("prompt", "response_a", "response_b")
 

@@ -17,8 +17,8 @@ from ..samples import refuse_samples
 from ..statistics import FloatArray
 from ..tables import Battles, Responses
 from ..text_hash import refuse_other_texts
-from .answers import BLANK, IDENTICAL, MISSING, comparable_pairs
 from .nouns import Counted, Study, StudyModel
+from .planning.answers import BLANK, IDENTICAL, MISSING, comparable_pairs
 from .unmatched import unmatched_words
 
 KEY = list(Study.CANDIDATE_COLUMNS)

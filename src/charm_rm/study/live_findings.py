@@ -14,16 +14,16 @@ import polars as pl
 
 from ..errors import CharmError, CharmWarning, MissingExtra, NotIdentifiable
 from ..ratings.fit import fit_ratings
-from .agreement import agreement_table, cautions
+from .estimates.agreement import agreement_table, cautions
+from .estimates.predictions import Predictions
 from .export import as_battles
 from .frame import counted
 from .live import Live
 from .nouns import Counted, Study
-from .people import krippendorff_alpha, pairwise_agreement
-from .predictions import Predictions
-from .raters import judge_raters
+from .raters.agreement import krippendorff_alpha, pairwise_agreement
+from .raters.judging import judge_raters
+from .raters.pairs import first_votes, vote_pairs
 from .results import ALL, ALPHA, CLASSICAL, PAIRWISE, PAIRWISE_DECIDED
-from .vote_pairs import first_votes, vote_pairs
 
 # Below these no interval is worth showing: ratings are clustered by prompt, and few clusters make errors too small.
 VOTES_PER_POLICY = 10
@@ -197,7 +197,7 @@ def live_people(study: Study) -> Finding:
 
 
 def rater_flags(study: Study) -> dict[str, RaterMark]:
-    """What sets a rater apart, by name; only raters whose tests stand (:func:`.raters.judge_raters`)."""
+    """What sets a rater apart, by name; only raters whose tests stand (:func:`.raters.judging.judge_raters`)."""
     table = judge_raters(study).filter(pl.col("verdict") != "")
     return {
         name: RaterMark(verdict, tuple(words.split("; ")))

@@ -40,7 +40,7 @@ class StudyAnalysis(Shown):
     - ``ratings``: policy, estimator, rating, std_err, ci_low, ci_high, votes.
     - ``model_ratings``: model, policy, rating, std_err, ci_low, ci_high, comparisons: the same by each model's verdicts on all candidates.
     - ``favour``: model, policy, favour, ci_low, ci_high, q_value, verdict (against ``human_ratings``, as an audit has
-      them but with joint errors: :mod:`.favour`).
+      them but with joint errors: :mod:`.estimates.favour`).
     - ``human_ratings``: the classical ones as a noun with their covariance; None where votes do not determine them.
     - ``summary``: votes, raters, comparisons (with votes), planned_comparisons, votes_wanted, candidates, prompts, policies, models, ties (share),
       weight_efficiency (votes of equal weight that are worth as much, as a share of the votes), repeats, consistent, checks, passed, flagged

@@ -10,11 +10,11 @@ import polars as pl
 from ..errors import counted as count_of
 from ..errors import listing, verb
 from ..estimates import SIGNIFICANT
-from .clusters import effective_number
+from .estimates.clusters import effective_number
 from .frame import SELF_NAMING, left_out_words
 from .nouns import Counted, Study
-from .rater_record import sides_drawn
-from .rater_tests import lower_tail, upper_tail
+from .raters.record import sides_drawn
+from .raters.signs import lower_tail, upper_tail
 from .results import ALL, CARELESS, PAIRWISE, UNCLEAR
 
 FEW_SHARED = 30  # comparisons that two raters saw; with fewer, agreement of people is a rough figure

@@ -137,7 +137,7 @@ def command(
     """
     from ...responses import load_responses
     from ...store import read_frame
-    from ...study.importing import import_votes, study_summary
+    from ...study.importing.votes import import_votes, study_summary
 
     output.refuse(force=force)
     columns = read_as.fields("votes")
@@ -175,7 +175,7 @@ def _models(
     words: Sequence[Path], read_as: TableSettings
 ) -> tuple[list[StudyModel], dict[str, Callable[[], pl.DataFrame | None]]]:
     """The tables of models, in the order given; and what each file says of its prompts' texts, should that be asked."""
-    from ...study.import_prompts import texts_of_file
+    from ...study.importing.prompts import texts_of_file
     from ...study.nouns import StudyModel
     from ...tables import Margins, Scores
     from ..side_by_side import contenders, load_contender

@@ -84,7 +84,7 @@ def command(
           --votes 600 -o study.db
     """
     from ...responses import load_responses
-    from ...study.plan import plan_study
+    from ...study.planning.plan import plan_study
 
     place = place_of(output, database_url, "-o STUDY") if output or database_url else None
     if place is not None:
@@ -138,7 +138,7 @@ def print_plan(study: Study) -> None:
     """Print what was chosen, how evenly, and what the votes will show."""
     import polars as pl
 
-    from ...study.plan import policy_table
+    from ...study.planning.plan import policy_table
 
     plan, names = study.provenance["plan"], [model.name for model in study.models]
     policies = policy_table(study)
@@ -235,7 +235,7 @@ def _print_assumptions(plan: Mapping[str, Any]) -> None:
 
 
 def _as_json(study: Study) -> dict[str, Any]:
-    from ...study.plan import policy_table
+    from ...study.planning.plan import policy_table
 
     return {
         "name": study.name,

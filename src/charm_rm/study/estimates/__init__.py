@@ -1,0 +1,1 @@
+"""What the votes say: agreement with models, differences, ratings, favour, each with its interval."""

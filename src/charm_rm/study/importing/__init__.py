@@ -1,0 +1,1 @@
+"""Votes that exist already, as a finished study."""
