@@ -12,6 +12,7 @@ pytest.importorskip("httpx", reason="needs the [api] extra")
 
 import certifi
 
+from charm_rm.errors import ConfigError
 from charm_rm.remote.certificates import trusted
 
 
@@ -47,5 +48,5 @@ def test_a_file_that_is_not_there_is_no_reason_to_trust_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    with pytest.raises(OSError):
+    with pytest.raises(ConfigError, match="SSL_CERT_FILE names no file of certificates"):
         trusted(environment=True)

@@ -112,6 +112,8 @@ def planned_study(
         "reward_models": MODELS,
         "attention_checks": CHECK_RULE,
         "plan": {**study.provenance["plan"], "checks": found.height},
+        # A plan that found no checks promises none.
+        "rules": {**study.provenance["rules"], "checks": CHECKS if found.height else 0.0},
     }
     return replace(
         study,

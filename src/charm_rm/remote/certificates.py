@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import httpx
 
+from ..errors import ConfigError
+
 # What httpx heeds where the environment is to be heeded.
 _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -19,11 +21,22 @@ def trusted(*, environment: bool) -> ssl.SSLContext:
         environment: heed ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``.
 
     Raises:
-        OSError: a file that is named is not there or holds no certificates.
+        ConfigError: a file that is named is not there or holds no certificates.
     """
-    return _read(*(os.environ.get(name) for name in _VARIABLES)) if environment else _read(None, None)
+    file, folder = (os.environ.get(name) if environment else None for name in _VARIABLES)
+    try:
+        return _read(file, folder)
+    except OSError as error:
+        raise ConfigError(
+            f"{_VARIABLES[0]} names no file of certificates: {error}",
+            where=str(file),
+            fix=f"name a PEM file, or unset {_VARIABLES[0]}",
+        ) from error
 
 
 @lru_cache(maxsize=4)
 def _read(file: str | None, folder: str | None) -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=bool(file or folder))
+    # Not left to httpx: older versions pass over a file that is not there, and trust their own instead.
+    if file or folder:
+        return ssl.create_default_context(cafile=file or None, capath=None if file else folder)
+    return httpx.create_ssl_context(trust_env=False)

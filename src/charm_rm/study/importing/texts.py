@@ -14,6 +14,7 @@ from ...reading.names import folded
 from ...responses import responses_from_frame
 from ...tables import Responses
 
+_GIVE_THEM = "give the answers that were compared: --responses TABLE"
 _WORDS = ("response", "answer", "output", "completion")
 _SIDES = (("a", "b"), ("1", "2"), ("left", "right"))
 # Texts of both answers, folded; the last of rows that name the policy chosen and the one rejected.
@@ -47,14 +48,14 @@ def texts_in_votes(
     try:
         if several.height:
             row = several.row(0, named=True)
-            raise SchemaError(f"{row['policy']!r} has several answers to prompt {row['prompt_id']!r}")
+            raise SchemaError(
+                f"{row['policy']!r} has several answers to prompt {row['prompt_id']!r}", fix=_GIVE_THEM
+            )
         if lost := pl.concat(sides).height - texts.height:
-            raise SchemaError(f"{lost:,} cells are empty")
+            raise SchemaError(f"{lost:,} cells are empty", fix=_GIVE_THEM)
         responses = responses_from_frame(answers, source=where)
     except SchemaError as error:
-        note(
-            f"{where}: the texts in {columns} are not used: {error.what}. Give the answers that were compared: --responses TABLE"
-        )
+        note(f"{where}: the texts in {columns} are not used: {error.what}. To mend it, {_GIVE_THEM}")
         return None
     warnings.warn(f"{where}: read the texts that were compared from {columns}", ReadingNote, stacklevel=3)
     return responses
