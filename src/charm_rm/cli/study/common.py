@@ -1,23 +1,26 @@
-"""What the commands of ``charm study`` share: where a study is."""
+"""What the commands of ``charm study`` share: where a study is, and its models."""
 
 from __future__ import annotations
 
 import functools
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...errors import ConfigError
 from ..common import say
 from ..options import PATH
+from ..side_by_side import Contender, load_contender
 
 if TYPE_CHECKING:
+    from ...settings import TableSettings
     from ...study.database.study_database import StudyDatabase
-    from ...study.nouns import Study
+    from ...study.nouns import Study, StudyModel
 
 VARIABLE = "CHARM_STUDY_DATABASE_URL"
 _Command = Callable[..., Any]
@@ -85,7 +88,6 @@ def _refuse_table_name(path: Path) -> None:
     Raises:
         ConfigError: the name is one of tables.
     """
-    from ...errors import ConfigError
     from ...store import TABLE_FILES
 
     if path.suffix.lower() in TABLE_FILES:
@@ -149,3 +151,37 @@ def say_if_done(database: StudyDatabase) -> None:
         say(
             "every comparison has all the votes that it wants: whoever opens a link is told that nothing is left to vote on"
         )
+
+
+def study_models(
+    given: Sequence[Contender],
+    table: TableSettings,
+    *,
+    annotator: str | None = None,
+    baseline: str | None = None,
+) -> list[StudyModel]:
+    """The models of a study, in the order given, each with its table of scores or judgements.
+
+    Raises:
+        ConfigError: one is an evaluation or published win rates, or a table is given twice.
+    """
+    from ...comparison.shared import by_prompt, refuse_doubles
+    from ...study.nouns import StudyModel
+    from ...tables import Scores
+
+    found = {}
+    for one in given:
+        if one.source is None or one.evaluation is not None:
+            raise ConfigError(
+                "a study needs a table of scores or judgements, not an evaluation",
+                where=one.name,
+                fix="give the scores that were evaluated",
+            )
+        found[one.name] = by_prompt(
+            one.name, load_contender(one, annotator=annotator, baseline=baseline, table=table)
+        )
+    refuse_doubles(found)
+    return [
+        StudyModel(name, scores=source) if isinstance(source, Scores) else StudyModel(name, margins=source)
+        for name, source in found.items()
+    ]

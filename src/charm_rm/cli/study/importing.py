@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...errors import ConfigError, counted, listing
+from ...errors import counted, listing
 from ...settings import TableSettings
 from ..common import conclude, echo, heading, print_json, say
 from ..help import CharmCommand
 from ..options import PATH, force_option, json_option, table_options
-from .common import Place, study_output
+from ..side_by_side import contenders
+from .common import Place, study_models, study_output
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from ...study.nouns import StudyModel
+    pass
 
 
 @click.command("import", cls=CharmCommand)
@@ -137,6 +135,7 @@ def command(
     """
     from ...responses import load_responses
     from ...store import read_frame
+    from ...study.importing.prompts import texts_of_file
     from ...study.importing.votes import import_votes, study_summary
 
     output.refuse(force=force)
@@ -145,7 +144,11 @@ def command(
         columns["judge"] = judge_column
     frame = read_frame(votes, texts=[*columns.values(), "winner", "prompt_id", "prompt", "rater", "worker"])
     shown = load_responses(responses, columns=read_as.named("responses")) if responses else None
-    models, texts = _models([*scores, *judgements], read_as)
+    contending = contenders([str(path) for path in (*scores, *judgements)])
+    table = TableSettings.of(read_as.named("scores"))
+    models = study_models(contending, table)
+    # What each file says of its prompts' texts, should that be asked.
+    texts = {one.name: texts_of_file(Path(str(one.source)), table.fields("scores")) for one in contending}
     study = import_votes(
         frame,
         where=str(votes),
@@ -169,38 +172,6 @@ def command(
     else:
         print_summary(found)
     say(f"wrote {output}; next: charm study analyse {output.typed}")
-
-
-def _models(
-    words: Sequence[Path], read_as: TableSettings
-) -> tuple[list[StudyModel], dict[str, Callable[[], pl.DataFrame | None]]]:
-    """The tables of models, in the order given; and what each file says of its prompts' texts, should that be asked."""
-    from ...study.importing.prompts import texts_of_file
-    from ...study.nouns import StudyModel
-    from ...tables import Margins, Scores
-    from ..side_by_side import contenders, load_contender
-
-    table = TableSettings.of(read_as.named("scores"))
-    found = []
-    texts = {}
-    for one in contenders([str(word) for word in words]) if words else []:
-        if one.source is None:
-            raise ConfigError(
-                "is an evaluation, not scores or judgements", where=str(one.evaluation), fix="give a table"
-            )
-        texts[one.name] = texts_of_file(Path(str(one.source)), table.fields("scores"))
-        source = load_contender(one, annotator=None, baseline=None, table=table)
-        if isinstance(source, Scores):
-            found.append(StudyModel(one.name, scores=source))
-        elif isinstance(source, Margins):
-            found.append(StudyModel(one.name, margins=source))
-        else:
-            raise ConfigError(
-                "published win rates say nothing of single comparisons",
-                where=str(one.source),
-                fix="give the scores or judgements they were made from",
-            )
-    return found, texts
 
 
 def print_summary(found: dict[str, Any]) -> None:

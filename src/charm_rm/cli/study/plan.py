@@ -13,15 +13,15 @@ from ...settings import StudyPlanSettings, TableSettings
 from ..common import conclude, echo, heading, print_frame, print_json, say
 from ..help import CharmCommand
 from ..options import PATH, force_option, json_option, judgement_options, settings_options, table_options
-from ..side_by_side import contenders, load_contender
-from .common import Place, database_url_option, place_of
+from ..side_by_side import contenders
+from .common import Place, database_url_option, place_of, study_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import polars as pl
 
-    from ...study.nouns import Study, StudyModel
+    from ...study.nouns import Study
 
 _ROWS = 12
 
@@ -90,7 +90,8 @@ def command(
     if place is not None:
         place.refuse(force=force)
         _refuse_inputs(output, sources)
-    models = _models(sources, annotator, baseline, read_as.part("scores", first=True))
+    table = read_as.part("scores", first=True)
+    models = study_models(contenders(sources), table, annotator=annotator, baseline=baseline)
     texts = load_responses(responses, columns=read_as.part("responses").fields("responses"))
     called = name or (output.stem if output else "study")
     study = plan_study(texts, models, name=called, **settings.values())
@@ -109,29 +110,6 @@ def _refuse_inputs(output: Path | None, sources: tuple[str, ...]) -> None:
 
     if output is not None:
         refuse_input(output, [path for one in contenders(sources) for path in one.paths])
-
-
-def _models(
-    sources: tuple[str, ...], annotator: str | None, baseline: str | None, table: TableSettings
-) -> list[StudyModel]:
-    from ...comparison.shared import by_prompt, refuse_doubles
-    from ...study.nouns import StudyModel
-    from ...tables import Scores
-
-    found = {}
-    for one in contenders(sources):
-        if one.source is None or one.evaluation is not None:
-            raise click.UsageError(
-                f"{one.name}: a study needs a table of scores or judgements, not an evaluation"
-            )
-        found[one.name] = by_prompt(
-            one.name, load_contender(one, annotator=annotator, baseline=baseline, table=table)
-        )
-    refuse_doubles(found)
-    return [
-        StudyModel(name, scores=source) if isinstance(source, Scores) else StudyModel(name, margins=source)
-        for name, source in found.items()
-    ]
 
 
 def print_plan(study: Study) -> None:
