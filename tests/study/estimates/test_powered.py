@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charm_rm.study.estimates.clusters import Clustered2
 from charm_rm.study.estimates.powered import (
     Layout,
     effective_votes,
     mean_line,
-    powered_mean,
     ratio_line,
     tuned,
-    weighted_mean,
 )
+
+
+@dataclass(frozen=True)
+class _Mean:
+    """A mean at one λ, with the covariance of its influences."""
+
+    value: np.ndarray
+    lam: np.ndarray
+    clustered: Clustered2
+
+    @property
+    def std_err(self) -> np.ndarray:
+        return self.clustered.std_err
+
+
+def _powered(
+    y: np.ndarray, f: np.ndarray, f_all: np.ndarray, layout: Layout, *, lam: float | None = None
+) -> _Mean:
+    """The mean at the tuned λ, or at the one that is given; at 0 it is of the votes alone."""
+    line = mean_line(y, f, f_all, layout)
+    chosen = tuned(line, layout) if lam is None else np.full(line.value.shape, lam)
+    value, influence = line.at(chosen)
+    return _Mean(value, chosen, layout.covariance(influence))
 
 
 @st.composite
@@ -38,7 +61,7 @@ def _drawn(draw: st.DrawFn) -> tuple[Layout, np.ndarray, np.ndarray, np.ndarray]
 @given(_drawn(), st.floats(0, 1))
 def test_it_is_the_mean_prediction_put_right_by_the_mean_error(drawn, lam) -> None:
     layout, y, f, f_all = drawn
-    found = powered_mean(y, f, f_all, layout, lam=lam)
+    found = _powered(y, f, f_all, layout, lam=lam)
     w = layout.weight
     assert found.value[0] == pytest.approx(lam * f_all.mean() + (w * (y - lam * f)).sum() / w.sum())
 
@@ -46,9 +69,9 @@ def test_it_is_the_mean_prediction_put_right_by_the_mean_error(drawn, lam) -> No
 @given(_drawn())
 def test_without_predictions_it_is_the_weighted_mean(drawn) -> None:
     layout, y, f, f_all = drawn
-    classical = weighted_mean(y, layout)
+    classical = _powered(y, np.zeros_like(f), np.zeros_like(f_all), layout, lam=0.0)
     assert classical.value[0] == pytest.approx(np.average(y, weights=layout.weight))
-    same = powered_mean(y, f, f_all, layout, lam=0.0).std_err
+    same = _powered(y, f, f_all, layout, lam=0.0).std_err
     assert same == pytest.approx(classical.std_err, nan_ok=True)
 
 
@@ -56,20 +79,20 @@ def test_without_predictions_it_is_the_weighted_mean(drawn) -> None:
 def test_tuning_never_says_that_predictions_made_it_worse(drawn) -> None:
     """Among all λ in [0, 1], on a grid, none has less variance by prompt than the one chosen."""
     layout, y, f, f_all = drawn
-    best = powered_mean(y, f, f_all, layout)
+    best = _powered(y, f, f_all, layout)
     assert 0 <= best.lam[0] <= 1
     for lam in np.linspace(0, 1, 11):
-        other = powered_mean(y, f, f_all, layout, lam=lam).clustered.by_prompt[0, 0]
+        other = _powered(y, f, f_all, layout, lam=lam).clustered.by_prompt[0, 0]
         assert best.clustered.by_prompt[0, 0] <= other * (1 + 1e-9) + 1e-15
 
 
 @given(_drawn())
 def test_columns_do_not_meddle_with_each_other(drawn) -> None:
     layout, y, f, f_all = drawn
-    both = powered_mean(
+    both = _powered(
         np.column_stack([y, y**2]), np.column_stack([f, 1 - f]), np.column_stack([f_all, 1 - f_all]), layout
     )
-    alone = powered_mean(y, f, f_all, layout)
+    alone = _powered(y, f, f_all, layout)
     assert both.value[0] == pytest.approx(alone.value[0])
     assert both.lam[0] == pytest.approx(alone.lam[0])
     assert both.std_err[0] == pytest.approx(alone.std_err[0], nan_ok=True)
@@ -125,7 +148,7 @@ def test_a_perfect_prediction_leaves_the_error_of_the_candidates_alone() -> None
     f_all = rng.random(2000)
     on = rng.choice(2000, 60, replace=False)
     layout = Layout(np.ones(60), on, np.arange(60), np.arange(2000))
-    found = powered_mean(f_all[on], f_all[on], f_all, layout)
+    found = _powered(f_all[on], f_all[on], f_all, layout)
     assert found.lam[0] == pytest.approx(1, abs=0.1)
     assert found.value[0] == pytest.approx(f_all.mean(), abs=0.01)
     assert found.std_err[0] == pytest.approx(f_all.std() / 2000**0.5, rel=0.2)
@@ -136,7 +159,7 @@ def test_a_prediction_of_the_wrong_sign_is_not_used() -> None:
     y_all = rng.integers(0, 2, 500).astype(float)
     on = np.arange(100)
     layout = Layout(np.ones(100), on, on % 7, np.arange(500))
-    found = powered_mean(y_all[on], 1 - y_all[on], 1 - y_all, layout)
+    found = _powered(y_all[on], 1 - y_all[on], 1 - y_all, layout)
     assert found.lam[0] == 0
     assert found.value[0] == pytest.approx(y_all[:100].mean())
 
@@ -181,7 +204,7 @@ def test_it_is_what_ppi_python_finds_where_that_applies(case) -> None:
     f = rng.random(n + n_all)
     y = (rng.random(n) < np.clip(f[:n] + case["noise"] * rng.normal(size=n), 0, 1)).astype(float)
     layout = Layout(np.ones(n), np.arange(n), np.arange(n), np.arange(n, n + n_all))
-    found = powered_mean(y, f[:n], f[n:], layout, lam=case["lam"])
+    found = _powered(y, f[:n], f[n:], layout, lam=case["lam"])
     width = 2 * 1.959963984540054 * found.std_err[0] * ((n - 1) / n) ** 0.5
     close = {"abs": 1e-12} if case["lam"] is not None else {"abs": 0.005}
     assert found.value[0] == pytest.approx(case["value"], **close)

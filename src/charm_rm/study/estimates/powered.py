@@ -96,46 +96,6 @@ class Line:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Powered:
-    """Estimates (p,) with the coefficient λ (p,) of each, stacked influences, and their covariance."""
-
-    value: FloatArray
-    lam: FloatArray
-    influence: FloatArray
-    clustered: Clustered2
-
-    @property
-    def std_err(self) -> FloatArray:
-        """(p,) of each figure by itself."""
-        return self.clustered.std_err
-
-
-def weighted_mean(y: FloatArray, layout: Layout) -> Powered:
-    """Σ w y / Σ w with a covariance clustered by prompt and rater: the votes alone (Hájek's estimator); y is (n,) or (n, p)."""
-    y = _columns(y)
-    nothing = np.zeros((len(layout.prompt_all), y.shape[1]))
-    return powered_mean(y, np.zeros_like(y), nothing, layout, lam=0.0)
-
-
-def powered_mean(
-    y: FloatArray, f: FloatArray, f_all: FloatArray, layout: Layout, *, lam: float | None = None
-) -> Powered:
-    """θ(λ) = λ mean_all(f) + Σ w (y − λ f) / Σ w, λ in [0, 1] chosen per column by the least variance, unless it is given.
-
-    Args:
-        y: (n,) or (n, p), what is averaged, of each vote.
-        f: likewise, what is predicted of the very same; made without the votes of that prompt.
-        f_all: (N,) or (N, p), the prediction of every candidate, those voted on among them.
-        layout: weights, prompts and raters.
-        lam: one λ for all columns; None tunes.
-    """
-    line = mean_line(y, f, f_all, layout)
-    chosen = tuned(line, layout) if lam is None else np.full(line.value.shape, lam)
-    value, influence = line.at(chosen)
-    return Powered(value, chosen, influence, layout.covariance(influence))
-
-
 def mean_line(
     y: FloatArray,
     f: FloatArray,
@@ -145,11 +105,17 @@ def mean_line(
     inside: BoolArray | None = None,
     inside_all: BoolArray | None = None,
 ) -> Line:
-    """θ(λ) for every λ, of a figure that is exactly 0 outside of a known part of the candidates.
+    """θ(λ) = λ mean_all(f) + Σ w (y − λ f) / Σ w for every λ; of a figure that is exactly 0 outside of a known part of the candidates, too.
 
     With Q the part's share of all candidates and sums over the part: θ(λ) = Q Σ w y / Σ w + λ (mean_all(f) − Q Σ w f / Σ w). Its influences
     are Q w (y − ȳ) / Σ w of a vote in the part, ȳ (1 − Q) / N of a candidate in it and −ȳ Q / N of one outside; f likewise.
-    ``inside`` and ``inside_all`` say which votes and candidates the part has; by default it is all of them, Q = 1.
+
+    Args:
+        y: (n,) or (n, p), what is averaged, of each vote.
+        f: likewise, what is predicted of the very same; made without the votes of that prompt. At λ = 0, votes alone, it has no say.
+        f_all: (N,) or (N, p), the prediction of every candidate, those voted on among them.
+        layout: weights, prompts and raters.
+        inside: (n,) and ``inside_all`` (N,), which votes and candidates the part has; by default it is all of them, Q = 1.
     """
     y, f, f_all = _columns(y), _columns(f), _columns(f_all)
     part = np.ones(len(y)) if inside is None else inside.astype(np.float64)
