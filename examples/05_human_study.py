@@ -10,13 +10,8 @@ import warnings
 from pathlib import Path
 
 import charm_rm as charm
-from charm_rm.pipeline.study_demo import (
-    CARELESS,
-    let_raters_vote,
-    planned_study,
-    simulate_world,
-    true_agreement,
-)
+from charm_rm.pipeline.simulated_raters import CARELESS, let_raters_vote
+from charm_rm.pipeline.simulated_study import planned_study, simulate_world, true_agreement
 from charm_rm.study.analysis import analyse_study
 from charm_rm.study.database import create_study
 from charm_rm.study.export import as_battles
@@ -29,10 +24,10 @@ def main() -> None:
     world = simulate_world(seed=0, n_prompts=40)
     plan = planned_study(world, seed=0, comparisons=120)
     with tempfile.TemporaryDirectory() as folder, create_study(Path(folder) / "study.db", plan) as database:
-        let_raters_vote(database, world, seed=0, votes_each=25)
+        let_raters_vote(database, world.quality, seed=0, votes_each=25)
         voted = database.read()
     for words, without in (("everybody", ()), ("without careless raters", CARELESS)):
-        found = analyse_study(voted, without=without, draws=200)
+        found = analyse_study(voted, without=without)
         print(f"{words}: {headline(found)}")
     for question, told, _ in decisions(found):
         print(f"{question} {told}")
