@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -30,7 +30,7 @@ def columns_of(
         ConfigError: a column that was told is missing, or stands for an unknown field.
         SchemaError: two columns of one tier that differ: nobody knows which is meant.
     """
-    _check_given(frame.columns, fields, given, noun=noun)
+    check_given(frame.columns, fields, given, noun=noun)
     found = dict(given)
     for field in fields:
         if field not in found:
@@ -40,9 +40,14 @@ def columns_of(
     return {field: found[field] for field in fields if field in found}
 
 
-def _check_given(
+def check_given(
     columns: Sequence[str], fields: Collection[str], given: Mapping[str, str], *, noun: str
 ) -> None:
+    """Refuse a column that was told (field -> column) and is not there, or for a field that is none.
+
+    Raises:
+        ConfigError: there is such a column.
+    """
     for field, column in given.items():
         if field not in fields:
             raise ConfigError(
@@ -61,7 +66,24 @@ def _check_given(
 def _by_name(frame: pl.DataFrame, field: str, taken: set[str], *, noun: str, table: str) -> str | None:
     if field in frame.columns and field not in taken:
         return field
-    for tier in spellings(field):
+    return by_tiers(frame, field, spellings(field), taken, noun=noun, table=table)
+
+
+def by_tiers(
+    frame: pl.DataFrame,
+    field: str,
+    tiers: Iterable[Collection[str]],
+    taken: Collection[str],
+    *,
+    noun: str,
+    table: str = "",
+) -> str | None:
+    """The column, of those that are not ``taken``, whose folded name is in the first of ``tiers`` that has any; None where none has.
+
+    Raises:
+        SchemaError: two columns of one tier that differ: nobody knows which is meant.
+    """
+    for tier in tiers:
         near = [c for c in frame.columns if c not in taken and folded(c) in tier]
         if near and all(frame[c].equals(frame[near[0]], check_names=False) for c in near[1:]):
             return near[0]
@@ -83,7 +105,7 @@ def with_known_names(
         ConfigError: as :func:`columns_of`.
     """
     names = list(dict.fromkeys(known.values()))
-    _check_given(frame.columns, names, given, noun=noun)
+    check_given(frame.columns, names, given, noun=noun)
     found = dict(given)
     for column in frame.columns:
         field = known.get(folded(column))

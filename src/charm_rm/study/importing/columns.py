@@ -13,7 +13,7 @@ from ...judgements.prompts import IDS, TEXTS
 from ...judgements.whose import judge_names
 from ...ratings.battles import ONE_HOT, winner_of_one_hot
 from ...reading.names import folded
-from ...reading.resolve import option, told
+from ...reading.resolve import by_tiers, check_given, option, told
 from ...store import naming
 from ...tables import NUMBER, TEXT, with_kinds
 
@@ -93,7 +93,7 @@ def in_our_columns(
 
 def _found(frame: pl.DataFrame, given: Mapping[str, str], but: Collection[str]) -> dict[str, str]:
     """Field -> column. A column stands for one field, but for one of judges, which may be the raters', too; those in ``but`` for none."""
-    _check_given(frame, given)
+    check_given(frame.columns, SPELLINGS, given, noun=NOUN)
     if twice := sorted({column for column in given.values() if column in but}):
         raise ConfigError(
             f"the column {twice[0]!r} is both a field of the votes and a model's",
@@ -105,41 +105,10 @@ def _found(frame: pl.DataFrame, given: Mapping[str, str], but: Collection[str]) 
         if field in found:
             continue
         taken = {*but, *(found.values() if field != "judge" else ())}
-        column = _by_name(frame, field, tiers, taken)
+        column = by_tiers(frame, field, tiers, taken, noun=NOUN)
         if column is not None:
             found[field] = column
     return found
-
-
-def _check_given(frame: pl.DataFrame, given: Mapping[str, str]) -> None:
-    for field, column in given.items():
-        if field not in SPELLINGS:
-            raise ConfigError(
-                f"votes have no field {field!r}.{did_you_mean(field, SPELLINGS)}",
-                where=option(field, column),
-                fix=f"use one of {', '.join(SPELLINGS)}",
-            )
-        if column not in frame.columns:
-            raise ConfigError(
-                f"the table has no column {column!r}.{did_you_mean(column, frame.columns)}",
-                where=option(field, column),
-                fix=f"name one of its columns: {listing(frame.columns, limit=20)}",
-            )
-
-
-def _by_name(
-    frame: pl.DataFrame, field: str, tiers: tuple[tuple[str, ...], ...], taken: set[str]
-) -> str | None:
-    for tier in tiers:
-        near = [c for c in frame.columns if c not in taken and folded(c) in tier]
-        if near and all(frame[c].equals(frame[near[0]], check_names=False) for c in near[1:]):
-            return near[0]
-        if near:
-            raise SchemaError(
-                f"{NOUN}: {field} may be any of the columns {listing(near)}, and they differ",
-                fix="say which: " + " or ".join(option(field, c) for c in near),
-            )
-    return None
 
 
 def _with_winner(frame: pl.DataFrame, found: dict[str, str]) -> pl.DataFrame:

@@ -9,9 +9,10 @@ from collections.abc import Collection, Sequence
 import polars as pl
 
 from ...errors import ConfigError, SchemaError
-from ...judgements.checks import NO_VERDICT, note
+from ...judgements.checks import note
 from ...judgements.pair_rows import Columns, outcomes
 from ...reading.names import OTHER_NUMBERS, folded, is_index
+from .labels import numbers_told
 from .models import ModelColumns
 
 _SIDES = (("a", "b"), ("1", "2"), ("0", "1"), ("chosen", "rejected"), ("left", "right"), ("first", "second"))
@@ -128,9 +129,8 @@ def _are_numbers(cells: pl.Series) -> bool:
         return cells.null_count() < cells.len()
     if cells.dtype != pl.String:
         return False
-    words = cells.str.strip_chars().str.to_lowercase()
-    told = words.filter(words.is_not_null() & ~words.is_in(list(NO_VERDICT)))
-    return told.len() > 0 and told.cast(pl.Float64, strict=False).null_count() == 0
+    numbers = numbers_told(cells)
+    return numbers is not None and numbers.len() > 0
 
 
 def _is_verdict(cells: pl.Series, frame: pl.DataFrame, where: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from ...errors import ConfigError, SchemaError, counted, did_you_mean, listing
-from ...judgements.checks import note, refuse_rows
+from ...judgements.checks import NO_VERDICT, note, refuse_rows
 from ...judgements.pair_rows import LABELS, Columns, has_cells, outcomes
 
 # What a label may mean, and the label of that meaning which every reader knows.
@@ -158,3 +158,11 @@ def winners_told(frame: pl.DataFrame, columns: Columns, where: str) -> pl.Series
 def _folded(cells: pl.Series) -> pl.Series:
     """Labels without case and spaces around, whole numbers as such."""
     return cells.cast(pl.String).str.strip_chars().str.to_lowercase().str.replace(r"^([+-]?\d+)\.0$", "${1}")
+
+
+def numbers_told(cells: pl.Series) -> pl.Series | None:
+    """The numbers in the cells that tell a verdict at all; None where one of these is no number."""
+    words = cells.cast(pl.String).str.strip_chars().str.to_lowercase()
+    told = words.filter(words.is_not_null() & ~words.is_in(list(NO_VERDICT)))
+    numbers = told.cast(pl.Float64, strict=False)
+    return None if numbers.null_count() else numbers

@@ -17,7 +17,7 @@ from ...provenance import source_record
 from ...reading.names import folded
 from ...tables import Margins
 from ..nouns import StudyModel
-from .labels import by_policy, winners_told, with_meanings, with_policy_names
+from .labels import by_policy, numbers_told, winners_told, with_meanings, with_policy_names
 
 WINNER, MARGIN, PROBABILITY, PREFERENCE, SCORES = "winner", "margin", "probability", "preference", "scores"
 # What one column may hold, as it is written after it: COLUMN:margin.
@@ -271,11 +271,8 @@ def _kind_of(cells: pl.Series, asked: ModelColumns) -> str:
     """
     if not has_cells(cells):
         return WINNER  # which refuses it, with the reason
-    words = cells.cast(pl.String).str.strip_chars().str.to_lowercase()
-    words = words.replace({"true": "1", "false": "0"}) if cells.dtype == pl.Boolean else words
-    told = words.filter(words.is_not_null() & ~words.is_in(list(NO_VERDICT)))
-    numbers = told.cast(pl.Float64, strict=False)
-    if numbers.null_count():
+    numbers = numbers_told(cells.cast(pl.Int8) if cells.dtype == pl.Boolean else cells)
+    if numbers is None:
         return WINNER
     values = set(numbers.unique())
     if any(
